@@ -1,0 +1,7 @@
+//! Syncline keeps CRMs equal.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
