@@ -3,5 +3,9 @@
 
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod codec;
+pub mod connector;
+pub mod model;
+pub mod rules;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

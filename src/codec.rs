@@ -1,0 +1,82 @@
+//! The one place that names the serialisation crate.
+//!
+//! Every stored value is a version byte followed by bincode 2 (`standard`: little-endian, varint). The crate is frozen
+//! upstream, so the format is ours: golden files hold its bytes, and a test shows that another crate writes the same ones.
+//! Decoding is bounded, because an unbounded length prefix of nine hostile bytes is enough to exhaust memory.
+
+pub use bincode::{
+    Decode, Encode,
+    de::{BorrowDecode, BorrowDecoder, Decoder},
+    enc::Encoder,
+    error::{DecodeError, EncodeError},
+};
+
+/// Upper bound of one encoded value, in bytes.
+pub const SIZE_MAX: usize = 16 << 20;
+
+/// Bytes that are not a value of the asked type and version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// The value was written by another format version.
+    #[error("format version {found}, this program reads version {wanted}")]
+    Version {
+        /// The version byte that was found.
+        found: u8,
+        /// The version that this program reads.
+        wanted: u8,
+    },
+    /// The bytes are damaged.
+    #[error("damaged value: {0}")]
+    Damaged(String),
+}
+
+const fn config() -> impl bincode::config::Config {
+    bincode::config::standard().with_limit::<SIZE_MAX>()
+}
+
+/// Encodes `value` behind the version byte.
+///
+/// # Panics
+/// Never for the types of this crate: encoding into memory fails only where a type's own encoder refuses, and ours do not.
+pub fn encode<T: Encode>(version: u8, value: &T) -> Vec<u8> {
+    let mut bytes = vec![version];
+    bincode::encode_into_std_write(value, &mut bytes, config()).expect("encoding into memory cannot fail");
+    bytes
+}
+
+/// Decodes what [`encode`] wrote; trailing bytes are damage.
+pub fn decode<T: Decode<()>>(version: u8, bytes: &[u8]) -> Result<T, CodecError> {
+    let Some((&found, rest)) = bytes.split_first() else {
+        return Err(CodecError::Damaged("empty".into()));
+    };
+    if found != version {
+        return Err(CodecError::Version { found, wanted: version });
+    }
+    let (value, used) =
+        bincode::decode_from_slice(rest, config()).map_err(|error| CodecError::Damaged(error.to_string()))?;
+    if used != rest.len() {
+        return Err(CodecError::Damaged(format!("{} trailing bytes", rest.len() - used)));
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_lengths_are_refused_not_allocated() {
+        let bytes = [1, 0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
+        assert!(matches!(decode::<Vec<u64>>(1, &bytes), Err(CodecError::Damaged(_))));
+    }
+
+    #[test]
+    fn trailing_bytes_and_other_versions_are_damage() {
+        let mut bytes = encode(1, &7u32);
+        assert_eq!(decode::<u32>(1, &bytes), Ok(7));
+        assert_eq!(decode::<u32>(2, &bytes), Err(CodecError::Version { found: 1, wanted: 2 }));
+        bytes.push(0);
+        assert!(decode::<u32>(1, &bytes).is_err());
+        assert!(decode::<u32>(1, &[]).is_err());
+    }
+}

@@ -1,0 +1,229 @@
+//! Connectors: how a system is read and written. The trait is object-safe, so that an embedder's own system stands beside
+//! HubSpot and Salesforce as an equal.
+
+use crate::model::{
+    Ability, ClockOffset, Millis, ObjectSchema, OpId, PageEnd, Raw, RawPage, ReadRow, RemoteId, Timing,
+};
+use std::future::Future;
+use std::pin::Pin;
+
+/// A boxed future, as object-safe async functions return.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What is asked of an object: only mapped properties ever leave a system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadSpec {
+    /// The object.
+    pub object: String,
+    /// The mapped properties, in the order in which rows give their values.
+    pub properties: Vec<String>,
+    /// The property that holds our external id; where present its value follows the others.
+    pub external_id: Option<String>,
+}
+
+/// Which records a read asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys<'a> {
+    /// By their ids in the system.
+    Ids(&'a [RemoteId]),
+    /// Those whose property has one of the values; read freshly, never from a search index.
+    Values {
+        /// The property.
+        property: &'a str,
+        /// The values.
+        values: &'a [String],
+    },
+}
+
+/// The answer to a read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadAnswer {
+    /// What was found, in any order.
+    pub rows: Vec<ReadRow>,
+    /// When the request left.
+    pub timing: Timing,
+}
+
+/// Records that a system says are deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletedPage {
+    /// (id, when it was deleted by the system's clock, the survivor if it lost a merge).
+    pub rows: Vec<(RemoteId, Millis, Option<RemoteId>)>,
+    /// When the request left.
+    pub timing: Timing,
+    /// Where to go on.
+    pub end: PageEnd,
+}
+
+/// One record to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteItem {
+    /// Names the intent; it comes back in the outcome's place and in traces.
+    pub op: OpId,
+    /// What it is written to.
+    pub target: Target,
+    /// Properties and their new values.
+    pub fields: Vec<(String, Raw)>,
+}
+
+/// What a write is addressed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A record by its id.
+    Update(RemoteId),
+    /// The record that carries our external id, created where none does: repeating it cannot duplicate.
+    Upsert {
+        /// The property.
+        property: String,
+        /// Our external id.
+        value: String,
+    },
+}
+
+/// What became of one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Written. `created` says whether an upsert made the record; none where the system does not say.
+    Done {
+        /// The record's id.
+        remote: RemoteId,
+        /// Whether the record is new.
+        created: Option<bool>,
+    },
+    /// Refused for good, or until somebody changes something.
+    Refused {
+        /// The system's own code.
+        code: String,
+        /// The system's own words.
+        message: String,
+        /// The properties that it names.
+        properties: Vec<String>,
+    },
+    /// Not written; try again after the delay.
+    Retry {
+        /// The system's own code.
+        code: String,
+        /// Milliseconds to wait at least.
+        after_ms: i64,
+    },
+    /// The record does not exist any more.
+    Gone,
+    /// It may or may not have been written: read back before anything else.
+    Unknown,
+}
+
+/// Outcomes in the order of the items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteAnswer {
+    /// One per item.
+    pub outcomes: Vec<Outcome>,
+    /// When the request left.
+    pub timing: Timing,
+}
+
+/// A call that failed as a whole. Writes never fail so: their items become [`Outcome`]s.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectorError {
+    /// No connection, or it broke.
+    #[error("{system} cannot be reached at {url}: {cause}. Check the address and the network; it is tried again")]
+    Unreachable {
+        /// The system's name.
+        system: String,
+        /// The address, without secrets.
+        url: String,
+        /// What the transport said.
+        cause: String,
+    },
+    /// The credential was not accepted.
+    #[error("{system} refused the credential ({code}: {message}). Put a valid token where the config's `token` points")]
+    Unauthorized {
+        /// The system's name.
+        system: String,
+        /// The system's code.
+        code: String,
+        /// The system's words.
+        message: String,
+    },
+    /// A limit was hit.
+    #[error("{system} limits our calls ({code}); waiting {after_ms} ms")]
+    Limited {
+        /// The system's name.
+        system: String,
+        /// The system's code.
+        code: String,
+        /// How long to wait.
+        after_ms: i64,
+    },
+    /// The system refused the request.
+    #[error("{system} refused {what} (HTTP {status}, {code}): {message}")]
+    Refused {
+        /// The system's name.
+        system: String,
+        /// What was asked.
+        what: String,
+        /// HTTP status.
+        status: u16,
+        /// The system's code.
+        code: String,
+        /// The system's words.
+        message: String,
+    },
+    /// The answer was not what the interface promises.
+    #[error("{system} answered {what} with something unexpected: {cause}")]
+    Protocol {
+        /// The system's name.
+        system: String,
+        /// What was asked.
+        what: String,
+        /// What was wrong.
+        cause: String,
+    },
+}
+
+/// One system, as the daemon drives it. Calls may run beside each other; the engine never sees them.
+pub trait Connector: Send + Sync {
+    /// What the system can do.
+    fn ability(&self) -> &Ability;
+
+    /// The offset of the remote's clock to ours, as learned so far.
+    fn offset(&self) -> ClockOffset;
+
+    /// Calls made since the start, refused and repeated ones included.
+    fn calls(&self) -> u64;
+
+    /// The properties of an object.
+    fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>>;
+
+    /// All records of an object, in pages; without a cursor from the beginning.
+    fn scan<'a>(
+        &'a self,
+        spec: &'a ReadSpec,
+        cursor: Option<&'a [u8]>,
+    ) -> BoxFuture<'a, Result<RawPage, ConnectorError>>;
+
+    /// Records modified since the pass that ended with `cursor`, with the overlap that the system's late commits need;
+    /// without a cursor from now on (an empty page whose `Done` cursor is now).
+    fn changes<'a>(
+        &'a self,
+        spec: &'a ReadSpec,
+        cursor: Option<&'a [u8]>,
+    ) -> BoxFuture<'a, Result<RawPage, ConnectorError>>;
+
+    /// Records deleted since the pass that ended with `cursor`; without a cursor from now on.
+    fn deleted<'a>(
+        &'a self,
+        spec: &'a ReadSpec,
+        cursor: Option<&'a [u8]>,
+    ) -> BoxFuture<'a, Result<DeletedPage, ConnectorError>>;
+
+    /// Records by id or key, at most [`BatchLimits`](crate::model::BatchLimits) of them, with history where asked.
+    fn read<'a>(
+        &'a self,
+        spec: &'a ReadSpec,
+        keys: Keys<'a>,
+        history: bool,
+    ) -> BoxFuture<'a, Result<ReadAnswer, ConnectorError>>;
+
+    /// Writes a batch to one object: all items are updates, or all are upserts on one property. Never fails as a whole.
+    fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer>;
+}

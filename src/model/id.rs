@@ -1,0 +1,132 @@
+//! Ids are types, so that none can be taken for another.
+
+use crate::codec::{Decode, Encode};
+use std::fmt;
+
+macro_rules! name_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        ///
+        /// Derived from the name by hash, so that reordering a config never renumbers what is stored. Two names of one
+        /// config that share an id are refused when the rules are built.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// The id of a name.
+            pub fn of(name: &str) -> Self {
+                let hash = blake3::hash(name.as_bytes());
+                let [a, b, c, d, ..] = *hash.as_bytes();
+                Self(u32::from_be_bytes([a, b, c, d]))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:08x})"), self.0)
+            }
+        }
+    };
+}
+
+name_id!(
+    /// One remote account: a HubSpot portal, a Salesforce org.
+    SystemId
+);
+name_id!(
+    /// A canonical type: person, company, deal.
+    EntityId
+);
+name_id!(
+    /// A canonical field of an entity.
+    FieldId
+);
+name_id!(
+    /// A system's record type: `contacts`, `Contact`.
+    ObjectId
+);
+
+/// One real-world thing, as the mirror names it: 128 bits derived from the first remote record that stood for it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct RecordId(pub [u8; 16]);
+
+impl RecordId {
+    /// The id of a record that is first mirrored from `key`.
+    pub fn derive(key: &RemoteKey) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("syncline 2026 record id");
+        hasher.update(&key.entity.0.to_be_bytes());
+        hasher.update(&key.system.0.to_be_bytes());
+        hasher.update(&key.object.0.to_be_bytes());
+        hasher.update(key.remote.as_str().as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Self(bytes)
+    }
+
+    /// Reads what [`fmt::Display`] prints.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() != 32 || !text.is_ascii() {
+            return None;
+        }
+        let mut bytes = [0; 16];
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordId({self})")
+    }
+}
+
+/// One write of ours: minted by the engine, it names the intent in the outbox, the call and the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct OpId(pub u64);
+
+/// A record's id in its own system, as that system writes it (Salesforce: always 18 characters).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct RemoteId(String);
+
+impl RemoteId {
+    /// Longest id that is accepted, in bytes.
+    pub const LEN_MAX: usize = 64;
+
+    /// Parses an id: printable ASCII, 1 to 64 bytes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = !text.is_empty() && text.len() <= Self::LEN_MAX && text.bytes().all(|b| b.is_ascii_graphic());
+        fits.then(|| Self(text.to_owned()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RemoteId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a remote record lives. HubSpot ids are unique only within one object type, so all four parts are needed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct RemoteKey {
+    /// The entity that the object belongs to.
+    pub entity: EntityId,
+    /// The system.
+    pub system: SystemId,
+    /// The object within the system.
+    pub object: ObjectId,
+    /// The record within the object.
+    pub remote: RemoteId,
+}

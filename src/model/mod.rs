@@ -1,0 +1,19 @@
+//! The nouns: ids, values, digests, time, registers, records, observations. No I/O.
+
+mod digest;
+mod id;
+mod observation;
+mod record;
+mod schema;
+mod time;
+mod value;
+
+pub use digest::{Digest, RawDigest};
+pub use id::{EntityId, FieldId, ObjectId, OpId, RecordId, RemoteId, RemoteKey, SystemId};
+pub use observation::{
+    Ability, BatchLimits, Mark, PageEnd, PastValue, Raw, RawPage, RawRow, ReadRow, RowDecoder, SourceKind, Timing,
+};
+pub use record::{Apart, Conflicting, Differs, Record, Register, Side, SideState};
+pub use schema::{ObjectSchema, PropertySchema, PropertyType};
+pub use time::{ClockOffset, Hlc, Millis, Origin, Place, Stamp};
+pub use value::{Decimal, FieldKind, Value, ValueError};

@@ -1,0 +1,286 @@
+//! A record: registers that say what is true, and sides that say where it is shown.
+
+use super::{EntityId, FieldId, Millis, ObjectId, RecordId, RemoteId, Stamp, SystemId, Value};
+use crate::codec::{BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder};
+use crdts::{CvRDT, LWWReg};
+
+/// One field's last-writer-wins register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Register {
+    /// The field.
+    pub field: FieldId,
+    /// Value and stamp.
+    pub reg: LWWReg<Value, Stamp>,
+}
+
+/// Why a side is left as it is although it differs from the register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum Apart {
+    /// The first link kept both values; the next edit on any side ends it.
+    Split,
+    /// A person has to decide.
+    Review,
+    /// The system refused our write; tried again not before this time (our clock).
+    Parked {
+        /// When to try again.
+        until: Millis,
+    },
+}
+
+/// A field in which a side does not show the projection of the register.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Differs {
+    /// The field.
+    pub field: FieldId,
+    /// What the side shows, in canonical form.
+    pub shown: Value,
+    /// Why it is left so; none = a patch is due.
+    pub apart: Option<Apart>,
+}
+
+/// Whether a side takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum SideState {
+    /// Linked and kept equal.
+    Live,
+    /// Deleted there: a tombstone; nothing is written or created there for this record.
+    Detached,
+}
+
+/// A record's presence in one system.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Side {
+    /// The system.
+    pub system: SystemId,
+    /// The object within the system.
+    pub object: ObjectId,
+    /// The record's id there.
+    pub remote: RemoteId,
+    /// Whether it takes part.
+    pub state: SideState,
+    /// Everything of this side up to here (by its clock) has been taken in.
+    pub settled: Millis,
+    /// Fields without a base: what this side shows there is no edit by anyone. Ascending.
+    pub unbased: Vec<FieldId>,
+    /// Fields in which it does not show the register's projection. Ascending by field.
+    pub differs: Vec<Differs>,
+}
+
+impl Side {
+    /// The entry of `differs` for a field.
+    pub fn differs(&self, field: FieldId) -> Option<&Differs> {
+        self.differs.binary_search_by_key(&field, |entry| entry.field).ok().map(|at| &self.differs[at])
+    }
+}
+
+/// One real-world thing, mirrored.
+///
+/// The registers are a state-based CRDT: [`CvRDT::merge`] takes the larger stamp of each field. Sides are not joined; a
+/// replica folds them from the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its name in the mirror.
+    pub id: RecordId,
+    /// Its canonical type.
+    pub entity: EntityId,
+    /// Ascending by field.
+    pub registers: Vec<Register>,
+    /// Ascending by system; at most one a system.
+    pub sides: Vec<Side>,
+}
+
+impl Record {
+    /// A record without content.
+    pub fn new(id: RecordId, entity: EntityId) -> Self {
+        Self { id, entity, registers: Vec::new(), sides: Vec::new() }
+    }
+
+    /// The register of a field.
+    pub fn register(&self, field: FieldId) -> Option<&LWWReg<Value, Stamp>> {
+        self.registers.binary_search_by_key(&field, |register| register.field).ok().map(|at| &self.registers[at].reg)
+    }
+
+    /// Sets a register.
+    ///
+    /// # Panics
+    /// If the stamp does not rise: every change of a value mints one.
+    pub fn set(&mut self, field: FieldId, value: Value, stamp: Stamp) {
+        match self.registers.binary_search_by_key(&field, |register| register.field) {
+            Ok(at) => {
+                let reg = &mut self.registers[at].reg;
+                assert!(stamp > reg.marker, "a register's stamp must rise: {stamp:?} after {:?}", reg.marker);
+                *reg = LWWReg { val: value, marker: stamp };
+            }
+            Err(at) => {
+                self.registers.insert(at, Register { field, reg: LWWReg { val: value, marker: stamp } });
+            }
+        }
+    }
+
+    /// The side in a system.
+    pub fn side(&self, system: SystemId) -> Option<&Side> {
+        self.sides.binary_search_by_key(&system, |side| side.system).ok().map(|at| &self.sides[at])
+    }
+
+    /// The side in a system, to change.
+    pub fn side_mut(&mut self, system: SystemId) -> Option<&mut Side> {
+        self.sides.binary_search_by_key(&system, |side| side.system).ok().map(|at| &mut self.sides[at])
+    }
+
+    /// Adds or replaces a side.
+    pub fn put_side(&mut self, side: Side) {
+        match self.sides.binary_search_by_key(&side.system, |other| other.system) {
+            Ok(at) => self.sides[at] = side,
+            Err(at) => self.sides.insert(at, side),
+        }
+    }
+
+    /// Sides that take part.
+    pub fn live_sides(&self) -> impl Iterator<Item = &Side> {
+        self.sides.iter().filter(|side| side.state == SideState::Live)
+    }
+}
+
+/// Two registers with one stamp and different values: a bug or damage, since every change mints a stamp.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Conflicting {
+    /// The records are not copies of each other.
+    #[error("records {0:?} and {1:?} are not copies of one record")]
+    Identity(RecordId, RecordId),
+    /// The same stamp stands on two values.
+    #[error("field {0:?} has two values under one stamp")]
+    Stamp(FieldId),
+}
+
+impl CvRDT for Record {
+    type Validation = Conflicting;
+
+    fn validate_merge(&self, other: &Self) -> Result<(), Conflicting> {
+        if self.id != other.id || self.entity != other.entity {
+            return Err(Conflicting::Identity(self.id, other.id));
+        }
+        for register in &other.registers {
+            if let Some(own) = self.register(register.field) {
+                own.validate_merge(&register.reg).map_err(|_| Conflicting::Stamp(register.field))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, other: Self) {
+        debug_assert_eq!((self.id, self.entity), (other.id, other.entity));
+        for register in other.registers {
+            match self.registers.binary_search_by_key(&register.field, |own| own.field) {
+                Ok(at) => self.registers[at].reg.merge(register.reg),
+                Err(at) => self.registers.insert(at, register),
+            }
+        }
+    }
+}
+
+/// Stored form of a [`Record`]: `LWWReg` knows no codec.
+#[derive(Encode, Decode)]
+struct RecordWire {
+    id: RecordId,
+    entity: EntityId,
+    registers: Vec<(FieldId, Value, Stamp)>,
+    sides: Vec<Side>,
+}
+
+impl Encode for Record {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.id.encode(encoder)?;
+        self.entity.encode(encoder)?;
+        (self.registers.len() as u64).encode(encoder)?;
+        for register in &self.registers {
+            register.field.encode(encoder)?;
+            register.reg.val.encode(encoder)?;
+            register.reg.marker.encode(encoder)?;
+        }
+        self.sides.encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Record {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let wire = RecordWire::decode(decoder)?;
+        let ascending = wire.registers.windows(2).all(|pair| pair[0].0 < pair[1].0)
+            && wire.sides.windows(2).all(|pair| pair[0].system < pair[1].system);
+        if !ascending {
+            return Err(DecodeError::Other("registers or sides out of order"));
+        }
+        let registers = wire
+            .registers
+            .into_iter()
+            .map(|(field, val, marker)| Register { field, reg: LWWReg { val, marker } })
+            .collect();
+        Ok(Self { id: wire.id, entity: wire.entity, registers, sides: wire.sides })
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for Record {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Hlc, Origin};
+    use proptest::prelude::*;
+
+    /// Copies of one record whose stamps name their values, as minting guarantees.
+    fn copies() -> impl Strategy<Value = Record> {
+        prop::collection::btree_map(0u32..6, 0u64..50, 0..6).prop_map(|fields| {
+            let mut record = Record::new(RecordId([7; 16]), EntityId(1));
+            for (field, time) in fields {
+                let stamp = Stamp { hlc: Hlc::from_bits(time + 1), origin: Origin::Engine };
+                record.set(FieldId(field), Value::Int((time % 5) as i64), stamp);
+            }
+            record
+        })
+    }
+
+    fn joined(a: &Record, b: &Record) -> Record {
+        let mut out = a.clone();
+        out.validate_merge(b).expect("stamps name their values");
+        out.merge(b.clone());
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn join_is_commutative_associative_idempotent(a in copies(), b in copies(), c in copies()) {
+            prop_assert_eq!(joined(&a, &b), joined(&b, &a));
+            prop_assert_eq!(joined(&joined(&a, &b), &c), joined(&a, &joined(&b, &c)));
+            prop_assert_eq!(joined(&a, &a), a);
+        }
+
+        #[test]
+        fn join_never_loses_the_larger_stamp(a in copies(), b in copies()) {
+            let both = joined(&a, &b);
+            for register in a.registers.iter().chain(&b.registers) {
+                prop_assert!(both.register(register.field).unwrap().marker >= register.reg.marker);
+            }
+        }
+
+        #[test]
+        fn records_survive_the_codec(record in copies()) {
+            let bytes = crate::codec::encode(1, &record);
+            prop_assert_eq!(crate::codec::decode::<Record>(1, &bytes), Ok(record));
+        }
+    }
+
+    #[test]
+    fn one_stamp_on_two_values_is_reported() {
+        let stamp = Stamp { hlc: Hlc::from_bits(9), origin: Origin::Engine };
+        let mut a = Record::new(RecordId([7; 16]), EntityId(1));
+        let mut b = a.clone();
+        a.set(FieldId(1), Value::Int(1), stamp);
+        b.set(FieldId(1), Value::Int(2), stamp);
+        assert_eq!(a.validate_merge(&b), Err(Conflicting::Stamp(FieldId(1))));
+        b.id = RecordId([8; 16]);
+        assert!(matches!(a.validate_merge(&b), Err(Conflicting::Identity(..))));
+    }
+}

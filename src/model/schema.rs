@@ -1,0 +1,61 @@
+//! What a system says about its own objects.
+
+/// One object's properties as its system describes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectSchema {
+    /// The object's name.
+    pub object: String,
+    /// All properties that the credential can see.
+    pub properties: Vec<PropertySchema>,
+}
+
+impl ObjectSchema {
+    /// The property called `name`.
+    pub fn property(&self, name: &str) -> Option<&PropertySchema> {
+        self.properties.iter().find(|property| property.name == name)
+    }
+}
+
+/// One property.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PropertySchema {
+    /// The name that calls use.
+    pub name: String,
+    /// The label that people see.
+    pub label: String,
+    /// Its type, reduced to what the mapping needs.
+    pub kind: PropertyType,
+    /// Can it be written by this credential?
+    pub writable: bool,
+    /// Must a create carry it?
+    pub required: bool,
+    /// Are its values unique, so that it can serve as the external id?
+    pub unique: bool,
+    /// Longest text, in characters, where the system states one.
+    pub length: Option<u32>,
+    /// Allowed values, where the system restricts them; empty otherwise.
+    pub options: Vec<String>,
+}
+
+/// A property's type, reduced to what the mapping needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PropertyType {
+    /// Any text.
+    Text,
+    /// A number.
+    Number,
+    /// True or false.
+    Bool,
+    /// A date without a zone.
+    Date,
+    /// A moment.
+    DateTime,
+    /// One of the options.
+    Enumeration,
+    /// Several of the options.
+    MultiEnumeration,
+    /// Another record's id.
+    Reference,
+    /// Anything else.
+    Other,
+}

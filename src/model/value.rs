@@ -1,0 +1,455 @@
+//! Canonical values: one form and one byte encoding for each meaning, so that a remote's reformatting is never a change.
+
+use super::{Millis, Raw, RecordId};
+use crate::codec::{BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder};
+use std::fmt;
+use std::str::FromStr;
+
+/// A decimal number without trailing zeros: `1.0` and `1` are one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Decimal(rust_decimal::Decimal);
+
+impl Decimal {
+    /// The canonical form of a decimal text: plain or scientific notation, at most 28 digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = rust_decimal::Decimal::from_str_exact(text)
+            .or_else(|_| rust_decimal::Decimal::from_scientific(text))
+            .ok()?;
+        Some(Self::canonical(number))
+    }
+
+    /// Rounded half away from zero to `scale` digits after the point, which is how CRMs store currency.
+    pub fn rounded(self, scale: u32) -> Self {
+        let strategy = rust_decimal::RoundingStrategy::MidpointAwayFromZero;
+        Self::canonical(self.0.round_dp_with_strategy(scale, strategy))
+    }
+
+    fn canonical(number: rust_decimal::Decimal) -> Self {
+        let number = number.normalize();
+        // Minus zero prints as "-0", but means zero.
+        Self(if number.is_zero() { rust_decimal::Decimal::ZERO } else { number })
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Encode for Decimal {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.0.serialize().encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Decimal {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let number = rust_decimal::Decimal::deserialize(<[u8; 16]>::decode(decoder)?);
+        // Foreign bytes may name a scale that no decimal has, or a form that is not the canonical one.
+        if number.scale() > rust_decimal::Decimal::MAX_SCALE
+            || Self::canonical(number).0.serialize() != number.serialize()
+        {
+            return Err(DecodeError::Other("decimal is not in canonical form"));
+        }
+        Ok(Self(number))
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for Decimal {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
+    }
+}
+
+/// A field's value in canonical form.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Default)]
+pub enum Value {
+    /// Cleared or never filled: a value with a stamp like any other.
+    #[default]
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A decimal number.
+    Decimal(Decimal),
+    /// Text, trimmed, with `\n` line ends, never empty.
+    Text(String),
+    /// Days since 1970-01-01.
+    Date(i32),
+    /// Milliseconds since 1970-01-01 UTC.
+    DateTime(i64),
+    /// One option, by its canonical name.
+    Enum(String),
+    /// Several options, sorted, without repeats.
+    Set(Vec<String>),
+    /// Another record.
+    Ref(RecordId),
+}
+
+impl Value {
+    /// Is nothing here?
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// Appends the canonical bytes: a tag, then the payload; self-delimiting, so that values can follow each other.
+    pub fn canonical_bytes(&self, out: &mut Vec<u8>) {
+        fn text(tag: u8, text: &str, out: &mut Vec<u8>) {
+            out.push(tag);
+            out.extend_from_slice(&(text.len() as u64).to_be_bytes());
+            out.extend_from_slice(text.as_bytes());
+        }
+        match self {
+            Self::Null => out.push(0),
+            Self::Bool(value) => out.extend_from_slice(&[1, u8::from(*value)]),
+            Self::Int(value) => {
+                out.push(2);
+                out.extend_from_slice(&value.to_be_bytes());
+            }
+            Self::Decimal(value) => {
+                out.push(3);
+                out.extend_from_slice(&value.0.serialize());
+            }
+            Self::Text(value) => text(4, value, out),
+            Self::Date(value) => {
+                out.push(5);
+                out.extend_from_slice(&value.to_be_bytes());
+            }
+            Self::DateTime(value) => {
+                out.push(6);
+                out.extend_from_slice(&value.to_be_bytes());
+            }
+            Self::Enum(value) => text(7, value, out),
+            Self::Set(values) => {
+                out.push(8);
+                out.extend_from_slice(&(values.len() as u64).to_be_bytes());
+                for value in values {
+                    text(4, value, out);
+                }
+            }
+            Self::Ref(id) => {
+                out.push(9);
+                out.extend_from_slice(&id.0);
+            }
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("(blank)"),
+            Self::Bool(value) => value.fmt(f),
+            Self::Int(value) => value.fmt(f),
+            Self::Decimal(value) => value.fmt(f),
+            Self::Text(value) | Self::Enum(value) => f.write_str(value),
+            Self::Date(days) => f.write_str(&date_text(*days)),
+            Self::DateTime(ms) => f.write_str(&datetime_text(*ms)),
+            Self::Set(values) => f.write_str(&values.join(";")),
+            Self::Ref(id) => id.fmt(f),
+        }
+    }
+}
+
+/// A raw value that its field's type cannot hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not {wanted}: {reason}")]
+pub struct ValueError {
+    /// What the type wants, as a phrase: "a date".
+    pub wanted: &'static str,
+    /// What was wrong, without the value itself, which may be personal.
+    pub reason: &'static str,
+}
+
+/// A field's type, as far as canonical form goes. The value map of an enumeration belongs to its bindings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldKind {
+    /// Free text.
+    Text,
+    /// An e-mail address: compared without case.
+    Email,
+    /// A phone number: compared by its digits and a leading `+`.
+    Phone,
+    /// A domain: lower case, without scheme, `www.`, path or port.
+    Domain,
+    /// A decimal number, rounded to `scale` digits after the point where a scale is set.
+    Decimal {
+        /// Digits after the point; none = as given.
+        scale: Option<u32>,
+    },
+    /// True or false.
+    Bool,
+    /// A date without a zone.
+    Date,
+    /// A moment, floored to the coarsest step of the systems that hold it.
+    DateTime {
+        /// Step in milliseconds.
+        step_ms: i64,
+    },
+    /// One option. Raw texts are taken as they are; bindings translate them.
+    Enum,
+}
+
+impl FieldKind {
+    /// The name that a config uses.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Email => "email",
+            Self::Phone => "phone",
+            Self::Domain => "domain",
+            Self::Decimal { .. } => "decimal",
+            Self::Bool => "bool",
+            Self::Date => "date",
+            Self::DateTime { .. } => "datetime",
+            Self::Enum => "enum",
+        }
+    }
+
+    /// The canonical value of a raw one. Blank is [`Value::Null`] for every type; [`Raw::Absent`] counts as blank and must
+    /// be sorted out before.
+    ///
+    /// # Errors
+    /// The raw value does not have this type.
+    pub fn read(&self, raw: &Raw) -> Result<Value, ValueError> {
+        let text = match raw {
+            Raw::Absent | Raw::Null => return Ok(Value::Null),
+            Raw::Text(text) | Raw::Number(text) => text.as_str(),
+            Raw::Bool(true) => "true",
+            Raw::Bool(false) => "false",
+        };
+        let trimmed = trim(text);
+        if trimmed.is_empty() {
+            return Ok(Value::Null);
+        }
+        match self {
+            Self::Text => Ok(Value::Text(trimmed.replace("\r\n", "\n").replace('\r', "\n"))),
+            Self::Email => Ok(Value::Text(trimmed.to_lowercase())),
+            Self::Phone => Ok(phone(trimmed)),
+            Self::Domain => Ok(domain(trimmed)),
+            Self::Decimal { scale } => {
+                let number = Decimal::parse(trimmed)
+                    .ok_or(ValueError { wanted: "a decimal number", reason: "unreadable, or more than 28 digits" })?;
+                Ok(Value::Decimal(scale.map_or(number, |scale| number.rounded(scale))))
+            }
+            Self::Bool => match trimmed {
+                t if t.eq_ignore_ascii_case("true") || t == "1" => Ok(Value::Bool(true)),
+                t if t.eq_ignore_ascii_case("false") || t == "0" => Ok(Value::Bool(false)),
+                _ => Err(ValueError { wanted: "true or false", reason: "another word" }),
+            },
+            Self::Date => date(trimmed).map(Value::Date),
+            Self::DateTime { step_ms } => datetime(trimmed).map(|ms| Value::DateTime(Millis(ms).floor(*step_ms).0)),
+            Self::Enum => Ok(Value::Enum(trimmed.to_owned())),
+        }
+    }
+
+    /// The raw value to send for a canonical one. `read(write(v)) == v` for every canonical value of this type.
+    pub fn write(&self, value: &Value) -> Raw {
+        match value {
+            Value::Null => Raw::Null,
+            Value::Bool(value) => Raw::Bool(*value),
+            Value::Int(value) => Raw::Number(value.to_string()),
+            Value::Decimal(value) => Raw::Number(value.to_string()),
+            other => Raw::Text(other.to_string()),
+        }
+    }
+}
+
+/// Trims what both CRMs trim; a no-break space stays, as Salesforce keeps it.
+fn trim(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() && c != '\u{a0}')
+}
+
+/// Digits, a leading `+` (also for `00`), and an extension after `x`. Anything without digits stays as text, so that
+/// "ask Ann" is not lost.
+fn phone(text: &str) -> Value {
+    let (main, extension) = match text.to_lowercase().rfind("ext").or_else(|| text.to_lowercase().rfind('x')) {
+        Some(at) if text.is_char_boundary(at) => text.split_at(at),
+        _ => (text, ""),
+    };
+    let digits = |part: &str| part.chars().filter(char::is_ascii_digit).collect::<String>();
+    let (mut number, extension) = (digits(main), digits(extension));
+    if number.is_empty() {
+        return Value::Text(text.to_owned());
+    }
+    let plus = trim(main).starts_with('+') || (number.starts_with("00") && number.len() > 6);
+    if plus {
+        number = format!("+{}", number.trim_start_matches("00"));
+    }
+    if !extension.is_empty() {
+        number = format!("{number} x{extension}");
+    }
+    Value::Text(number)
+}
+
+fn domain(text: &str) -> Value {
+    let lower = text.to_lowercase();
+    let after_scheme = lower.split_once("://").map_or(lower.as_str(), |(_, rest)| rest);
+    let host = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let host = host.split_once(':').map_or(host, |(host, _)| host).trim_end_matches('.');
+    let mut host = trim(host);
+    while let Some(rest) = host.strip_prefix("www.") {
+        host = rest;
+    }
+    if host.is_empty() { Value::Text(lower) } else { Value::Text(host.to_owned()) }
+}
+
+/// `YYYY-MM-DD`, an ISO moment, or milliseconds at midnight UTC (HubSpot writes all three).
+fn date(text: &str) -> Result<i32, ValueError> {
+    const WANTED: &str = "a date";
+    if let Ok(date) = jiff::civil::Date::from_str(text)
+        && text.len() <= 10
+    {
+        let days = date.since((jiff::Unit::Day, jiff::civil::date(1970, 1, 1)));
+        return days.map(|span| span.get_days()).map_err(|_| ValueError { wanted: WANTED, reason: "out of range" });
+    }
+    let ms = datetime(text).map_err(|error| ValueError { wanted: WANTED, ..error })?;
+    if ms.rem_euclid(DAY_MS) != 0 {
+        return Err(ValueError { wanted: WANTED, reason: "a moment that is not midnight UTC" });
+    }
+    i32::try_from(ms.div_euclid(DAY_MS)).map_err(|_| ValueError { wanted: WANTED, reason: "out of range" })
+}
+
+/// ISO 8601 with an offset (`Z`, `+00:00`, Salesforce's `+0000`), or milliseconds.
+fn datetime(text: &str) -> Result<i64, ValueError> {
+    if let Ok(ms) = text.parse::<i64>() {
+        let in_range = jiff::Timestamp::from_millisecond(ms).is_ok();
+        return in_range.then_some(ms).ok_or(ValueError { wanted: "a date and time", reason: "out of range" });
+    }
+    jiff::Timestamp::from_str(text)
+        .map(|moment| moment.as_millisecond())
+        .map_err(|_| ValueError { wanted: "a date and time", reason: "unreadable, or without a zone" })
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+fn date_text(days: i32) -> String {
+    match jiff::Timestamp::from_millisecond(i64::from(days) * DAY_MS) {
+        Ok(moment) => moment.to_zoned_datetime(jiff::tz::TimeZone::UTC).date().to_string(),
+        Err(_) => format!("day {days}"),
+    }
+}
+
+fn datetime_text(ms: i64) -> String {
+    match jiff::Timestamp::from_millisecond(ms) {
+        Ok(moment) => format!("{moment:.3}"),
+        Err(_) => format!("{ms} ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(kind: &FieldKind, raw: &str) -> String {
+        match kind.read(&Raw::Text(raw.into())) {
+            Ok(value) => value.to_string(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn reformatting_is_never_a_change() {
+        let cases: &[(FieldKind, &[&str], &str)] = &[
+            (FieldKind::Text, &["a\r\nb", " a\nb ", "a\rb"], "a\nb"),
+            (FieldKind::Email, &["Ann@Example.COM ", "ann@example.com"], "ann@example.com"),
+            (FieldKind::Phone, &["+1 (415) 555-0123", "+1.415.555.0123", "0014155550123"], "+14155550123"),
+            (FieldKind::Phone, &["415 555 0123 ext. 7", "(415)5550123x7"], "4155550123 x7"),
+            (FieldKind::Phone, &["ask Ann"], "ask Ann"),
+            (FieldKind::Domain, &["https://www.Example.com/a?b", "example.com", "EXAMPLE.com:443/"], "example.com"),
+            (FieldKind::Decimal { scale: None }, &["1.0", "1", "1.000", "1e0"], "1"),
+            (FieldKind::Decimal { scale: Some(2) }, &["1.005", "1.01"], "1.01"),
+            (FieldKind::Decimal { scale: None }, &["-0.0", "0"], "0"),
+            (FieldKind::Bool, &["true", "TRUE", "1"], "true"),
+            (FieldKind::Date, &["2026-03-01", "2026-03-01T00:00:00Z", "1772323200000"], "2026-03-01"),
+            (
+                FieldKind::DateTime { step_ms: 1000 },
+                &[
+                    "2026-03-01T10:00:00.900Z",
+                    "2026-03-01T10:00:00.000+0000",
+                    "1772359200001",
+                    "2026-03-01T11:00:00+01:00",
+                ],
+                "2026-03-01T10:00:00.000Z",
+            ),
+            (FieldKind::Text, &["", "  ", "\r\n"], "(blank)"),
+        ];
+        for (kind, raws, wanted) in cases {
+            for raw in *raws {
+                assert_eq!(text(kind, raw), *wanted, "{kind:?} {raw:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_type_cannot_hold_is_an_error_without_the_value() {
+        for (kind, raw) in [
+            (FieldKind::Decimal { scale: None }, "lots"),
+            (FieldKind::Bool, "maybe"),
+            (FieldKind::Date, "2026-03-01T10:00:00Z"),
+            (FieldKind::Date, "soon"),
+            (FieldKind::DateTime { step_ms: 1 }, "2026-03-01"),
+            (FieldKind::DateTime { step_ms: 1 }, "99999999999999999"),
+        ] {
+            let error = kind.read(&Raw::Text(raw.into())).unwrap_err();
+            assert!(!error.to_string().contains(raw), "{error}");
+        }
+    }
+
+    fn kinds() -> impl Strategy<Value = FieldKind> {
+        prop_oneof![
+            Just(FieldKind::Text),
+            Just(FieldKind::Email),
+            Just(FieldKind::Phone),
+            Just(FieldKind::Domain),
+            Just(FieldKind::Decimal { scale: None }),
+            Just(FieldKind::Decimal { scale: Some(2) }),
+            Just(FieldKind::Bool),
+            Just(FieldKind::Date),
+            Just(FieldKind::DateTime { step_ms: 1000 }),
+            Just(FieldKind::Enum),
+        ]
+    }
+
+    fn raws() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "[0-9+() xX.-]{0,20}",
+            "-?[0-9]{1,12}(\\.[0-9]{1,6})?",
+            "(https?://)?(www\\.){0,2}[a-zA-Z.@:/ ]{0,20}",
+            "20[0-9]{2}-0[1-9]-[0-2][0-9](T[01][0-9]:00:00(\\.[0-9]{3})?(Z|\\+0100))?",
+            (0i64..2_000_000_000_000).prop_map(|ms| ms.to_string()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn canonicalisation_is_idempotent(kind in kinds(), raw in raws()) {
+            if let Ok(value) = kind.read(&Raw::Text(raw)) {
+                prop_assert_eq!(kind.read(&kind.write(&value)), Ok(value));
+            }
+        }
+
+        #[test]
+        fn equal_values_and_only_they_have_equal_bytes(kind in kinds(), a in raws(), b in raws()) {
+            if let (Ok(a), Ok(b)) = (kind.read(&Raw::Text(a)), kind.read(&Raw::Text(b))) {
+                let (mut x, mut y) = (Vec::new(), Vec::new());
+                a.canonical_bytes(&mut x);
+                b.canonical_bytes(&mut y);
+                prop_assert_eq!(a == b, x == y);
+            }
+        }
+
+        #[test]
+        fn values_survive_the_codec(kind in kinds(), raw in raws()) {
+            if let Ok(value) = kind.read(&Raw::Text(raw)) {
+                let bytes = crate::codec::encode(1, &value);
+                prop_assert_eq!(crate::codec::decode::<Value>(1, &bytes), Ok(value));
+            }
+        }
+    }
+}

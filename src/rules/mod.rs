@@ -1,0 +1,217 @@
+//! The compiled config: what is mirrored, how it maps, and who wins. Built from TOML (`config`) or in code
+//! ([`Rules::builder`]); checked completely when built, so that everything after can trust it.
+
+use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, Raw, SystemId, Value, ValueError};
+
+/// Everything that the engine must know about the systems and what is kept equal between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// The systems, highest rank first: the first named wins a tie.
+    pub systems: Vec<System>,
+    /// The entities, in the order of the config. Parents stand before children.
+    pub entities: Vec<Entity>,
+}
+
+/// One remote account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct System {
+    /// Its id.
+    pub id: SystemId,
+    /// Its name in the config.
+    pub name: String,
+    /// Whether anything may be written there.
+    pub mode: Mode,
+    /// What it can do; set from its connector before the engine runs.
+    pub ability: Ability,
+}
+
+/// Whether a system may be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Read and write.
+    ReadWrite,
+    /// Nothing is ever written there.
+    Read,
+}
+
+/// A canonical type and where it lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entity {
+    /// Its id.
+    pub id: EntityId,
+    /// Its name in the config.
+    pub name: String,
+    /// One object a system.
+    pub bindings: Vec<Binding>,
+    /// The fields, ascending by id.
+    pub fields: Vec<Field>,
+    /// Match keys in the order in which they are tried.
+    pub match_keys: Vec<FieldId>,
+    /// When our external id is written to a record.
+    pub stamp: StampPolicy,
+}
+
+/// An entity's object in one system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The system.
+    pub system: SystemId,
+    /// The object's name there.
+    pub object: String,
+    /// The object's id.
+    pub object_id: ObjectId,
+    /// Are records created there that exist elsewhere?
+    pub create: bool,
+    /// The unique property that holds our external id, if the object has one.
+    pub external_id: Option<String>,
+}
+
+/// When our external id is written to a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StampPolicy {
+    /// Only when we create the record: linking equal records writes nothing.
+    OnCreate,
+}
+
+/// A canonical field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its id.
+    pub id: FieldId,
+    /// Its name in the config.
+    pub name: String,
+    /// Its type.
+    pub kind: FieldKind,
+    /// Its counterparts, one a system at most.
+    pub bindings: Vec<FieldBinding>,
+    /// Who wins a conflict.
+    pub conflict: ConflictPolicy,
+    /// What happens to two values when two records are linked.
+    pub on_link: LinkPolicy,
+}
+
+/// A field's counterpart in one system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldBinding {
+    /// The system.
+    pub system: SystemId,
+    /// The property's name there.
+    pub property: String,
+    /// Value map of an enumeration: (canonical, this system's), in the order of the config. Empty = as it is.
+    pub values: Vec<(String, String)>,
+    /// Written where the field is blank and the system requires a value.
+    pub default: Option<Value>,
+}
+
+/// Who wins among concurrent edits of one field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConflictPolicy {
+    /// The latest edit by the total order.
+    Latest,
+    /// The edit of this system, if it made one; else the latest.
+    Prefer(SystemId),
+    /// Only this system's edits count; others are reverted.
+    Owns(SystemId),
+}
+
+/// What happens to two different values when two records are linked. A blank never beats a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LinkPolicy {
+    /// This system's value goes everywhere.
+    Prefer(SystemId),
+    /// Each side keeps its own until somebody edits.
+    FillBlanks,
+}
+
+impl Rules {
+    /// The system with this id.
+    pub fn system(&self, id: SystemId) -> Option<&System> {
+        self.systems.iter().find(|system| system.id == id)
+    }
+
+    /// The system with this name.
+    pub fn system_named(&self, name: &str) -> Option<&System> {
+        self.systems.iter().find(|system| system.name == name)
+    }
+
+    /// The entity with this id.
+    pub fn entity(&self, id: EntityId) -> Option<&Entity> {
+        self.entities.iter().find(|entity| entity.id == id)
+    }
+
+    /// Place in the ranking, 0 = highest. Unknown systems rank last.
+    pub fn rank(&self, system: SystemId) -> usize {
+        self.systems.iter().position(|s| s.id == system).unwrap_or(self.systems.len())
+    }
+}
+
+impl Entity {
+    /// The binding to a system.
+    pub fn binding(&self, system: SystemId) -> Option<&Binding> {
+        self.bindings.iter().find(|binding| binding.system == system)
+    }
+
+    /// The field with this id.
+    pub fn field(&self, id: FieldId) -> Option<&Field> {
+        self.fields.binary_search_by_key(&id, |field| field.id).ok().map(|at| &self.fields[at])
+    }
+
+    /// The fields that a system holds, with their bindings, ascending by field id.
+    pub fn fields_at(&self, system: SystemId) -> impl Iterator<Item = (&Field, &FieldBinding)> {
+        self.fields.iter().filter_map(move |field| field.binding(system).map(|binding| (field, binding)))
+    }
+}
+
+impl Field {
+    /// The counterpart in a system.
+    pub fn binding(&self, system: SystemId) -> Option<&FieldBinding> {
+        self.bindings.iter().find(|binding| binding.system == system)
+    }
+
+    /// The canonical value of what a system shows.
+    ///
+    /// # Errors
+    /// The value does not fit the type, or the value map does not know it.
+    pub fn read(&self, binding: &FieldBinding, raw: &Raw) -> Result<Value, ValueError> {
+        let value = self.kind.read(raw)?;
+        match value {
+            Value::Enum(shown) if !binding.values.is_empty() => binding
+                .values
+                .iter()
+                .find(|(_, theirs)| *theirs == shown)
+                .map(|(canonical, _)| Value::Enum(canonical.clone()))
+                .ok_or(ValueError { wanted: "a mapped option", reason: "the value map does not name it" }),
+            value => Ok(value),
+        }
+    }
+
+    /// What is sent to a system for a canonical value.
+    pub fn write(&self, binding: &FieldBinding, value: &Value) -> Raw {
+        let value = match (value, &binding.default) {
+            (Value::Null, Some(default)) => default,
+            (value, _) => value,
+        };
+        match value {
+            Value::Enum(canonical) if !binding.values.is_empty() => binding
+                .values
+                .iter()
+                .find(|(ours, _)| ours == canonical)
+                .map_or_else(|| self.kind.write(value), |(_, theirs)| Raw::Text(theirs.clone())),
+            value => self.kind.write(value),
+        }
+    }
+
+    /// What a system would show of a canonical value once it was written there. "Equal" always means: the side shows this.
+    pub fn project(&self, binding: &FieldBinding, value: &Value) -> Value {
+        let value = match (value, &binding.default) {
+            (Value::Null, Some(default)) => default,
+            (value, _) => value,
+        };
+        if binding.values.is_empty() || !matches!(value, Value::Enum(_)) {
+            return value.clone();
+        }
+        self.read(binding, &self.write(binding, value)).unwrap_or_else(|_| value.clone())
+    }
+}
