@@ -5,6 +5,8 @@
 pub mod cli;
 pub mod codec;
 pub mod connector;
+pub mod engine;
+pub mod merge;
 pub mod model;
 pub mod rules;
 #[cfg(feature = "sandbox")]
