@@ -32,6 +32,8 @@ pub struct OutboxRow {
     pub create: bool,
     /// Creates only: when (our clock) the record was first seen elsewhere; the target must have been read since.
     pub seen: Millis,
+    /// Creates only: when (our clock) the target was last asked freshly for a record with these keys, and had none.
+    pub looked: Option<Millis>,
     /// The write in flight.
     pub flying: Option<OpId>,
     /// Attempts so far.

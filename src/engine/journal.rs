@@ -1,6 +1,7 @@
 //! The journal: every decision, append-only, with what is needed to take it back.
 
 use crate::codec::{Decode, Encode};
+use crate::merge::SettledBy;
 use crate::model::{EntityId, FieldId, Millis, OpId, Place, RecordId, RemoteId, Stamp, SystemId, Value};
 
 /// One entry.
@@ -14,23 +15,6 @@ pub struct JournalEntry {
     pub record: Option<RecordId>,
     /// What happened.
     pub what: Happening,
-}
-
-/// How a write was found to have landed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-pub enum SettledBy {
-    /// The answer to a create.
-    Answer,
-    /// Its own event or history entry.
-    Mark,
-    /// A read-back showed its value.
-    Value,
-    /// The answer, although something else is shown now.
-    Covered,
-    /// The answer; the field had shown the value before.
-    EqualSave,
-    /// It turned up after it had been given up.
-    Late,
 }
 
 /// What happened.

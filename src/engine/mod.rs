@@ -5,5 +5,5 @@ mod journal;
 mod view;
 
 pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
-pub use journal::{Happening, JournalEntry, SettledBy};
+pub use journal::{Happening, JournalEntry};
 pub use view::{View, ViewError};

@@ -5,9 +5,18 @@
 //! is concurrent with it, and a policy decides over the whole set. This is a dotted version vector (Preguiça et al., 2012)
 //! with one number per side instead of a vector.
 
+pub mod identity;
+pub mod policy;
+
+mod confirm;
+mod field;
+mod link;
+mod prune;
 mod state;
 
+pub use confirm::{Evidence, Landing};
+pub use field::{Arrival, Fate, FieldRules, SideRules, Snapshot, SnapshotFate};
 pub use state::{
-    Edit, Entry, EntryKind, FieldLately, FieldState, Flight, FlightState, Lately, Own, SideField, SideLately, Stray,
-    Taken, Turn,
+    Edit, Entry, EntryKind, FieldLately, FieldState, Flight, FlightState, Lately, Own, SettledBy, SideField,
+    SideLately, Stray, Taken, Turn,
 };

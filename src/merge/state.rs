@@ -29,6 +29,23 @@ pub struct Entry {
     pub kind: EntryKind,
 }
 
+/// How a write was found to have landed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum SettledBy {
+    /// The answer to a create.
+    Answer,
+    /// Its own event or history entry.
+    Mark,
+    /// A read-back showed its value.
+    Value,
+    /// The answer, although something else is shown now.
+    Covered,
+    /// The answer; the field had shown the value before.
+    EqualSave,
+    /// It turned up after it had been given up.
+    Late,
+}
+
 /// What is known of a write that has not settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub enum FlightState {
@@ -119,7 +136,7 @@ pub struct SideField {
     /// No base yet: what it shows is no edit.
     pub unbased: bool,
     /// Everything up to here has been taken in.
-    pub settled: Millis,
+    pub settled: Place,
     /// The rest.
     pub late: SideLately,
 }

@@ -1,6 +1,6 @@
 //! A record: registers that say what is true, and sides that say where it is shown.
 
-use super::{EntityId, FieldId, Millis, ObjectId, RecordId, RemoteId, Stamp, SystemId, Value};
+use super::{EntityId, FieldId, Millis, ObjectId, Place, RecordId, RemoteId, Stamp, SystemId, Value};
 use crate::codec::{BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder};
 use crdts::{CvRDT, LWWReg};
 
@@ -59,7 +59,7 @@ pub struct Side {
     /// Whether it takes part.
     pub state: SideState,
     /// Everything of this side up to here (by its clock) has been taken in.
-    pub settled: Millis,
+    pub settled: Place,
     /// Fields without a base: what this side shows there is no edit by anyone. Ascending.
     pub unbased: Vec<FieldId>,
     /// Fields in which it does not show the register's projection. Ascending by field.
