@@ -262,11 +262,74 @@ impl FieldState {
             if self.stray_landed(rules, ix, *place, value, out) {
                 return;
             }
+            let quiet = self.sides[ix].late.flight.is_none() && self.sides[ix].shown == *value;
+            if *mark == Mark::Ours && quiet {
+                // A create of ours settled by its answer: its own history says nothing new.
+                return;
+            }
             if *mark == Mark::Ours {
                 out.push(Fate::Alarm { system: self.sides[ix].system, place: *place });
             }
         }
         self.edit(rules, ix, Edit { value: value.clone(), place: *place, since: None }, current, out);
+    }
+
+    /// The field's whole history as one read gave it, oldest first, and the value that it shows. Returns false when the record
+    /// has to be read again before its order is clear.
+    #[allow(clippy::too_many_arguments)]
+    pub fn history(
+        &mut self,
+        rules: &FieldRules<'_>,
+        ix: usize,
+        entries: &[Evidence],
+        shown: &Value,
+        begun: Millis,
+        asked: Millis,
+        now: Millis,
+        out: &mut Vec<Fate>,
+    ) -> bool {
+        let in_order = begun > self.sides[ix].settled.time && !self.known_since(rules, ix, begun);
+        // Own writes first: what the people did is judged by where those landed.
+        let (own, rest): (Vec<&Evidence>, Vec<&Evidence>) =
+            entries.iter().partition(|entry| self.may_be_own(rules, ix, entry));
+        for entry in own {
+            self.evidence(rules, ix, entry, false, now, out);
+        }
+        let newest = entries.last();
+        for entry in rest {
+            let current = in_order && newest.is_some_and(|newest| std::ptr::eq(newest, entry)) && entry.value == *shown;
+            self.evidence(rules, ix, entry, current, now, out);
+        }
+        let after = |at: Millis| asked >= at;
+        let side = &self.sides[ix];
+        match side.late.flight.as_ref().map(|flight| flight.state) {
+            Some(FlightState::Answered(at) | FlightState::Unknown(at)) if after(at) => {
+                self.no_trace(rules, ix, now, out)
+            }
+            Some(_) => return true,
+            None => {}
+        }
+        // The history has told everything. What the field shows all the same was made after all that we know, or cannot be
+        // put in order yet.
+        let side = &self.sides[ix];
+        if side.shown == *shown || side.late.flight.is_some() {
+            return true;
+        }
+        if in_order {
+            let place = entries.last().map_or(Place::at(begun), |newest| newest.place);
+            self.edit(rules, ix, Edit { value: shown.clone(), place, since: None }, true, out);
+        }
+        in_order
+    }
+
+    /// Could this entry be a write of ours that has not been accounted for?
+    fn may_be_own(&self, rules: &FieldRules<'_>, ix: usize, entry: &Evidence) -> bool {
+        let late = &self.sides[ix].late;
+        let step = rules.sides[ix].step_ms;
+        let flies =
+            late.flight.as_ref().is_some_and(|f| f.value == entry.value && entry.place.time >= f.sent.floor(step));
+        let strays = late.strays.iter().any(|s| s.value == entry.value && entry.place.time >= s.sent);
+        entry.mark != Mark::Theirs && (flies || strays)
     }
 
     /// All evidence of side `ix` has been taken in up to a moment after the answer, or after we stopped waiting for one: a

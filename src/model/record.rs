@@ -43,6 +43,8 @@ pub struct Differs {
 pub enum SideState {
     /// Linked and kept equal.
     Live,
+    /// A create of ours is on its way: its remote id is not known yet, and stands for our external id.
+    Creating,
     /// Deleted there: a tombstone; nothing is written or created there for this record.
     Detached,
 }
@@ -133,6 +135,11 @@ impl Record {
             Ok(at) => self.sides[at] = side,
             Err(at) => self.sides.insert(at, side),
         }
+    }
+
+    /// Sides that take part or are about to.
+    pub fn present_sides(&self) -> impl Iterator<Item = &Side> {
+        self.sides.iter().filter(|side| side.state != SideState::Detached)
     }
 
     /// Sides that take part.
