@@ -13,6 +13,8 @@ pub mod model;
 pub mod rules;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 /// Is this planted defect switched on? Only with the feature `defects`, and only in the thread that asked for it.
 #[cfg(feature = "defects")]
