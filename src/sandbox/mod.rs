@@ -4,5 +4,12 @@
 //! time go in, a [`http::Response`] comes out. Sockets, the wall clock and faults live in `listener` alone. Nothing here is
 //! shared with the connectors, so that one misreading of a vendor's documents cannot confirm itself.
 
+pub mod clock;
+pub mod faults;
 pub mod http;
+pub mod hubspot;
 pub mod ledger;
+pub mod limits;
+pub mod rng;
+pub mod system;
+pub mod tokens;
