@@ -38,7 +38,8 @@ pub fn parse_date(text: &str) -> Option<i64> {
         return None;
     }
     let date: jiff::civil::Date = text.parse().ok()?;
-    Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond())
+    let midnight = date.to_zoned_datetime(TimeZone::UTC).ok()?;
+    Some(midnight.timestamp().as_millisecond())
 }
 
 fn timestamp(ms: i64) -> Timestamp {
