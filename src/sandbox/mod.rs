@@ -5,11 +5,18 @@
 //! shared with the connectors, so that one misreading of a vendor's documents cannot confirm itself.
 
 pub mod clock;
+pub mod csv;
 pub mod faults;
 pub mod http;
 pub mod hubspot;
 pub mod ledger;
 pub mod limits;
+pub mod limits;
+pub mod line;
+pub mod listener;
+pub mod manners;
 pub mod rng;
+pub mod seed;
+pub mod server;
 pub mod system;
 pub mod tokens;

@@ -3,7 +3,7 @@
 use super::HubSpotWorld;
 use super::object_type::ObjectType;
 use super::record::Source;
-use super::schema::{Computed, Property};
+use super::schema::{Computed, Property, PropertyType};
 use super::table::{Changes, Claims};
 use super::value;
 use crate::sandbox::clock;
@@ -41,7 +41,12 @@ impl HubSpotWorld {
                 }
                 Some(_) => continue,
             }
-            let stored = value::stored(property, &internal_value(property, written), None);
+            let written = match property.kind {
+                PropertyType::DateTime => as_instant(written),
+                PropertyType::Enumeration => internal_value(property, written),
+                _ => written.clone(),
+            };
+            let stored = value::stored(property, &written, None);
             changes.push((index, stored.map_err(|bad| format!("{name}: {}", bad.message))?));
         }
         table.check_unique(&changes, None, &mut Claims::new()).map_err(|refusal| refusal.message().to_owned())?;
@@ -87,4 +92,12 @@ fn internal_value(property: &Property, written: &str) -> String {
         choice.map_or_else(|| written.to_owned(), |choice| choice.value.clone())
     };
     if property.is_multiple() { written.split(';').map(one).collect::<Vec<_>>().join(";") } else { one(written) }
+}
+
+/// An instant as exports print it, `2024-05-01 10:30`, in ISO form; anything else stays as it is.
+fn as_instant(written: &str) -> String {
+    match written.trim().parse::<jiff::civil::DateTime>() {
+        Ok(civil) if !written.contains('Z') => format!("{civil}Z"),
+        _ => written.trim().to_owned(),
+    }
 }
