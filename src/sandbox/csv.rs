@@ -160,7 +160,7 @@ mod tests {
     }
 
     fn read(world: &mut HubSpotWorld, path: &str, query: &str) -> serde_json::Value {
-        let token = format!("Bearer {}", Tokens::derive("hubspot", 1).user);
+        let token = format!("Bearer {}", Tokens::derive("hubspot", 1).user_token);
         let request = Request {
             method: "GET".into(),
             path: path.into(),

@@ -120,7 +120,7 @@ pub async fn serve(config: SandboxConfig) -> io::Result<Running> {
         }
         let (server, task) = start(Box::new(world), address, &config, stopped.clone()).await?;
         running.ready["hubspot"] = json!({
-            "url": server.url(), "token": tokens.integration, "user_token": tokens.user,
+            "url": server.url(), "token": tokens.token, "user_token": tokens.user_token,
             "client_id": tokens.client_id, "client_secret": tokens.client_secret,
             "refresh_token": tokens.refresh_token, "app_id": tokens.app_id, "developer_key": tokens.developer_key,
         });

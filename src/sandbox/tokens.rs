@@ -6,9 +6,9 @@ use super::rng::Rng;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
     /// Bearer token of the integration under test.
-    pub integration: String,
+    pub token: String,
     /// Bearer token of a person at their desk; what it writes counts as a person's edits.
-    pub user: String,
+    pub user_token: String,
     /// OAuth client id.
     pub client_id: String,
     /// OAuth client secret.
@@ -32,8 +32,8 @@ impl Tokens {
         let mut secret = |prefix: &str| format!("{prefix}{:016x}{:016x}", rng.next(), rng.next());
         let prefix = if system == "hubspot" { "pat-na1-" } else { "00D5g0000000001!" };
         Self {
-            integration: secret(prefix),
-            user: secret(&format!("{prefix}user-")),
+            token: secret(prefix),
+            user_token: secret(&format!("{prefix}user-")),
             client_id: secret("client-"),
             client_secret: secret("secret-"),
             refresh_token: secret("refresh-"),
@@ -53,8 +53,8 @@ mod tests {
     fn systems_and_seeds_have_tokens_of_their_own() {
         assert_eq!(Tokens::derive("hubspot", 1), Tokens::derive("hubspot", 1));
         let all = [Tokens::derive("hubspot", 1), Tokens::derive("salesforce", 1), Tokens::derive("hubspot", 2)];
-        assert_ne!(all[0].integration, all[1].integration);
-        assert_ne!(all[0].integration, all[2].integration);
-        assert_ne!(all[0].integration, all[0].user);
+        assert_ne!(all[0].token, all[1].token);
+        assert_ne!(all[0].token, all[2].token);
+        assert_ne!(all[0].token, all[0].user_token);
     }
 }

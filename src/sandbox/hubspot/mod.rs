@@ -109,10 +109,10 @@ impl HubSpotWorld {
     /// Whose token the request carries, expired ones included.
     pub fn caller(&self, request: &Request) -> Option<Caller> {
         let token = bearer(request)?;
-        if token == self.tokens.user {
+        if token == self.tokens.user_token {
             Some(Caller::User)
         } else {
-            (token == self.tokens.integration || self.access.contains_key(token)).then_some(Caller::Integration)
+            (token == self.tokens.token || self.access.contains_key(token)).then_some(Caller::Integration)
         }
     }
 
