@@ -35,8 +35,8 @@ impl HubSpotWorld {
                     continue;
                 }
                 Some(Computed::Created) => {
-                    created_ms =
-                        clock::parse_instant(written).ok_or_else(|| format!("{name}: {written} is no date"))?;
+                    created_ms = clock::parse_instant(&as_instant(written))
+                        .ok_or_else(|| format!("{name}: {written} is no date"))?;
                     continue;
                 }
                 Some(_) => continue,
@@ -96,8 +96,10 @@ fn internal_value(property: &Property, written: &str) -> String {
 
 /// An instant as exports print it, `2024-05-01 10:30`, in ISO form; anything else stays as it is.
 fn as_instant(written: &str) -> String {
-    match written.trim().parse::<jiff::civil::DateTime>() {
-        Ok(civil) if !written.contains('Z') => format!("{civil}Z"),
-        _ => written.trim().to_owned(),
+    let iso = written.trim().replacen(' ', "T", 1);
+    match iso.len() {
+        16 => format!("{iso}:00Z"),
+        19 => format!("{iso}Z"),
+        _ => iso,
     }
 }
