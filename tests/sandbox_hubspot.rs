@@ -410,7 +410,7 @@ fn the_index_lags_when_told_to() {
     let all = portal.search(json!({"properties": ["city"]}));
     assert_eq!((all["total"].clone(), all["results"][0]["properties"]["city"].clone()), (json!(1), json!("Paris")));
     portal.now_ms += 10_000;
-    assert_eq!(ids(&portal.search(in_paris)), [one.clone()]);
+    assert_eq!(ids(&portal.search(in_paris)), std::slice::from_ref(&one));
     assert_eq!(ids(&portal.search(json!({}))), [one.clone(), two]);
     // An archived one is still counted, and not shown.
     portal.person("DELETE", &format!("{CONTACTS}/{one}"), json!(null));
@@ -454,7 +454,8 @@ fn credentials_and_oauth() {
     portal.now_ms += 1_800_000;
     let (status, body) = parsed(portal.raw(&access, "GET", CONTACTS, b""));
     assert_eq!((status, &body["category"]), (401, &json!("EXPIRED_AUTHENTICATION")));
-    assert_eq!(portal.world.ledger().by_kind["token"], 2);
+    // A call that carries no known token, and so the fetching of one, is nobody's.
+    assert!(!portal.world.ledger().by_kind.contains_key("token"));
     assert_eq!(portal.world.ledger().by_kind["list"], 2);
 }
 

@@ -14,7 +14,7 @@ impl Rng {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,12 +24,12 @@ impl Rng {
 
     /// A number below `bound`; 0 when `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        if bound == 0 { 0 } else { self.next() % bound }
+        if bound == 0 { 0 } else { self.word() % bound }
     }
 
     /// True with the given probability: never at 0, always at 1.
     pub fn chance(&mut self, probability: f64) -> bool {
-        let unit = (self.next() >> 11) as f64 / (1_u64 << 53) as f64;
+        let unit = (self.word() >> 11) as f64 / (1_u64 << 53) as f64;
         unit < probability
     }
 
@@ -54,7 +54,7 @@ mod tests {
     fn the_same_seed_and_label_give_the_same_stream() {
         let stream = |seed, label| {
             let mut rng = Rng::new(seed, label);
-            [rng.next(), rng.next(), rng.next()]
+            [rng.word(), rng.word(), rng.word()]
         };
         assert_eq!(stream(1, "people"), stream(1, "people"));
         assert_ne!(stream(1, "people"), stream(2, "people"));

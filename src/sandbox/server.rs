@@ -1,5 +1,6 @@
 //! One emulated system on a socket: the only place that knows the time, delays and loses answers.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,8 +36,8 @@ struct Inner {
     faults: Faults,
     fired: Fired,
     dice: Rng,
-    /// The integration's calls that never reached the world.
-    refused: u64,
+    /// The integration's calls that never reached the world, by kind.
+    refused: BTreeMap<&'static str, u64>,
 }
 
 /// How often each fault has struck, since a fault that never did tests nothing.
@@ -63,7 +64,8 @@ impl Server {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let dice = Rng::new(seed, "faults");
-        let inner = Inner { system, faults: Faults::default(), fired: Fired::default(), dice, refused: 0 };
+        let inner =
+            Inner { system, faults: Faults::default(), fired: Fired::default(), dice, refused: BTreeMap::new() };
         let server = Self { address, inner: Arc::new(Mutex::new(inner)) };
         server.set_faults(faults);
         let router = Router::new().fallback(answer).with_state(server.clone());
@@ -87,8 +89,8 @@ impl Server {
     pub fn ledger(&self) -> Value {
         let inner = self.lock();
         let mut ledger: Ledger = inner.system.ledger().clone();
-        if inner.refused > 0 {
-            *ledger.by_kind.entry("refused_by_fault").or_default() += inner.refused;
+        for (kind, calls) in &inner.refused {
+            *ledger.by_kind.entry(kind).or_default() += calls;
         }
         ledger.to_json()
     }
@@ -149,7 +151,7 @@ impl Server {
         }
         match roll.before {
             Some(before) => {
-                *refused += 1;
+                *refused.entry(system.kind(request)).or_default() += 1;
                 match before {
                     Before::Error => fired.error += 1,
                     Before::TooMany => fired.error_429 += 1,

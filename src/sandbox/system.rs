@@ -31,6 +31,9 @@ pub trait System: Send + 'static {
     /// Whether the request would write, going by method and path alone.
     fn is_write(&self, request: &Request) -> bool;
 
+    /// The kind of call a request is, as the ledger counts it, going by method and path alone.
+    fn kind(&self, request: &Request) -> &'static str;
+
     /// Takes over the faults that are properties of the world rather than of the line.
     fn set_faults(&mut self, _faults: &Faults) {}
 

@@ -29,7 +29,7 @@ impl Tokens {
     /// The credentials of `system` (`hubspot`, `salesforce`) in the sandbox of this seed.
     pub fn derive(system: &str, seed: u64) -> Self {
         let mut rng = Rng::new(seed, &format!("tokens of {system}"));
-        let mut secret = |prefix: &str| format!("{prefix}{:016x}{:016x}", rng.next(), rng.next());
+        let mut secret = |prefix: &str| format!("{prefix}{:016x}{:016x}", rng.word(), rng.word());
         let prefix = if system == "hubspot" { "pat-na1-" } else { "00D5g0000000001!" };
         Self {
             token: secret(prefix),
@@ -40,7 +40,7 @@ impl Tokens {
             username: format!("integration.{seed}@sandbox.example"),
             password: secret("password-"),
             app_id: (9_000_000 + rng.below(1_000_000)).to_string(),
-            developer_key: format!("{:016x}", rng.next()),
+            developer_key: format!("{:016x}", rng.word()),
         }
     }
 }

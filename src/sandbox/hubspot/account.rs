@@ -32,7 +32,7 @@ impl HubSpotWorld {
             Some("client_credentials") => json!({"token_use": "client_credentials"}),
             _ => return grant_refused("unsupported_grant_type", "BAD_GRANT_TYPE", "unsupported grant type"),
         };
-        let access = format!("oauth-{:016x}{:016x}", self.rng.next(), self.rng.next());
+        let access = format!("oauth-{:016x}{:016x}", self.rng.word(), self.rng.word());
         self.access.insert(access.clone(), now_ms + ACCESS_TOKEN_MS);
         answer["token_type"] = json!("bearer");
         answer["access_token"] = json!(access);

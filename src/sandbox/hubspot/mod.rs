@@ -125,6 +125,11 @@ impl HubSpotWorld {
         }
     }
 
+    /// The kind of call a request is, as the ledger counts it.
+    pub fn kind(request: &Request) -> &'static str {
+        Route::of(request).as_ref().map_or("other", Route::kind)
+    }
+
     fn answer(
         &mut self,
         request: &Request,
@@ -133,7 +138,6 @@ impl HubSpotWorld {
     ) -> Result<Response, Refusal> {
         let route = Route::of(request);
         if let Ok(Route::Token) = route {
-            self.ledger.call(Caller::Integration, "token");
             return Ok(self.token(request, now_ms));
         }
         let caller = self.authenticate(request, now_ms);
@@ -230,7 +234,7 @@ impl HubSpotWorld {
     }
 
     fn correlation_id(&mut self) -> String {
-        let (high, low) = (self.rng.next(), self.rng.next());
+        let (high, low) = (self.rng.word(), self.rng.word());
         let (a, b, c) = (high >> 32, high >> 16 & 0xffff, high & 0xfff);
         format!("{a:08x}-{b:04x}-4{c:03x}-8{:03x}-{:012x}", low >> 48 & 0xfff, low & 0xffff_ffff_ffff)
     }
@@ -255,6 +259,10 @@ impl System for HubSpotWorld {
 
     fn is_write(&self, request: &Request) -> bool {
         Self::is_write(request)
+    }
+
+    fn kind(&self, request: &Request) -> &'static str {
+        Self::kind(request)
     }
 
     fn set_faults(&mut self, faults: &Faults) {
