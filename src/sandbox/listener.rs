@@ -130,6 +130,20 @@ pub async fn serve(config: SandboxConfig) -> io::Result<Running> {
     Ok(running)
 }
 
+/// The text of a `--faults` or `--limits` argument: itself, or with `@` before it the contents of the file it names.
+///
+/// # Errors
+///
+/// When the file cannot be read.
+pub fn argument_text(argument: &str) -> io::Result<String> {
+    match argument.strip_prefix('@') {
+        Some(path) => {
+            std::fs::read_to_string(path).map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))
+        }
+        None => Ok(argument.to_owned()),
+    }
+}
+
 async fn start(
     mut system: Box<dyn System>,
     address: SocketAddr,

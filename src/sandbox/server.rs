@@ -176,8 +176,10 @@ impl Server {
     }
 
     fn apply(&self, request: &Request) -> Response {
-        let now_ms = self.now_ms();
-        self.lock().system.handle(request, now_ms)
+        // The time is read under the lock, so that what is applied later never bears an earlier time.
+        let mut inner = self.lock();
+        let now_ms = wall_clock_ms().saturating_add(inner.faults.clock_offset_ms);
+        inner.system.handle(request, now_ms)
     }
 }
 

@@ -175,20 +175,19 @@ fn untidy(text: &str, rng: &mut Rng) -> String {
 /// A phone number with its country code in one of the styles that people write: equal once all but digits is taken away.
 struct Phone {
     country: &'static str,
-    groups: Vec<String>,
+    groups: [String; 3],
 }
 
 impl Phone {
     /// A number from the ranges set aside for fiction.
     fn draw(number: u64, rng: &mut Rng) -> Self {
-        let digits = |value: u64, width: usize| format!("{value:0width$}");
         let (country, groups) = match rng.below(3) {
             0 => {
-                let area = *rng.pick(&["415", "212", "312", "206", "617"]);
-                ("1", vec![area.to_owned(), digits(200 + number / 100 % 800, 3), digits(100 + number % 100, 4)])
+                let area = *rng.pick(&["415", "212", "312", "206", "617", "303", "512"]);
+                ("1", [area.to_owned(), "555".to_owned(), format!("01{:02}", number % 100)])
             }
-            1 => ("44", vec!["20".to_owned(), "7946".to_owned(), digits(number % 10_000, 4)]),
-            _ => ("49", vec!["30".to_owned(), "23125".to_owned(), digits(number % 1000, 3)]),
+            1 => ("44", ["20".to_owned(), "7946".to_owned(), format!("0{:03}", number % 1000)]),
+            _ => ("49", ["30".to_owned(), "23125".to_owned(), format!("{:03}", number % 1000)]),
         };
         Self { country, groups }
     }
