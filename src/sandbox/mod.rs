@@ -6,3 +6,5 @@
 
 pub mod http;
 pub mod ledger;
+pub mod salesforce;
+pub mod tokens;
