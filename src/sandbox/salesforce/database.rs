@@ -6,7 +6,7 @@ use super::id::{DIGITS, Id};
 use super::schema::{Field, Kind, Object, column};
 use super::standard;
 use super::table::{Row, Table};
-use super::value::{Key, Value};
+use super::value::Value;
 use crate::sandbox::ledger::Writes;
 
 /// Values for columns.
@@ -29,6 +29,10 @@ pub enum Mode {
     /// An existing row.
     Update,
 }
+
+/// A place in the undo log, and the books at that time.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark(usize, Writes);
 
 /// The org: all tables, and an undo log of the call under way.
 #[derive(Debug)]
@@ -205,12 +209,17 @@ impl Database {
         std::mem::take(&mut self.writes)
     }
 
-    /// Undoes all writes since the last commit.
-    pub fn rollback(&mut self) {
-        while let Some((table, id, before)) = self.undo.pop() {
+    /// A place to roll back to.
+    pub fn mark(&self) -> Mark {
+        Mark(self.undo.len(), self.writes)
+    }
+
+    /// Undoes all writes since `mark`, which was taken in the same call.
+    pub fn rollback(&mut self, mark: Mark) {
+        for (table, id, before) in self.undo.drain(mark.0.min(self.undo.len())..).rev() {
             self.tables[table].put(id, before);
         }
-        self.writes = Writes::default();
+        self.writes = mark.1;
     }
 
     fn draft(&self, table: usize, changes: Changes, actor: Actor) -> Result<Row, Refusal> {
@@ -350,11 +359,6 @@ impl Database {
             }
         }
         Ok(changes)
-    }
-
-    /// The key of a text a query or a path names, for `column`.
-    pub fn text_key(&self, table: usize, column: usize, text: &str) -> Key {
-        Key::text(text, self.object(table).field(column).case_sensitive)
     }
 }
 

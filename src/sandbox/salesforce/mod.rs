@@ -7,9 +7,13 @@ mod database;
 mod decode;
 mod error;
 mod id;
+mod rest;
 mod schema;
 mod soql;
 mod standard;
 mod table;
 mod time;
 mod value;
+mod world;
+
+pub use world::SalesforceWorld;

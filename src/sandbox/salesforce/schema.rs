@@ -281,6 +281,11 @@ impl Object {
         object
     }
 
+    /// The same object, not to be written through the API.
+    pub fn read_only(self) -> Self {
+        Self { writable: false, ..self }
+    }
+
     /// All fields; the place of a field is its column.
     pub fn fields(&self) -> &[Field] {
         &self.fields

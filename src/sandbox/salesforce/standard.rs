@@ -92,7 +92,7 @@ fn user() -> Object {
         Field::lettered("Email", "Email", Kind::Email, 128).required().lookup(),
         Field::new("IsActive", "Active", Kind::Boolean),
     ]);
-    Object { writable: false, ..Object::new("User", "Users", "005", fields) }
+    Object::new("User", "Users", "005", fields).read_only()
 }
 
 /// In the order of [`super::schema::column`].
