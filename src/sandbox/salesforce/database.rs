@@ -186,7 +186,8 @@ impl Database {
         let object = self.object(table);
         let unknown = || Refusal::no_column(name, object.name);
         let column = object.relationship(name).ok_or_else(unknown)?;
-        let target = object.field(column).reference_to.and_then(|object| self.find_table(object)).ok_or_else(unknown)?;
+        let target =
+            object.field(column).reference_to.and_then(|object| self.find_table(object)).ok_or_else(unknown)?;
         let mut keys = parent.iter().filter(|(key, _)| *key != "attributes");
         let (Some((key, json)), None) = (keys.next(), keys.next()) else {
             return Err(Refusal::record("INVALID_FIELD", format!("{name}: one external id is needed"), &[name]));
@@ -197,7 +198,8 @@ impl Database {
         match self.find(target, at, &decode::from_json(there.field(at), json)?)[..] {
             [id] => Ok((column, Value::Id(id))),
             _ => {
-                let message = format!("Foreign key external ID: {json} not found for field {key} in entity {}", there.name);
+                let message =
+                    format!("Foreign key external ID: {json} not found for field {key} in entity {}", there.name);
                 Err(Refusal::record("INVALID_FIELD", message, &[]))
             }
         }
@@ -354,7 +356,8 @@ impl Database {
         let mut changes = Vec::with_capacity(fields.len());
         for (name, text) in fields {
             let column = object.column(name).ok_or_else(|| Refusal::no_column(name, object.name))?;
-            if column < column::COUNT || object.field(column).createable || name.eq_ignore_ascii_case("MasterRecordId") {
+            if column < column::COUNT || object.field(column).createable || name.eq_ignore_ascii_case("MasterRecordId")
+            {
                 changes.push((column, decode::from_text(object.field(column), text)?));
             }
         }

@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_id() {
-        for text in ["", "003", "0035g00000AbCdEAAA", "0035g00000AbCd-", "0035g00000AbCdEAA", "ééééééééééééééé"] {
+        for text in ["", "003", "0035g00000AbCdEAAA", "0035g00000AbCd-", "0035g00000AbCdEAA", "ééééééééééééééé"]
+        {
             assert_eq!(Id::parse(text), None, "{text}");
         }
     }

@@ -146,8 +146,12 @@ const LEAD_SOURCES: &[&str] = &["Web", "Phone Inquiry", "Partner Referral", "Pur
 
 const ACCOUNT_TYPES: &[&str] = &["Prospect", "Customer - Direct", "Customer - Channel", "Technology Partner", "Other"];
 
-const OPPORTUNITY_TYPES: &[&str] =
-    &["Existing Customer - Upgrade", "Existing Customer - Replacement", "Existing Customer - Downgrade", "New Customer"];
+const OPPORTUNITY_TYPES: &[&str] = &[
+    "Existing Customer - Upgrade",
+    "Existing Customer - Replacement",
+    "Existing Customer - Downgrade",
+    "New Customer",
+];
 
 const INDUSTRIES: &[&str] = &[
     "Agriculture",

@@ -106,9 +106,7 @@ fn offset_seconds(zone: &str) -> Option<i64> {
 }
 
 fn digits(bytes: &[u8]) -> Option<i32> {
-    bytes
-        .iter()
-        .try_fold(0i32, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i32::from(byte - b'0')))
+    bytes.iter().try_fold(0i32, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i32::from(byte - b'0')))
 }
 
 fn small(bytes: &[u8]) -> Option<i8> {

@@ -62,7 +62,10 @@ impl SalesforceWorld {
             Route::Token => self.issue_token(request, now_ms),
             Route::Revoke => Response::empty(200),
             Route::Versions => versions(),
-            Route::UserInfo => self.with_caller(request, |world, caller| world.user_info(request, caller)),
+            Route::UserInfo => self.with_caller(request, |world, caller| {
+                world.ledger.call(caller, "userinfo");
+                world.user_info(request, caller)
+            }),
             Route::Data(base, target) => {
                 let mut response = self.with_caller(request, |world, caller| {
                     let actor = world.actor(caller, now_ms);
@@ -235,7 +238,8 @@ fn add_user(database: &mut Database, username: &str, first: &str, last: &str, by
     let Some(table) = database.find_table("User") else {
         return actor.user;
     };
-    let fields = [("Username", username), ("Email", username), ("FirstName", first), ("LastName", last), ("IsActive", "true")];
+    let fields =
+        [("Username", username), ("Email", username), ("FirstName", first), ("LastName", last), ("IsActive", "true")];
     let fields: Vec<_> = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let mut changes = database.seed_changes(table, &fields).unwrap_or_default();
     if by.is_none() {

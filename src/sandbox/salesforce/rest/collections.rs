@@ -167,7 +167,8 @@ fn each<T>(
     if all_or_none && outcomes.iter().any(|outcome| outcome.refusal.is_some()) {
         database.rollback(mark);
         for outcome in outcomes.iter_mut().filter(|outcome| outcome.refusal.is_none()) {
-            let message = "Record rolled back because not all records were valid and the request was using AllOrNone header";
+            let message =
+                "Record rolled back because not all records were valid and the request was using AllOrNone header";
             outcome.refusal = Some(Refusal::record("ALL_OR_NONE_OPERATION_ROLLED_BACK", message, &[]));
         }
     }

@@ -160,7 +160,9 @@ fn read(body: &Map<String, Json>) -> Result<Vec<Sub>, Refusal> {
         let (Some(method), Some(url), Some(reference)) = (text("method"), text("url"), text("referenceId")) else {
             return Err(refused("A subrequest needs method, url and referenceId"));
         };
-        if !reference.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || subs.iter().any(|s| s.reference == reference) {
+        if !reference.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            || subs.iter().any(|s| s.reference == reference)
+        {
             return Err(refused("A referenceId is made of letters, digits and underscores, and is unique"));
         }
         let headers = call.get("httpHeaders").and_then(Json::as_object).cloned().unwrap_or_default();

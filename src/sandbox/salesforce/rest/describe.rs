@@ -112,9 +112,8 @@ fn field(field: &Field) -> Json {
     let short = field.filterable && field.kind != Kind::Address;
     let is_int = field.kind == Kind::Int;
     let number = matches!(field.kind, Kind::Double | Kind::Currency | Kind::Percent);
-    let value = |value: &&str| {
-        json!({"active": true, "defaultValue": false, "label": value, "validFor": null, "value": value})
-    };
+    let value =
+        |value: &&str| json!({"active": true, "defaultValue": false, "label": value, "validFor": null, "value": value});
     let picklist: Vec<Json> = field.picklist.iter().map(value).collect();
     let mut described = json!({
         "name": field.name, "label": field.label, "type": field.kind.name(), "soapType": field.kind.soap(),

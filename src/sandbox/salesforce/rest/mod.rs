@@ -88,11 +88,9 @@ pub fn dispatch(world: &mut SalesforceWorld, call: &Call<'_>, target: &Target) -
         Target::QueryMore(locator) => query::more(world, call, locator),
         Target::Limits => Ok(describe::limits(world)),
         Target::Composite => composite::run(world, call),
-        Target::NotAllowed => Err(Refusal::new(
-            405,
-            "METHOD_NOT_ALLOWED",
-            format!("HTTP Method '{}' not allowed", call.request.method),
-        )),
+        Target::NotAllowed => {
+            Err(Refusal::new(405, "METHOD_NOT_ALLOWED", format!("HTTP Method '{}' not allowed", call.request.method)))
+        }
         Target::Unknown => Err(Refusal::not_found()),
     };
     answered.unwrap_or_else(|refusal| Response::json(refusal.status, &refusal.to_body()))

@@ -39,7 +39,8 @@ mod tests {
 
     #[test]
     fn decoding() {
-        for (text, expected) in [("a%20b", "a b"), ("%C3%A9", "é"), ("%", "%"), ("%2", "%2"), ("%zz", "%zz"), ("%ff", "\u{fffd}")]
+        for (text, expected) in
+            [("a%20b", "a b"), ("%C3%A9", "é"), ("%", "%"), ("%2", "%2"), ("%zz", "%zz"), ("%ff", "\u{fffd}")]
         {
             assert_eq!(decode(text), expected);
         }

@@ -51,11 +51,13 @@ impl Cursors {
 
 /// `GET /query?q=` and, with the recycle bin, `GET /queryAll?q=`
 pub fn start(world: &mut SalesforceWorld, call: &Call<'_>, all_rows: bool) -> Result<Response, Refusal> {
-    let source = call.param("q").ok_or_else(|| Refusal::new(400, "MALFORMED_QUERY", "A query string has to be specified"))?;
+    let source =
+        call.param("q").ok_or_else(|| Refusal::new(400, "MALFORMED_QUERY", "A query string has to be specified"))?;
     match run(&world.database, &source, all_rows, call.now_ms)? {
         Answer::Count(count) => Ok(Response::json(200, &json!({"totalSize": count, "done": true, "records": []}))),
         Answer::Groups(records) if records.len() > PAGE_MAX => {
-            let text = "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch";
+            let text =
+                "Aggregate query does not support queryMore(), use LIMIT to restrict the results to a single batch";
             Err(Refusal::new(400, "EXCEEDED_ID_LIMIT", text))
         }
         Answer::Groups(records) => {

@@ -69,8 +69,12 @@ fn modified_since(condition: &Bound<Column>) -> Option<i64> {
         Bound::Or(parts) => parts.iter().map(modified_since).collect::<Option<Vec<_>>>()?.into_iter().min(),
         Bound::Not(_) => None,
         Bound::Test(column, _) if column.column != column::SYSTEM_MODSTAMP || !column.hops.is_empty() => None,
-        Bound::Test(_, Test::Compare(Operator::Equal | Operator::Greater | Operator::GreaterOrEqual, key)) => seconds(key),
-        Bound::Test(_, Test::Span(Operator::Equal | Operator::Greater | Operator::GreaterOrEqual, from, _)) => seconds(from),
+        Bound::Test(_, Test::Compare(Operator::Equal | Operator::Greater | Operator::GreaterOrEqual, key)) => {
+            seconds(key)
+        }
+        Bound::Test(_, Test::Span(Operator::Equal | Operator::Greater | Operator::GreaterOrEqual, from, _)) => {
+            seconds(from)
+        }
         Bound::Test(..) => None,
     }
 }

@@ -153,12 +153,15 @@ impl<'a> Grouping<'a> {
                 }
                 Item::Call(call, alias) => {
                     let (cell, _) = self.cell(&Term::Call(call.clone()))?;
-                    let name = alias.as_ref().map_or_else(|| format!("expr{unnamed}"), |Name { text, .. }| text.clone());
+                    let name =
+                        alias.as_ref().map_or_else(|| format!("expr{unnamed}"), |Name { text, .. }| text.clone());
                     unnamed += usize::from(alias.is_none());
                     (cell, name, call.argument.at)
                 }
                 Item::CountAll(at) => return Err(malformed(binder.source, *at, "COUNT() must be selected alone")),
-                Item::Fields(_, at) => return Err(malformed(binder.source, *at, "FIELDS is not allowed with GROUP BY")),
+                Item::Fields(_, at) => {
+                    return Err(malformed(binder.source, *at, "FIELDS is not allowed with GROUP BY"));
+                }
             };
             if self.shown.iter().any(|(other, _)| *other == name) {
                 return Err(malformed(binder.source, at, format!("duplicate alias: {name}")));

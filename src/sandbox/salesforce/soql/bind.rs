@@ -229,21 +229,26 @@ impl<'a> Binder<'a> {
         match (typed.kind, &literal.value) {
             (_, Constant::Null) => Ok(Key::Null),
             (Kind::Boolean, Constant::Bool(value)) => Ok(Key::Bool(*value)),
-            (Kind::Int | Kind::Double | Kind::Currency | Kind::Percent, Constant::Number(value)) => Ok(Key::Number(*value)),
+            (Kind::Int | Kind::Double | Kind::Currency | Kind::Percent, Constant::Number(value)) => {
+                Ok(Key::Number(*value))
+            }
             (Kind::Date, Constant::Date(value)) => Ok(Key::Date(*value)),
             (Kind::DateTime, Constant::DateTime(value)) => Ok(Key::Instant(*value)),
             (Kind::Id | Kind::Reference, Constant::Text { plain, .. }) if plain.is_empty() => Ok(Key::Null),
-            (Kind::Id | Kind::Reference, Constant::Text { plain, .. }) => Id::parse(plain).map(Key::Id).ok_or_else(|| {
-                let text = format!("invalid ID field: {plain}");
-                refuse(self.source, literal.at, "INVALID_QUERY_FILTER_OPERATOR", text)
-            }),
+            (Kind::Id | Kind::Reference, Constant::Text { plain, .. }) => {
+                Id::parse(plain).map(Key::Id).ok_or_else(|| {
+                    let text = format!("invalid ID field: {plain}");
+                    refuse(self.source, literal.at, "INVALID_QUERY_FILTER_OPERATOR", text)
+                })
+            }
             (kind, Constant::Text { plain, .. }) if kind.is_text() => Ok(Key::text(plain, typed.case_sensitive)),
             _ => Err(self.mismatch(typed, literal)),
         }
     }
 
     fn mismatch(&self, typed: &Typed, literal: &Literal) -> Refusal {
-        let quotes = if typed.kind.soap() == "xsd:string" || typed.kind.soap() == "tns:ID" { "should" } else { "should not" };
+        let quotes =
+            if typed.kind.soap() == "xsd:string" || typed.kind.soap() == "tns:ID" { "should" } else { "should not" };
         let kind = typed.kind.soap().trim_start_matches("xsd:").trim_start_matches("tns:");
         let text = format!(
             "value of filter criterion for field '{}' must be of type {kind} and {quotes} be enclosed in quotes",

@@ -53,7 +53,8 @@ impl Span {
     pub fn counted(word: &str, number: u32) -> Option<Self> {
         let word = word.to_ascii_uppercase();
         let number = i64::from(number);
-        let (unit, which) = UNITS.iter().find_map(|(name, unit)| word.split_once(name).map(|(which, end)| (*unit, (which, end))))?;
+        let (unit, which) =
+            UNITS.iter().find_map(|(name, unit)| word.split_once(name).map(|(which, end)| (*unit, (which, end))))?;
         match which {
             ("LAST_N_", "") if unit == Unit::Day => Some(Self { unit, from: -number, to: 1 }),
             ("LAST_N_", "") => Some(Self { unit, from: -number, to: 0 }),

@@ -41,7 +41,8 @@ fn refuse(source: &str, at: usize, code: &'static str, text: impl AsRef<str>) ->
     let line = before.rsplit('\n').next().unwrap_or_default();
     let column = line.chars().count() + 1;
     let lead: String = line.chars().rev().take(SNIPPET_LEAD).collect::<Vec<_>>().into_iter().rev().collect();
-    let tail: String = source.get(at..).unwrap_or_default().chars().take_while(|c| *c != '\n').take(SNIPPET_TAIL).collect();
+    let tail: String =
+        source.get(at..).unwrap_or_default().chars().take_while(|c| *c != '\n').take(SNIPPET_TAIL).collect();
     let pad = " ".repeat(lead.chars().count());
     let message = format!("\n{lead}{tail}\n{pad}^\nERROR at Row:{row}:Column:{column}\n{}", text.as_ref());
     Refusal::new(400, code, message)

@@ -247,7 +247,9 @@ impl Parser<'_> {
 
     /// Does a clause follow (or the end), so that a word is no alias?
     fn at_clause(&self) -> bool {
-        ["GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "WITH", "FOR", "USING", "ALL"].iter().any(|w| self.next_is_word(w))
+        ["GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "WITH", "FOR", "USING", "ALL"]
+            .iter()
+            .any(|w| self.next_is_word(w))
     }
 
     fn next_is_word(&self, word: &str) -> bool {
@@ -307,8 +309,8 @@ impl Parser<'_> {
 /// Words that cannot name a field, an object or an alias.
 fn is_reserved(word: &str) -> bool {
     const RESERVED: [&str; 21] = [
-        "AND", "AS", "ASC", "BY", "DESC", "EXCLUDES", "FROM", "GROUP", "HAVING", "IN", "INCLUDES", "LIKE", "LIMIT", "NOT",
-        "NULL", "NULLS", "OR", "SELECT", "TYPEOF", "USING", "WHERE",
+        "AND", "AS", "ASC", "BY", "DESC", "EXCLUDES", "FROM", "GROUP", "HAVING", "IN", "INCLUDES", "LIKE", "LIMIT",
+        "NOT", "NULL", "NULLS", "OR", "SELECT", "TYPEOF", "USING", "WHERE",
     ];
     RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(word))
 }

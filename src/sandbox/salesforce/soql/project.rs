@@ -170,12 +170,7 @@ fn address(row: &Row, columns: &[Option<usize>; 5]) -> Json {
     all
 }
 
-const ADDRESS_PARTS: [(&str, &str); 5] = [
-    ("Street", "street"),
-    ("City", "city"),
-    ("State", "state"),
-    ("PostalCode", "postalCode"),
-    ("Country", "country"),
-];
+const ADDRESS_PARTS: [(&str, &str); 5] =
+    [("Street", "street"), ("City", "city"), ("State", "state"), ("PostalCode", "postalCode"), ("Country", "country")];
 
 const FIELDS_LIMIT_MAX: usize = 200;

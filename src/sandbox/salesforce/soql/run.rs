@@ -113,7 +113,8 @@ fn matching<'a>(
         }
     };
     let holds = move |(_, row): &(Id, &'a Row)| {
-        (all_rows || !row.is_deleted()) && filter.is_none_or(|filter| filter.holds(&|column| key(database, row, column)))
+        (all_rows || !row.is_deleted())
+            && filter.is_none_or(|filter| filter.holds(&|column| key(database, row, column)))
     };
     Box::new(rows.filter(holds))
 }
@@ -123,7 +124,9 @@ fn ordered<'a>(binder: &Binder<'a>, filter: Option<&'a Bound<Column>>, all_rows:
     for order in &binder.query.order {
         let path = match &order.term {
             Term::Field(path) => path,
-            Term::Call(call) => return Err(malformed(binder.source, call.argument.at, "an aggregate needs a GROUP BY")),
+            Term::Call(call) => {
+                return Err(malformed(binder.source, call.argument.at, "an aggregate needs a GROUP BY"));
+            }
         };
         let (column, field) = binder.column(path)?;
         if !field.filterable {
@@ -134,7 +137,8 @@ fn ordered<'a>(binder: &Binder<'a>, filter: Option<&'a Bound<Column>>, all_rows:
         directions.push(Direction { descending: order.descending, nulls_last: order.nulls_last });
     }
     let sort_key = |row: &Row| columns.iter().map(|column| key(binder.database, row, column)).collect::<Vec<_>>();
-    let mut found: Vec<(Vec<Key>, Id)> = matching(binder, filter, all_rows).map(|(id, row)| (sort_key(row), id)).collect();
+    let mut found: Vec<(Vec<Key>, Id)> =
+        matching(binder, filter, all_rows).map(|(id, row)| (sort_key(row), id)).collect();
     found.sort_unstable_by(|left, right| compare_keys(&directions, &left.0, &right.0).then(left.1.cmp(&right.1)));
     Ok(found.into_iter().map(|(_, id)| id).collect())
 }
