@@ -15,6 +15,7 @@ pub mod line;
 pub mod listener;
 pub mod manners;
 pub mod rng;
+pub mod salesforce;
 pub mod seed;
 pub mod server;
 pub mod system;
