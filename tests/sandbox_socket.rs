@@ -145,3 +145,28 @@ fn delays_and_clocks_can_be_set() {
         assert!((3_590..3_610).contains(&behind.as_secs()), "{behind:?}");
     });
 }
+
+#[test]
+fn both_systems_hold_their_share_of_the_seeded_data() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let plan = SeedPlan { records: 200, overlap: 0.5, ambiguous: 8 };
+        let running = serve(SandboxConfig { data: Some(plan), ..SandboxConfig::default() }).await.expect("a sandbox");
+        let (summary, client) = (running.summary, Client::new());
+        let salesforce = &running.ready["salesforce"];
+        let text = |key: &str| salesforce[key].as_str().unwrap_or_else(|| panic!("no {key}")).to_owned();
+        for (object, expected) in [
+            ("Contact", summary.people.both + summary.people.only_salesforce + 2 * summary.people.ambiguous),
+            ("Account", summary.companies.both + summary.companies.only_salesforce + summary.companies.ambiguous),
+            ("Opportunity", summary.deals.both + summary.deals.only_salesforce),
+        ] {
+            let url = format!("{}/services/data/v60.0/query?q=SELECT+COUNT()+FROM+{object}", text("url"));
+            let answer = client.get(url).bearer_auth(text("token")).send().await.expect("an answer");
+            let answer: Value = answer.json().await.expect("JSON");
+            assert_eq!(answer["totalSize"], expected, "{object}: {answer}");
+        }
+        let ledger = running.salesforce.as_ref().expect("served").ledger();
+        assert_eq!(ledger["calls"]["total"], 3);
+        running.stop().await;
+    });
+}

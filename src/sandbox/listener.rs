@@ -13,6 +13,7 @@ use super::csv;
 use super::faults::Faults;
 use super::hubspot::HubSpotWorld;
 use super::limits::Limits;
+use super::salesforce::SalesforceWorld;
 use super::seed::{Dataset, SeedPlan, SeedSummary};
 use super::server::{Server, wall_clock_ms};
 use super::system::{Furnish, System};
@@ -125,6 +126,31 @@ pub async fn serve(config: SandboxConfig) -> io::Result<Running> {
             "refresh_token": tokens.refresh_token, "app_id": tokens.app_id, "developer_key": tokens.developer_key,
         });
         running.hubspot = Some(server);
+        running.tasks.push(task);
+    }
+    if let Some(address) = config.salesforce {
+        let tokens = Tokens::derive("salesforce", config.seed);
+        let mut world = SalesforceWorld::new(tokens.clone(), config.seed);
+        if !config.external_id {
+            for object in ["Contact", "Lead", "Account", "Opportunity"] {
+                world.remove_field(object, "Syncline_Id__c");
+            }
+        }
+        if let Some(dir) = &config.salesforce_csv {
+            csv::load(&mut world, dir, csv::SALESFORCE, now_ms).map_err(io::Error::other)?;
+        }
+        if let Some(data) = &data {
+            data.fill_salesforce(&mut world).map_err(io::Error::other)?;
+        }
+        let (server, task) = start(Box::new(world), address, &config, stopped.clone()).await?;
+        running.ready["salesforce"] = json!({
+            "url": server.url(), "token": tokens.token, "user_token": tokens.user_token,
+            "client_id": tokens.client_id, "client_secret": tokens.client_secret, "username": tokens.username,
+            "password": tokens.password, "refresh_token": tokens.refresh_token,
+            // Neither signed tokens nor the event bus are emulated yet.
+            "jwt_key_file": null, "pubsub": null,
+        });
+        running.salesforce = Some(server);
         running.tasks.push(task);
     }
     Ok(running)

@@ -16,6 +16,7 @@ pub mod listener;
 pub mod manners;
 pub mod rng;
 pub mod salesforce;
+mod salesforce_system;
 pub mod seed;
 pub mod server;
 pub mod system;
