@@ -117,7 +117,7 @@ fn field(field: &Field) -> Json {
     let picklist: Vec<Json> = field.picklist.iter().map(value).collect();
     let mut described = json!({
         "name": field.name, "label": field.label, "type": field.kind.name(), "soapType": field.kind.soap(),
-        "length": if is_text || !field.reference_to.is_none() || field.kind == Kind::Id { field.length } else { 0 },
+        "length": if is_text || field.reference_to.is_some() || field.kind == Kind::Id { field.length } else { 0 },
         "byteLength": field.length * if field.kind.soap() == "tns:ID" { 1 } else { 3 },
         "digits": if is_int { field.precision } else { 0 },
         "precision": if number { field.precision } else { 0 },

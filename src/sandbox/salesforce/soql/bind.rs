@@ -60,6 +60,9 @@ pub struct Typed {
     pub case_sensitive: bool,
 }
 
+/// A term that was looked up: its place, and what tests need to know of it.
+type Resolved<C> = Result<(C, Typed), Refusal>;
+
 /// The names of one query.
 pub struct Binder<'a> {
     /// The tables.
@@ -158,7 +161,7 @@ impl<'a> Binder<'a> {
     pub fn condition<C>(
         &self,
         condition: &Condition,
-        resolve: &mut dyn FnMut(&Term) -> Result<(C, Typed), Refusal>,
+        resolve: &mut dyn FnMut(&Term) -> Resolved<C>,
     ) -> Result<Bound<C>, Refusal> {
         match condition {
             Condition::And(parts) => {
