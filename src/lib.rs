@@ -5,6 +5,8 @@
 pub mod cli;
 pub mod codec;
 pub mod connector;
+#[cfg(feature = "daemon")]
+pub mod daemon;
 pub mod model;
 pub mod rules;
 #[cfg(feature = "sandbox")]
