@@ -123,10 +123,7 @@ impl Check<'_> {
             self.error(
                 at,
                 format!("{}'s `{}` cannot be written", self.system.name, property.name),
-                format!(
-                    "set conflict = \"{} owns\" to only read it, or grant the credential access",
-                    self.system.name
-                ),
+                format!("set conflict = \"{} owns\" to only read it, or grant the credential access", self.system.name),
             );
         }
         self.kind(at, field, property);
@@ -184,14 +181,7 @@ impl Check<'_> {
         }
     }
 
-    fn default(
-        &mut self,
-        at: &str,
-        field: &Field,
-        binding: &FieldBinding,
-        default: &Value,
-        property: &PropertySchema,
-    ) {
+    fn default(&mut self, at: &str, field: &Field, binding: &FieldBinding, default: &Value, property: &PropertySchema) {
         let Raw::Text(text) = field.write(binding, default) else { return };
         let too_long = property.length.is_some_and(|length| text.chars().count() > length as usize);
         let no_option = binding.values.is_empty() && !property.options.is_empty() && !property.options.contains(&text);
@@ -287,3 +277,6 @@ fn types_for(kind: PropertyType) -> &'static str {
         PropertyType::Other => "",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -416,6 +416,23 @@ fn is_name(name: &str) -> bool {
 
 /// Words that no system can be named: the options that stand beside system names, those planned, and words of policies.
 pub(crate) const RESERVED: [&str; 19] = [
-    "type", "conflict", "on_link", "default", "scale", "values", "is", "group", "direction", "transform", "required",
-    "timeout", "scope", "label", "prefer", "owns", "unless", "latest", "review",
+    "type",
+    "conflict",
+    "on_link",
+    "default",
+    "scale",
+    "values",
+    "is",
+    "group",
+    "direction",
+    "transform",
+    "required",
+    "timeout",
+    "scope",
+    "label",
+    "prefer",
+    "owns",
+    "unless",
+    "latest",
+    "review",
 ];

@@ -10,6 +10,8 @@ mod fingerprint;
 mod nearest;
 mod policy;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub use builder::RulesBuilder;

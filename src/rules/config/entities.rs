@@ -8,11 +8,7 @@ use crate::rules::nearest::nearest;
 use crate::rules::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, PolicyError, ValueRow};
 use std::str::FromStr;
 
-pub(super) fn entities(
-    node: Option<Node<'_>>,
-    systems: &[SystemSettings],
-    problems: &mut Problems,
-) -> Vec<EntitySpec> {
+pub(super) fn entities(node: Option<Node<'_>>, systems: &[SystemSettings], problems: &mut Problems) -> Vec<EntitySpec> {
     let Some(mut section) = node.and_then(|node| node.section(problems)) else { return Vec::new() };
     section.take_rest().iter().filter_map(|node| entity(node, systems, problems)).collect()
 }
