@@ -39,7 +39,7 @@ pub struct CliError {
     /// What to do about it.
     pub mend: String,
     /// The lines of the config that it is about.
-    pub config: Option<ConfigErrors>,
+    pub config: Option<Box<ConfigErrors>>,
 }
 
 impl From<Exit> for ExitCode {
@@ -76,7 +76,7 @@ impl CliError {
         if errors.errors.len() > 1 {
             let _ = write!(message, " (and {} more)", errors.errors.len() - 1);
         }
-        Self { code, blame, message, mend, config: Some(errors) }
+        Self { code, blame, message, mend, config: Some(Box::new(errors)) }
     }
 
     /// The exit code.
@@ -114,7 +114,10 @@ impl CliError {
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_links(false);
         let mut out = String::new();
-        for shown in &shown {
+        for (index, shown) in shown.iter().enumerate() {
+            if index > 0 {
+                out.push('\n');
+            }
             if handler.render_report(&mut out, shown).is_err() {
                 let _ = writeln!(out, "error: {shown}");
             }

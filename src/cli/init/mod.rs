@@ -38,11 +38,11 @@ pub fn run(args: &InitArgs, context: &Context) -> Result<Exit, CliError> {
     let next = match &args.sandbox {
         None => {
             write_config(out, TEMPLATE, args.force)?;
-            "Put your tokens into HUBSPOT_TOKEN and SALESFORCE_TOKEN and the address into the file; then"
+            "put your Salesforce address into it and the tokens into HUBSPOT_TOKEN and SALESFORCE_TOKEN; then"
         }
         Some(ready) => {
             written.extend(sandbox(&Ready::read(ready)?, out, args.force)?);
-            "Next"
+            "next"
         }
     };
     context

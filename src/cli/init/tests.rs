@@ -22,17 +22,17 @@ fn the_template_is_a_sound_config_with_safe_defaults() {
     assert!(fields().all(|field| field.on_link == LinkPolicy::FillBlanks && field.conflict == ConflictPolicy::Latest));
     let tokens: Vec<String> = config.settings.systems.iter().map(|system| system.token.to_string()).collect();
     assert_eq!(tokens, ["env:HUBSPOT_TOKEN", "env:SALESFORCE_TOKEN"]);
-    // What is commented out is sound, too.
-    let all: String = TEMPLATE
-        .lines()
-        .map(|line| match line.strip_prefix("# ") {
-            Some(code) if code.contains(" = ") && !code.starts_with('`') || code.starts_with(['[', ']', ' ', '#']) => {
-                code
-            }
-            _ => line,
-        })
-        .flat_map(|line| [line, "\n"])
-        .collect();
+    // What is commented out is sound, too: single options, and the deals at the end.
+    let (head, deals) = TEMPLATE.split_at(TEMPLATE.find("# [entities.deal]").unwrap());
+    let mut all = head.to_owned();
+    for option in ["rank =", "app_id =", "mode =", "version ="] {
+        assert_eq!(all.matches(&format!("# {option}")).count(), 1, "{option}");
+        all = all.replace(&format!("# {option}"), option);
+    }
+    for line in deals.lines() {
+        all.push_str(line.strip_prefix("# ").unwrap_or_default());
+        all.push('\n');
+    }
     let config = config::parse(&all, Path::new("syncline.toml")).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(config.rules.entities.len(), 3, "{all}");
 }

@@ -16,12 +16,14 @@ pub(super) fn entities(node: Option<Node<'_>>, systems: &[SystemSettings], probl
 fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -> Option<EntitySpec> {
     let mut section = node.section(problems)?;
     let mut entity = EntitySpec::new(node.key);
-    if let Some(node) = section.take("match") {
-        entity.match_keys = node.texts(problems).unwrap_or_default();
-    }
+    let before = problems.0.len();
+    entity.match_keys = section.take("match").and_then(|node| node.texts(problems)).unwrap_or_default();
+    let unread = problems.0.len() > before;
     entity.on_link = section.take("on_link").and_then(|node| policy(&node, problems));
     entity.conflict = section.take("conflict").and_then(|node| policy(&node, problems));
-    entity.create = section.take("create").and_then(|node| create(&node, problems));
+    // A match that could not be read is told as such, not as one that is missing.
+    let stand_in = unread.then_some(CreateSpec::Nowhere);
+    entity.create = section.take("create").and_then(|node| create(&node, problems)).or(stand_in);
     if let Some(node) = section.take("stamp") {
         match node.text(problems) {
             Some("on_create") | None => {}

@@ -75,14 +75,15 @@ pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
         errors: problems.into_errors(text),
     };
     let mut problems = Problems::default();
-    let (document, broken) = DeTable::parse_recoverable(text);
-    if !broken.is_empty() {
-        for error in broken {
-            let span = error.span().unwrap_or(0..0);
-            problems.push(&span, error.message().trim().replace('\n', ", "), "mend the TOML");
+    let document = match DeTable::parse(text) {
+        Ok(document) => document,
+        // One slip makes the parser stumble over all that follows, so only the first is told.
+        Err(error) => {
+            let cause = error.message().trim().replace('\n', ", ");
+            problems.push(&error.span().unwrap_or(0..0), cause, "mend the TOML here or just before");
+            return Err(failed(problems));
         }
-        return Err(failed(problems));
-    }
+    };
     let places: BTreeMap<_, _> = reader::places(document.get_ref()).into_iter().collect();
     let mut top = Section::new(document.get_ref(), String::new(), 0..0);
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
