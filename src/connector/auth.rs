@@ -222,7 +222,8 @@ mod tests {
 
     #[test]
     fn token_answers_are_read_and_never_quoted() {
-        let hubspot = r#"{"token_type":"bearer","access_token":"canary-a","refresh_token":"canary-r","expires_in":1800}"#;
+        let hubspot =
+            r#"{"token_type":"bearer","access_token":"canary-a","refresh_token":"canary-r","expires_in":1800}"#;
         let token = token_answer(&answer(200, hubspot)).unwrap();
         assert_eq!(token.expires, Some(Millis(1000 + 1_740_000)));
         assert!(!format!("{token:?}").contains("canary"));
@@ -259,6 +260,9 @@ mod tests {
         let Step::Renew(request, renewal) = session.step("/token", Millis(10)) else { panic!("no renewal") };
         assert!(String::from_utf8(request.body).unwrap().contains("refresh_token=second"));
         drop(renewal);
-        assert!(matches!(session.step("/token", Millis(10)), Step::Renew(..)), "a renewal that broke off blocks nobody");
+        assert!(
+            matches!(session.step("/token", Millis(10)), Step::Renew(..)),
+            "a renewal that broke off blocks nobody"
+        );
     }
 }

@@ -184,11 +184,8 @@ impl Test<'_, '_> {
         let rows = self.rows(Keys::Ids(ids), false).await?;
         ensure(rows.len() == 3, "a read by id finds all records")?;
         let text = rows.get(&ids[2]).map(|row| row.values.clone());
-        let expected = vec![
-            Raw::Text("First 1".to_owned()),
-            Raw::Text("O'Last \"1\" \\ ü".to_owned()),
-            Raw::Text(self.key(2)),
-        ];
+        let expected =
+            vec![Raw::Text("First 1".to_owned()), Raw::Text("O'Last \"1\" \\ ü".to_owned()), Raw::Text(self.key(2))];
         ensure(text.as_ref() == Some(&expected), &format!("values come back as written, not as {text:?}"))?;
         let values = [self.key(1), "conformance-nobody' OR '".to_owned()];
         let rows = self.rows(Keys::Values { property: self.case.external_id, values: &values }, false).await?;
@@ -228,7 +225,8 @@ impl Test<'_, '_> {
         let cleared = value(1, 0).is_some_and(|raw| *raw == Raw::Null || *raw == Raw::Text(String::new()));
         ensure(cleared, "a null clears")?;
         let after = self.scanned(false).await?;
-        let digest = |rows: &BTreeMap<RemoteId, (RawDigest, Vec<Raw>)>, index: usize| rows.get(&ids[index]).map(|r| r.0);
+        let digest =
+            |rows: &BTreeMap<RemoteId, (RawDigest, Vec<Raw>)>, index: usize| rows.get(&ids[index]).map(|r| r.0);
         ensure(digest(&after, 0) != digest(before, 0), "a changed record has another digest")?;
         ensure(digest(&after, 2) == digest(before, 2), "an unchanged record keeps its digest")
     }
@@ -252,11 +250,8 @@ impl Test<'_, '_> {
         ensure(!self.scanned(false).await?.contains_key(&ids[0]), "a scan does not show a deleted record")?;
         ensure(self.rows(Keys::Ids(&ids[..2]), false).await?.keys().eq([&ids[1]]), "a read does not show it either")?;
         let fields = vec![(self.case.texts[1].to_owned(), Raw::Text("Late".to_owned()))];
-        let item = |op, id: &RemoteId| WriteItem {
-            op: OpId(op),
-            target: Target::Update(id.clone()),
-            fields: fields.clone(),
-        };
+        let item =
+            |op, id: &RemoteId| WriteItem { op: OpId(op), target: Target::Update(id.clone()), fields: fields.clone() };
         let outcomes = self.write(&[item(21, &ids[0]), item(22, &ids[1])]).await?;
         ensure(outcomes[0] == Outcome::Gone, &format!("a write to a deleted record gave {:?}", outcomes[0]))?;
         let held_back = !matches!(outcomes[1], Outcome::Done { .. });

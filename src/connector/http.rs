@@ -223,7 +223,8 @@ mod tests {
             assert!(head.starts_with("POST /a%20b?q=1 HTTP/1.1"), "{head}");
             assert!(head.contains("authorization: Bearer canary-token"), "{head}");
             let date = "Date: Sun, 06 Nov 1994 08:49:37 GMT";
-            let head = format!("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n{date}\r\nContent-Length: 2\r\n\r\nok");
+            let head =
+                format!("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n{date}\r\nContent-Length: 2\r\n\r\nok");
             stream.write_all(head.as_bytes()).unwrap();
         });
         let answer = exchange(&url, "canary-token").unwrap();
@@ -238,7 +239,13 @@ mod tests {
         let refused = exchange(&format!("http://{free}"), "canary");
         let bad_token = exchange(&format!("http://{free}"), "canary\n");
         let reset = exchange(&once(|stream, _| drop(stream)), "canary");
-        let silent = exchange(&once(|stream, _| { std::thread::sleep(Duration::from_millis(900)); drop(stream) }), "canary");
+        let silent = exchange(
+            &once(|stream, _| {
+                std::thread::sleep(Duration::from_millis(900));
+                drop(stream)
+            }),
+            "canary",
+        );
         let cut = exchange(
             &once(|mut stream, _| stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhal").unwrap()),
             "canary",

@@ -25,6 +25,8 @@ pub mod retry;
 mod rows;
 #[cfg(feature = "wire")]
 pub mod salesforce;
+#[cfg(all(test, feature = "wire"))]
+mod script;
 #[cfg(feature = "wire")]
 pub mod transport;
 

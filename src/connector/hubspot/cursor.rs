@@ -120,7 +120,9 @@ mod tests {
             };
             let page: Vec<_> = hits.iter().skip(skip).take(limit).collect();
             let rows: Vec<_> = page.iter().map(|(_, shown, id)| (id.to_string(), Millis(*shown))).collect();
-            seen.extend(page.iter().filter(|(_, at, id)| !run.delivered(&id.to_string(), Millis(*at))).map(|row| row.2));
+            seen.extend(
+                page.iter().filter(|(_, at, id)| !run.delivered(&id.to_string(), Millis(*at))).map(|row| row.2),
+            );
             let after = (skip + limit < hits.len()).then_some((skip + limit) as u32);
             pages += 1;
             assert!(pages < 10_000, "endless");

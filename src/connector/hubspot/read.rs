@@ -414,7 +414,8 @@ mod tests {
             {"value":"","timestamp":"2025-11-03T23:36:12Z","sourceType":"INTEGRATION","sourceId":"19083857"},
             {"value":"lead","timestamp":"never"},
             {"value":null,"timestamp":1762212972000,"sourceType":"INTEGRATION"}]"#;
-        let marks = |app: Option<&str>| past_values(json, app).unwrap().iter().map(|past| past.mark).collect::<Vec<_>>();
+        let marks =
+            |app: Option<&str>| past_values(json, app).unwrap().iter().map(|past| past.mark).collect::<Vec<_>>();
         assert_eq!(marks(None), [Mark::Unknown; 3]);
         assert_eq!(marks(Some("19083857")), [Mark::Theirs, Mark::Ours, Mark::Unknown]);
         assert_eq!(marks(Some("7")), [Mark::Theirs, Mark::Theirs, Mark::Unknown]);

@@ -164,7 +164,8 @@ mod tests {
         let body = r#"{"results":[{"name":"dealstage","label":"Stage","type":"enumeration","fieldType":"radio","options":[]},
             {"name":"pipeline","label":"Pipeline","type":"enumeration","fieldType":"select","options":[]}]}"#;
         let mut schema = parse("deals", body).unwrap();
-        add_stages(&mut schema, r#"{"results":[{"id":"default","stages":[{"id":"closedwon"},{"id":"closedlost"}]}]}"#).unwrap();
+        add_stages(&mut schema, r#"{"results":[{"id":"default","stages":[{"id":"closedwon"},{"id":"closedlost"}]}]}"#)
+            .unwrap();
         assert_eq!(schema.property("dealstage").unwrap().options, ["closedwon", "closedlost"]);
         assert_eq!(schema.property("pipeline").unwrap().options, ["default"]);
         assert!(schema.property("dealstage").unwrap().required);

@@ -1,52 +1,12 @@
 use super::*;
 use crate::connector::conformance::test_block_on;
-use crate::connector::transport::{Answer, Lost, Request};
+use crate::connector::script::{NOW, Script};
+use crate::connector::transport::Lost;
 use crate::connector::{Outcome, Target};
 use crate::model::{Millis, OpId, PageEnd, Raw, RemoteId};
-use std::collections::VecDeque;
-use std::sync::Mutex;
-
-/// A world that answers from a list and remembers what was asked.
-struct Script {
-    answers: Mutex<VecDeque<Result<(u16, String), Lost>>>,
-    asked: Mutex<Vec<(String, String)>>,
-    slept: Mutex<Vec<i64>>,
-}
-
-const NOW: i64 = 1_772_366_400_000; // Sun, 01 Mar 2026 12:00:00 GMT
-
-impl Transport for Script {
-    fn send<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Answer, Lost>> {
-        let body = String::from_utf8(request.body.clone()).unwrap();
-        let line = format!("{} {}", request.method.as_str(), request.path_and_query);
-        self.asked.lock().unwrap().push((line, body));
-        let next = self.answers.lock().unwrap().pop_front().expect("one call more than the script has answers");
-        Box::pin(std::future::ready(next.map(|(status, body)| Answer {
-            status,
-            headers: vec![("date".into(), "Sun, 01 Mar 2026 12:00:00 GMT".into())],
-            body: body.into_bytes(),
-            sent: self.now(),
-            received: self.now(),
-        })))
-    }
-
-    fn now(&self) -> Millis {
-        Millis(NOW)
-    }
-
-    fn sleep(&self, ms: i64) -> BoxFuture<'_, ()> {
-        self.slept.lock().unwrap().push(ms);
-        Box::pin(std::future::ready(()))
-    }
-
-    fn random(&self) -> f64 {
-        1.0
-    }
-}
 
 fn script(answers: Vec<Result<(u16, &str), Lost>>) -> (HubSpot, Arc<Script>) {
-    let answers = answers.into_iter().map(|answer| answer.map(|(status, body)| (status, body.to_owned()))).collect();
-    let script = Arc::new(Script { answers: Mutex::new(answers), asked: Mutex::default(), slept: Mutex::default() });
+    let script = Script::of(answers);
     let config = HubSpotConfig::new("hubspot", "https://api.hubapi.com", "canary-token".into());
     (HubSpot::with_transport(config, Arc::clone(&script) as _).unwrap(), script)
 }
@@ -56,13 +16,8 @@ fn spec(properties: &[&str]) -> ReadSpec {
     ReadSpec { object: "contacts".into(), properties, external_id: None }
 }
 
-fn asked(script: &Script) -> Vec<String> {
-    script.asked.lock().unwrap().iter().map(|(line, _)| line.clone()).collect()
-}
-
 const EMPTY: &str = r#"{"results":[]}"#;
-const ROW: &str =
-    r#"{"id":"501","properties":{"email":"a@x.com","lastmodifieddate":"2026-03-01T11:59:59Z"},"updatedAt":"2026-03-01T11:59:59Z"}"#;
+const ROW: &str = r#"{"id":"501","properties":{"email":"a@x.com","lastmodifieddate":"2026-03-01T11:59:59Z"},"updatedAt":"2026-03-01T11:59:59Z"}"#;
 
 #[test]
 fn changes_begin_now_and_reach_back_behind_the_last_pass() {
@@ -75,8 +30,8 @@ fn changes_begin_now_and_reach_back_behind_the_last_pass() {
     assert!(matches!(second.end, PageEnd::Done(_)));
     assert_eq!(second.rows.len(), 1, "a row that comes twice in a page is given once");
     assert_eq!(second.decoder.decode(0), Ok(vec![Raw::Text("a@x.com".into())]));
-    assert_eq!(asked(&script)[1], "POST /crm/objects/2026-03/contacts/search");
-    let body: serde_json::Value = serde_json::from_str(&script.asked.lock().unwrap()[1].1).unwrap();
+    assert_eq!(script.asked()[1], "POST /crm/objects/2026-03/contacts/search");
+    let body: serde_json::Value = serde_json::from_str(&script.body(1)).unwrap();
     let since = body["filterGroups"][0]["filters"][0]["value"].as_str().unwrap().parse::<i64>().unwrap();
     assert_eq!(since, NOW - 30_000);
     assert_eq!(hubspot.calls(), 2);
@@ -94,7 +49,7 @@ fn many_properties_are_read_by_id() {
     let page = test_block_on(Connector::scan(&hubspot, &spec(&names), None)).unwrap();
     assert_eq!(page.end, PageEnd::More(b"502".to_vec()));
     assert_eq!(page.decoder.decode(0).unwrap(), vec![Raw::Absent; 400]);
-    assert!(asked(&script)[1].contains("/contacts/batch/read"));
+    assert!(script.asked()[1].contains("/contacts/batch/read"));
 }
 
 #[test]
@@ -117,7 +72,7 @@ fn one_bad_record_holds_back_no_other() {
     assert!(matches!(answer.outcomes[0], Outcome::Done { .. }));
     assert!(matches!(&answer.outcomes[1], Outcome::Refused { code, .. } if code == "INVALID_EMAIL"));
     assert!(matches!(answer.outcomes[2], Outcome::Done { .. }));
-    assert_eq!(asked(&script).len(), 5);
+    assert_eq!(script.asked().len(), 5);
 }
 
 #[test]
@@ -129,7 +84,7 @@ fn writes_are_repeated_only_where_they_certainly_were_not_applied() {
     let run = |answers| {
         let (hubspot, script) = script(answers);
         let outcome = test_block_on(Connector::write(&hubspot, "contacts", &items)).outcomes.remove(0);
-        let slept = script.slept.lock().unwrap().clone();
+        let slept = script.slept();
         (outcome, hubspot.calls(), slept)
     };
     let (outcome, calls, slept) =
@@ -167,7 +122,12 @@ fn reads_are_repeated_and_give_up_in_plain_words() {
 fn a_wrong_path_is_no_proof_that_records_are_gone() {
     let ids = [RemoteId::parse("501").unwrap()];
     let gone = r#"{"status":"error","category":"OBJECT_NOT_FOUND","message":"m","context":{"ids":["501"]}}"#;
-    for (status, body, fine) in [(404, "<html>", false), (404, r#"{"message":"resource not found"}"#, false), (404, gone, true), (207, EMPTY, true)] {
+    for (status, body, fine) in [
+        (404, "<html>", false),
+        (404, r#"{"message":"resource not found"}"#, false),
+        (404, gone, true),
+        (207, EMPTY, true),
+    ] {
         let (hubspot, _) = script(vec![Ok((status, body))]);
         let answer = test_block_on(Connector::read(&hubspot, &spec(&["email"]), Keys::Ids(&ids), false));
         assert_eq!(answer.map(|answer| answer.rows.len()).ok(), fine.then_some(0), "{status} {body}");
@@ -187,5 +147,5 @@ fn a_deleted_record_that_lost_a_merge_names_its_survivor() {
     let page = test_block_on(Connector::deleted(&hubspot, &spec, Some(&cursor))).unwrap();
     let rows: Vec<_> = page.rows.iter().map(|(id, _, to)| (id.as_str(), to.as_ref().map(RemoteId::as_str))).collect();
     assert_eq!(rows, [("501", Some("900")), ("502", None)]);
-    assert!(asked(&script)[1].contains("archived=true"));
+    assert!(script.asked()[1].contains("archived=true"));
 }

@@ -325,10 +325,7 @@ mod tests {
         let ten = r#"{"status":"error","message":"You have reached your ten_secondly_rolling limit.","policyName":"TEN_SECONDLY_ROLLING"}"#;
         let search = r#"{"status":"error","message":"You have reached your secondly limit.","category":"RATE_LIMITS"}"#;
         assert_eq!(verdict(&answer(429, daily)), Verdict::Limited { code: "DAILY".into(), after_ms: 900_000 });
-        assert_eq!(
-            verdict(&answer(429, ten)),
-            Verdict::Busy { code: "TEN_SECONDLY_ROLLING".into(), after_ms: 10_000 }
-        );
+        assert_eq!(verdict(&answer(429, ten)), Verdict::Busy { code: "TEN_SECONDLY_ROLLING".into(), after_ms: 10_000 });
         assert_eq!(verdict(&answer(429, search)), Verdict::Busy { code: "RATE_LIMITS".into(), after_ms: 1_000 });
         assert!(matches!(verdict(&answer(429, "<html>")), Verdict::Busy { after_ms: 1_000, .. }));
         let mut migration = answer(477, "");

@@ -80,10 +80,13 @@ fn a_batch_that_was_refused_for_some_of_its_records_is_halved() {
     let Whole::Each(each) = check(&items[..1], 400, body) else { panic!("no outcome") };
     assert_eq!(code(&each[0]), "INVALID_EMAIL");
     assert_eq!(check(&items, 409, r#"{"message":"Contact already exists","category":"CONFLICT"}"#), Whole::Halves);
-    let unknown = r#"{"message":"[{\"error\":\"PROPERTY_DOESNT_EXIST\",\"name\":\"firstname\"}]","category":"VALIDATION_ERROR"}"#;
+    let unknown =
+        r#"{"message":"[{\"error\":\"PROPERTY_DOESNT_EXIST\",\"name\":\"firstname\"}]","category":"VALIDATION_ERROR"}"#;
     let Whole::Each(each) = check(&items, 400, unknown) else { panic!("halved in vain") };
     assert_eq!(each.iter().map(code).collect::<Vec<_>>(), ["PROPERTY_DOESNT_EXIST"; 2]);
-    let Whole::Each(each) = check(&items, 403, r#"{"message":"m","category":"MISSING_SCOPES"}"#) else { panic!("halved") };
+    let Whole::Each(each) = check(&items, 403, r#"{"message":"m","category":"MISSING_SCOPES"}"#) else {
+        panic!("halved")
+    };
     assert_eq!(code(&each[1]), "MISSING_SCOPES");
     let Whole::Each(each) = check(&items, 404, "<html>") else { panic!("a wrong path is halved") };
     assert_eq!(code(&each[1]), "HTTP_404");
@@ -105,7 +108,8 @@ proptest! {
         let answer = answer(status, &body);
         let _ = super::super::wire::verdict(&answer);
         if let Whole::Each(each) = whole(&items.iter().collect::<Vec<_>>(), &answer) {
-            prop_assert!(!each.iter().any(|outcome| matches!(outcome, Outcome::Done { .. })));
+            let is_done = each.iter().any(|outcome| matches!(outcome, Outcome::Done { .. }));
+            prop_assert!(!is_done);
         }
     }
 

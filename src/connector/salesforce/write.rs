@@ -93,8 +93,7 @@ fn outcome(item: &WriteItem, written: Written) -> Outcome {
     }
     // With a field it is a reference that is gone, not the record itself.
     let about_itself = refusal.properties.iter().all(|name| name.eq_ignore_ascii_case("id"));
-    let means_gone =
-        matches!(refusal.code.as_str(), "ENTITY_IS_DELETED" | "NOT_FOUND" | "INVALID_CROSS_REFERENCE_KEY");
+    let means_gone = matches!(refusal.code.as_str(), "ENTITY_IS_DELETED" | "NOT_FOUND" | "INVALID_CROSS_REFERENCE_KEY");
     if means_gone && about_itself && matches!(item.target, Target::Update(_)) {
         return Outcome::Gone;
     }
