@@ -2,8 +2,10 @@
 
 mod change;
 mod journal;
+mod memory;
 mod view;
 
 pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
 pub use journal::{Happening, JournalEntry, SettledBy};
+pub use memory::MemoryView;
 pub use view::{View, ViewError};

@@ -31,7 +31,7 @@ pub trait View {
     fn keys(&self, entity: EntityId, key: &[u8]) -> Seen<Vec<KeyHolder>>;
     /// The outbox row of a pair.
     fn outbox(&self, system: SystemId, entity: EntityId, record: RecordId) -> Seen<Option<OutboxRow>>;
-    /// Outbox rows that are due, ascending by record, at most `limit`.
+    /// Outbox rows that are due and not in flight: the `limit` that have been due longest, ascending by record.
     fn outbox_due(
         &self,
         system: SystemId,
@@ -45,7 +45,7 @@ pub trait View {
     fn outbox_len(&self, entity: EntityId) -> Seen<u64>;
     /// The reread row of a remote record.
     fn reread(&self, key: &RemoteKey) -> Seen<Option<RereadRow>>;
-    /// Reread rows that are due, ascending, at most `limit`.
+    /// Reread rows that are due: the `limit` that have been due longest, ascending.
     fn reread_due(
         &self,
         system: SystemId,
