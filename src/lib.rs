@@ -11,3 +11,4 @@ pub mod model;
 pub mod rules;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod store;
