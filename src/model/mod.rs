@@ -7,6 +7,7 @@ mod record;
 mod schema;
 mod time;
 mod value;
+mod write;
 
 pub use digest::{Digest, RawDigest};
 pub use id::{EntityId, FieldId, ObjectId, OpId, RecordId, RemoteId, RemoteKey, SystemId};
@@ -17,3 +18,4 @@ pub use record::{Apart, Conflicting, Differs, Record, Register, Side, SideState}
 pub use schema::{ObjectSchema, PropertySchema, PropertyType};
 pub use time::{ClockOffset, Hlc, Millis, Origin, Place, Stamp};
 pub use value::{Decimal, FieldKind, Value, ValueError};
+pub use write::{Outcome, Target, WriteItem};

@@ -135,6 +135,8 @@ pub struct Ability {
     pub resolution_ms: i64,
     /// Longest time that a request whose answer was lost may still land, in milliseconds.
     pub stray_ms: i64,
+    /// How late a listing of changes may show a change, in milliseconds (a search index lags, a transaction commits late).
+    pub lag_ms: i64,
     /// Items per call.
     pub batch: BatchLimits,
     /// Can a create be an upsert on our external id?

@@ -1,6 +1,6 @@
 //! A record: registers that say what is true, and sides that say where it is shown.
 
-use super::{EntityId, FieldId, Millis, ObjectId, RecordId, RemoteId, Stamp, SystemId, Value};
+use super::{EntityId, FieldId, Millis, ObjectId, Place, RecordId, RemoteId, Stamp, SystemId, Value};
 use crate::codec::{BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder};
 use crdts::{CvRDT, LWWReg};
 
@@ -43,6 +43,8 @@ pub struct Differs {
 pub enum SideState {
     /// Linked and kept equal.
     Live,
+    /// A create of ours is on its way: its remote id is not known yet, and stands for our external id.
+    Creating,
     /// Deleted there: a tombstone; nothing is written or created there for this record.
     Detached,
 }
@@ -59,7 +61,7 @@ pub struct Side {
     /// Whether it takes part.
     pub state: SideState,
     /// Everything of this side up to here (by its clock) has been taken in.
-    pub settled: Millis,
+    pub settled: Place,
     /// Fields without a base: what this side shows there is no edit by anyone. Ascending.
     pub unbased: Vec<FieldId>,
     /// Fields in which it does not show the register's projection. Ascending by field.
@@ -133,6 +135,11 @@ impl Record {
             Ok(at) => self.sides[at] = side,
             Err(at) => self.sides.insert(at, side),
         }
+    }
+
+    /// Sides that take part or are about to.
+    pub fn present_sides(&self) -> impl Iterator<Item = &Side> {
+        self.sides.iter().filter(|side| side.state != SideState::Detached)
     }
 
     /// Sides that take part.

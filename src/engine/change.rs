@@ -1,0 +1,103 @@
+//! Rows of the store and the closed set of changes to them. One step's changes are one write transaction.
+
+use super::JournalEntry;
+use crate::codec::{Decode, Encode};
+use crate::merge::Lately;
+use crate::model::{Digest, EntityId, Millis, OpId, RawDigest, Record, RecordId, RemoteKey, SystemId};
+
+/// What a side showed when it was last read: enough to see that nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct DigestRow {
+    /// Of the remote's own bytes; 0 = not known (we wrote it and have not read it since).
+    pub raw: RawDigest,
+    /// Of the canonical values of the mapped properties.
+    pub canonical: Digest,
+}
+
+/// Who holds a match key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct KeyHolder {
+    /// The system that shows the key.
+    pub system: SystemId,
+    /// The record.
+    pub record: RecordId,
+}
+
+/// A (system, record) pair with something to send or to settle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct OutboxRow {
+    /// Not before this, by our clock. [`Millis`] of `i64::MAX` while a write is in flight.
+    pub due: Millis,
+    /// Does the record have to be created there?
+    pub create: bool,
+    /// Creates only: when (our clock) the record was first seen elsewhere; the target must have been read since.
+    pub seen: Millis,
+    /// Creates only: when (our clock) the target was last asked freshly for a record with these keys, and had none.
+    pub looked: Option<Millis>,
+    /// The write in flight.
+    pub flying: Option<OpId>,
+    /// Attempts so far.
+    pub attempts: u32,
+}
+
+/// A remote record to read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct RereadRow {
+    /// Not before this, by our clock.
+    pub due: Millis,
+    /// Attempts so far.
+    pub attempts: u32,
+}
+
+/// Why a record or some of its fields cannot be synced now.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Problem {
+    /// Since when, by our clock.
+    pub since: Millis,
+    /// The remote's own code, or ours.
+    pub code: String,
+    /// What was wrong, without field values.
+    pub message: String,
+    /// The properties or fields concerned.
+    pub fields: Vec<String>,
+}
+
+/// Counters that survive restarts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Default)]
+pub struct Meta {
+    /// The last operation id that was minted.
+    pub last_op: u64,
+    /// The highest time (our clock) that a step ran at: time never goes back.
+    pub now_max: Millis,
+}
+
+/// One change to the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Writes a record's body.
+    PutRecord(Box<Record>),
+    /// Removes a record (it was absorbed by another before anything was written anywhere).
+    RemoveRecord(EntityId, RecordId),
+    /// Writes or removes what is kept of a record's recent past.
+    SetLately(EntityId, RecordId, Option<Box<Lately>>),
+    /// Writes or removes a digest row.
+    SetDigest(RemoteKey, Option<DigestRow>),
+    /// Points a remote record to its record, or removes the pointer.
+    SetIndex(RemoteKey, Option<RecordId>),
+    /// Adds a holder of a match key (entity, key bytes).
+    AddKey(EntityId, Vec<u8>, KeyHolder),
+    /// Removes a holder of a match key.
+    RemoveKey(EntityId, Vec<u8>, KeyHolder),
+    /// Writes or removes an outbox row.
+    SetOutbox(SystemId, EntityId, RecordId, Option<OutboxRow>),
+    /// Writes or removes a reread row.
+    SetReread(RemoteKey, Option<RereadRow>),
+    /// Writes or removes a problem of a record on a system.
+    SetProblem(EntityId, RecordId, SystemId, Option<Box<Problem>>),
+    /// Writes or removes a named cursor.
+    SetCursor(String, Option<Vec<u8>>),
+    /// Writes the counters.
+    SetMeta(Meta),
+    /// Appends to the journal.
+    Journal(Box<JournalEntry>),
+}

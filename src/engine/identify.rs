@@ -1,0 +1,231 @@
+//! A remote record that the mirror does not know yet: whose is it?
+
+use super::observe::Shown;
+use super::record::Work;
+use super::txn::Txn;
+use super::{Happening, OutboxRow, Pass, Problem, ViewError};
+use crate::merge::FlightState;
+use crate::merge::identity::{match_key, parse_external_id};
+use crate::model::{FieldId, Millis, Place, RawDigest, RecordId, RemoteKey, SideState, SystemId, Value};
+use crate::rules::{Entity, Mode};
+
+/// What an unknown row turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A record of its own.
+    New,
+    /// A side of a known record.
+    Linked,
+}
+
+/// Code of the problem that a record matches several, and linking it would be a guess.
+pub(super) const AMBIGUOUS: &str = "AMBIGUOUS_MATCH";
+/// Code of the problem that a record cannot be created for want of an external-id property.
+pub(super) const NO_EXTERNAL_ID: &str = "NO_EXTERNAL_ID";
+
+/// Who holds the same match key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Candidates {
+    /// Nobody.
+    None,
+    /// These records, at most one per system.
+    Of(Vec<RecordId>, FieldId),
+    /// Too many to link without a guess.
+    Ambiguous(FieldId),
+}
+
+impl Txn<'_> {
+    /// Finds or makes the record behind an unknown row.
+    pub fn identify(
+        &mut self,
+        entity: &Entity,
+        key: &RemoteKey,
+        shown: &Shown,
+        begun: Millis,
+        pass: Pass,
+        raw: RawDigest,
+    ) -> Result<Found, ViewError> {
+        let values = shown.or_known(entity, key.system, None);
+        let external = shown.external.as_deref().and_then(parse_external_id).map(|(id, _)| id);
+        let derived = RecordId::derive(key);
+        let mut name = derived;
+        for id in [external, Some(derived)].into_iter().flatten() {
+            match self.take(entity.id, id)? {
+                Some(work) => match self.join_side(entity, work, key, &values, begun, None, raw)? {
+                    true => return Ok(Found::Linked),
+                    false => continue,
+                },
+                // Restored store: the remote record remembers its name.
+                None if external == Some(id) => name = id,
+                None => {}
+            }
+        }
+        if pass == Pass::Changes {
+            match self.candidates(entity, key.system, &values, None)? {
+                Candidates::Of(ids, by) if ids.len() == 1 => {
+                    if let Some(work) = self.take(entity.id, ids[0])?
+                        && self.join_side(entity, work, key, &values, begun, Some(by), raw)?
+                    {
+                        return Ok(Found::Linked);
+                    }
+                }
+                Candidates::Of(_, by) | Candidates::Ambiguous(by) => {
+                    let work = self.mirror(entity, name, key, &values, begun, raw);
+                    self.ambiguous(entity, &work, key.system, by);
+                    self.put(work);
+                    return Ok(Found::New);
+                }
+                Candidates::None => {}
+            }
+        }
+        let work = self.mirror(entity, name, key, &values, begun, raw);
+        if pass == Pass::Changes {
+            let remote = key.remote.clone();
+            self.journal(entity.id, Some(name), Happening::Mirrored { system: key.system, remote });
+            self.queue_creates(entity, &work)?;
+        }
+        self.put(work);
+        Ok(Found::New)
+    }
+
+    fn mirror(
+        &mut self,
+        entity: &Entity,
+        id: RecordId,
+        key: &RemoteKey,
+        values: &[Value],
+        begun: Millis,
+        raw: RawDigest,
+    ) -> Work {
+        let mut work = Work::new(id, entity.id);
+        work.link_side(self.rules, entity, key, values, Place::at(begun), self.now);
+        work.raws.push((key.system, raw));
+        self.set_index(key.clone(), Some(id));
+        work
+    }
+
+    /// Makes the row a side of a known record, unless that one has another record there. Gives the record back either way.
+    #[allow(clippy::too_many_arguments)]
+    fn join_side(
+        &mut self,
+        entity: &Entity,
+        mut work: Work,
+        key: &RemoteKey,
+        values: &[Value],
+        begun: Millis,
+        by: Option<FieldId>,
+        raw: RawDigest,
+    ) -> Result<bool, ViewError> {
+        match work.record.side(key.system).map(|side| side.state) {
+            Some(SideState::Live) => {
+                self.put(work);
+                return Ok(false);
+            }
+            Some(SideState::Creating) => self.adopt(entity, &mut work, key)?,
+            Some(SideState::Detached) | None => {
+                work.link_side(self.rules, entity, key, values, Place::at(begun), self.now);
+                work.raws.push((key.system, raw));
+                self.set_index(key.clone(), Some(work.record.id));
+                self.set_problem(entity.id, work.record.id, key.system, None);
+            }
+        }
+        let remote = key.remote.clone();
+        self.journal(entity.id, Some(work.record.id), Happening::Linked { system: key.system, remote, by });
+        self.put(work);
+        Ok(true)
+    }
+
+    /// A create whose answer was lost has landed: the side takes part, and a read-back tells what it shows.
+    pub fn adopt(&mut self, entity: &Entity, work: &mut Work, key: &RemoteKey) -> Result<(), ViewError> {
+        let now = self.now;
+        let mut sent = None::<Millis>;
+        for field in &mut work.lately.fields {
+            for (_, late) in field.sides.iter_mut().filter(|(system, _)| *system == key.system) {
+                if let Some(flight) = &mut late.flight {
+                    flight.state = FlightState::Answered(now);
+                    sent = Some(sent.map_or(flight.sent, |known| known.min(flight.sent)));
+                }
+            }
+        }
+        if let Some(side) = work.record.side_mut(key.system) {
+            side.state = SideState::Live;
+            side.remote = key.remote.clone();
+            side.settled = Place::at(sent.map_or(side.settled.time, |sent| sent.plus(-1)));
+        }
+        self.set_index(key.clone(), Some(work.record.id));
+        self.set_problem(entity.id, work.record.id, key.system, None);
+        work.unjudged.push(key.system);
+        self.read_again(key, 0)
+    }
+
+    /// Who else holds one of these keys? `values` in the order of the system's fields; `own` is the record itself.
+    pub fn candidates(
+        &mut self,
+        entity: &Entity,
+        system: SystemId,
+        values: &[Value],
+        own: Option<RecordId>,
+    ) -> Result<Candidates, ViewError> {
+        for by in &entity.match_keys {
+            let position = entity.fields_at(system).position(|(field, _)| field.id == *by);
+            let (Some(position), Some(field)) = (position, entity.field(*by)) else { continue };
+            let Some(key) = values.get(position).and_then(|value| match_key(field, value)) else { continue };
+            let others: Vec<_> =
+                self.holders(entity.id, &key)?.iter().filter(|holder| Some(holder.record) != own).copied().collect();
+            if others.is_empty() {
+                continue;
+            }
+            let mut systems: Vec<SystemId> = others.iter().map(|holder| holder.system).collect();
+            let total = systems.len();
+            systems.sort_unstable();
+            systems.dedup();
+            if systems.contains(&system) || systems.len() < total {
+                return Ok(Candidates::Ambiguous(*by));
+            }
+            let mut records: Vec<RecordId> = others.iter().map(|holder| holder.record).collect();
+            records.sort_unstable();
+            records.dedup();
+            return Ok(Candidates::Of(records, *by));
+        }
+        Ok(Candidates::None)
+    }
+
+    /// Lists a record that cannot be linked without a guess.
+    pub fn ambiguous(&mut self, entity: &Entity, work: &Work, system: SystemId, by: FieldId) {
+        let name = entity.field(by).map(|field| field.name.clone()).unwrap_or_default();
+        let message = format!("several records share this {name}: make it unique, or merge them in their system");
+        let problem = Problem { since: self.now, code: AMBIGUOUS.into(), message, fields: vec![name] };
+        let remote = work.record.side(system).map(|side| side.remote.clone());
+        if let Some(remote) = remote {
+            self.journal(entity.id, Some(work.record.id), Happening::Ambiguous { system, remote, by });
+        }
+        self.set_problem(entity.id, work.record.id, system, Some(problem));
+    }
+
+    /// Queues creates in every system that should hold this record and does not.
+    pub fn queue_creates(&mut self, entity: &Entity, work: &Work) -> Result<(), ViewError> {
+        for binding in entity.bindings.iter().filter(|binding| binding.create) {
+            let Some(system) = self.rules.system(binding.system) else { continue };
+            if system.mode == Mode::Read || work.record.side(system.id).is_some() {
+                continue;
+            }
+            if binding.external_id.is_none() || !system.ability.upsert {
+                let message = format!(
+                    "{} has no property for our external id, so that a repeated create could duplicate: run \
+                     `syncline check`, add the property, and name it in `at.{}`",
+                    binding.object, system.name
+                );
+                let problem = Problem { since: self.now, code: NO_EXTERNAL_ID.into(), message, fields: Vec::new() };
+                self.set_problem(entity.id, work.record.id, system.id, Some(problem));
+                continue;
+            }
+            let at = (system.id, entity.id, work.record.id);
+            if self.outbox(at)?.is_none() {
+                let row =
+                    OutboxRow { due: self.now, create: true, seen: self.now, looked: None, flying: None, attempts: 0 };
+                self.set_outbox(at, Some(row))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,287 @@
+//! What can happen to the engine, and what it asks for: two closed enums.
+
+use super::txn::Txn;
+use super::{Change, View, ViewError};
+use crate::model::{
+    ClockOffset, EntityId, Mark, Millis, OpId, Outcome, Place, Raw, RawRow, ReadRow, RecordId, RemoteId, RowDecoder,
+    SystemId, Timing, WriteItem,
+};
+use crate::rules::Rules;
+
+/// The time of a step: ours, and how far each system's clock may be from it.
+#[derive(Debug, Clone, Default)]
+pub struct Clocks {
+    /// Our clock.
+    pub now: Millis,
+    /// Offsets of the systems' clocks; a system without one counts as equal to ours.
+    pub offsets: Vec<(SystemId, ClockOffset)>,
+}
+
+impl Clocks {
+    /// The offset of a system's clock.
+    pub fn offset(&self, system: SystemId) -> ClockOffset {
+        self.offsets.iter().find(|(s, _)| *s == system).map(|(_, offset)| *offset).unwrap_or_default()
+    }
+}
+
+/// Which reading a page belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// The first full read: unknown records are mirrored, and linked later, when all systems have been read.
+    Backfill,
+    /// What changed lately: unknown records are linked or created at once.
+    Changes,
+}
+
+/// A page of rows; [`RawPage`](crate::model::RawPage) without the transport.
+pub struct PageRows<'a> {
+    /// The entity.
+    pub entity: EntityId,
+    /// The system.
+    pub system: SystemId,
+    /// The reading.
+    pub pass: Pass,
+    /// The rows, in any order.
+    pub rows: &'a [RawRow],
+    /// Decodes the rows that the digests cannot dismiss.
+    pub decoder: &'a dyn RowDecoder,
+    /// When the page was asked for.
+    pub timing: Timing,
+    /// A cursor to commit with the page.
+    pub cursor: Option<(String, Vec<u8>)>,
+    /// Set on the last page: when the pass as a whole was begun. From then on everything older has been delivered.
+    pub complete: Option<Timing>,
+}
+
+/// Records read by id.
+#[derive(Debug, Clone)]
+pub struct Reads {
+    /// The entity.
+    pub entity: EntityId,
+    /// The system.
+    pub system: SystemId,
+    /// Which ids were asked for.
+    pub asked: Vec<RemoteId>,
+    /// What was found.
+    pub rows: Vec<ReadRow>,
+    /// When they were asked for.
+    pub timing: Timing,
+}
+
+/// One event of an ordered stream.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// The record.
+    pub remote: RemoteId,
+    /// Where in the stream, and when.
+    pub place: Place,
+    /// The properties that changed, with their values.
+    pub fields: Vec<(String, Raw)>,
+    /// Whose change it was.
+    pub mark: Mark,
+}
+
+/// A run of a stream's events.
+#[derive(Debug, Clone)]
+pub struct Events {
+    /// The entity.
+    pub entity: EntityId,
+    /// The system.
+    pub system: SystemId,
+    /// The events, in the order of the stream.
+    pub events: Vec<Event>,
+    /// Everything up to here has been delivered.
+    pub delivered: Place,
+}
+
+/// Records that a system says are deleted.
+#[derive(Debug, Clone)]
+pub struct DeletedRows {
+    /// The entity.
+    pub entity: EntityId,
+    /// The system.
+    pub system: SystemId,
+    /// The ids, and when.
+    pub rows: Vec<(RemoteId, Millis)>,
+    /// A cursor to commit with them.
+    pub cursor: Option<(String, Vec<u8>)>,
+}
+
+/// What became of one write.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The operation.
+    pub op: OpId,
+    /// The record that was written.
+    pub record: RecordId,
+    /// The outcome.
+    pub outcome: Outcome,
+}
+
+/// Answers to a batch of writes.
+#[derive(Debug, Clone)]
+pub struct Answers {
+    /// The entity.
+    pub entity: EntityId,
+    /// The system.
+    pub system: SystemId,
+    /// One per write.
+    pub answers: Vec<Answer>,
+}
+
+/// The answer to a fresh look-up before creates.
+#[derive(Debug, Clone)]
+pub struct LookedUp {
+    /// The entity.
+    pub entity: EntityId,
+    /// The system.
+    pub system: SystemId,
+    /// The records for which it was asked.
+    pub records: Vec<RecordId>,
+    /// What was found.
+    pub rows: Vec<ReadRow>,
+    /// When it was asked.
+    pub timing: Timing,
+}
+
+/// Everything that can happen.
+pub enum Input<'a> {
+    /// A page of rows.
+    Page(PageRows<'a>),
+    /// Records read by id.
+    Read(Reads),
+    /// Events of a stream.
+    Events(Events),
+    /// Deletes.
+    Deleted(DeletedRows),
+    /// Answers to writes.
+    Answers(Answers),
+    /// The answer to a look-up.
+    LookedUp(LookedUp),
+    /// The program starts: what was in flight has an unknown outcome.
+    Start,
+    /// Links what matches after a first full read; call until the step says that nothing is left.
+    Link {
+        /// The entity.
+        entity: EntityId,
+        /// Go on after this record.
+        after: Option<RecordId>,
+        /// Queue creates as well?
+        create: bool,
+        /// Records a step.
+        limit: usize,
+    },
+    /// Looks after records with a recent past: closes, forgets, times out.
+    Sweep {
+        /// The entity.
+        entity: EntityId,
+        /// Go on after this record.
+        after: Option<RecordId>,
+        /// Records a step.
+        limit: usize,
+    },
+    /// Asks what is to be done for one entity on one system.
+    Work {
+        /// The entity.
+        entity: EntityId,
+        /// The system.
+        system: SystemId,
+        /// May records be created? Not before all systems have been read once.
+        create: bool,
+    },
+}
+
+/// What the engine asks for, after the commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Read these records by id, with history where the source has one.
+    Read {
+        /// The entity.
+        entity: EntityId,
+        /// The system.
+        system: SystemId,
+        /// The ids.
+        ids: Vec<RemoteId>,
+    },
+    /// Ask freshly for records with these values of a property.
+    LookUp {
+        /// The entity.
+        entity: EntityId,
+        /// The system.
+        system: SystemId,
+        /// The property.
+        property: String,
+        /// Its values.
+        values: Vec<String>,
+        /// The records that wait for it.
+        records: Vec<RecordId>,
+    },
+    /// Write these records.
+    Write {
+        /// The entity.
+        entity: EntityId,
+        /// The system.
+        system: SystemId,
+        /// What to write, and for which record; all updates or all upserts.
+        items: Vec<(RecordId, WriteItem)>,
+    },
+}
+
+/// Something worth telling while it happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A record was deleted in a system; the link ended, the other sides are left alone.
+    Detached {
+        /// The entity.
+        entity: EntityId,
+        /// The record.
+        record: RecordId,
+        /// Where it was deleted.
+        system: SystemId,
+        /// Its id there.
+        remote: RemoteId,
+    },
+    /// A row could not be decoded; it was left out.
+    Undecodable {
+        /// The system.
+        system: SystemId,
+        /// The row's id.
+        remote: RemoteId,
+        /// What was wrong.
+        cause: String,
+    },
+}
+
+/// What a step decided.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// To commit, all or nothing.
+    pub changes: Vec<Change>,
+    /// To do, after the commit.
+    pub effects: Vec<Effect>,
+    /// To tell.
+    pub notices: Vec<Notice>,
+    /// [`Input::Link`] and [`Input::Sweep`]: where to go on; none = done.
+    pub next: Option<RecordId>,
+}
+
+/// Decides about one input. Pure: the same view, input and clocks give the same step.
+///
+/// # Errors
+/// The view cannot be read. Nothing was decided.
+pub fn step(rules: &Rules, view: &dyn View, clocks: &Clocks, input: Input<'_>) -> Result<Step, ViewError> {
+    let mut txn = Txn::new(rules, view, clocks)?;
+    match input {
+        Input::Page(page) => txn.page(page)?,
+        Input::Read(reads) => txn.reads(reads)?,
+        Input::Events(events) => txn.events(events)?,
+        Input::Deleted(rows) => txn.deleted(rows)?,
+        Input::Answers(answers) => txn.answers(answers)?,
+        Input::LookedUp(looked) => txn.looked_up(looked)?,
+        Input::Start => txn.start()?,
+        Input::Link { entity, after, create, limit } => txn.link_records(entity, after, create, limit)?,
+        Input::Sweep { entity, after, limit } => txn.sweep(entity, after, limit)?,
+        Input::Work { entity, system, create } => txn.work(entity, system, create)?,
+    }
+    txn.finish()
+}

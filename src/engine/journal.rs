@@ -1,0 +1,149 @@
+//! The journal: every decision, append-only, with what is needed to take it back.
+
+use crate::codec::{Decode, Encode};
+use crate::merge::SettledBy;
+use crate::model::{EntityId, FieldId, Millis, OpId, Place, RecordId, RemoteId, Stamp, SystemId, Value};
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct JournalEntry {
+    /// When it was decided, by our clock.
+    pub at: Millis,
+    /// Of which entity.
+    pub entity: EntityId,
+    /// Of which record; none = of a page as a whole.
+    pub record: Option<RecordId>,
+    /// What happened.
+    pub what: Happening,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Happening {
+    /// A page of a backfill was mirrored.
+    Page {
+        /// Whose.
+        system: SystemId,
+        /// Rows in it.
+        rows: u32,
+        /// Records first mirrored from it.
+        mirrored: u32,
+        /// Records that it linked to known ones.
+        linked: u32,
+    },
+    /// A remote record became a record of the mirror.
+    Mirrored {
+        /// Where.
+        system: SystemId,
+        /// Its id there.
+        remote: RemoteId,
+    },
+    /// A remote record was found to be a known record.
+    Linked {
+        /// Where.
+        system: SystemId,
+        /// Its id there.
+        remote: RemoteId,
+        /// The match key; none = our external id.
+        by: Option<FieldId>,
+    },
+    /// A record could not be linked without a guess.
+    Ambiguous {
+        /// Where.
+        system: SystemId,
+        /// Its id there.
+        remote: RemoteId,
+        /// The match key.
+        by: FieldId,
+    },
+    /// The first link decided a field.
+    LinkDecided {
+        /// The field.
+        field: FieldId,
+        /// The register's value from now on.
+        to: Value,
+        /// The value that stays apart or is overwritten, and whose it is.
+        other: Value,
+        /// The linked system.
+        system: SystemId,
+        /// Both values stay.
+        split: bool,
+    },
+    /// A register took a value.
+    Value {
+        /// The field.
+        field: FieldId,
+        /// Before.
+        from: Value,
+        /// After.
+        to: Value,
+        /// The new stamp.
+        stamp: Stamp,
+        /// Whose edit it is.
+        system: SystemId,
+        /// Where on that side.
+        place: Place,
+        /// The policy that decided, when there were rivals.
+        rule: Option<String>,
+    },
+    /// An edit lost, or was overtaken by a later one of its own side: it can be restored from here.
+    Lost {
+        /// The field.
+        field: FieldId,
+        /// The losing value.
+        value: Value,
+        /// Whose.
+        system: SystemId,
+        /// Where on that side.
+        place: Place,
+        /// The rule that decided.
+        rule: String,
+    },
+    /// A write is about to leave.
+    Sent {
+        /// Where to.
+        system: SystemId,
+        /// The operation.
+        op: OpId,
+        /// The fields in it.
+        fields: Vec<FieldId>,
+        /// Is it a create?
+        create: bool,
+    },
+    /// A write of a field settled.
+    Settled {
+        /// Where.
+        system: SystemId,
+        /// The operation.
+        op: OpId,
+        /// The field.
+        field: FieldId,
+        /// How that was found out.
+        by: SettledBy,
+    },
+    /// A write was refused.
+    Refused {
+        /// Where.
+        system: SystemId,
+        /// The operation.
+        op: OpId,
+        /// The system's code.
+        code: String,
+    },
+    /// A value carries our mark, but the journal knows no such write.
+    Alarm {
+        /// Where.
+        system: SystemId,
+        /// The field.
+        field: FieldId,
+        /// Where on that side.
+        place: Place,
+    },
+    /// A record was deleted in a system: the link ended, the other sides are left alone.
+    Detached {
+        /// Where.
+        system: SystemId,
+        /// Its id there.
+        remote: RemoteId,
+    },
+}

@@ -1,0 +1,25 @@
+//! The machine: one input at a time, against a view of the store, into changes and effects.
+//!
+//! [`step`] is pure: what it may read is a [`View`], what time it is an argument, what is to be done comes back. Effects
+//! leave only after the changes that contain them were committed.
+
+mod change;
+mod identify;
+mod input;
+mod journal;
+mod memory;
+mod observe;
+mod record;
+mod send;
+mod sweep;
+mod txn;
+mod view;
+
+pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
+pub use input::{
+    Answer, Answers, Clocks, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice, PageRows, Pass, Reads, Step,
+    step,
+};
+pub use journal::{Happening, JournalEntry};
+pub use memory::MemoryView;
+pub use view::{View, ViewError};

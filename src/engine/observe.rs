@@ -1,0 +1,393 @@
+//! What systems show and tell: pages, reads, events, deletes.
+
+use super::record::{Work, field_rules, remote_key};
+use super::txn::{Delivered, Txn, delivered_cursor};
+use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Problem, Reads, RereadRow, ViewError};
+use crate::merge::{Evidence, Snapshot, SnapshotFate};
+use crate::model::{
+    Digest, EntityId, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, SideState, SourceKind, SystemId, Timing, Value,
+};
+use crate::rules::{Entity, Field};
+
+/// A row in canonical form.
+pub(super) struct Shown {
+    /// One per field that the system holds, in the order of `fields_at`. An error names what a field's type cannot hold.
+    pub values: Vec<Result<Value, String>>,
+    /// Our external id, where the row carries one.
+    pub external: Option<String>,
+}
+
+/// Canonical values of a row's raw ones.
+pub(super) fn canonical(entity: &Entity, system: SystemId, raws: &[Raw]) -> Shown {
+    let fields = entity.fields_at(system);
+    let mut values = Vec::with_capacity(raws.len());
+    let mut count = 0;
+    for (field, binding) in fields {
+        let raw = raws.get(count).unwrap_or(&Raw::Absent);
+        count += 1;
+        values.push(field.read(binding, raw).map_err(|error| format!("{}: {error}", field.name)));
+    }
+    let external = match raws.get(count) {
+        Some(Raw::Text(text)) if !text.is_empty() => Some(text.clone()),
+        _ => None,
+    };
+    Shown { values, external }
+}
+
+impl Shown {
+    /// The values, with `known` in place of what could not be read.
+    pub fn or_known(&self, entity: &Entity, system: SystemId, known: Option<&Work>) -> Vec<Value> {
+        let fields = entity.fields_at(system).map(|(field, _)| field);
+        let known = |field: &Field| known.map(|work| work.shown(field, system)).unwrap_or_default();
+        fields.zip(&self.values).map(|(field, value)| value.clone().unwrap_or_else(|_| known(field))).collect()
+    }
+
+    /// What could not be read, for the list of problems.
+    fn problem(&self, now: Millis) -> Option<Problem> {
+        let bad: Vec<&String> = self.values.iter().filter_map(|value| value.as_ref().err()).collect();
+        let fields = bad.iter().filter_map(|text| text.split(':').next()).map(str::to_owned).collect();
+        let message = bad.iter().map(|text| text.as_str()).collect::<Vec<_>>().join("; ");
+        (!bad.is_empty()).then(|| Problem { since: now, code: UNREADABLE.into(), message, fields })
+    }
+}
+
+/// Code of the problem that a row holds what a field's type cannot hold.
+pub(super) const UNREADABLE: &str = "UNREADABLE_VALUE";
+
+impl Txn<'_> {
+    pub fn earliest(&self, system: SystemId, timing: Timing) -> Millis {
+        let step = self.step_ms(system);
+        timing.offset.earliest(timing.sent).floor(step)
+    }
+
+    pub fn step_ms(&self, system: SystemId) -> i64 {
+        self.rules.system(system).map_or(1, |system| system.ability.resolution_ms.max(1))
+    }
+
+    fn source(&self, system: SystemId) -> SourceKind {
+        self.rules.system(system).map_or(SourceKind::Polled, |system| system.ability.source)
+    }
+
+    /// A page of rows.
+    pub fn page(&mut self, page: PageRows<'_>) -> Result<(), ViewError> {
+        let entity = self.entity(page.entity)?;
+        let Some(binding) = entity.binding(page.system) else { return Ok(()) };
+        let mut order: Vec<usize> = (0..page.rows.len()).collect();
+        order.sort_by(|a, b| page.rows[*a].remote.cmp(&page.rows[*b].remote));
+        let ids: Vec<_> = order.iter().map(|at| &page.rows[*at].remote).collect();
+        let known = self.view.digests(entity.id, page.system, binding.object_id, &ids)?;
+        let begun = self.earliest(page.system, page.timing);
+        let (mut mirrored, mut linked) = (0, 0);
+        for (at, known) in order.into_iter().zip(known) {
+            let row = &page.rows[at];
+            if known.is_some_and(|known| known.raw == row.raw && row.raw.0 != 0) {
+                continue;
+            }
+            let remote = row.remote.clone();
+            let raws = match page.decoder.decode(at) {
+                Ok(raws) => raws,
+                Err(cause) => {
+                    self.notices.push(Notice::Undecodable { system: page.system, remote, cause });
+                    continue;
+                }
+            };
+            let shown = canonical(entity, page.system, &raws);
+            let key = RemoteKey { entity: entity.id, system: page.system, object: binding.object_id, remote };
+            if let Some(known) = known
+                && let Some(digest) = digest_of(entity, page.system, &shown)
+                && digest == known.canonical
+            {
+                self.set_digest(key, Some(DigestRow { raw: row.raw, ..known }));
+                continue;
+            }
+            match self.index_of(&key)? {
+                Some(id) => {
+                    self.moved(entity, &key, id, &shown, Some(row.raw), row.modified, begun, page.timing)?;
+                }
+                None => match self.identify(entity, &key, &shown, begun, page.pass, row.raw)? {
+                    super::identify::Found::New => mirrored += 1,
+                    super::identify::Found::Linked => linked += 1,
+                },
+            }
+        }
+        if page.pass == Pass::Backfill && !page.rows.is_empty() {
+            let rows = page.rows.len() as u32;
+            self.journal(entity.id, None, Happening::Page { system: page.system, rows, mirrored, linked });
+        }
+        if let Some((name, bytes)) = page.cursor {
+            self.set_cursor(name, Some(bytes));
+        }
+        if let Some(timing) = page.complete {
+            let lag = self.rules.system(page.system).map_or(0, |system| system.ability.lag_ms);
+            let place = Place::at(self.earliest(page.system, timing).plus(-lag));
+            self.advance(page.system, page.entity, Delivered { place, begun: timing.sent })?;
+        }
+        Ok(())
+    }
+
+    /// A known record does not show what it showed.
+    #[allow(clippy::too_many_arguments)]
+    fn moved(
+        &mut self,
+        entity: &Entity,
+        key: &RemoteKey,
+        id: RecordId,
+        shown: &Shown,
+        raw: Option<crate::model::RawDigest>,
+        modified: Millis,
+        begun: Millis,
+        timing: Timing,
+    ) -> Result<(), ViewError> {
+        let Some(mut work) = self.take(entity.id, id)? else { return Ok(()) };
+        let live = work.record.side(key.system).is_some_and(|side| side.state == SideState::Live);
+        if !live {
+            let values = shown.or_known(entity, key.system, None);
+            work.link_side(self.rules, entity, key, &values, Place::at(begun), self.now);
+            self.put(work);
+            return Ok(());
+        }
+        if self.source(key.system) == SourceKind::History {
+            // Its history tells who changed what, and when.
+            self.put(work);
+            return self.read_again(key, 0);
+        }
+        let judged = self.snapshots(entity, &mut work, key.system, shown, modified, begun, timing)?;
+        if judged {
+            work.raws.extend(raw.map(|raw| (key.system, raw)));
+            work.lately.note_read(key.system, begun);
+        } else {
+            work.unjudged.push(key.system);
+            self.read_again(key, 1)?;
+        }
+        self.note_unreadable(&work, key.system, shown)?;
+        self.put(work);
+        Ok(())
+    }
+
+    /// Notes or clears the problem of a row that holds what a type cannot hold.
+    fn note_unreadable(&mut self, work: &Work, system: SystemId, shown: &Shown) -> Result<(), ViewError> {
+        let (entity, id) = (work.record.entity, work.record.id);
+        let known = self.view.problem(entity, id, system)?;
+        let problem = shown.problem(self.now);
+        let unreadable = known.as_ref().is_some_and(|problem| problem.code == UNREADABLE);
+        let same = known.as_ref().map(|p| &p.message) == problem.as_ref().map(|p| &p.message);
+        if (problem.is_some() && !same && (known.is_none() || unreadable)) || (problem.is_none() && unreadable) {
+            self.set_problem(entity, id, system, problem);
+        }
+        Ok(())
+    }
+
+    /// Puts a record on the list of those to read again.
+    pub fn read_again(&mut self, key: &RemoteKey, tries: u32) -> Result<(), ViewError> {
+        let known = self.reread(key)?;
+        let attempts = known.map_or(tries, |row| row.attempts + tries.min(1));
+        // The remote's clock must have moved on by a step before a read can be put in order.
+        let wait = if attempts == 0 { 0 } else { (self.step_ms(key.system).max(100)) << attempts.min(6) >> 1 };
+        let due = self.now.plus(wait);
+        let due = known.filter(|_| tries == 0).map_or(due, |row| row.due.min(due));
+        self.set_reread(key.clone(), Some(RereadRow { due, attempts }))
+    }
+
+    /// Every field of a side as a read showed it. Returns false when something could not be put in order.
+    #[allow(clippy::too_many_arguments)]
+    pub fn snapshots(
+        &mut self,
+        entity: &Entity,
+        work: &mut Work,
+        system: SystemId,
+        shown: &Shown,
+        modified: Millis,
+        begun: Millis,
+        timing: Timing,
+    ) -> Result<bool, ViewError> {
+        let passed = self.delivered(system, entity.id)?.map_or(Millis::MIN, |place| place.time);
+        let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed).min(modified);
+        let mut judged = true;
+        for ((field, _), value) in entity.fields_at(system).zip(&shown.values) {
+            let Ok(value) = value else { continue };
+            let kept = work.lately.fields.binary_search_by_key(&field.id, |f| f.field).is_ok();
+            let Some(side) = work.record.side(system) else { return Ok(true) };
+            let unbased = side.unbased.binary_search(&field.id).is_ok();
+            if !kept && !unbased && work.shown(field, system) == *value {
+                continue;
+            }
+            let mut state = work.state(field);
+            let Some(ix) = state.ix(system) else { continue };
+            let (mut fates, context) = (Vec::new(), field_rules(self.rules, entity, field, &state));
+            if unbased {
+                state.link(&context, field.on_link, ix, value.clone(), Place::at(begun), self.now, &mut fates);
+            } else {
+                let snapshot = Snapshot { value: value.clone(), begun, modified, since, asked: timing.sent };
+                let fate = state.snapshot(&context, ix, snapshot, self.now, &mut fates);
+                judged &= fate != SnapshotFate::Reread;
+            }
+            work.put_state(field, state, fates);
+        }
+        Ok(judged)
+    }
+
+    /// Records read by id.
+    pub fn reads(&mut self, reads: Reads) -> Result<(), ViewError> {
+        let entity = self.entity(reads.entity)?;
+        let Some(binding) = entity.binding(reads.system) else { return Ok(()) };
+        let begun = self.earliest(reads.system, reads.timing);
+        for remote in &reads.asked {
+            let key = RemoteKey {
+                entity: entity.id,
+                system: reads.system,
+                object: binding.object_id,
+                remote: remote.clone(),
+            };
+            let row = reads.rows.iter().find(|row| row.remote == *remote);
+            let record = self.index_of(&key)?;
+            let work = match record {
+                Some(id) => self.take(entity.id, id)?,
+                None => None,
+            };
+            let (Some(mut work), Some(row)) = (work, row) else {
+                // Not there, or not ours: the list of deletes will say.
+                self.set_reread(key, None)?;
+                continue;
+            };
+            let judged = self.read_row(entity, &mut work, &key, row, begun, reads.timing)?;
+            if judged {
+                work.lately.note_read(reads.system, begun);
+                self.set_reread(key, None)?;
+            } else {
+                work.unjudged.push(reads.system);
+                let attempts = self.reread(&key)?.map_or(0, |row| row.attempts);
+                self.set_reread(key.clone(), Some(RereadRow { due: self.now, attempts }))?;
+                self.read_again(&key, 1)?;
+            }
+            self.put(work);
+        }
+        Ok(())
+    }
+
+    fn read_row(
+        &mut self,
+        entity: &Entity,
+        work: &mut Work,
+        key: &RemoteKey,
+        row: &ReadRow,
+        begun: Millis,
+        timing: Timing,
+    ) -> Result<bool, ViewError> {
+        let shown = canonical(entity, key.system, &row.values);
+        self.note_unreadable(work, key.system, &shown)?;
+        if self.source(key.system) != SourceKind::History || row.history.is_empty() {
+            return self.snapshots(entity, work, key.system, &shown, row.modified, begun, timing);
+        }
+        let mut judged = true;
+        for (at, ((field, binding), value)) in entity.fields_at(key.system).zip(&shown.values).enumerate() {
+            let Ok(value) = value else { continue };
+            let history = row.history.get(at).map(Vec::as_slice).unwrap_or_default();
+            let Some(side) = work.record.side(key.system) else { return Ok(true) };
+            let settled = side.settled;
+            let unbased = side.unbased.binary_search(&field.id).is_ok();
+            let kept = work.lately.fields.binary_search_by_key(&field.id, |f| f.field).is_ok();
+            let news = history.first().is_some_and(|newest| settled.before(&Place::at(newest.at)));
+            if !kept && !unbased && !news && work.shown(field, key.system) == *value {
+                continue;
+            }
+            let mut state = work.state(field);
+            let Some(ix) = state.ix(key.system) else { continue };
+            let (mut fates, context) = (Vec::new(), field_rules(self.rules, entity, field, &state));
+            if unbased {
+                state.link(&context, field.on_link, ix, value.clone(), Place::at(begun), self.now, &mut fates);
+                work.put_state(field, state, fates);
+                continue;
+            }
+            // Oldest first; what the type cannot hold is skipped, as a snapshot of it is.
+            let entries = history.iter().rev().filter_map(|past| {
+                let value = field.read(binding, &past.value).ok()?;
+                Some(Evidence { place: Place::at(past.at), value, mark: past.mark })
+            });
+            let entries: Vec<Evidence> = entries.collect();
+            judged &= state.history(&context, ix, &entries, value, begun, timing.sent, self.now, &mut fates);
+            work.put_state(field, state, fates);
+        }
+        Ok(judged)
+    }
+
+    /// Events of an ordered stream.
+    pub fn events(&mut self, events: Events) -> Result<(), ViewError> {
+        let entity = self.entity(events.entity)?;
+        let Some(binding) = entity.binding(events.system) else { return Ok(()) };
+        for event in &events.events {
+            let remote = event.remote.clone();
+            let key = RemoteKey { entity: entity.id, system: events.system, object: binding.object_id, remote };
+            let Some(id) = self.index_of(&key)? else { continue };
+            let Some(mut work) = self.take(entity.id, id)? else { continue };
+            for (field, binding) in entity.fields_at(events.system) {
+                let raw = event.fields.iter().find(|(property, _)| *property == binding.property);
+                let Some((_, raw)) = raw else { continue };
+                let Ok(value) = field.read(binding, raw) else { continue };
+                let mut state = work.state(field);
+                let Some(ix) = state.ix(events.system) else { continue };
+                let (mut fates, context) = (Vec::new(), field_rules(self.rules, entity, field, &state));
+                let evidence = Evidence { place: event.place, value, mark: event.mark };
+                state.evidence(&context, ix, &evidence, false, self.now, &mut fates);
+                work.put_state(field, state, fates);
+            }
+            self.put(work);
+        }
+        self.advance(events.system, entity.id, Delivered { place: events.delivered, begun: self.now })
+    }
+
+    /// Notes how far a system has been taken in; late pages do not set it back.
+    fn advance(&mut self, system: SystemId, entity: EntityId, to: Delivered) -> Result<(), ViewError> {
+        if self.delivered(system, entity)?.is_none_or(|known| known.before(&to.place)) {
+            self.set_cursor(delivered_cursor(system, entity), Some(crate::codec::encode(1, &to)));
+        }
+        Ok(())
+    }
+
+    /// Records that a system says are deleted: the link ends, the other sides are left alone.
+    pub fn deleted(&mut self, deleted: DeletedRows) -> Result<(), ViewError> {
+        let entity = self.entity(deleted.entity)?;
+        let Some(binding) = entity.binding(deleted.system) else { return Ok(()) };
+        for (remote, _) in deleted.rows {
+            let key = RemoteKey { entity: entity.id, system: deleted.system, object: binding.object_id, remote };
+            let Some(id) = self.index_of(&key)? else { continue };
+            let Some(mut work) = self.take(entity.id, id)? else { continue };
+            self.detach(&mut work, &key)?;
+            self.put(work);
+        }
+        if let Some((name, bytes)) = deleted.cursor {
+            self.set_cursor(name, Some(bytes));
+        }
+        Ok(())
+    }
+
+    /// Ends a side's link.
+    pub fn detach(&mut self, work: &mut Work, key: &RemoteKey) -> Result<(), ViewError> {
+        let (entity, id) = (work.record.entity, work.record.id);
+        let Some(side) = work.record.side_mut(key.system).filter(|side| side.state == SideState::Live) else {
+            return Ok(());
+        };
+        debug_assert_eq!(remote_key(entity, side), *key);
+        side.state = SideState::Detached;
+        side.differs.clear();
+        side.unbased.clear();
+        for field in &mut work.lately.fields {
+            field.sides.retain(|(system, _)| *system != key.system);
+            field.recent.retain(|taken| taken.system != key.system);
+        }
+        self.set_digest(key.clone(), None);
+        self.set_reread(key.clone(), None)?;
+        self.set_outbox((key.system, entity, id), None)?;
+        self.set_problem(entity, id, key.system, None);
+        let remote = key.remote.clone();
+        self.journal(entity, Some(id), Happening::Detached { system: key.system, remote: remote.clone() });
+        self.notices.push(Notice::Detached { entity, record: id, system: key.system, remote });
+        Ok(())
+    }
+}
+
+/// Digest of a row, unless some of it could not be read.
+fn digest_of(entity: &Entity, system: SystemId, shown: &Shown) -> Option<Digest> {
+    let values: Option<Vec<&Value>> = shown.values.iter().map(|value| value.as_ref().ok()).collect();
+    let fields = entity.fields_at(system).map(|(field, _)| field.id);
+    Some(Digest::of_fields(fields.zip(values?)))
+}

@@ -1,0 +1,460 @@
+//! One record at work: its fields taken apart for the merge rules, and put together again.
+
+use super::txn::Txn;
+use super::{Change, DigestRow, Happening, KeyHolder, OutboxRow, ViewError};
+use crate::merge::identity::match_key;
+use crate::merge::{Fate, FieldLately, FieldRules, FieldState, Lately, SideField, SideRules, policy};
+use crate::model::{
+    Apart, Differs, Digest, EntityId, FieldId, Millis, Place, RawDigest, Record, RecordId, RemoteKey, Side, SideState,
+    Stamp, SystemId, Value,
+};
+use crate::rules::{Entity, Field, LinkPolicy, Mode, Rules};
+
+/// A record taken out of the store for one step.
+pub(super) struct Work {
+    pub record: Record,
+    pub lately: Lately,
+    /// Raw digests that this step read, by system.
+    pub raws: Vec<(SystemId, RawDigest)>,
+    /// Sides whose digest must stay as it is, because not all that was read could be judged.
+    pub unjudged: Vec<SystemId>,
+    fates: Vec<(FieldId, Fate)>,
+    loaded: Option<Box<(Record, Lately)>>,
+    gone: bool,
+}
+
+impl Work {
+    /// A record of the store.
+    pub fn loaded(record: Record, lately: Lately) -> Self {
+        let loaded = Some(Box::new((record.clone(), lately.clone())));
+        Self { record, lately, raws: Vec::new(), unjudged: Vec::new(), fates: Vec::new(), loaded, gone: false }
+    }
+
+    /// A record that is first mirrored now.
+    pub fn new(id: RecordId, entity: EntityId) -> Self {
+        let record = Record::new(id, entity);
+        let lately = Lately::default();
+        Self { record, lately, raws: Vec::new(), unjudged: Vec::new(), fates: Vec::new(), loaded: None, gone: false }
+    }
+
+    /// Absorbed by another record in this step?
+    pub fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    pub fn removed(mut self) -> Self {
+        self.gone = true;
+        self
+    }
+
+    /// What a side shows of a field.
+    pub fn shown(&self, field: &Field, system: SystemId) -> Value {
+        shown(&self.record, field, system)
+    }
+
+    /// Takes a field apart.
+    pub fn state(&self, field: &Field) -> FieldState {
+        let register = self.record.register(field.id);
+        let lately = self.lately.fields.binary_search_by_key(&field.id, |f| f.field).ok();
+        let lately = lately.map(|at| &self.lately.fields[at]);
+        let sides = self.record.present_sides().filter(|side| field.binding(side.system).is_some());
+        let sides = sides.map(|side| {
+            let differs = side.differs(field.id);
+            let late = lately.and_then(|l| l.sides.iter().find(|(s, _)| *s == side.system));
+            SideField {
+                system: side.system,
+                shown: self.shown(field, side.system),
+                apart: differs.and_then(|d| d.apart),
+                unbased: side.unbased.binary_search(&field.id).is_ok(),
+                settled: side.settled,
+                late: late.map(|(_, late)| late.clone()).unwrap_or_default(),
+            }
+        });
+        FieldState {
+            field: field.id,
+            value: register.map(|reg| reg.val.clone()).unwrap_or_default(),
+            stamp: register.map_or(Stamp::ZERO, |reg| reg.marker),
+            turn: lately.map(|l| l.turn).unwrap_or_default(),
+            recent: lately.map(|l| l.recent.clone()).unwrap_or_default(),
+            sides: sides.collect(),
+        }
+    }
+
+    /// Puts a field back together.
+    pub fn put_state(&mut self, field: &Field, state: FieldState, fates: Vec<Fate>) {
+        let stamp = self.record.register(field.id).map(|reg| reg.marker);
+        if stamp.is_none_or(|stamp| stamp < state.stamp) {
+            let stamp = state.stamp.max(Stamp::mint(Millis(0), Stamp::ZERO, state.stamp.origin));
+            self.record.set(field.id, state.value.clone(), stamp);
+        }
+        for side in &state.sides {
+            let projected = field.binding(side.system).map(|binding| field.project(binding, &state.value));
+            let Some(own) = self.record.side_mut(side.system) else { continue };
+            let differs = projected.is_some_and(|projected| projected != side.shown).then(|| Differs {
+                field: field.id,
+                shown: side.shown.clone(),
+                apart: side.apart,
+            });
+            match (own.differs.binary_search_by_key(&field.id, |d| d.field), differs) {
+                (Ok(at), Some(entry)) => own.differs[at] = entry,
+                (Ok(at), None) => drop(own.differs.remove(at)),
+                (Err(at), Some(entry)) => own.differs.insert(at, entry),
+                (Err(_), None) => {}
+            }
+            match (own.unbased.binary_search(&field.id), side.unbased) {
+                (Ok(at), false) => drop(own.unbased.remove(at)),
+                (Err(at), true) => own.unbased.insert(at, field.id),
+                _ => {}
+            }
+        }
+        let kept = state.turn != Default::default()
+            || !state.recent.is_empty()
+            || state.sides.iter().any(|side| !side.late.is_empty());
+        let row = kept.then(|| FieldLately {
+            field: field.id,
+            turn: state.turn,
+            recent: state.recent,
+            sides: state.sides.into_iter().map(|side| (side.system, side.late)).collect(),
+        });
+        match (self.lately.fields.binary_search_by_key(&field.id, |f| f.field), row) {
+            (Ok(at), Some(row)) => self.lately.fields[at] = row,
+            (Ok(at), None) => drop(self.lately.fields.remove(at)),
+            (Err(at), Some(row)) => self.lately.fields.insert(at, row),
+            (Err(_), None) => {}
+        }
+        self.fates.extend(fates.into_iter().map(|fate| (field.id, fate)));
+    }
+
+    /// The side of a system takes part from now on; `shown` gives its values, in the order of `fields_at`.
+    pub fn link_side(
+        &mut self,
+        rules: &Rules,
+        entity: &Entity,
+        key: &RemoteKey,
+        shown: &[Value],
+        begun: Place,
+        now: Millis,
+    ) {
+        self.record.put_side(Side {
+            system: key.system,
+            object: key.object,
+            remote: key.remote.clone(),
+            state: SideState::Live,
+            settled: begun,
+            unbased: entity.fields_at(key.system).map(|(field, _)| field.id).collect(),
+            differs: Vec::new(),
+        });
+        for field in &mut self.lately.fields {
+            field.sides.retain(|(system, _)| *system != key.system);
+        }
+        self.link_fields(rules, entity, key.system, shown, begun, now);
+    }
+
+    /// First link of every field of a side that has no base yet.
+    pub fn link_fields(
+        &mut self,
+        rules: &Rules,
+        entity: &Entity,
+        system: SystemId,
+        shown: &[Value],
+        begun: Place,
+        now: Millis,
+    ) {
+        for ((field, _), value) in entity.fields_at(system).zip(shown) {
+            let Some(side) = self.record.side(system) else { return };
+            if side.unbased.binary_search(&field.id).is_err() {
+                continue;
+            }
+            let mut state = self.state(field);
+            let Some(ix) = state.ix(system) else { continue };
+            let (mut fates, context) = (Vec::new(), field_rules(rules, entity, field, &state));
+            state.link(&context, on_link(field), ix, value.clone(), begun, now, &mut fates);
+            self.put_state(field, state, fates);
+        }
+    }
+
+    /// Does this side hold a write in flight?
+    pub fn flies(&self, system: SystemId) -> bool {
+        let sides = self.lately.fields.iter().flat_map(|field| &field.sides);
+        sides.clone().any(|(s, late)| *s == system && late.flight.is_some())
+    }
+
+    /// Fields that a write to a system would carry now, with what it would show then; and the earliest time at which a
+    /// parked one is due.
+    pub fn patch<'e>(
+        &self,
+        entity: &'e Entity,
+        system: SystemId,
+        now: Millis,
+    ) -> (Vec<(&'e Field, Value)>, Option<Millis>) {
+        let Some(side) = self.record.side(system) else { return (Vec::new(), None) };
+        let (mut fields, mut later) = (Vec::new(), None::<Millis>);
+        for differs in &side.differs {
+            let Some(field) = entity.field(differs.field) else { continue };
+            let Some(binding) = field.binding(system) else { continue };
+            match differs.apart {
+                Some(Apart::Split | Apart::Review) => continue,
+                Some(Apart::Parked { until }) if until > now => {
+                    later = Some(later.map_or(until, |known| known.min(until)));
+                    continue;
+                }
+                Some(Apart::Parked { .. }) | None => {}
+            }
+            if side.unbased.binary_search(&field.id).is_ok() {
+                continue;
+            }
+            let value = self.record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default();
+            fields.push((field, field.project(binding, &value)));
+        }
+        (fields, later)
+    }
+}
+
+/// What a side shows of a field, as far as we know.
+pub(super) fn shown(record: &Record, field: &Field, system: SystemId) -> Value {
+    let (Some(side), Some(binding)) = (record.side(system), field.binding(system)) else { return Value::Null };
+    match side.differs(field.id) {
+        Some(differs) => differs.shown.clone(),
+        None => {
+            let value = record.register(field.id).map(|reg| &reg.val).unwrap_or(&Value::Null);
+            field.project(binding, value)
+        }
+    }
+}
+
+fn on_link(field: &Field) -> LinkPolicy {
+    field.on_link
+}
+
+/// The surroundings of a field, in the order of its state's sides.
+pub(super) fn field_rules<'r>(
+    rules: &'r Rules,
+    entity: &'r Entity,
+    field: &'r Field,
+    state: &FieldState,
+) -> FieldRules<'r> {
+    let coarse = entity.bindings.iter().filter_map(|binding| rules.system(binding.system));
+    let sides = state.sides.iter().filter_map(|side| {
+        let system = rules.system(side.system)?;
+        Some(SideRules {
+            rank: rules.rank(side.system),
+            step_ms: system.ability.resolution_ms.max(1),
+            source: system.ability.source,
+            stray_ms: system.ability.stray_ms,
+            binding: field.binding(side.system)?,
+        })
+    });
+    FieldRules {
+        policy: field.conflict,
+        coarse_ms: coarse.map(|system| system.ability.resolution_ms).max().unwrap_or(1).max(1),
+        field,
+        sides: sides.collect(),
+    }
+}
+
+impl Txn<'_> {
+    /// Closes, forgets, and writes a record with everything that follows from it.
+    pub fn save(&mut self, mut work: Work) -> Result<(), ViewError> {
+        let entity = self.entity(work.record.entity)?;
+        let before = work.loaded.take();
+        if work.gone {
+            if let Some(before) = before {
+                self.save_keys(entity, Some(&before.0), None)?;
+                self.record_changes.push(Change::RemoveRecord(entity.id, work.record.id));
+                self.record_changes.push(Change::SetLately(entity.id, work.record.id, None));
+            }
+            return Ok(());
+        }
+        self.close_and_prune(entity, &mut work)?;
+        for (field, fate) in std::mem::take(&mut work.fates) {
+            self.journal_fate(entity, work.record.id, field, fate);
+        }
+        let (old, old_lately) = match &before {
+            Some(before) => (Some(&before.0), Some(&before.1)),
+            None => (None, None),
+        };
+        let changed = old != Some(&work.record);
+        if changed || old_lately != Some(&work.lately) {
+            self.save_outbox(entity, &work)?;
+        }
+        if changed {
+            self.save_keys(entity, old, Some(&work.record))?;
+        }
+        self.save_digests(entity, &work, changed)?;
+        if old_lately.map_or(!work.lately.is_empty(), |old| *old != work.lately) {
+            let lately = (!work.lately.is_empty()).then(|| Box::new(work.lately));
+            self.record_changes.push(Change::SetLately(entity.id, work.record.id, lately));
+        }
+        if changed {
+            self.record_changes.push(Change::PutRecord(Box::new(work.record)));
+        }
+        Ok(())
+    }
+
+    fn close_and_prune(&mut self, entity: &Entity, work: &mut Work) -> Result<(), ViewError> {
+        if work.lately.fields.is_empty() {
+            work.lately = Lately::default();
+            return Ok(());
+        }
+        let mut doubtful = false;
+        let live: Vec<RemoteKey> = work.record.live_sides().map(|side| remote_key(entity.id, side)).collect();
+        let mut settled = Vec::new();
+        for key in &live {
+            let pending = self.reread(key)?.is_some();
+            doubtful |= pending;
+            let read = work.lately.read_at(key.system).map(Place::at);
+            let passed = if pending { None } else { self.delivered(key.system, entity.id)? };
+            let upto = [read, passed].into_iter().flatten().max_by(Place::order);
+            settled.extend(upto.map(|upto| (key.system, upto)));
+        }
+        let fields: Vec<&Field> = work.lately.fields.iter().filter_map(|f| entity.field(f.field)).collect();
+        let mut states: Vec<(&Field, FieldState)> = fields.into_iter().map(|f| (f, work.state(f))).collect();
+        for (system, upto) in &mut settled {
+            for (_, state) in &states {
+                let held = state.ix(*system).and_then(|ix| state.held_back(ix));
+                if let Some(held) = held.filter(|held| held.before(upto)) {
+                    *upto = held;
+                }
+            }
+            if let Some(side) = work.record.side_mut(*system)
+                && side.settled.before(upto)
+            {
+                side.settled = *upto;
+            }
+        }
+        for (field, state) in &mut states {
+            for side in &mut state.sides {
+                side.settled = work.record.side(side.system).map_or(side.settled, |own| own.settled);
+            }
+            let context = field_rules(self.rules, entity, field, state);
+            if !doubtful {
+                let systems: Vec<SystemId> = state.sides.iter().map(|side| side.system).collect();
+                state.close(&context, |ix| self.clocks.offset(systems[ix]).latest(self.now));
+            }
+            state.prune(&context, self.now);
+        }
+        for (field, state) in states {
+            work.put_state(field, state, Vec::new());
+        }
+        if work.lately.fields.is_empty() {
+            work.lately = Lately::default();
+        }
+        Ok(())
+    }
+
+    fn save_outbox(&mut self, entity: &Entity, work: &Work) -> Result<(), ViewError> {
+        let id = work.record.id;
+        for binding in &entity.bindings {
+            let at = (binding.system, entity.id, id);
+            let writable = self.rules.system(binding.system).is_some_and(|system| system.mode == Mode::ReadWrite);
+            let row = self.outbox(at)?;
+            let row = match work.record.side(binding.system).map(|side| side.state) {
+                // A create is queued where it is decided, and kept until the side is there.
+                None | Some(SideState::Creating) => row.filter(|row| row.create && writable),
+                Some(SideState::Detached) => None,
+                Some(SideState::Live) if work.flies(binding.system) => {
+                    row.map(|row| OutboxRow { create: false, ..row })
+                }
+                Some(SideState::Live) => {
+                    let (fields, later) = work.patch(entity, binding.system, self.now);
+                    let due = if fields.is_empty() { later } else { Some(self.now) };
+                    due.filter(|_| writable).map(|due| match row {
+                        Some(row) if row.flying.is_none() && !row.create => {
+                            let due = if fields.is_empty() { due } else { row.due.min(self.now.max(row.due)) };
+                            OutboxRow { due, ..row }
+                        }
+                        _ => OutboxRow {
+                            due,
+                            create: false,
+                            seen: self.now,
+                            looked: None,
+                            flying: None,
+                            attempts: row.map_or(0, |row| row.attempts),
+                        },
+                    })
+                }
+            };
+            self.set_outbox(at, row)?;
+        }
+        Ok(())
+    }
+
+    fn save_keys(&mut self, entity: &Entity, old: Option<&Record>, new: Option<&Record>) -> Result<(), ViewError> {
+        let keys = |record: &Record| {
+            let mut keys = Vec::new();
+            for side in record.live_sides() {
+                for field in entity.match_keys.iter().filter_map(|id| entity.field(*id)) {
+                    if field.binding(side.system).is_some() {
+                        let key = match_key(field, &shown(record, field, side.system));
+                        keys.extend(key.map(|key| (key, KeyHolder { system: side.system, record: record.id })));
+                    }
+                }
+            }
+            keys
+        };
+        let (old, new) = (old.map(keys).unwrap_or_default(), new.map(keys).unwrap_or_default());
+        for (key, holder) in old.iter().filter(|held| !new.contains(held)) {
+            self.hold_key(entity.id, key, *holder, false)?;
+        }
+        for (key, holder) in new.iter().filter(|held| !old.contains(held)) {
+            self.hold_key(entity.id, key, *holder, true)?;
+        }
+        Ok(())
+    }
+
+    fn save_digests(&mut self, entity: &Entity, work: &Work, changed: bool) -> Result<(), ViewError> {
+        for side in work.record.live_sides() {
+            let raw = work.raws.iter().find(|(system, _)| *system == side.system).map(|(_, raw)| *raw);
+            if work.unjudged.contains(&side.system) || (!changed && raw.is_none()) {
+                continue;
+            }
+            let key = remote_key(entity.id, side);
+            let known = self.digest(&key)?;
+            let canonical = shown_digest(entity, &work.record, side.system);
+            let raw = match (raw, known) {
+                (Some(raw), _) => raw,
+                (None, Some(known)) if known.canonical == canonical => known.raw,
+                (None, _) => RawDigest(0),
+            };
+            let row = DigestRow { raw, canonical };
+            if known != Some(row) {
+                self.set_digest(key, Some(row));
+            }
+        }
+        Ok(())
+    }
+
+    fn journal_fate(&mut self, entity: &Entity, record: RecordId, field: FieldId, fate: Fate) {
+        let rule = || {
+            let policy = entity.field(field).map(|field| field.conflict);
+            let name = |id| self.rules.system(id).map(|system| system.name.clone()).unwrap_or_default();
+            policy.map(|policy| policy::name(policy, name)).unwrap_or_default()
+        };
+        let what = match fate {
+            Fate::Took { from, to, stamp, system, place, contested } => {
+                let rule = contested.then(rule);
+                Happening::Value { field, from, to, stamp, system, place, rule }
+            }
+            Fate::Lost { value, system, place, at_home } => {
+                let rule = if at_home { "a later edit of its own side".to_owned() } else { rule() };
+                Happening::Lost { field, value, system, place, rule }
+            }
+            Fate::Linked { system, to, other, split } => Happening::LinkDecided { field, to, other, system, split },
+            Fate::Settled { system, op, by } => Happening::Settled { system, op, field, by },
+            Fate::Alarm { system, place } => Happening::Alarm { system, field, place },
+        };
+        self.journal(entity.id, Some(record), what);
+    }
+}
+
+/// Where a side's record lives.
+pub(super) fn remote_key(entity: EntityId, side: &Side) -> RemoteKey {
+    RemoteKey { entity, system: side.system, object: side.object, remote: side.remote.clone() }
+}
+
+/// Digest of what a side shows, over the fields that it holds.
+pub(super) fn shown_digest(entity: &Entity, record: &Record, system: SystemId) -> Digest {
+    let values: Vec<(FieldId, Value)> =
+        entity.fields_at(system).map(|(field, _)| (field.id, shown(record, field, system))).collect();
+    Digest::of_fields(values.iter().map(|(id, value)| (*id, value)))
+}

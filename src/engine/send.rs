@@ -1,0 +1,448 @@
+//! Writes: built, sent, answered; and the reads and look-ups that they need.
+
+use super::observe::canonical;
+use super::record::{Work, field_rules, remote_key};
+use super::txn::Txn;
+use super::{Answer, Answers, Effect, Happening, LookedUp, OutboxRow, Pass, Problem, ViewError};
+use crate::merge::identity::external_id;
+use crate::merge::{Fate, FlightState, Landing, SettledBy};
+use crate::model::{
+    EntityId, FieldKind, Millis, OpId, Outcome, Place, Raw, RawDigest, RecordId, RemoteId, RemoteKey, Side, SideState,
+    SourceKind, SystemId, Target, WriteItem,
+};
+use crate::rules::{Binding, Entity, Field};
+
+/// How long edits wait behind a write before it is read back, in milliseconds.
+const DEADLINE_MS: i64 = 60_000;
+/// A look-up is fresh for this long, in milliseconds.
+const FRESH_MS: i64 = 30_000;
+/// First pause before a refused write is tried again, in milliseconds; doubles up to a day.
+const PARK_MS: i64 = 5 * 60_000;
+/// Pause of a row that has to wait for something that is under way, in milliseconds.
+const PAUSE_MS: i64 = 250;
+/// The generation of our external ids; undelete and recreate will raise it.
+const GENERATION: u32 = 0;
+
+impl Txn<'_> {
+    /// What is to be done for one entity on one system: reads first, since what is unread may change what is written.
+    pub fn work(&mut self, id: EntityId, system: SystemId, create: bool) -> Result<(), ViewError> {
+        let entity = self.entity(id)?;
+        let (Some(binding), Some(rules)) = (entity.binding(system), self.rules.system(system)) else { return Ok(()) };
+        let limits = rules.ability.batch;
+        let history = rules.ability.source == SourceKind::History;
+        let limit = if history { limits.read_history } else { limits.read };
+        let due = self.view.reread_due(system, id, self.now, limit)?;
+        if !due.is_empty() {
+            let ids = due.into_iter().map(|(key, _)| key.remote).collect();
+            self.effects.push(Effect::Read { entity: id, system, ids });
+        }
+        let due = self.view.outbox_due(system, id, self.now, limits.write)?;
+        let (creates, updates): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, row)| row.create);
+        let mut items = Vec::new();
+        for (record, row) in updates {
+            items.extend(self.build_update(entity, system, record, row)?.map(|item| (record, item)));
+        }
+        if !items.is_empty() {
+            self.effects.push(Effect::Write { entity: id, system, items });
+        }
+        if create && !creates.is_empty() {
+            self.build_creates(entity, binding, creates)?;
+        }
+        Ok(())
+    }
+
+    fn build_update(
+        &mut self,
+        entity: &Entity,
+        system: SystemId,
+        id: RecordId,
+        row: OutboxRow,
+    ) -> Result<Option<WriteItem>, ViewError> {
+        let at = (system, entity.id, id);
+        let Some(mut work) = self.take(entity.id, id)? else {
+            self.set_outbox(at, None)?;
+            return Ok(None);
+        };
+        let Some(side) = work.record.side(system).filter(|side| side.state == SideState::Live).cloned() else {
+            self.set_outbox(at, None)?;
+            self.put(work);
+            return Ok(None);
+        };
+        // What is known to have moved there is read before it is written over.
+        let unread = self.reread(&remote_key(entity.id, &side))?.is_some();
+        if unread || work.flies(system) {
+            self.set_outbox(at, Some(OutboxRow { due: self.now.plus(PAUSE_MS), ..row }))?;
+            self.put(work);
+            return Ok(None);
+        }
+        let (patch, _) = work.patch(entity, system, self.now);
+        if patch.is_empty() {
+            self.put(work);
+            return Ok(None);
+        }
+        let op = self.mint_op();
+        let fields = patch.iter().map(|(field, _)| field.id).collect();
+        let raws = self.fly(entity, &mut work, system, op, &patch);
+        self.journal(entity.id, Some(id), Happening::Sent { system, op, fields, create: false });
+        self.set_outbox(at, Some(OutboxRow { due: Millis(i64::MAX), flying: Some(op), create: false, ..row }))?;
+        self.put(work);
+        Ok(Some(WriteItem { op, target: Target::Update(side.remote), fields: raws }))
+    }
+
+    /// Marks the fields of a write as flying; returns what is sent.
+    fn fly(
+        &mut self,
+        entity: &Entity,
+        work: &mut Work,
+        system: SystemId,
+        op: OpId,
+        patch: &[(&Field, crate::model::Value)],
+    ) -> Vec<(String, Raw)> {
+        let sent = self.clocks.offset(system).earliest(self.now).floor(self.step_ms(system));
+        let mut raws = Vec::new();
+        for (field, projected) in patch {
+            let Some(binding) = field.binding(system) else { continue };
+            let mut state = work.state(field);
+            let Some(ix) = state.ix(system) else { continue };
+            state.fly(ix, op, projected.clone(), sent, self.now.plus(DEADLINE_MS));
+            raws.push((binding.property.clone(), field.write(binding, &state.value)));
+            work.put_state(field, state, Vec::new());
+        }
+        debug_assert!(entity.binding(system).is_some());
+        raws
+    }
+
+    fn build_creates(
+        &mut self,
+        entity: &Entity,
+        binding: &Binding,
+        due: Vec<(RecordId, OutboxRow)>,
+    ) -> Result<(), ViewError> {
+        let system = binding.system;
+        let Some(external) = &binding.external_id else { return Ok(()) };
+        let (mut items, mut probes, mut asks) = (Vec::new(), Vec::new(), Vec::new());
+        let mut property = None;
+        for (id, row) in due {
+            let at = (system, entity.id, id);
+            let Some(mut work) = self.take(entity.id, id)? else {
+                self.set_outbox(at, None)?;
+                continue;
+            };
+            if row.flying.is_some() {
+                // The answer was lost: ask whether it landed.
+                probes.push((id, external_id(id, GENERATION)));
+                self.put(work);
+                continue;
+            }
+            let fresh = row.looked.is_some_and(|looked| self.now.0 - looked.0 < FRESH_MS);
+            match self.lookup_key(entity, binding, &work) {
+                Some((name, value)) if !fresh => {
+                    if property.get_or_insert_with(|| name.clone()) == &name {
+                        asks.push((id, value));
+                    }
+                    self.put(work);
+                    continue;
+                }
+                None if self.passed(system, entity.id)?.is_none_or(|passed| passed <= row.seen) => {
+                    // No key to ask by: what was made there meanwhile must have been read first.
+                    self.set_outbox(at, Some(OutboxRow { due: self.now.plus(PAUSE_MS), ..row }))?;
+                    self.put(work);
+                    continue;
+                }
+                _ => {}
+            }
+            if let Some(item) = self.build_create(entity, binding, external, &mut work)? {
+                self.set_outbox(at, Some(OutboxRow { due: Millis(i64::MAX), flying: Some(item.op), ..row }))?;
+                items.push((id, item));
+            }
+            self.put(work);
+        }
+        let (entity, look_up) = (entity.id, |property: String, pairs: Vec<(RecordId, String)>| {
+            let (records, values) = pairs.into_iter().unzip();
+            Effect::LookUp { entity: entity.id, system, property, values, records }
+        });
+        if !probes.is_empty() {
+            self.effects.push(look_up(external.clone(), probes));
+        }
+        if let Some(property) = property.filter(|_| !asks.is_empty()) {
+            self.effects.push(look_up(property, asks));
+        }
+        if !items.is_empty() {
+            self.effects.push(Effect::Write { entity, system, items });
+        }
+        Ok(())
+    }
+
+    fn build_create(
+        &mut self,
+        entity: &Entity,
+        binding: &Binding,
+        external: &str,
+        work: &mut Work,
+    ) -> Result<Option<WriteItem>, ViewError> {
+        let (system, id) = (binding.system, work.record.id);
+        if work.record.side(system).is_some_and(|side| side.state != SideState::Creating) {
+            return Ok(None);
+        }
+        let value = external_id(id, GENERATION);
+        let Some(stand_in) = RemoteId::parse(&value) else { return Ok(None) };
+        if work.record.side(system).is_none() {
+            work.record.put_side(Side {
+                system,
+                object: binding.object_id,
+                remote: stand_in,
+                state: SideState::Creating,
+                settled: Place::at(Millis::MIN),
+                unbased: Vec::new(),
+                differs: Vec::new(),
+            });
+            // A side that is not there yet shows nothing.
+            for (field, _) in entity.fields_at(system) {
+                let mut state = work.state(field);
+                let Some(ix) = state.ix(system) else { continue };
+                state.sides[ix].shown = Default::default();
+                work.put_state(field, state, Vec::new());
+            }
+        }
+        let op = self.mint_op();
+        let mut patch = Vec::new();
+        for (field, at) in entity.fields_at(system) {
+            let value = work.record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default();
+            patch.push((field, field.project(at, &value)));
+        }
+        let raws = self.fly(entity, work, system, op, &patch);
+        let fields = patch.iter().filter(|(_, value)| !value.is_null()).map(|(field, _)| field.id).collect();
+        self.journal(entity.id, Some(id), Happening::Sent { system, op, fields, create: true });
+        let fields = raws.into_iter().filter(|(_, raw)| *raw != Raw::Null).collect();
+        let target = Target::Upsert { property: external.to_owned(), value };
+        Ok(Some(WriteItem { op, target, fields }))
+    }
+
+    /// The property and the value by which the target can be asked freshly whether it holds this record.
+    fn lookup_key(&self, entity: &Entity, binding: &Binding, work: &Work) -> Option<(String, String)> {
+        let ability = &self.rules.system(binding.system)?.ability;
+        entity.match_keys.iter().filter_map(|id| entity.field(*id)).find_map(|field| {
+            let at = field.binding(binding.system)?;
+            // Phones and domains are written in many ways: asking for one of them proves nothing.
+            let exact = matches!(field.kind, FieldKind::Email | FieldKind::Text);
+            if !exact || !ability.can_look_up(&binding.object, &at.property) {
+                return None;
+            }
+            match field.write(at, &work.record.register(field.id)?.val) {
+                Raw::Text(value) => Some((at.property.clone(), value)),
+                _ => None,
+            }
+        })
+    }
+
+    /// The answer to a look-up: what is there is linked, what is not may be created.
+    pub fn looked_up(&mut self, looked: LookedUp) -> Result<(), ViewError> {
+        let entity = self.entity(looked.entity)?;
+        let Some(binding) = entity.binding(looked.system) else { return Ok(()) };
+        let begun = self.earliest(looked.system, looked.timing);
+        for row in &looked.rows {
+            let key = RemoteKey {
+                entity: entity.id,
+                system: looked.system,
+                object: binding.object_id,
+                remote: row.remote.clone(),
+            };
+            if self.index_of(&key)?.is_none() {
+                let shown = canonical(entity, looked.system, &row.values);
+                self.identify(entity, &key, &shown, begun, Pass::Changes, RawDigest(0))?;
+            }
+        }
+        for id in looked.records {
+            let at = (looked.system, entity.id, id);
+            let Some(row) = self.outbox(at)? else { continue };
+            let Some(mut work) = self.take(entity.id, id)? else { continue };
+            let present = work.record.side(looked.system).is_some_and(|side| side.state != SideState::Creating);
+            if present || !row.create {
+                // Linked meanwhile.
+            } else if row.flying.is_some() {
+                // The create has not landed so far; it still may, so its values are remembered.
+                self.each_flight(entity, &mut work, looked.system, row.flying, |state, context, ix, now, fates| {
+                    state.no_trace(context, ix, now, fates);
+                });
+                let row = OutboxRow { due: self.now, flying: None, looked: None, attempts: row.attempts + 1, ..row };
+                self.set_outbox(at, Some(row))?;
+            } else {
+                let values: Vec<_> = entity
+                    .fields_at(looked.system)
+                    .map(|(field, _)| work.record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default())
+                    .collect();
+                let there = self.candidates(entity, looked.system, &values, Some(id))?;
+                let taken = match there {
+                    super::identify::Candidates::None => None,
+                    super::identify::Candidates::Of(_, by) | super::identify::Candidates::Ambiguous(by) => Some(by),
+                };
+                if let Some(by) = taken {
+                    let system = work.record.live_sides().next().map_or(looked.system, |side| side.system);
+                    self.ambiguous(entity, &work, system, by);
+                    self.set_outbox(at, None)?;
+                } else {
+                    self.set_outbox(at, Some(OutboxRow { due: self.now, looked: Some(self.now), ..row }))?;
+                }
+            }
+            self.put(work);
+        }
+        Ok(())
+    }
+
+    /// Calls `act` for every field of a side that has a flight of this operation.
+    pub fn each_flight(
+        &mut self,
+        entity: &Entity,
+        work: &mut Work,
+        system: SystemId,
+        op: Option<OpId>,
+        mut act: impl FnMut(&mut crate::merge::FieldState, &crate::merge::FieldRules<'_>, usize, Millis, &mut Vec<Fate>),
+    ) {
+        let ids: Vec<_> = work.lately.fields.iter().map(|field| field.field).collect();
+        for field in ids.into_iter().filter_map(|id| entity.field(id)) {
+            let mut state = work.state(field);
+            let Some(ix) = state.ix(system) else { continue };
+            let late = &state.sides[ix].late;
+            let flies = late.flight.as_ref().is_some_and(|flight| op.is_none_or(|op| op == flight.op));
+            let strays = late.strays.iter().any(|stray| Some(stray.op) == op);
+            if flies || strays {
+                let (mut fates, context) = (Vec::new(), field_rules(self.rules, entity, field, &state));
+                act(&mut state, &context, ix, self.now, &mut fates);
+                work.put_state(field, state, fates);
+            }
+        }
+    }
+
+    /// Answers to writes.
+    pub fn answers(&mut self, answers: Answers) -> Result<(), ViewError> {
+        let entity = self.entity(answers.entity)?;
+        for answer in answers.answers {
+            let Some(mut work) = self.take(entity.id, answer.record)? else { continue };
+            self.answer(entity, answers.system, &mut work, answer)?;
+            self.put(work);
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, entity: &Entity, system: SystemId, work: &mut Work, answer: Answer) -> Result<(), ViewError> {
+        let (id, op) = (work.record.id, answer.op);
+        let at = (system, entity.id, id);
+        let Some(side) = work.record.side(system).cloned() else { return Ok(()) };
+        let creating = side.state == SideState::Creating;
+        let row = self.outbox(at)?;
+        let land = |txn: &mut Self, work: &mut Work, landing: Landing| {
+            txn.each_flight(entity, work, system, Some(op), |state, context, ix, now, fates| {
+                state.answered(context, ix, op, landing, now, fates);
+            });
+        };
+        match answer.outcome {
+            Outcome::Done { remote, created } if creating => {
+                let key = RemoteKey { entity: entity.id, system, object: side.object, remote };
+                if created != Some(true) {
+                    land(self, work, Landing::Answered);
+                    return self.adopt(entity, work, &key);
+                }
+                self.created(entity, work, &key, op);
+            }
+            Outcome::Done { .. } => {
+                land(self, work, Landing::Answered);
+                self.set_problem(entity.id, id, system, None);
+                if self.rules.system(system).is_some_and(|s| s.ability.source != SourceKind::Stream) {
+                    self.read_again(&remote_key(entity.id, &side), 0)?;
+                }
+            }
+            Outcome::Unknown => {
+                land(self, work, Landing::Unknown);
+                if creating {
+                    let row = row.map(|row| OutboxRow { due: self.now.plus(PAUSE_MS), ..row });
+                    self.set_outbox(at, row)?;
+                } else if self.rules.system(system).is_some_and(|s| s.ability.source != SourceKind::Stream) {
+                    self.read_again(&remote_key(entity.id, &side), 0)?;
+                }
+            }
+            Outcome::Retry { after_ms, .. } => {
+                let row = row.map(|row| OutboxRow {
+                    due: self.now.plus(after_ms.max(PAUSE_MS)),
+                    flying: None,
+                    attempts: row.attempts + 1,
+                    ..row
+                });
+                land(self, work, Landing::NotWritten);
+                self.set_outbox(at, row)?;
+            }
+            Outcome::Refused { code, message, properties } => {
+                let attempts = row.map_or(0, |row| row.attempts);
+                let until = self.now.plus(PARK_MS << attempts.min(8));
+                let named =
+                    |field: &Field| field.binding(system).is_some_and(|binding| properties.contains(&binding.property));
+                let any = !creating && entity.fields_at(system).any(|(field, _)| named(field));
+                self.each_flight(entity, work, system, Some(op), |state, context, ix, now, fates| {
+                    let parked = !any || named(context.field);
+                    let landing = if parked && !creating { Landing::Refused { until } } else { Landing::NotWritten };
+                    state.answered(context, ix, op, landing, now, fates);
+                });
+                let due = if any { self.now } else { until };
+                let row = row.map(|row| OutboxRow { due, flying: None, attempts: attempts + 1, ..row });
+                self.set_outbox(at, row)?;
+                self.journal(entity.id, Some(id), Happening::Refused { system, op, code: code.clone() });
+                let problem = Problem { since: self.now, code, message, fields: properties };
+                self.set_problem(entity.id, id, system, Some(problem));
+            }
+            Outcome::Gone => {
+                land(self, work, Landing::NotWritten);
+                self.set_outbox(at, None)?;
+                self.detach(work, &remote_key(entity.id, &side))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The answer says that the record is new: nobody else can have touched it, so the answer settles it.
+    fn created(&mut self, entity: &Entity, work: &mut Work, key: &RemoteKey, op: OpId) {
+        let system = key.system;
+        let mut sent = None;
+        self.each_flight(entity, work, system, Some(op), |state, context, ix, now, fates| {
+            let Some(flight) = &mut state.sides[ix].late.flight else { return };
+            let place = Place::at(flight.sent);
+            sent = Some(place);
+            flight.state = FlightState::Answered(now);
+            // One entry at the sending, with the turn as of which it was built.
+            state.settle(context, ix, place, SettledBy::Answer, now, fates);
+        });
+        if let Some(side) = work.record.side_mut(system) {
+            side.state = SideState::Live;
+            side.remote = key.remote.clone();
+            side.settled = sent.unwrap_or(side.settled);
+        }
+        self.set_index(key.clone(), Some(work.record.id));
+        self.set_problem(entity.id, work.record.id, system, None);
+    }
+
+    /// The program starts: nobody knows what became of the writes that were in flight, so each is read back first.
+    pub fn start(&mut self) -> Result<(), ViewError> {
+        for (system, entity, id, row) in self.view.outbox_flying()? {
+            let Some(entity) = self.rules.entity(entity) else { continue };
+            let Some(mut work) = self.take(entity.id, id)? else { continue };
+            let landing = if crate::defect!("start-readback") { Landing::NotWritten } else { Landing::Unknown };
+            self.each_flight(entity, &mut work, system, row.flying, |state, context, ix, now, fates| {
+                let flight = &state.sides[ix].late.flight;
+                let Some(op) = flight.as_ref().filter(|f| f.state == FlightState::Sent).map(|f| f.op) else { return };
+                state.answered(context, ix, op, landing, now, fates);
+            });
+            match work.record.side(system) {
+                Some(side) if side.state == SideState::Live => {
+                    let key = remote_key(entity.id, side);
+                    if self.rules.system(system).is_some_and(|s| s.ability.source != SourceKind::Stream) {
+                        self.read_again(&key, 0)?;
+                    }
+                }
+                _ => {
+                    let due = self.now;
+                    self.set_outbox((system, entity.id, id), Some(OutboxRow { due, ..row }))?;
+                }
+            }
+            self.put(work);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! Passes over the mirror: linking after a first full read, and looking after records with a recent past.
+
+use super::identify::Candidates;
+use super::record::{Work, remote_key};
+use super::txn::Txn;
+use super::{Happening, ViewError};
+use crate::merge::FlightState;
+use crate::model::{EntityId, Millis, RecordId, RemoteKey, SourceKind, SystemId, Value};
+use crate::rules::Entity;
+
+impl Txn<'_> {
+    /// Links records that share a match key. Run when every system has been read in full: only then is it known which keys
+    /// are ambiguous.
+    pub fn link_records(
+        &mut self,
+        id: EntityId,
+        after: Option<RecordId>,
+        create: bool,
+        limit: usize,
+    ) -> Result<(), ViewError> {
+        let entity = self.entity(id)?;
+        let records = self.view.record_scan(id, after, limit)?;
+        self.next = (records.len() == limit).then(|| records.last().map(|record| record.id)).flatten();
+        for record in records {
+            let Some(mut work) = self.take(id, record.id)? else { continue };
+            let complete = entity.bindings.iter().all(|binding| work.record.side(binding.system).is_some());
+            if complete {
+                self.put(work);
+                continue;
+            }
+            let sides: Vec<SystemId> = work.record.live_sides().map(|side| side.system).collect();
+            let mut found = Candidates::None;
+            let mut of = None;
+            for system in sides {
+                let values = values(entity, &work, system);
+                found = self.candidates(entity, system, &values, Some(work.record.id))?;
+                of = Some(system);
+                if found != Candidates::None {
+                    break;
+                }
+            }
+            match (found, of) {
+                (Candidates::Ambiguous(by), Some(system)) => {
+                    if self.view.problem(id, work.record.id, system)?.is_none() {
+                        self.ambiguous(entity, &work, system, by);
+                    }
+                    self.put(work);
+                }
+                (Candidates::Of(others, by), _) => {
+                    for other in others {
+                        let Some(other) = self.take(id, other)? else { continue };
+                        work = self.join_records(entity, work, other, by)?;
+                    }
+                    if create {
+                        self.queue_creates(entity, &work)?;
+                    }
+                    self.put(work);
+                }
+                _ => {
+                    if create {
+                        self.queue_creates(entity, &work)?;
+                    }
+                    self.put(work);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Two mirrored records are one: the one with the side of the highest rank keeps its name and takes the other's sides.
+    fn join_records(
+        &mut self,
+        entity: &Entity,
+        a: Work,
+        b: Work,
+        by: crate::model::FieldId,
+    ) -> Result<Work, ViewError> {
+        let rank = |work: &Work| work.record.live_sides().map(|side| self.rules.rank(side.system)).min();
+        let clash = b.record.sides.iter().any(|side| a.record.side(side.system).is_some());
+        if clash {
+            self.put(b);
+            return Ok(a);
+        }
+        let (mut kept, absorbed) = if rank(&a) <= rank(&b) { (a, b) } else { (b, a) };
+        for side in absorbed.record.live_sides() {
+            let key = remote_key(entity.id, side);
+            let values = values(entity, &absorbed, side.system);
+            kept.link_side(self.rules, entity, &key, &values, side.settled, self.now);
+            self.set_index(key, Some(kept.record.id));
+            let (system, remote) = (side.system, side.remote.clone());
+            self.journal(entity.id, Some(kept.record.id), Happening::Linked { system, remote, by: Some(by) });
+        }
+        for binding in &entity.bindings {
+            self.set_outbox((binding.system, entity.id, absorbed.record.id), None)?;
+        }
+        self.remove(absorbed);
+        Ok(kept)
+    }
+
+    /// Looks after records with a recent past: saving one closes it, forgets what can no longer matter, and re-reads it when
+    /// a write's deadline has come.
+    pub fn sweep(&mut self, entity: EntityId, after: Option<RecordId>, limit: usize) -> Result<(), ViewError> {
+        let ids = self.view.lately_scan(entity, after, limit)?;
+        self.next = (ids.len() == limit).then(|| ids.last().copied()).flatten();
+        for id in ids {
+            let Some(mut work) = self.take(entity, id)? else { continue };
+            self.traceless(&mut work)?;
+            let overdue: Vec<RemoteKey> = work
+                .record
+                .live_sides()
+                .filter(|side| flight_deadline(&work, side.system).is_some_and(|deadline| deadline <= self.now))
+                .map(|side| remote_key(entity, side))
+                .collect();
+            for key in overdue {
+                if self.reread(&key)?.is_none() {
+                    self.read_again(&key, 0)?;
+                }
+            }
+            self.put(work);
+        }
+        Ok(())
+    }
+
+    /// A stream that has told everything up to after a write's answer, and not told the write, tells that there is none.
+    fn traceless(&mut self, work: &mut Work) -> Result<(), ViewError> {
+        let entity = self.entity(work.record.entity)?;
+        let streams: Vec<SystemId> = work
+            .record
+            .live_sides()
+            .map(|side| side.system)
+            .filter(|id| self.rules.system(*id).is_some_and(|s| s.ability.source == SourceKind::Stream))
+            .collect();
+        for system in streams {
+            let Some(told) = self.delivered(system, entity.id)? else { continue };
+            let offset = self.clocks.offset(system);
+            self.each_flight(entity, work, system, None, |state, context, ix, now, fates| {
+                let flight = state.sides[ix].late.flight.as_ref();
+                let told = flight.is_some_and(|flight| match flight.state {
+                    FlightState::Sent => false,
+                    FlightState::Answered(at) | FlightState::Unknown(at) => told.time > offset.latest(at),
+                });
+                if told {
+                    state.no_trace(context, ix, now, fates);
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The earliest deadline of a side's writes whose call has come back, or was given up.
+fn flight_deadline(work: &Work, system: SystemId) -> Option<Millis> {
+    let sides = work.lately.fields.iter().flat_map(|field| &field.sides).filter(|(s, _)| *s == system);
+    let flights = sides.filter_map(|(_, late)| late.flight.as_ref());
+    flights.filter(|flight| flight.state != FlightState::Sent).map(|flight| flight.deadline).min()
+}
+
+/// What a side shows, in the order of its fields.
+fn values(entity: &Entity, work: &Work, system: SystemId) -> Vec<Value> {
+    entity.fields_at(system).map(|(field, _)| work.shown(field, system)).collect()
+}

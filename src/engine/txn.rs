@@ -1,0 +1,259 @@
+//! One step's overlay: what it read, what it changed, and the changes that come out of it.
+
+use super::record::Work;
+use super::{
+    Change, Clocks, DigestRow, Effect, Happening, JournalEntry, KeyHolder, Meta, Notice, OutboxRow, Problem, RereadRow,
+    Step, View, ViewError,
+};
+use crate::codec::{Decode, Encode};
+use crate::model::{EntityId, Millis, OpId, Place, RecordId, RemoteKey, SystemId};
+use crate::rules::{Entity, Rules};
+use std::collections::BTreeMap;
+
+type Key = (EntityId, Vec<u8>);
+
+/// A step in the making.
+pub(super) struct Txn<'a> {
+    pub rules: &'a Rules,
+    pub view: &'a dyn View,
+    pub clocks: &'a Clocks,
+    pub now: Millis,
+    pub effects: Vec<Effect>,
+    pub notices: Vec<Notice>,
+    pub next: Option<RecordId>,
+    meta: Meta,
+    journal: Vec<JournalEntry>,
+    works: BTreeMap<(EntityId, RecordId), Option<Work>>,
+    index: BTreeMap<RemoteKey, Option<RecordId>>,
+    keys: BTreeMap<Key, (Vec<KeyHolder>, Vec<KeyHolder>)>,
+    digests: BTreeMap<RemoteKey, Option<DigestRow>>,
+    outbox: BTreeMap<(SystemId, EntityId, RecordId), (Option<OutboxRow>, Option<OutboxRow>)>,
+    rereads: BTreeMap<RemoteKey, (Option<RereadRow>, Option<RereadRow>)>,
+    problems: BTreeMap<(EntityId, RecordId, SystemId), Option<Problem>>,
+    cursors: Vec<(String, Option<Vec<u8>>)>,
+    delivered: BTreeMap<(SystemId, EntityId), Option<Place>>,
+    pub record_changes: Vec<Change>,
+}
+
+/// How far a listing has been taken in.
+#[derive(Debug, Clone, Copy, Encode, Decode)]
+pub(super) struct Delivered {
+    /// By the system's clock.
+    pub place: Place,
+    /// When the pass was begun, by ours.
+    pub begun: Millis,
+}
+
+/// Name of the cursor that holds how far a system's listing has been taken in completely.
+pub(super) fn delivered_cursor(system: SystemId, entity: EntityId) -> String {
+    format!("delivered:{:08x}:{:08x}", system.0, entity.0)
+}
+
+impl<'a> Txn<'a> {
+    pub fn new(rules: &'a Rules, view: &'a dyn View, clocks: &'a Clocks) -> Result<Self, ViewError> {
+        let mut meta = view.meta()?;
+        // Our own clock may step back; the engine's time does not.
+        meta.now_max = meta.now_max.max(clocks.now);
+        Ok(Self {
+            rules,
+            view,
+            clocks,
+            now: meta.now_max,
+            effects: Vec::new(),
+            notices: Vec::new(),
+            next: None,
+            meta,
+            journal: Vec::new(),
+            works: BTreeMap::new(),
+            index: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            rereads: BTreeMap::new(),
+            problems: BTreeMap::new(),
+            cursors: Vec::new(),
+            delivered: BTreeMap::new(),
+            record_changes: Vec::new(),
+        })
+    }
+
+    /// The entity's rules; an entity that the config no longer names is left alone.
+    pub fn entity(&self, id: EntityId) -> Result<&'a Entity, ViewError> {
+        self.rules.entity(id).ok_or_else(|| ViewError(format!("the config names no entity {id:?}")))
+    }
+
+    pub fn mint_op(&mut self) -> OpId {
+        self.meta.last_op += 1;
+        OpId(self.meta.last_op)
+    }
+
+    pub fn journal(&mut self, entity: EntityId, record: Option<RecordId>, what: Happening) {
+        self.journal.push(JournalEntry { at: self.now, entity, record, what });
+    }
+
+    /// Takes a record out for work; it must be put back with [`Self::put`].
+    pub fn take(&mut self, entity: EntityId, id: RecordId) -> Result<Option<Work>, ViewError> {
+        if let Some(work) = self.works.get_mut(&(entity, id)) {
+            let gone = work.as_ref().is_some_and(Work::is_gone);
+            return Ok(if gone { None } else { work.take() });
+        }
+        let Some(record) = self.view.record(entity, id)? else { return Ok(None) };
+        let lately = self.view.lately(entity, id)?.unwrap_or_default();
+        Ok(Some(Work::loaded(record, lately)))
+    }
+
+    pub fn put(&mut self, work: Work) {
+        self.works.insert((work.record.entity, work.record.id), Some(work));
+    }
+
+    /// The record was absorbed by another one.
+    pub fn remove(&mut self, work: Work) {
+        let (entity, id) = (work.record.entity, work.record.id);
+        self.works.insert((entity, id), Some(work.removed()));
+    }
+
+    pub fn index_of(&self, key: &RemoteKey) -> Result<Option<RecordId>, ViewError> {
+        match self.index.get(key) {
+            Some(id) => Ok(*id),
+            None => self.view.index(key),
+        }
+    }
+
+    pub fn set_index(&mut self, key: RemoteKey, id: Option<RecordId>) {
+        self.index.insert(key, id);
+    }
+
+    pub fn holders(&mut self, entity: EntityId, key: &[u8]) -> Result<&[KeyHolder], ViewError> {
+        Ok(&self.key_row(entity, key)?.1)
+    }
+
+    fn key_row(&mut self, entity: EntityId, key: &[u8]) -> Result<&mut (Vec<KeyHolder>, Vec<KeyHolder>), ViewError> {
+        let at = (entity, key.to_vec());
+        if !self.keys.contains_key(&at) {
+            let held = self.view.keys(entity, key)?;
+            self.keys.insert(at.clone(), (held.clone(), held));
+        }
+        Ok(self.keys.entry(at).or_default())
+    }
+
+    pub fn hold_key(&mut self, entity: EntityId, key: &[u8], holder: KeyHolder, holds: bool) -> Result<(), ViewError> {
+        let (_, now) = self.key_row(entity, key)?;
+        match (now.binary_search(&holder), holds) {
+            (Err(at), true) => now.insert(at, holder),
+            (Ok(at), false) => drop(now.remove(at)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub fn set_digest(&mut self, key: RemoteKey, row: Option<DigestRow>) {
+        self.digests.insert(key, row);
+    }
+
+    /// The digest row as this step left it, or as it stands.
+    pub fn digest(&self, key: &RemoteKey) -> Result<Option<DigestRow>, ViewError> {
+        match self.digests.get(key) {
+            Some(row) => Ok(*row),
+            None => {
+                let rows = self.view.digests(key.entity, key.system, key.object, &[&key.remote])?;
+                Ok(rows.into_iter().next().flatten())
+            }
+        }
+    }
+
+    pub fn outbox(&mut self, at: (SystemId, EntityId, RecordId)) -> Result<Option<OutboxRow>, ViewError> {
+        if let Some((_, row)) = self.outbox.get(&at) {
+            return Ok(*row);
+        }
+        let row = self.view.outbox(at.0, at.1, at.2)?;
+        self.outbox.insert(at, (row, row));
+        Ok(row)
+    }
+
+    pub fn set_outbox(&mut self, at: (SystemId, EntityId, RecordId), row: Option<OutboxRow>) -> Result<(), ViewError> {
+        self.outbox(at)?;
+        self.outbox.entry(at).or_default().1 = row;
+        Ok(())
+    }
+
+    pub fn reread(&mut self, key: &RemoteKey) -> Result<Option<RereadRow>, ViewError> {
+        if let Some((_, row)) = self.rereads.get(key) {
+            return Ok(*row);
+        }
+        let row = self.view.reread(key)?;
+        self.rereads.insert(key.clone(), (row, row));
+        Ok(row)
+    }
+
+    pub fn set_reread(&mut self, key: RemoteKey, row: Option<RereadRow>) -> Result<(), ViewError> {
+        self.reread(&key)?;
+        self.rereads.entry(key).or_default().1 = row;
+        Ok(())
+    }
+
+    pub fn set_problem(&mut self, entity: EntityId, record: RecordId, system: SystemId, problem: Option<Problem>) {
+        self.problems.insert((entity, record, system), problem);
+    }
+
+    pub fn set_cursor(&mut self, name: String, bytes: Option<Vec<u8>>) {
+        self.cursors.push((name, bytes));
+    }
+
+    /// Up to where everything of a system's object was delivered by complete passes, as committed before this step.
+    pub fn delivered(&mut self, system: SystemId, entity: EntityId) -> Result<Option<Place>, ViewError> {
+        if let Some(place) = self.delivered.get(&(system, entity)) {
+            return Ok(*place);
+        }
+        let bytes = self.view.cursor(&delivered_cursor(system, entity))?;
+        let place = match bytes {
+            Some(bytes) => {
+                let place = crate::codec::decode::<Delivered>(1, &bytes);
+                Some(place.map_err(|error| ViewError(format!("cursor of {system:?}: {error}")))?.place)
+            }
+            None => None,
+        };
+        self.delivered.insert((system, entity), place);
+        Ok(place)
+    }
+
+    /// When (our clock) the last complete pass over a system's object was begun.
+    pub fn passed(&mut self, system: SystemId, entity: EntityId) -> Result<Option<Millis>, ViewError> {
+        let bytes = self.view.cursor(&delivered_cursor(system, entity))?;
+        let decode = |bytes: Vec<u8>| crate::codec::decode::<Delivered>(1, &bytes);
+        let passed = bytes.map(decode).transpose().map_err(|error| ViewError(error.to_string()))?;
+        Ok(passed.map(|passed| passed.begun))
+    }
+
+    /// The step: every change of the overlay, in an order that depends on nothing but its content.
+    pub fn finish(mut self) -> Result<Step, ViewError> {
+        let works = std::mem::take(&mut self.works);
+        for work in works.into_values().flatten() {
+            self.save(work)?;
+        }
+        let mut changes = std::mem::take(&mut self.record_changes);
+        changes.extend(self.index.into_iter().map(|(key, id)| Change::SetIndex(key, id)));
+        for ((entity, key), (before, after)) in self.keys {
+            for holder in before.iter().filter(|holder| !after.contains(holder)) {
+                changes.push(Change::RemoveKey(entity, key.clone(), *holder));
+            }
+            for holder in after.iter().filter(|holder| !before.contains(holder)) {
+                changes.push(Change::AddKey(entity, key.clone(), *holder));
+            }
+        }
+        changes.extend(self.digests.into_iter().map(|(key, row)| Change::SetDigest(key, row)));
+        let moved = self.outbox.into_iter().filter(|(_, (before, after))| before != after);
+        changes
+            .extend(moved.map(|((system, entity, record), (_, row))| Change::SetOutbox(system, entity, record, row)));
+        let moved = self.rereads.into_iter().filter(|(_, (before, after))| before != after);
+        changes.extend(moved.map(|(key, (_, row))| Change::SetReread(key, row)));
+        changes.extend(self.problems.into_iter().map(|((entity, record, system), problem)| {
+            Change::SetProblem(entity, record, system, problem.map(Box::new))
+        }));
+        changes.extend(self.cursors.into_iter().map(|(name, bytes)| Change::SetCursor(name, bytes)));
+        changes.extend(self.journal.into_iter().map(|entry| Change::Journal(Box::new(entry))));
+        if !changes.is_empty() {
+            changes.push(Change::SetMeta(self.meta));
+        }
+        Ok(Step { changes, effects: self.effects, notices: self.notices, next: self.next })
+    }
+}

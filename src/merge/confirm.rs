@@ -1,0 +1,368 @@
+//! What became of our own writes: settled by their own event, by history or by a read-back; never by the answer alone.
+
+use super::{
+    Edit, Entry, EntryKind, Fate, FieldRules, FieldState, Flight, FlightState, Own, SettledBy, Snapshot, SnapshotFate,
+    Stray,
+};
+use crate::model::{Apart, Mark, Millis, OpId, Place, SourceKind, Value};
+
+/// What a call's answer said about one field's write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Landing {
+    /// Done.
+    Answered,
+    /// No answer.
+    Unknown,
+    /// Certainly not written; another attempt will be made.
+    NotWritten,
+    /// Refused: left as it is until then (our clock).
+    Refused {
+        /// When to try again.
+        until: Millis,
+    },
+}
+
+/// A timed value of one side, from history or a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// Where on its side.
+    pub place: Place,
+    /// The value from there on, in canonical form.
+    pub value: Value,
+    /// Whose write it was.
+    pub mark: Mark,
+}
+
+impl FieldState {
+    /// A write leaves: the field flies.
+    pub fn fly(&mut self, ix: usize, op: OpId, value: Value, sent: Millis, deadline: Millis) {
+        let (stamp, turn) = (self.stamp, self.turn);
+        let side = &mut self.sides[ix];
+        debug_assert!(side.late.flight.is_none(), "one write in flight per record and side");
+        let state = FlightState::Sent;
+        side.late.flight = Some(Flight { op, value, stamp, turn, sent, state, deadline });
+    }
+
+    /// The call came back, or did not.
+    pub fn answered(
+        &mut self,
+        rules: &FieldRules<'_>,
+        ix: usize,
+        op: OpId,
+        landing: Landing,
+        now: Millis,
+        out: &mut Vec<Fate>,
+    ) {
+        let side = &mut self.sides[ix];
+        let Some(flight) = side.late.flight.as_mut().filter(|flight| flight.op == op) else {
+            // It settled by its value before the answer came; an answered write cannot land again.
+            if landing == Landing::Answered {
+                side.late.strays.retain(|stray| stray.op != op);
+            }
+            return;
+        };
+        match landing {
+            Landing::Answered if crate::defect!("answer-settles") => {
+                let place = Place::at(flight.sent);
+                self.settle(rules, ix, place, SettledBy::Answer, now, out);
+            }
+            Landing::Answered => flight.state = FlightState::Answered(now),
+            Landing::Unknown => flight.state = FlightState::Unknown(now),
+            Landing::NotWritten => {
+                side.late.flight = None;
+                self.release(rules, ix, out);
+            }
+            Landing::Refused { until } => {
+                side.late.flight = None;
+                side.apart = Some(Apart::Parked { until });
+                self.release(rules, ix, out);
+            }
+        }
+    }
+
+    /// The write in flight landed at `place`.
+    pub fn settle(
+        &mut self,
+        rules: &FieldRules<'_>,
+        ix: usize,
+        place: Place,
+        by: SettledBy,
+        now: Millis,
+        out: &mut Vec<Fate>,
+    ) {
+        let last = self.turn;
+        let side = &mut self.sides[ix];
+        let Some(flight) = side.late.flight.take() else { return };
+        let turn = if crate::defect!("turn-of-now") { last } else { flight.turn };
+        side.late.enter(Entry { place, turn, kind: EntryKind::Write });
+        side.late.ours.push(Own { place, value: flight.value.clone() });
+        side.shown = flight.value.clone();
+        if matches!(side.apart, Some(Apart::Parked { .. })) {
+            side.apart = None;
+        }
+        out.push(Fate::Settled { system: side.system, op: flight.op, by });
+        // An equal value is no proof: without an answer the write itself may still be on its way.
+        if by == SettledBy::Value && !matches!(flight.state, FlightState::Answered(_)) {
+            self.stray(rules, ix, flight, now);
+        }
+        self.release(rules, ix, out);
+    }
+
+    fn stray(&mut self, rules: &FieldRules<'_>, ix: usize, flight: Flight, now: Millis) {
+        if crate::defect!("strays") {
+            return;
+        }
+        let until = now.plus(rules.sides[ix].stray_ms);
+        let Flight { op, value, turn, sent, .. } = flight;
+        self.sides[ix].late.strays.push(Stray { op, value, turn, sent, until });
+    }
+
+    /// Edits that waited are taken in, in the order of their places.
+    fn release(&mut self, rules: &FieldRules<'_>, ix: usize, out: &mut Vec<Fate>) {
+        let mut waiting = std::mem::take(&mut self.sides[ix].late.waiting);
+        if !crate::defect!("release-order") {
+            waiting.sort_by(|a, b| a.place.order(&b.place));
+        }
+        for edit in waiting {
+            self.edit(rules, ix, edit, false, out);
+        }
+    }
+
+    /// A snapshot of a field whose write is in flight.
+    pub(super) fn snapshot_in_flight(
+        &mut self,
+        rules: &FieldRules<'_>,
+        ix: usize,
+        snapshot: Snapshot,
+        now: Millis,
+        out: &mut Vec<Fate>,
+    ) -> SnapshotFate {
+        let side = &self.sides[ix];
+        let Some(flight) = &side.late.flight else { return SnapshotFate::Same };
+        let asked_after = match flight.state {
+            FlightState::Sent => false,
+            FlightState::Answered(at) | FlightState::Unknown(at) => snapshot.asked >= at,
+        };
+        let polled = rules.sides[ix].source == SourceKind::Polled;
+        // A stream tells by itself, up to the deadline.
+        if asked_after && (polled || flight.deadline <= now) {
+            return self.read_back(rules, ix, snapshot, now, out);
+        }
+        if polled && snapshot.value == flight.value && snapshot.modified >= flight.sent && snapshot.begun >= flight.sent
+        {
+            let place = Place::at(snapshot.modified);
+            self.settle(rules, ix, place, SettledBy::Value, now, out);
+            return SnapshotFate::Judged;
+        }
+        let expected = snapshot.value == side.shown
+            || snapshot.value == flight.value
+            || side.late.strays.iter().any(|stray| stray.value == snapshot.value);
+        if expected || !polled {
+            return SnapshotFate::Reread;
+        }
+        if !crate::defect!("snapshot-waits") {
+            let place = Place::at(snapshot.modified);
+            self.edit(rules, ix, Edit { value: snapshot.value, place, since: Some(snapshot.since) }, true, out);
+        }
+        SnapshotFate::Reread
+    }
+
+    /// A read that was asked for after the answer, or after we stopped waiting for one.
+    fn read_back(
+        &mut self,
+        rules: &FieldRules<'_>,
+        ix: usize,
+        snapshot: Snapshot,
+        now: Millis,
+        out: &mut Vec<Fate>,
+    ) -> SnapshotFate {
+        let side = &mut self.sides[ix];
+        let Some(flight) = side.late.flight.clone() else { return SnapshotFate::Same };
+        let answered = matches!(flight.state, FlightState::Answered(_));
+        let modified_since = snapshot.modified >= flight.sent;
+        let sent = Place::at(flight.sent);
+        if snapshot.value == flight.value && (answered || modified_since) {
+            let by = if answered && !modified_since { SettledBy::EqualSave } else { SettledBy::Value };
+            let place = if modified_since { Place::at(snapshot.modified) } else { sent };
+            self.settle(rules, ix, place, by, now, out);
+        } else if answered {
+            // It landed and was covered, or the system changed the value in our transaction: either way an edit of that side
+            // whose people had seen what we wrote.
+            self.settle(rules, ix, sent, SettledBy::Covered, now, out);
+            let known = self.sides[ix].shown == snapshot.value;
+            if !known {
+                let since = Some(snapshot.since.max(flight.sent));
+                let place = Place::at(snapshot.modified);
+                self.edit(rules, ix, Edit { value: snapshot.value, place, since }, true, out);
+            }
+            return SnapshotFate::Judged;
+        } else {
+            side.late.flight = None;
+            self.stray(rules, ix, flight, now);
+            self.release(rules, ix, out);
+        }
+        match self.judge(rules, ix, snapshot, out) {
+            SnapshotFate::Same => SnapshotFate::Judged,
+            fate => fate,
+        }
+    }
+
+    /// A write that was given up turns out to have landed.
+    pub(super) fn stray_landed(
+        &mut self,
+        rules: &FieldRules<'_>,
+        ix: usize,
+        place: Place,
+        value: &Value,
+        out: &mut Vec<Fate>,
+    ) -> bool {
+        let side = &mut self.sides[ix];
+        let fits = |stray: &Stray| stray.value == *value && place.time >= stray.sent;
+        let Some(at) = side.late.strays.iter().position(fits) else { return false };
+        let stray = side.late.strays.remove(at);
+        side.late.enter(Entry { place, turn: stray.turn, kind: EntryKind::Write });
+        side.late.ours.push(Own { place, value: value.clone() });
+        out.push(Fate::Settled { system: side.system, op: stray.op, by: SettledBy::Late });
+        let system = side.system;
+        // An edit made after it had seen it.
+        let after = |taken: &&super::Taken| taken.system == system && place.before(&taken.edit.place);
+        let newest = self.recent.iter().filter(after).max_by_key(|taken| taken.turn).map(|taken| taken.turn);
+        match newest.and_then(|turn| self.recent.iter().position(|taken| taken.turn == turn)) {
+            Some(at) => {
+                self.recent[at].base = self.recent[at].base.max(stray.turn);
+                self.decide_again(rules, at, out);
+            }
+            None => self.sides[ix].shown = value.clone(),
+        }
+        true
+    }
+
+    /// A timed value of side `ix`, from a stream or a history. Returns true when it is one of our own writes.
+    pub fn evidence(
+        &mut self,
+        rules: &FieldRules<'_>,
+        ix: usize,
+        evidence: &Evidence,
+        current: bool,
+        now: Millis,
+        out: &mut Vec<Fate>,
+    ) {
+        let Evidence { place, value, mark } = evidence;
+        let known = self.sides[ix].late.ours.iter().any(|own| own.place == *place && own.value == *value);
+        let old = !self.sides[ix].settled.before(place);
+        if *mark != Mark::Theirs && !known && !old {
+            let step = rules.sides[ix].step_ms;
+            let flight = self.sides[ix].late.flight.as_ref();
+            let lands = flight.is_some_and(|f| f.value == *value && place.time >= f.sent.floor(step));
+            if lands {
+                let by = if *mark == Mark::Ours { SettledBy::Mark } else { SettledBy::Value };
+                self.settle(rules, ix, *place, by, now, out);
+                return;
+            }
+            if self.stray_landed(rules, ix, *place, value, out) {
+                return;
+            }
+            let quiet = self.sides[ix].late.flight.is_none() && self.sides[ix].shown == *value;
+            if *mark == Mark::Ours && quiet {
+                // A create of ours settled by its answer: its own history says nothing new.
+                return;
+            }
+            if *mark == Mark::Ours {
+                out.push(Fate::Alarm { system: self.sides[ix].system, place: *place });
+            }
+        }
+        self.edit(rules, ix, Edit { value: value.clone(), place: *place, since: None }, current, out);
+    }
+
+    /// The field's whole history as one read gave it, oldest first, and the value that it shows. Returns false when the record
+    /// has to be read again before its order is clear.
+    #[allow(clippy::too_many_arguments)]
+    pub fn history(
+        &mut self,
+        rules: &FieldRules<'_>,
+        ix: usize,
+        entries: &[Evidence],
+        shown: &Value,
+        begun: Millis,
+        asked: Millis,
+        now: Millis,
+        out: &mut Vec<Fate>,
+    ) -> bool {
+        let in_order = begun > self.sides[ix].settled.time && !self.known_since(rules, ix, begun);
+        // Own writes first: what the people did is judged by where those landed.
+        let (own, rest): (Vec<&Evidence>, Vec<&Evidence>) =
+            entries.iter().partition(|entry| self.may_be_own(rules, ix, entry));
+        for entry in own {
+            self.evidence(rules, ix, entry, false, now, out);
+        }
+        let newest = entries.last();
+        for entry in rest {
+            let current = in_order && newest.is_some_and(|newest| std::ptr::eq(newest, entry)) && entry.value == *shown;
+            self.evidence(rules, ix, entry, current, now, out);
+        }
+        let after = |at: Millis| asked >= at;
+        let side = &self.sides[ix];
+        match side.late.flight.as_ref().map(|flight| flight.state) {
+            Some(FlightState::Answered(at) | FlightState::Unknown(at)) if after(at) => {
+                self.no_trace(rules, ix, now, out)
+            }
+            Some(_) => return true,
+            None => {}
+        }
+        // The history has told everything. What the field shows all the same was made after all that we know, or cannot be
+        // put in order yet.
+        let side = &self.sides[ix];
+        if side.shown == *shown || side.late.flight.is_some() {
+            return true;
+        }
+        if in_order {
+            let place = entries.last().map_or(Place::at(begun), |newest| newest.place);
+            self.edit(rules, ix, Edit { value: shown.clone(), place, since: None }, true, out);
+        }
+        in_order
+    }
+
+    /// Could this entry be a write of ours that has not been accounted for?
+    fn may_be_own(&self, rules: &FieldRules<'_>, ix: usize, entry: &Evidence) -> bool {
+        let late = &self.sides[ix].late;
+        let step = rules.sides[ix].step_ms;
+        let flies =
+            late.flight.as_ref().is_some_and(|f| f.value == entry.value && entry.place.time >= f.sent.floor(step));
+        let strays = late.strays.iter().any(|s| s.value == entry.value && entry.place.time >= s.sent);
+        entry.mark != Mark::Theirs && (flies || strays)
+    }
+
+    /// All evidence of side `ix` has been taken in up to a moment after the answer, or after we stopped waiting for one: a
+    /// write that left no trace was an equal save, or has not landed.
+    pub fn no_trace(&mut self, rules: &FieldRules<'_>, ix: usize, now: Millis, out: &mut Vec<Fate>) {
+        let side = &mut self.sides[ix];
+        let Some(flight) = side.late.flight.clone() else { return };
+        match flight.state {
+            FlightState::Sent => {}
+            FlightState::Answered(_) => {
+                let place = if crate::defect!("equal-save") { None } else { self.equal_save(ix, &flight) };
+                let by = SettledBy::EqualSave;
+                self.settle(rules, ix, place.unwrap_or(Place::at(flight.sent)), by, now, out);
+            }
+            FlightState::Unknown(_) => {
+                side.late.flight = None;
+                self.stray(rules, ix, flight, now);
+                self.release(rules, ix, out);
+            }
+        }
+    }
+
+    /// The last place after the sending at which the field showed the flight's value.
+    fn equal_save(&self, ix: usize, flight: &Flight) -> Option<Place> {
+        let side = &self.sides[ix];
+        let mut waiting: Vec<&Edit> = side.late.waiting.iter().collect();
+        waiting.sort_by(|a, b| a.place.order(&b.place));
+        let before = waiting.iter().rev().find(|edit| edit.place.time < flight.sent);
+        let at_sending = before.map_or(&side.shown, |edit| &edit.value);
+        let later = waiting.iter().rev().find(|edit| edit.place.time >= flight.sent && edit.value == flight.value);
+        match later {
+            Some(edit) => Some(edit.place),
+            None => (*at_sending == flight.value).then_some(Place::at(flight.sent)),
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! An edit arrives: seen, waiting, superseded, or decided.
+
+use super::policy::{self, Verdict};
+use super::{Edit, Entry, EntryKind, FieldState, SettledBy, Taken, Turn};
+use crate::model::{Apart, Millis, OpId, Origin, Place, SourceKind, Stamp, SystemId, Value};
+use crate::rules::{ConflictPolicy, Field, FieldBinding};
+
+/// What the rules must know of a field's surroundings.
+#[derive(Clone)]
+pub struct FieldRules<'a> {
+    /// Who wins.
+    pub policy: ConflictPolicy,
+    /// The coarsest resolution of the entity's systems, in milliseconds.
+    pub coarse_ms: i64,
+    /// The field.
+    pub field: &'a Field,
+    /// One per side of the state, in the same order.
+    pub sides: Vec<SideRules<'a>>,
+}
+
+/// What the rules must know of one side.
+#[derive(Clone)]
+pub struct SideRules<'a> {
+    /// Place in the ranking, 0 = highest.
+    pub rank: usize,
+    /// Step of this system's times, in milliseconds.
+    pub step_ms: i64,
+    /// What its source promises.
+    pub source: SourceKind,
+    /// How long a lost request may still land, in milliseconds.
+    pub stray_ms: i64,
+    /// The field's counterpart.
+    pub binding: &'a FieldBinding,
+}
+
+impl FieldRules<'_> {
+    /// What side `ix` would show of a value.
+    pub fn project(&self, ix: usize, value: &Value) -> Value {
+        self.field.project(self.sides[ix].binding, value)
+    }
+}
+
+/// Something that the journal must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// The register took a value.
+    Took {
+        /// Before.
+        from: Value,
+        /// After.
+        to: Value,
+        /// The new stamp.
+        stamp: Stamp,
+        /// Whose edit.
+        system: SystemId,
+        /// Where.
+        place: Place,
+        /// Had it rivals?
+        contested: bool,
+    },
+    /// An edit's value does not hold.
+    Lost {
+        /// The value.
+        value: Value,
+        /// Whose.
+        system: SystemId,
+        /// Where.
+        place: Place,
+        /// Superseded by a later edit of its own side, rather than by the policy?
+        at_home: bool,
+    },
+    /// The first link decided about two different values.
+    Linked {
+        /// The linked system.
+        system: SystemId,
+        /// The register's value from now on.
+        to: Value,
+        /// The other value.
+        other: Value,
+        /// Do both stay where they are?
+        split: bool,
+    },
+    /// A write settled.
+    Settled {
+        /// Where.
+        system: SystemId,
+        /// Which.
+        op: OpId,
+        /// How that is known.
+        by: SettledBy,
+    },
+    /// A value with our mark and no write of ours behind it.
+    Alarm {
+        /// Where.
+        system: SystemId,
+        /// On that side.
+        place: Place,
+    },
+}
+
+/// What became of an edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// Known already.
+    Seen,
+    /// It corrected the place of a known edit.
+    Refined,
+    /// A write of ours is in flight: it waits.
+    Waits,
+    /// An older word of its own side: journaled.
+    Superseded,
+    /// Taken in.
+    Decided,
+}
+
+/// A field as one read of its record showed it.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The value in canonical form.
+    pub value: Value,
+    /// Earliest beginning of the read by the side's clock, floored to its step.
+    pub begun: Millis,
+    /// The record's modified time.
+    pub modified: Millis,
+    /// Beginning of the last complete read before this one.
+    pub since: Millis,
+    /// When the read left, by our clock.
+    pub asked: Millis,
+}
+
+/// What became of a snapshot's field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotFate {
+    /// Nothing moved.
+    Same,
+    /// It was judged.
+    Judged,
+    /// Order is in doubt: read the record again.
+    Reread,
+}
+
+/// Edits that wait behind one write at most; more means that its deadline has come.
+pub(super) const WAITING_MAX: usize = 64;
+
+impl FieldState {
+    /// Place of a system among the sides.
+    pub fn ix(&self, system: SystemId) -> Option<usize> {
+        self.sides.iter().position(|side| side.system == system)
+    }
+
+    /// Does this side show what it should?
+    pub fn shows_register(&self, rules: &FieldRules<'_>, ix: usize) -> bool {
+        self.sides[ix].shown == rules.project(ix, &self.value)
+    }
+
+    /// Takes in an edit by the people of side `ix`. `current` = a read shows the value now.
+    pub fn edit(
+        &mut self,
+        rules: &FieldRules<'_>,
+        ix: usize,
+        edit: Edit,
+        current: bool,
+        out: &mut Vec<Fate>,
+    ) -> Arrival {
+        let current = current && edit.value != self.sides[ix].shown;
+        if !current {
+            if self.seen(ix, &edit) {
+                return Arrival::Seen;
+            }
+            if let Some(at) = self.refined_by(ix, &edit) {
+                self.refine(rules, ix, at, edit, out);
+                return Arrival::Refined;
+            }
+        }
+        let side = &mut self.sides[ix];
+        if let Some(flight) = &mut side.late.flight {
+            if side.late.waiting.len() >= WAITING_MAX {
+                flight.deadline = Millis::MIN;
+            }
+            if !side.late.waiting.contains(&edit) {
+                side.late.waiting.push(edit);
+            }
+            return Arrival::Waits;
+        }
+        let superseded = side.late.edited.is_some_and(|edited| edit.place.before(&edited));
+        if !current && superseded && !crate::defect!("superseded") {
+            out.push(Fate::Lost { value: edit.value, system: side.system, place: edit.place, at_home: true });
+            return Arrival::Superseded;
+        }
+        let (base, overtaken) = self.base(ix, &edit, current);
+        self.take(rules, ix, edit, base, overtaken, out);
+        Arrival::Decided
+    }
+
+    /// Rule 1: known by place and value, or older than what has been delivered in full.
+    fn seen(&self, ix: usize, edit: &Edit) -> bool {
+        let side = &self.sides[ix];
+        let known = self.recent.iter().any(|taken| {
+            taken.system == side.system && taken.edit.place == edit.place && taken.edit.value == edit.value
+        });
+        let ours = side.late.ours.iter().any(|own| own.place == edit.place && own.value == edit.value);
+        if crate::defect!("seen") {
+            return false;
+        }
+        known || (ours && !crate::defect!("ours")) || !side.settled.before(&edit.place)
+    }
+
+    /// A taken edit known only by an interval, of which this is the exact word.
+    fn refined_by(&self, ix: usize, edit: &Edit) -> Option<usize> {
+        let system = self.sides[ix].system;
+        let time = edit.place.time;
+        edit.since.is_none().then_some(())?;
+        self.recent.iter().position(|taken| {
+            let inside = taken.edit.since.is_some_and(|since| since < time && time <= taken.edit.place.time);
+            taken.system == system && taken.edit.value == edit.value && inside
+        })
+    }
+
+    fn refine(&mut self, rules: &FieldRules<'_>, ix: usize, at: usize, edit: Edit, out: &mut Vec<Fate>) {
+        let (old, turn) = (self.recent[at].edit.place, self.recent[at].turn);
+        let side = &mut self.sides[ix];
+        for entry in &mut side.late.entries {
+            if entry.kind == EntryKind::Edit && entry.turn == turn {
+                entry.place = edit.place;
+            }
+        }
+        if side.late.edited == Some(old) {
+            side.late.edited = Some(edit.place);
+        }
+        self.recent[at].edit = edit;
+        self.decide_again(rules, at, out);
+    }
+
+    /// Rule 5: up to which turn had its people seen, and did a write of ours cover it?
+    fn base(&self, ix: usize, edit: &Edit, current: bool) -> (Turn, bool) {
+        let late = &self.sides[ix].late;
+        if current {
+            let start = edit.since.unwrap_or(edit.place.time);
+            let base = late.base_where(|entry| entry.kind != EntryKind::Closing || entry.place.time < start);
+            return (base, false);
+        }
+        let base = late.base_where(|entry| entry.place.before(&edit.place));
+        let covers = |entry: &Entry| {
+            let counts =
+                entry.kind == EntryKind::Write || (crate::defect!("overtakers") && entry.place.time > Millis::MIN);
+            counts && !entry.place.before(&edit.place)
+        };
+        (base, !crate::defect!("overtaken") && late.entries.iter().any(covers))
+    }
+
+    /// Rules 6 and 7b: decide over the set of what this edit had not seen.
+    fn take(
+        &mut self,
+        rules: &FieldRules<'_>,
+        ix: usize,
+        edit: Edit,
+        base: Turn,
+        overtaken: bool,
+        out: &mut Vec<Fate>,
+    ) {
+        let place = edit.place;
+        self.turn = Turn(self.turn.0 + 1);
+        let turn = self.turn;
+        let system = self.sides[ix].system;
+        if !overtaken {
+            self.sides[ix].shown = edit.value.clone();
+        }
+        // Out-of-order words may come in below the newest one.
+        let edited = &mut self.sides[ix].late.edited;
+        if edited.is_none_or(|known| known.before(&place)) {
+            *edited = Some(place);
+        }
+        for side in &mut self.sides {
+            side.apart = match side.apart {
+                Some(Apart::Split) => None,
+                Some(Apart::Parked { .. }) if side.system == system => None,
+                apart => apart,
+            };
+        }
+        self.recent.push(Taken { system, edit, base, turn });
+        let rivals = self.decide_at(rules, self.recent.len() - 1, out);
+        if (rivals == 0 || crate::defect!("winner-entry")) && !overtaken {
+            self.sides[ix].late.enter(Entry { place, turn, kind: EntryKind::Edit });
+        }
+        if crate::defect!("loser-forgotten") && self.value != self.recent[self.recent.len() - 1].edit.value {
+            self.recent.pop();
+        }
+    }
+
+    /// Decides again about a taken edit whose place or base was corrected; its turn stays.
+    pub(super) fn decide_again(&mut self, rules: &FieldRules<'_>, at: usize, out: &mut Vec<Fate>) {
+        let (system, turn) = (self.recent[at].system, self.recent[at].turn);
+        let known = self.recent.iter().any(|taken| taken.system != system && taken.base >= turn);
+        let newer = self.recent.iter().any(|taken| taken.system == system && taken.turn > turn);
+        if !known && !newer {
+            self.decide_at(rules, at, out);
+        }
+    }
+
+    /// Applies the policy to the edit at `at` and its rivals; returns how many there were.
+    fn decide_at(&mut self, rules: &FieldRules<'_>, at: usize, out: &mut Vec<Fate>) -> usize {
+        let edit = &self.recent[at];
+        let mut set = vec![edit];
+        for side in self.sides.iter().filter(|side| side.system != edit.system) {
+            let unseen = self.recent.iter().filter(|taken| taken.system == side.system && taken.turn > edit.base);
+            let newest = unseen.max_by(|a, b| a.edit.place.order(&b.edit.place).then(a.turn.cmp(&b.turn)));
+            let replaced = |rival: &Taken| {
+                self.recent.iter().any(|taken| taken.system != rival.system && taken.base >= rival.turn)
+            };
+            set.extend(newest.filter(|rival| crate::defect!("replaced") || !replaced(rival)));
+            if crate::defect!("pairwise") {
+                set.truncate(2);
+            }
+        }
+        let rank = |system| self.ix(system).map_or(usize::MAX, |ix| rules.sides[ix].rank);
+        let verdict = policy::decide(rules.policy, &set, rules.coarse_ms, rank);
+        let rivals = set.len() - 1;
+        let winner = match verdict {
+            Verdict::Edit(taken) => Some((taken.system, taken.edit.clone())),
+            Verdict::Register => None,
+        };
+        let losers: Vec<Fate> = set
+            .iter()
+            .filter(|taken| winner.as_ref().is_none_or(|(_, edit)| edit.value != taken.edit.value))
+            .filter(|taken| {
+                // What the register shows anyway is not lost.
+                winner.is_some()
+                    || self.ix(taken.system).is_some_and(|ix| taken.edit.value != rules.project(ix, &self.value))
+            })
+            .map(|taken| Fate::Lost {
+                value: taken.edit.value.clone(),
+                system: taken.system,
+                place: taken.edit.place,
+                at_home: false,
+            })
+            .collect();
+        if let Some((system, edit)) = winner {
+            let shown_already = self.ix(system).is_some_and(|ix| edit.value == rules.project(ix, &self.value));
+            if !shown_already {
+                let stamp = Stamp::mint(edit.place.time, self.stamp, Origin::System(system));
+                out.push(Fate::Took {
+                    from: std::mem::replace(&mut self.value, edit.value.clone()),
+                    to: edit.value,
+                    stamp,
+                    system,
+                    place: edit.place,
+                    contested: rivals > 0,
+                });
+                self.stamp = stamp;
+            }
+        }
+        out.extend(losers);
+        rivals
+    }
+
+    /// Is a write or an edit of this side known in the same step as `begun`, or later? Then a read that began there cannot
+    /// be put in order.
+    pub(super) fn known_since(&self, rules: &FieldRules<'_>, ix: usize, begun: Millis) -> bool {
+        let late = &self.sides[ix].late;
+        let step = rules.sides[ix].step_ms;
+        let newest = late.entries.iter().filter(|entry| entry.kind != EntryKind::Closing).map(|entry| entry.place.time);
+        newest.chain(late.edited.map(|place| place.time)).any(|time| time.floor(step) >= begun)
+    }
+
+    /// Takes in a field as a read showed it (sources without history).
+    pub fn snapshot(
+        &mut self,
+        rules: &FieldRules<'_>,
+        ix: usize,
+        snapshot: Snapshot,
+        now: Millis,
+        out: &mut Vec<Fate>,
+    ) -> SnapshotFate {
+        if self.sides[ix].late.flight.is_some() {
+            return self.snapshot_in_flight(rules, ix, snapshot, now, out);
+        }
+        self.judge(rules, ix, snapshot, out)
+    }
+
+    /// Rule "Snapshots" for a field without a write in flight.
+    pub(super) fn judge(
+        &mut self,
+        rules: &FieldRules<'_>,
+        ix: usize,
+        snapshot: Snapshot,
+        out: &mut Vec<Fate>,
+    ) -> SnapshotFate {
+        let side = &self.sides[ix];
+        if snapshot.value == side.shown {
+            return SnapshotFate::Same;
+        }
+        let doubtful = snapshot.begun <= side.settled.time || self.known_since(rules, ix, snapshot.begun);
+        if doubtful && !crate::defect!("order-test") {
+            return SnapshotFate::Reread;
+        }
+        let place = Place::at(snapshot.modified);
+        if rules.sides[ix].source == SourceKind::Polled && self.stray_landed(rules, ix, place, &snapshot.value, out) {
+            return SnapshotFate::Judged;
+        }
+        let since = Some(snapshot.since);
+        self.edit(rules, ix, Edit { value: snapshot.value, place, since }, true, out);
+        SnapshotFate::Judged
+    }
+}

@@ -1,0 +1,79 @@
+//! Who is who: match keys and our external id.
+
+use crate::model::{FieldKind, RecordId, Value};
+use crate::rules::Field;
+
+/// Domains that belong to no company: mail providers. They never match.
+const SHARED_DOMAINS: &[&str] = &[
+    "aol.com",
+    "fastmail.com",
+    "gmail.com",
+    "gmx.com",
+    "gmx.de",
+    "gmx.net",
+    "googlemail.com",
+    "hotmail.com",
+    "icloud.com",
+    "live.com",
+    "mac.com",
+    "mail.com",
+    "mail.ru",
+    "me.com",
+    "msn.com",
+    "outlook.com",
+    "proton.me",
+    "protonmail.com",
+    "qq.com",
+    "web.de",
+    "yahoo.com",
+    "yandex.ru",
+    "ymail.com",
+    "zoho.com",
+];
+
+/// The bytes under which a field's value is found as a match key; none where it cannot match.
+pub fn match_key(field: &Field, value: &Value) -> Option<Vec<u8>> {
+    let value = match (&field.kind, value) {
+        (_, Value::Null) => return None,
+        (FieldKind::Domain, Value::Text(domain)) if SHARED_DOMAINS.contains(&domain.as_str()) => return None,
+        // People type names in any case.
+        (FieldKind::Text, Value::Text(text)) => Value::Text(text.to_lowercase()),
+        (_, value) => value.clone(),
+    };
+    let mut key = field.id.0.to_be_bytes().to_vec();
+    value.canonical_bytes(&mut key);
+    if key.len() > KEY_MAX {
+        // Long texts match by their digest.
+        key.truncate(4);
+        key.extend_from_slice(&crate::model::Digest::of_value(&value).0);
+    }
+    Some(key)
+}
+
+/// Longest key that is stored as it is, in bytes.
+const KEY_MAX: usize = 200;
+
+/// Our external id as written to a remote when we create a record there: the record's id and its generation.
+pub fn external_id(record: RecordId, generation: u32) -> String {
+    format!("{record}.{generation}")
+}
+
+/// The record that an external id names. Anything that is not ours is none.
+pub fn parse_external_id(text: &str) -> Option<(RecordId, u32)> {
+    let (record, generation) = text.trim().split_once('.')?;
+    Some((RecordId::parse(record)?, generation.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn external_ids_read_back_and_foreign_ones_do_not() {
+        let id = RecordId([0xab; 16]);
+        assert_eq!(parse_external_id(&external_id(id, 3)), Some((id, 3)));
+        for foreign in ["", "x", "abc.1", "abababababababababababababababab", "ü.1"] {
+            assert_eq!(parse_external_id(foreign), None, "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! First link, new field, re-link: no base, no edit.
+
+use super::{Entry, EntryKind, Fate, FieldRules, FieldState, Turn};
+use crate::model::{Apart, Millis, Origin, Place, Stamp, Value};
+use crate::rules::{ConflictPolicy, LinkPolicy};
+
+impl FieldState {
+    /// Side `ix`, which has no base, shows `value`: nobody edited anything, so a blank never beats a value, equal values
+    /// write nothing, and two different ones go to the link policy. `read` is the place of the read.
+    pub fn link(
+        &mut self,
+        rules: &FieldRules<'_>,
+        on_link: LinkPolicy,
+        ix: usize,
+        value: Value,
+        read: Place,
+        now: Millis,
+        out: &mut Vec<Fate>,
+    ) {
+        let side = &mut self.sides[ix];
+        side.unbased = false;
+        side.apart = None;
+        side.shown = value.clone();
+        side.late = super::SideLately::default();
+        let first = self.sides.len() == 1;
+        if first {
+            self.mint(value, now);
+        } else if self.shows_register(rules, ix) {
+            // Equal: nothing is written.
+        } else if value.is_null() {
+            self.spare_owner(rules);
+        } else if self.value.is_null() {
+            self.mint(value, now);
+            self.spare_owner(rules);
+        } else {
+            self.link_differing(rules, on_link, ix, now, out);
+        }
+        if self.turn > Turn(0) {
+            let turn = self.turn;
+            for side in &mut self.sides {
+                side.late.enter(Entry { place: read, turn, kind: EntryKind::Closing });
+            }
+        }
+    }
+
+    fn mint(&mut self, value: Value, now: Millis) {
+        self.stamp = Stamp::mint(now, self.stamp, Origin::Engine);
+        self.value = value;
+    }
+
+    /// Nothing is written into a field's owner, and an owner's blank wipes nothing.
+    fn spare_owner(&mut self, rules: &FieldRules<'_>) {
+        let ConflictPolicy::Owns(owner) = rules.policy else { return };
+        let Some(ix) = self.ix(owner) else { return };
+        if !self.shows_register(rules, ix) {
+            self.sides[ix].apart = Some(Apart::Split);
+        }
+    }
+
+    fn link_differing(
+        &mut self,
+        rules: &FieldRules<'_>,
+        on_link: LinkPolicy,
+        ix: usize,
+        now: Millis,
+        out: &mut Vec<Fate>,
+    ) {
+        let winner = match (rules.policy, on_link) {
+            (ConflictPolicy::Owns(system), _) | (_, LinkPolicy::Prefer(system)) => {
+                self.ix(system).filter(|at| !self.sides[*at].unbased && !self.sides[*at].shown.is_null())
+            }
+            _ => None,
+        };
+        let system = self.sides[ix].system;
+        let mine = self.sides[ix].shown.clone();
+        let theirs = self.value.clone();
+        if let Some(at) = winner {
+            let to = self.sides[at].shown.clone();
+            if to != theirs {
+                self.mint(to.clone(), now);
+            }
+            for side in &mut self.sides {
+                side.apart = side.apart.filter(|apart| *apart != Apart::Split);
+            }
+            let other = if to == mine { theirs } else { mine };
+            out.push(Fate::Linked { system, to, other, split: false });
+            return;
+        }
+        // Both stay: the register takes the value of the highest rank.
+        let highest = (0..self.sides.len())
+            .filter(|at| !self.sides[*at].unbased && !self.sides[*at].shown.is_null())
+            .min_by_key(|at| rules.sides[*at].rank)
+            .unwrap_or(ix);
+        let to = self.sides[highest].shown.clone();
+        if !self.shows_register(rules, highest) {
+            self.mint(to.clone(), now);
+        }
+        for at in 0..self.sides.len() {
+            if !self.shows_register(rules, at) && !self.sides[at].unbased && !self.sides[at].shown.is_null() {
+                self.sides[at].apart = Some(Apart::Split);
+            }
+        }
+        let other = if to == mine { theirs } else { mine };
+        out.push(Fate::Linked { system, to, other, split: true });
+    }
+}

@@ -1,0 +1,75 @@
+//! What may be forgotten, and when everybody had seen everything.
+
+use super::{Entry, EntryKind, FieldRules, FieldState, Turn};
+use crate::model::{Apart, Millis, Place};
+
+impl FieldState {
+    /// Every side shows the register's value or is left apart, and nothing is on its way: each side that shows it had seen
+    /// everything up to now. `latest` gives the latest time that a side's clock can show now.
+    pub fn close(&mut self, rules: &FieldRules<'_>, latest: impl Fn(usize) -> Millis) {
+        if self.turn == Turn(0) || crate::defect!("closing") {
+            return;
+        }
+        let shows: Vec<bool> = (0..self.sides.len()).map(|ix| self.shows_register(rules, ix)).collect();
+        let quiet = |(ix, side): (usize, &super::SideField)| {
+            let late = &side.late;
+            (shows[ix] || side.apart.is_some()) && late.flight.is_none() && late.waiting.is_empty() && !side.unbased
+        };
+        if !self.sides.iter().enumerate().all(quiet) {
+            return;
+        }
+        let turn = self.turn;
+        for (ix, side) in self.sides.iter_mut().enumerate().filter(|(ix, _)| shows[*ix]) {
+            if side.late.base_where(|_| true) < turn {
+                side.late.enter(Entry { place: Place::at(latest(ix)), turn, kind: EntryKind::Closing });
+            }
+        }
+    }
+
+    /// How far `settled` of side `ix` may rise at most: never past an edit that waits or a write that flies.
+    pub fn held_back(&self, ix: usize) -> Option<Place> {
+        let late = &self.sides[ix].late;
+        let waiting = late.waiting.iter().map(|edit| Place {
+            time: edit.place.time.plus(-1),
+            position: edit.place.position.map(|position| position.saturating_sub(1)),
+        });
+        let flight = late.flight.iter().map(|flight| Place::at(flight.sent.plus(-1)));
+        waiting.chain(flight).min_by(Place::order)
+    }
+
+    /// Forgets what can no longer matter, given each side's `settled`. Returns true when nothing is left to keep: turns go
+    /// back to 0.
+    pub fn prune(&mut self, rules: &FieldRules<'_>, now: Millis) -> bool {
+        for side in &mut self.sides {
+            side.late.strays.retain(|stray| stray.until > now);
+        }
+        let in_force: Vec<Turn> =
+            self.sides.iter().map(|side| side.late.base_where(|entry| !side.settled.before(&entry.place))).collect();
+        self.recent.retain(|taken| in_force.iter().any(|base| taken.turn > *base));
+        for (side, base) in self.sides.iter_mut().zip(&in_force) {
+            let settled = side.settled;
+            side.late.entries.retain(|entry| settled.before(&entry.place) || entry.turn == *base);
+            side.late.ours.retain(|own| settled.before(&own.place));
+        }
+        let idle = |(ix, side): (usize, &super::SideField)| {
+            let late = &side.late;
+            late.flight.is_none()
+                && late.waiting.is_empty()
+                && late.strays.is_empty()
+                && late.ours.is_empty()
+                && late.edited.is_none_or(|edited| !side.settled.before(&edited))
+                && late.entries.iter().all(|entry| !side.settled.before(&entry.place))
+                && !matches!(side.apart, Some(Apart::Review | Apart::Parked { .. }))
+                && (in_force[ix] == self.turn || side.apart == Some(Apart::Split))
+                && (side.apart.is_some() || self.shows_register(rules, ix))
+        };
+        let done = self.recent.is_empty() && self.sides.iter().enumerate().all(idle);
+        if done {
+            self.turn = Turn(0);
+            for side in &mut self.sides {
+                side.late = super::SideLately::default();
+            }
+        }
+        done
+    }
+}

@@ -1,0 +1,244 @@
+//! The state of one (record, field) that the rules need, and its stored form. Absent in the steady state.
+
+use crate::codec::{Decode, Encode};
+use crate::model::{Apart, FieldId, Millis, OpId, Place, Stamp, SystemId, Value};
+
+/// Number of an edit in the line of those taken in; 0 = before all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Default)]
+pub struct Turn(pub u32);
+
+/// Why a side's people had seen something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum EntryKind {
+    /// A write of ours landed.
+    Write,
+    /// They made an edit that nothing rivalled.
+    Edit,
+    /// Every side showed the same, and nothing was on its way.
+    Closing,
+}
+
+/// From this place on the side's people had seen everything up to the turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Entry {
+    /// From here on.
+    pub place: Place,
+    /// Everything up to this.
+    pub turn: Turn,
+    /// Why.
+    pub kind: EntryKind,
+}
+
+/// How a write was found to have landed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum SettledBy {
+    /// The answer to a create.
+    Answer,
+    /// Its own event or history entry.
+    Mark,
+    /// A read-back showed its value.
+    Value,
+    /// The answer, although something else is shown now.
+    Covered,
+    /// The answer; the field had shown the value before.
+    EqualSave,
+    /// It turned up after it had been given up.
+    Late,
+}
+
+/// What is known of a write that has not settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum FlightState {
+    /// The call has left, or is about to.
+    Sent,
+    /// The remote said "done" (our clock); that alone does not settle it.
+    Answered(Millis),
+    /// No answer (our clock): it may have landed, or may still.
+    Unknown(Millis),
+}
+
+/// A write of ours on its way to one field of one side.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Flight {
+    /// The operation.
+    pub op: OpId,
+    /// What the side shows once it has landed.
+    pub value: Value,
+    /// The stamp of the register when the value was built.
+    pub stamp: Stamp,
+    /// The last turn when the value was built.
+    pub turn: Turn,
+    /// Earliest time by the side's clock at which it can have left, floored to the side's step.
+    pub sent: Millis,
+    /// What is known of it.
+    pub state: FlightState,
+    /// When to stop waiting for its own event, by our clock.
+    pub deadline: Millis,
+}
+
+/// A write that may still land although nobody waits for it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Stray {
+    /// The operation.
+    pub op: OpId,
+    /// Its value.
+    pub value: Value,
+    /// The turn as of which it was built.
+    pub turn: Turn,
+    /// When it left, as in [`Flight::sent`].
+    pub sent: Millis,
+    /// Forgotten after this, by our clock.
+    pub until: Millis,
+}
+
+/// An own write that settled, so that its repeats are known.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Own {
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub value: Value,
+}
+
+/// An edit, before it is decided.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Edit {
+    /// The new value in canonical form.
+    pub value: Value,
+    /// Where on its side; of an interval, the end.
+    pub place: Place,
+    /// Beginning of the interval in which it was made (exclusive); none = made exactly at `place`.
+    pub since: Option<Millis>,
+}
+
+/// An edit that was taken in: decided, whether it won, lost, was overtaken or changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Taken {
+    /// Whose.
+    pub system: SystemId,
+    /// What and where.
+    pub edit: Edit,
+    /// What its people had seen.
+    pub base: Turn,
+    /// Its own number.
+    pub turn: Turn,
+}
+
+/// One side of one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SideField {
+    /// The system.
+    pub system: SystemId,
+    /// What it shows, as far as we know.
+    pub shown: Value,
+    /// Why it is left so although it differs.
+    pub apart: Option<Apart>,
+    /// No base yet: what it shows is no edit.
+    pub unbased: bool,
+    /// Everything up to here has been taken in.
+    pub settled: Place,
+    /// The rest.
+    pub late: SideLately,
+}
+
+/// The part of a [`SideField`] that is kept only while it matters.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Default)]
+pub struct SideLately {
+    /// Ascending by place. None = one entry: before everything, turn 0.
+    pub entries: Vec<Entry>,
+    /// Place of the newest edit by its own people that was taken in.
+    pub edited: Option<Place>,
+    /// The write in flight.
+    pub flight: Option<Flight>,
+    /// Writes that may still land.
+    pub strays: Vec<Stray>,
+    /// Own writes that settled.
+    pub ours: Vec<Own>,
+    /// Edits behind the write in flight.
+    pub waiting: Vec<Edit>,
+}
+
+/// All that the rules know of one (record, field).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldState {
+    /// The field.
+    pub field: FieldId,
+    /// The register's value.
+    pub value: Value,
+    /// The register's stamp.
+    pub stamp: Stamp,
+    /// The last turn.
+    pub turn: Turn,
+    /// The edits taken in, in the order of their turns.
+    pub recent: Vec<Taken>,
+    /// The sides that hold this field, ascending by system.
+    pub sides: Vec<SideField>,
+}
+
+/// Stored form of what is kept of one field.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct FieldLately {
+    /// The field.
+    pub field: FieldId,
+    /// The last turn.
+    pub turn: Turn,
+    /// The edits taken in.
+    pub recent: Vec<Taken>,
+    /// The sides.
+    pub sides: Vec<(SystemId, SideLately)>,
+}
+
+/// Stored form of what is kept of one record: one row, absent in the steady state.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Default)]
+pub struct Lately {
+    /// Per side, the beginning of the last complete read of this record, by the side's clock.
+    pub reads: Vec<(SystemId, Millis)>,
+    /// Ascending by field.
+    pub fields: Vec<FieldLately>,
+}
+
+impl Lately {
+    /// Nothing worth a row?
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Beginning of the last complete read of a side.
+    pub fn read_at(&self, system: SystemId) -> Option<Millis> {
+        self.reads.iter().find(|(s, _)| *s == system).map(|(_, at)| *at)
+    }
+
+    /// Notes a complete read.
+    pub fn note_read(&mut self, system: SystemId, begun: Millis) {
+        match self.reads.iter_mut().find(|(s, _)| *s == system) {
+            Some((_, at)) => *at = (*at).max(begun),
+            None => self.reads.push((system, begun)),
+        }
+    }
+}
+
+impl SideLately {
+    /// Nothing kept?
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The highest turn among the entries for which `counts` holds, at least 0.
+    pub fn base_where(&self, counts: impl Fn(&Entry) -> bool) -> Turn {
+        let seen = self.entries.iter().filter(|entry| counts(entry)).map(|entry| entry.turn).max();
+        // Before all entries, the oldest one's turn holds.
+        seen.or_else(|| self.entries.first().map(|entry| entry.turn)).unwrap_or_default()
+    }
+
+    /// Adds an entry in its place.
+    pub fn enter(&mut self, entry: Entry) {
+        let at = self.entries.iter().rposition(|other| !entry.place.before(&other.place)).map_or(0, |at| at + 1);
+        if self.entries.is_empty() {
+            // The implicit first entry: before everything, turn 0.
+            self.entries.push(Entry { place: Place::at(Millis::MIN), turn: Turn(0), kind: EntryKind::Closing });
+            self.entries.push(entry);
+        } else {
+            self.entries.insert(at, entry);
+        }
+    }
+}

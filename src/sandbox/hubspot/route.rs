@@ -1,0 +1,229 @@
+//! Paths: which operation a request asks for.
+
+use super::object_type::ObjectType;
+use super::refusal::Refusal;
+use crate::sandbox::http::Request;
+
+/// An operation of the portal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// `/crm/objects/{version}/{type}...`.
+    Objects {
+        /// The record type.
+        object: ObjectType,
+        /// What is asked of it.
+        verb: Verb,
+        /// Whether partly failed batches answer 207, as they do up to 2026-03, rather than 200 or 201.
+        multi_status: bool,
+    },
+    /// `/crm/properties/{version}/{type}...`.
+    Properties {
+        /// The record type.
+        object: ObjectType,
+        /// The rest of the path: nothing, a property's name, or `groups`.
+        rest: Vec<String>,
+    },
+    /// `/crm/pipelines/{version}/{type}...`.
+    Pipelines {
+        /// The record type.
+        object: ObjectType,
+        /// The rest of the path.
+        rest: Vec<String>,
+    },
+    /// `/crm/owners/{version}...`.
+    Owners {
+        /// The owner's id, if one is asked for.
+        id: Option<String>,
+    },
+    /// `/account-info/{version}/details`.
+    AccountDetails,
+    /// `/account-info/{version}/api-usage/daily/private-apps`.
+    AccountUsage,
+    /// `/oauth/{version}/token`.
+    Token,
+}
+
+/// What is asked of a record type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verb {
+    /// `GET /{type}`.
+    List,
+    /// `POST /{type}`.
+    Create,
+    /// `GET /{type}/{id}`.
+    Read(String),
+    /// `PATCH /{type}/{id}`.
+    Update(String),
+    /// `DELETE /{type}/{id}`.
+    Archive(String),
+    /// `POST /{type}/search`.
+    Search,
+    /// `POST /{type}/batch/read`.
+    BatchRead,
+    /// `POST /{type}/batch/create`.
+    BatchCreate,
+    /// `POST /{type}/batch/update`.
+    BatchUpdate,
+    /// `POST /{type}/batch/upsert`.
+    BatchUpsert,
+    /// `POST /{type}/batch/archive`.
+    BatchArchive,
+}
+
+impl Route {
+    /// Finds the operation, or says in HubSpot's way that there is none.
+    pub fn of(request: &Request) -> Result<Self, Refusal> {
+        let parts: Vec<String> = request.path.trim_matches('/').split('/').map(super::query::percent_decode).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let (area, version, rest) = match parts.as_slice() {
+            ["crm", "v3", area @ ("objects" | "properties" | "pipelines" | "owners"), rest @ ..] => (*area, "v3", rest),
+            ["crm", area @ ("objects" | "properties" | "pipelines" | "owners"), version, rest @ ..]
+                if is_dated(version) =>
+            {
+                (*area, *version, rest)
+            }
+            ["account-info", version, rest @ ..] if *version == "v3" || is_dated(version) => {
+                ("account-info", *version, rest)
+            }
+            ["oauth", version, rest @ ..] if matches!(*version, "v1" | "v3") || is_dated(version) => {
+                ("oauth", *version, rest)
+            }
+            _ => return Err(no_such_path()),
+        };
+        match (area, rest) {
+            ("objects", [object, rest @ ..]) => {
+                let verb = Verb::of(&request.method, rest)?;
+                Ok(Self::Objects {
+                    object: object_type(object)?,
+                    verb,
+                    multi_status: version == "v3" || version < "2026-09",
+                })
+            }
+            ("properties", [object, rest @ ..]) if rest.len() < 2 => {
+                Ok(Self::Properties { object: object_type(object)?, rest: owned(rest) })
+            }
+            ("pipelines", [object, rest @ ..]) if rest.len() < 3 => {
+                Ok(Self::Pipelines { object: object_type(object)?, rest: owned(rest) })
+            }
+            ("owners", []) => Ok(Self::Owners { id: None }),
+            ("owners", [id]) => Ok(Self::Owners { id: Some((*id).to_owned()) }),
+            ("account-info", ["details"]) => Ok(Self::AccountDetails),
+            ("account-info", ["api-usage", "daily", "private-apps"]) => Ok(Self::AccountUsage),
+            ("oauth", ["token"]) => Ok(Self::Token),
+            _ => Err(no_such_path()),
+        }
+    }
+
+    /// The kind of call, as the ledger counts it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Objects { verb, .. } => verb.kind(),
+            Self::Properties { .. } => "properties",
+            Self::Pipelines { .. } => "pipelines",
+            Self::Owners { .. } => "owners",
+            Self::AccountDetails | Self::AccountUsage => "account",
+            Self::Token => "token",
+        }
+    }
+}
+
+impl Verb {
+    fn of(method: &str, rest: &[&str]) -> Result<Self, Refusal> {
+        let verb = match (method, rest) {
+            ("GET", []) => Self::List,
+            ("POST", []) => Self::Create,
+            ("POST", ["search"]) => Self::Search,
+            ("POST", ["batch", "read"]) => Self::BatchRead,
+            ("POST", ["batch", "create"]) => Self::BatchCreate,
+            ("POST", ["batch", "update"]) => Self::BatchUpdate,
+            ("POST", ["batch", "upsert"]) => Self::BatchUpsert,
+            ("POST", ["batch", "archive"]) => Self::BatchArchive,
+            ("GET", [id]) => Self::Read((*id).to_owned()),
+            ("PATCH", [id]) => Self::Update((*id).to_owned()),
+            ("DELETE", [id]) => Self::Archive((*id).to_owned()),
+            (_, [] | [_]) => return Err(Refusal::bare(405, "Method Not Allowed")),
+            _ => return Err(no_such_path()),
+        };
+        Ok(verb)
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Create => "create",
+            Self::Read(_) => "read",
+            Self::Update(_) => "update",
+            Self::Archive(_) => "archive",
+            Self::Search => "search",
+            Self::BatchRead => "batch_read",
+            Self::BatchCreate => "batch_create",
+            Self::BatchUpdate => "batch_update",
+            Self::BatchUpsert => "batch_upsert",
+            Self::BatchArchive => "batch_archive",
+        }
+    }
+
+    /// Whether it changes records.
+    pub fn is_write(&self) -> bool {
+        !matches!(self, Self::List | Self::Read(_) | Self::Search | Self::BatchRead)
+    }
+}
+
+fn object_type(name: &str) -> Result<ObjectType, Refusal> {
+    ObjectType::parse(name).ok_or_else(|| Refusal::unknown_object(name))
+}
+
+/// A date-based version from 2026-03 on, `2026-09` or `2027-03-beta`.
+fn is_dated(version: &str) -> bool {
+    let month = version.strip_suffix("-beta").unwrap_or(version);
+    let shape = month.len() == 7
+        && month.bytes().enumerate().all(|(place, byte)| match place {
+            4 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+    shape && month >= "2026-03"
+}
+
+fn no_such_path() -> Refusal {
+    Refusal::bare(404, "Unable to find the requested endpoint")
+}
+
+fn owned(parts: &[&str]) -> Vec<String> {
+    parts.iter().map(|&part| part.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(method: &str, path: &str, expected: Result<&str, u16>) {
+        let request = Request { method: method.to_owned(), path: path.to_owned(), ..Request::default() };
+        let found = Route::of(&request);
+        assert_eq!(found.as_ref().map(Route::kind).map_err(|refusal| refusal.status), expected, "{method} {path}");
+    }
+
+    #[test]
+    fn paths_of_all_versions_lead_to_operations() {
+        check("GET", "/crm/v3/objects/contacts", Ok("list"));
+        check("GET", "/crm/objects/2026-03/0-1/123", Ok("read"));
+        check("POST", "/crm/objects/2026-09/CONTACT/batch/read", Ok("batch_read"));
+        check("POST", "/crm/objects/2027-03-beta/deals/search", Ok("search"));
+        check("PATCH", "/crm/objects/2026-03/company/a%40b.com", Ok("update"));
+        check("GET", "/crm/properties/2026-03/deals/amount", Ok("properties"));
+        check("GET", "/crm/pipelines/2026-03/deals", Ok("pipelines"));
+        check("GET", "/crm/owners/2026-03", Ok("owners"));
+        check("GET", "/account-info/v3/details", Ok("account"));
+        check("POST", "/oauth/2026-03/token", Ok("token"));
+    }
+
+    #[test]
+    fn other_paths_are_refused() {
+        check("GET", "/crm/objects/2025-09/contacts", Err(404));
+        check("GET", "/crm/objects/2026-3/contacts", Err(404));
+        check("GET", "/crm/objects/2026-03/butterflies", Err(400));
+        check("PUT", "/crm/objects/2026-03/contacts", Err(405));
+        check("POST", "/crm/objects/2026-03/contacts/batch/explode", Err(404));
+        check("GET", "/", Err(404));
+    }
+}

@@ -1,0 +1,10 @@
+//! Deterministic simulation: the real engine over a view in memory, two or three systems at the level of values, people,
+//! a lossy network and crashes; one seed for every choice; and a reference that judges the end in other words.
+
+mod oracle;
+mod rng;
+mod run;
+mod world;
+
+pub use rng::Rng;
+pub use run::{Options, Policy, Report, Sources, Violation, run};

@@ -1,0 +1,67 @@
+//! The reference, in other words than the engine: what people could see decides which final values are right.
+
+use super::world::EditSet;
+use crate::model::{SourceKind, Value};
+use crate::rules::ConflictPolicy;
+
+/// One edit by a person.
+#[derive(Debug, Clone)]
+pub struct Edited {
+    /// On which side.
+    pub side: usize,
+    /// Of which field.
+    pub field: usize,
+    /// The time that the side exposes.
+    pub time: i64,
+    /// The value.
+    pub value: Value,
+    /// The edits of the field that its author could see.
+    pub saw: EditSet,
+}
+
+/// Who wins a tie, and how times are compared.
+pub struct Order<'a> {
+    /// The policy; systems are named by their number.
+    pub policy: ConflictPolicy,
+    /// Number of a system of the policy.
+    pub side_of: &'a dyn Fn(crate::model::SystemId) -> usize,
+    /// Rank of a side, 0 = highest.
+    pub rank: &'a dyn Fn(usize) -> usize,
+    /// The coarsest step.
+    pub coarse: i64,
+    /// Are the exposed times those of the edits?
+    pub sources: &'a [SourceKind],
+}
+
+/// The final values that are right for a field.
+pub fn admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_>) -> Vec<Value> {
+    let newest_of = |side: usize| edits.iter().rev().find(|(_, edit)| edit.side == side);
+    if let ConflictPolicy::Owns(owner) = order.policy {
+        let owner = (order.side_of)(owner);
+        return vec![newest_of(owner).map_or(first.clone(), |(_, edit)| edit.value.clone())];
+    }
+    // Not seen by any later edit.
+    let open: Vec<&(usize, &Edited)> =
+        edits.iter().filter(|(id, _)| edits.iter().all(|(_, other)| other.saw & (1 << id) == 0)).collect();
+    if open.is_empty() {
+        return vec![first.clone()];
+    }
+    if let ConflictPolicy::Prefer(system) = order.policy {
+        let preferred = (order.side_of)(system);
+        if let Some((_, edit)) = open.iter().find(|(_, edit)| edit.side == preferred)
+            && order.sources.len() == 2
+        {
+            return vec![edit.value.clone()];
+        }
+    }
+    let exact = order.sources.iter().all(|source| *source != SourceKind::Polled);
+    if exact && order.sources.len() == 2 {
+        let key = |edit: &Edited| {
+            let floor = edit.time.div_euclid(order.coarse);
+            (floor, std::cmp::Reverse((order.rank)(edit.side)), edit.time)
+        };
+        let winner = open.iter().max_by_key(|(_, edit)| key(edit));
+        return winner.map(|(_, edit)| edit.value.clone()).into_iter().collect();
+    }
+    open.iter().map(|(_, edit)| edit.value.clone()).collect()
+}
