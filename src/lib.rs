@@ -5,6 +5,8 @@
 pub mod cli;
 pub mod codec;
 pub mod connector;
+#[cfg(feature = "daemon")]
+pub mod daemon;
 #[cfg(feature = "defects")]
 pub mod defects;
 pub mod engine;

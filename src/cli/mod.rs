@@ -1,6 +1,128 @@
-//! The command line.
+//! The command line: one file per command; here only what they share.
 
-/// Runs the command line and returns its exit code.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::from(2)
+mod backfill;
+mod check;
+mod context;
+mod demo;
+mod error;
+mod init;
+mod output;
+mod run;
+mod sandbox;
+mod status;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod verify;
+
+pub use context::Context;
+pub use error::{Blame, CliError, Exit};
+pub use output::Output;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Keeps HubSpot and Salesforce in true two-way sync.
+#[derive(Debug, Parser)]
+#[command(name = "syncline", version, disable_help_subcommand = true, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+struct Global {
+    /// The config.
+    #[arg(long, global = true, value_name = "FILE", default_value = "syncline.toml")]
+    config: PathBuf,
+    /// Print one JSON document for machines as the last line on stdout.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Trace on stderr; twice or three times for more. RUST_LOG overrides it.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show it at work: two sandboxes, a sync and a story. Needs nothing.
+    Demo(demo::DemoArgs),
+    /// Serve an emulated HubSpot and Salesforce.
+    Sandbox(sandbox::SandboxArgs),
+    /// Write a config to start from.
+    Init(init::InitArgs),
+    /// Check the config, the credentials and the mapping.
+    Check(check::CheckArgs),
+    /// Read everything once, link it and make it equal.
+    Backfill(backfill::BackfillArgs),
+    /// Keep it equal, live.
+    Run(run::RunArgs),
+    /// Show what a running sync is doing.
+    Status(status::StatusArgs),
+    /// Prove that both sides are equal, or list what differs.
+    Verify(verify::VerifyArgs),
+}
+
+/// Runs the command line of this process and returns its exit code.
+pub fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let json = args.iter().skip(1).take_while(|arg| *arg != "--").any(|arg| arg == "--json");
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error, json),
+    };
+    trace::start(cli.global.verbose);
+    let context = Context { config: cli.global.config, output: Output { json: cli.global.json } };
+    match dispatch(&cli.command, &context) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            error.print(context.output.json);
+            error.exit()
+        }
+    }
+}
+
+fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
+    match command {
+        Command::Demo(args) => demo::run(args, context),
+        Command::Sandbox(args) => sandbox::run(args, context),
+        Command::Init(args) => init::run(args, context),
+        Command::Check(args) => check::run(args, context),
+        Command::Backfill(args) => backfill::run(args, context),
+        Command::Run(args) => run::run(args, context),
+        Command::Status(args) => status::run(args, context),
+        Command::Verify(args) => verify::run(args, context),
+    }
+}
+
+/// Ends a call that was not understood, or that asked for help.
+fn refuse(error: &clap::Error, json: bool) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if json {
+        usage_error(error).print(true);
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(2)
+}
+
+/// A clap error as one of ours: its first line, without colours.
+fn usage_error(error: &clap::Error) -> CliError {
+    let text = error.to_string();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let message = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "there is no command",
+        _ => lines.next().unwrap_or("the call is not understood"),
+    };
+    let tip = lines.find_map(|line| line.strip_prefix("tip: ")).unwrap_or("see `syncline --help`");
+    CliError::usage("usage", message.strip_prefix("error: ").unwrap_or(message), tip)
 }

@@ -289,10 +289,15 @@ fn domain(text: &str) -> Value {
     let after_scheme = lower.split_once("://").map_or(lower.as_str(), |(_, rest)| rest);
     let host = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    let host = host.split_once(':').map_or(host, |(host, _)| host).trim_end_matches('.');
-    let mut host = trim(host);
-    while let Some(rest) = host.strip_prefix("www.") {
-        host = rest;
+    let mut host = host.split_once(':').map_or(host, |(host, _)| host);
+    loop {
+        // Taking one layer off may lay bare another.
+        let stripped = trim(host).trim_end_matches('.');
+        let stripped = stripped.strip_prefix("www.").unwrap_or(stripped);
+        if stripped == host {
+            break;
+        }
+        host = stripped;
     }
     if host.is_empty() { Value::Text(lower) } else { Value::Text(host.to_owned()) }
 }

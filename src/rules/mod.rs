@@ -1,6 +1,24 @@
 //! The compiled config: what is mirrored, how it maps, and who wins. Built from TOML (`config`) or in code
 //! ([`Rules::builder`]); checked completely when built, so that everything after can trust it.
 
+pub mod advice;
+mod builder;
+#[cfg(feature = "config")]
+pub mod config;
+mod error;
+mod fingerprint;
+mod nearest;
+mod policy;
+mod spec;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use builder::RulesBuilder;
+pub use error::{Fault, RulesError, RulesErrors};
+pub use policy::{ConflictSpec, LinkSpec, PolicyError};
+pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, SystemSpec, ValueRow};
+
 use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, Raw, SystemId, Value, ValueError};
 
 /// Everything that the engine must know about the systems and what is kept equal between them.
@@ -126,6 +144,23 @@ pub enum LinkPolicy {
 }
 
 impl Rules {
+    /// Rules in code, with the same checks as a config has.
+    pub fn builder() -> RulesBuilder {
+        RulesBuilder::default()
+    }
+
+    /// Sets what a system can do, once its connector is there to say so; the steps of moments follow. An unknown system is
+    /// left alone.
+    pub fn set_ability(&mut self, system: SystemId, ability: Ability) {
+        let Some(known) = self.systems.iter_mut().find(|known| known.id == system) else { return };
+        known.ability = ability;
+        for field in self.entities.iter_mut().flat_map(|entity| &mut entity.fields) {
+            if let FieldKind::DateTime { step_ms } = &mut field.kind {
+                *step_ms = builder::step_ms(&self.systems, &field.bindings);
+            }
+        }
+    }
+
     /// The system with this id.
     pub fn system(&self, id: SystemId) -> Option<&System> {
         self.systems.iter().find(|system| system.id == id)

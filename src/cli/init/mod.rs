@@ -1,0 +1,77 @@
+//! `syncline init`: a config to start from.
+
+mod files;
+mod ready;
+
+use super::{CliError, Context, Exit};
+use crate::rules::config;
+use files::{write_config, write_secret};
+use ready::Ready;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Options of `init`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct InitArgs {
+    /// Make it for a running sandbox, from the line that it printed; `-` reads that line from stdin.
+    #[arg(long, value_name = "READY.json")]
+    pub sandbox: Option<PathBuf>,
+    /// The file to write; the config's name unless told.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Overwrite a config that is already there.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Runs it.
+pub fn run(args: &InitArgs, context: &Context) -> Result<Exit, CliError> {
+    let out = args.out.as_ref().unwrap_or(&context.config);
+    if !args.force && out.symlink_metadata().is_ok() {
+        return Err(CliError::usage(
+            "exists",
+            format!("{} is already there", out.display()),
+            "name another file with --out, or overwrite it with --force",
+        ));
+    }
+    let mut written = vec![out.clone()];
+    let next = match &args.sandbox {
+        None => {
+            write_config(out, TEMPLATE, args.force)?;
+            "put your Salesforce address into it and the tokens into HUBSPOT_TOKEN and SALESFORCE_TOKEN; then"
+        }
+        Some(ready) => {
+            written.extend(sandbox(&Ready::read(ready)?, out, args.force)?);
+            "next"
+        }
+    };
+    context
+        .output
+        .document(&json!({ "written": written.iter().map(|path| path.display().to_string()).collect::<Vec<_>>() }));
+    context.output.say(format!("wrote {}", out.display()));
+    context.output.say(format!("{next}: syncline check --config {}", out.display()));
+    Ok(Exit::Equal)
+}
+
+/// Writes the config of a sandbox, its secrets beside it; returns the latter.
+fn sandbox(ready: &Ready, out: &Path, force: bool) -> Result<Vec<PathBuf>, CliError> {
+    let text = ready.config();
+    // What is written must be what is read; a strange ready line shows here.
+    config::parse(&text, out).map_err(|errors| {
+        let cause = errors.errors.first().map_or_else(String::new, ToString::to_string);
+        CliError::usage("ready", format!("the ready line gives no sound config: {cause}"), ready::MEND)
+    })?;
+    let folder = out.parent().unwrap_or(Path::new("")).join("secrets");
+    let secrets = [
+        write_secret(&folder, "hubspot.token", &ready.hubspot.token)?,
+        write_secret(&folder, "salesforce.token", &ready.salesforce.token)?,
+    ];
+    write_config(out, &text, force)?;
+    Ok(secrets.into())
+}
+
+/// The config to start from.
+pub(super) const TEMPLATE: &str = include_str!("syncline.toml");
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,3 @@
+//! Glue: the only place with a runtime, a wall clock and tasks.
+
+pub mod secrets;

@@ -1,0 +1,282 @@
+//! Advice before going live: do the rules fit what a system says about its own objects?
+
+use super::nearest::nearest;
+use super::{Binding, ConflictPolicy, Entity, Field, FieldBinding, Mode, Rules, System};
+use crate::model::{FieldKind, ObjectSchema, PropertySchema, PropertyType, Raw, SystemId, Value};
+
+/// Something about the rules that a system's schema brings to light.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Whether it can go on like that.
+    pub severity: Severity,
+    /// The system's name.
+    pub system: String,
+    /// Where, in the words of a config: `entities.person.fields.phone.salesforce`.
+    pub at: String,
+    /// What, one sentence without a full stop.
+    pub message: String,
+    /// What to do about it.
+    pub mend: String,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// It cannot go on like that.
+    Error,
+    /// Some records may become problems.
+    Warning,
+}
+
+/// Compares the rules with what a system says about its objects. `objects` are those of the rules that the system knows;
+/// one that is not among them is missing there. In the order of the rules.
+pub fn check_schema(rules: &Rules, system: SystemId, objects: &[ObjectSchema]) -> Vec<Finding> {
+    let Some(system) = rules.system(system) else { return Vec::new() };
+    let mut findings = Vec::new();
+    for entity in &rules.entities {
+        let Some(binding) = entity.binding(system.id) else { continue };
+        let at = format!("entities.{}", entity.name);
+        let mut check = Check { system, entity, binding, at, findings: &mut findings };
+        match objects.iter().find(|object| object.object == binding.object) {
+            Some(object) => check.object(object),
+            None => check.error(
+                &format!("at.{}.object", system.name),
+                format!("{} has no object `{}`, or the credential cannot see it", system.name, binding.object),
+                "name an object that is there, or grant the credential access to it".to_owned(),
+            ),
+        }
+    }
+    findings
+}
+
+struct Check<'a> {
+    system: &'a System,
+    entity: &'a Entity,
+    binding: &'a Binding,
+    at: String,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Check<'_> {
+    fn error(&mut self, at: &str, message: String, mend: String) {
+        self.push(Severity::Error, at, message, mend);
+    }
+
+    fn warn(&mut self, at: &str, message: String, mend: String) {
+        self.push(Severity::Warning, at, message, mend);
+    }
+
+    fn push(&mut self, severity: Severity, at: &str, message: String, mend: String) {
+        let (system, at) = (self.system.name.clone(), format!("{}.{at}", self.at));
+        self.findings.push(Finding { severity, system, at, message, mend });
+    }
+
+    fn object(&mut self, object: &ObjectSchema) {
+        self.external_id(object);
+        let entity = self.entity;
+        for (field, binding) in entity.fields_at(self.system.id) {
+            let at = format!("fields.{}.{}", field.name, self.system.name);
+            match object.property(&binding.property) {
+                Some(property) => self.property(&at, field, binding, property),
+                None => self.missing(&at, &binding.property, object),
+            }
+        }
+        if self.binding.create {
+            self.required(object);
+        }
+    }
+
+    fn missing(&mut self, at: &str, name: &str, object: &ObjectSchema) {
+        let mend = match nearest(name, object.properties.iter().map(|property| &*property.name)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "name a property that is there, create it, or grant the credential access to it".to_owned(),
+        };
+        self.error(at, format!("{} has no property `{name}` on {}", self.system.name, object.object), mend);
+    }
+
+    fn external_id(&mut self, object: &ObjectSchema) {
+        let Some(name) = &self.binding.external_id else { return };
+        let at = format!("at.{}.external_id", self.system.name);
+        let place = format!("{}'s {}.{name}", self.system.name, object.object);
+        let make = "with \"unique\" and, in Salesforce, \"external id\"";
+        let Some(property) = object.property(name) else {
+            return self.error(
+                &at,
+                format!("{place}, which is to hold our external id, is not there"),
+                format!("create it as a text property {make}, or set external_id = false (nothing is created then)"),
+            );
+        };
+        if property.kind != PropertyType::Text {
+            self.error(&at, format!("{place} is to hold our external id, but is no text"), format!("make one {make}"));
+        } else if !property.unique {
+            let message = format!("{place} is to hold our external id, but is not unique");
+            self.error(&at, message, format!("create another as text {make}: most systems fix this at creation"));
+        } else if self.binding.create && !property.writable {
+            let message = format!("{place} is to hold our external id, but cannot be written");
+            self.error(&at, message, "grant the credential write access to it".to_owned());
+        }
+    }
+
+    fn property(&mut self, at: &str, field: &Field, binding: &FieldBinding, property: &PropertySchema) {
+        let written = self.system.mode == Mode::ReadWrite && field.conflict != ConflictPolicy::Owns(self.system.id);
+        if written && !property.writable {
+            self.error(
+                at,
+                format!("{}'s `{}` cannot be written", self.system.name, property.name),
+                format!("set conflict = \"{} owns\" to only read it, or grant the credential access", self.system.name),
+            );
+        }
+        self.kind(at, field, property);
+        if field.kind == FieldKind::Enum && !property.options.is_empty() {
+            self.options(at, binding, property);
+        }
+        if let Some(default) = binding.default.as_ref().filter(|_| written) {
+            self.default(at, field, binding, default, property);
+        }
+    }
+
+    fn kind(&mut self, at: &str, field: &Field, property: &PropertySchema) {
+        let place = format!("{}'s `{}` is {}", self.system.name, property.name, describe(property.kind));
+        match fit(&field.kind, property.kind) {
+            Fit::Well => {}
+            Fit::Mostly(doubt) => {
+                let mend = "leave it if its values are like that".to_owned();
+                self.warn(at, format!("{place}, the field {}: {doubt}", field.kind.name()), mend);
+            }
+            Fit::Not => {
+                let mend = match types_for(property.kind) {
+                    "" => "take this property out of the config".to_owned(),
+                    types => format!("use type {types} and properties of one type in all systems"),
+                };
+                self.error(at, format!("{place}, which a field of type {} cannot be", field.kind.name()), mend);
+            }
+        }
+    }
+
+    /// The value map and the system's options name each other.
+    fn options(&mut self, at: &str, binding: &FieldBinding, property: &PropertySchema) {
+        let mut reported: Vec<&str> = Vec::new();
+        for (_, theirs) in &binding.values {
+            if !property.options.contains(theirs) && !reported.contains(&&**theirs) {
+                reported.push(theirs);
+                let mend = match nearest(theirs, property.options.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("name one of {}", property.options.join(", ")),
+                };
+                self.error(at, format!("{}'s `{}` has no option `{theirs}`", self.system.name, property.name), mend);
+            }
+        }
+        let unmapped: Vec<&str> = property
+            .options
+            .iter()
+            .filter(|option| !binding.values.is_empty() && !binding.values.iter().any(|(_, theirs)| theirs == *option))
+            .map(String::as_str)
+            .collect();
+        if !unmapped.is_empty() {
+            self.warn(
+                at,
+                format!("the value map leaves out {}'s {}", self.system.name, unmapped.join(", ")),
+                "add rows for them, or their records keep this field as a problem".to_owned(),
+            );
+        }
+    }
+
+    fn default(&mut self, at: &str, field: &Field, binding: &FieldBinding, default: &Value, property: &PropertySchema) {
+        let Raw::Text(text) = field.write(binding, default) else { return };
+        let too_long = property.length.is_some_and(|length| text.chars().count() > length as usize);
+        let no_option = binding.values.is_empty() && !property.options.is_empty() && !property.options.contains(&text);
+        let place = format!("{}'s `{}`", self.system.name, property.name);
+        if too_long {
+            let mend = "shorten it".to_owned();
+            self.error(at, format!("the default `{text}` is longer than {place} can hold"), mend);
+        } else if no_option {
+            let mend = format!("use one of {}", property.options.join(", "));
+            self.error(at, format!("the default `{text}` is no option of {place}"), mend);
+        }
+    }
+
+    /// What the system wants on a create has a source.
+    fn required(&mut self, object: &ObjectSchema) {
+        let (entity, system) = (self.entity, self.system);
+        let at_object = format!("at.{}.object", system.name);
+        let required = object.properties.iter().filter(|property| property.required && property.writable);
+        for property in required.filter(|property| self.binding.external_id.as_ref() != Some(&property.name)) {
+            let name = &property.name;
+            match entity.fields_at(system.id).find(|(_, binding)| binding.property == *name) {
+                None => self.error(
+                    &at_object,
+                    format!("{} wants `{name}` on each new {}, but no field writes it", system.name, object.object),
+                    format!("add a field with {} = \"{name}\", or take {} out of `create`", system.name, system.name),
+                ),
+                Some((field, binding)) if binding.default.is_none() => self.warn(
+                    &format!("fields.{}.{}", field.name, system.name),
+                    format!("{} wants `{name}` on each new {}", system.name, object.object),
+                    format!(
+                        "add default = {{ {} = \"...\" }}, or records without it are not created there",
+                        system.name
+                    ),
+                ),
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// How a field type sits on a property type.
+enum Fit {
+    Well,
+    Mostly(&'static str),
+    Not,
+}
+
+fn fit(kind: &FieldKind, property: PropertyType) -> Fit {
+    use FieldKind as F;
+    use PropertyType as P;
+    match (kind, property) {
+        (_, P::Other) => Fit::Mostly("we do not know that type"),
+        (F::Text | F::Email | F::Phone | F::Domain | F::Enum, P::Text)
+        | (F::Decimal { .. }, P::Number)
+        | (F::Bool, P::Bool)
+        | (F::Date, P::Date)
+        | (F::DateTime { .. }, P::DateTime)
+        | (F::Enum, P::Enumeration) => Fit::Well,
+        (F::Text, P::Enumeration) => Fit::Mostly("only its options can be written"),
+        (F::Text, P::MultiEnumeration) => Fit::Mostly("several options are one text"),
+        (F::Text, P::Reference) => Fit::Mostly("ids mean nothing in another system"),
+        (F::Decimal { .. } | F::Bool | F::Date | F::DateTime { .. }, P::Text) => {
+            Fit::Mostly("other texts are reported as problems")
+        }
+        (F::Bool, P::Enumeration) => Fit::Mostly("options other than true and false are reported as problems"),
+        (F::Date, P::DateTime) => Fit::Mostly("moments other than midnight UTC are reported as problems"),
+        _ => Fit::Not,
+    }
+}
+
+fn describe(kind: PropertyType) -> &'static str {
+    match kind {
+        PropertyType::Text => "text",
+        PropertyType::Number => "a number",
+        PropertyType::Bool => "true or false",
+        PropertyType::Date => "a date",
+        PropertyType::DateTime => "a moment",
+        PropertyType::Enumeration => "one of its options",
+        PropertyType::MultiEnumeration => "several of its options",
+        PropertyType::Reference => "a reference to another record",
+        PropertyType::Other => "of a type of its own",
+    }
+}
+
+fn types_for(kind: PropertyType) -> &'static str {
+    match kind {
+        PropertyType::Text | PropertyType::MultiEnumeration | PropertyType::Reference => "\"text\"",
+        PropertyType::Number => "\"decimal\"",
+        PropertyType::Bool => "\"bool\"",
+        PropertyType::Date => "\"date\"",
+        PropertyType::DateTime => "\"datetime\"",
+        PropertyType::Enumeration => "\"enum\"",
+        PropertyType::Other => "",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+use super::*;
+use crate::model::{Ability, BatchLimits, SourceKind};
+use crate::rules::{ConflictSpec, CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ValueRow};
+
+fn rules(field: FieldSpec) -> Rules {
+    let batch = BatchLimits { read: 1, read_history: 1, write: 1 };
+    let ability = Ability {
+        source: SourceKind::Polled,
+        resolution_ms: 1,
+        stray_ms: 0,
+        lag_ms: 0,
+        batch,
+        upsert: true,
+        lookups: None,
+    };
+    Rules::builder()
+        .system("a", ability.clone())
+        .system("b", ability)
+        .entity(
+            EntitySpec::new("person")
+                .at_with_id("a", "people", "our_id")
+                .at_with_id("b", "Person", "our_id")
+                .match_by("x")
+                .create(CreateSpec::Everywhere)
+                .field(field),
+        )
+        .build()
+        .unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn field(kind: FieldKind) -> FieldSpec {
+    FieldSpec::new("x", kind).at("a", "x").at("b", "X")
+}
+
+fn property(name: &str, kind: PropertyType) -> PropertySchema {
+    PropertySchema {
+        name: name.into(),
+        label: name.into(),
+        kind,
+        writable: true,
+        required: false,
+        unique: name == "our_id",
+        length: None,
+        options: Vec::new(),
+    }
+}
+
+/// What is found in system a, whose object has our id and `properties`: `[severity] at: message; mend`.
+fn found(field: FieldSpec, properties: impl IntoIterator<Item = PropertySchema>) -> Vec<String> {
+    let mut all = vec![property("our_id", PropertyType::Text)];
+    for property in properties {
+        all.retain(|other| other.name != property.name);
+        all.push(property);
+    }
+    let object = ObjectSchema { object: "people".into(), properties: all };
+    let findings = check_schema(&rules(field), SystemId::of("a"), &[object]);
+    findings.iter().map(|f| format!("[{:?}] {}: {}; {}", f.severity, f.at, f.message, f.mend)).collect()
+}
+
+fn check(found: &[String], wanted: &[&[&str]]) {
+    assert_eq!(found.len(), wanted.len(), "{found:#?}");
+    for (found, parts) in found.iter().zip(wanted) {
+        parts.iter().for_each(|part| assert!(found.contains(part), "{part:?} in {found}"));
+    }
+}
+
+#[test]
+fn what_fits_is_silent() {
+    check(&found(field(FieldKind::Text), [property("x", PropertyType::Text)]), &[]);
+}
+
+#[test]
+fn a_missing_object_or_property_is_an_error() {
+    let findings = check_schema(&rules(field(FieldKind::Text)), SystemId::of("a"), &[]);
+    assert_eq!(findings.len(), 1);
+    assert_eq!((findings[0].severity, &*findings[0].at), (Severity::Error, "entities.person.at.a.object"));
+    check(
+        &found(
+            FieldSpec::new("x", FieldKind::Text).at("a", "frstname").at("b", "X"),
+            [property("firstname", PropertyType::Text)],
+        ),
+        &[&["[Error] entities.person.fields.x.a:", "no property `frstname`", "did you mean `firstname`?"]],
+    );
+}
+
+#[test]
+fn a_property_that_cannot_be_written_can_still_be_owned() {
+    let read_only = || PropertySchema { writable: false, ..property("x", PropertyType::Text) };
+    check(&found(field(FieldKind::Text), [read_only()]), &[&["[Error]", "cannot be written", "\"a owns\""]]);
+    check(&found(field(FieldKind::Text).conflict(ConflictSpec::Owns("a".into())), [read_only()]), &[]);
+}
+
+#[test]
+fn our_external_id_is_unique_text() {
+    let x = || property("x", PropertyType::Text);
+    let id = || property("our_id", PropertyType::Text);
+    let object = ObjectSchema { object: "people".into(), properties: vec![x()] };
+    let missing = check_schema(&rules(field(FieldKind::Text)), SystemId::of("a"), &[object]);
+    assert!(missing.len() == 1 && missing[0].message.contains("is not there"), "{missing:?}");
+    for (id, part) in [
+        (PropertySchema { unique: false, ..id() }, "not unique"),
+        (PropertySchema { kind: PropertyType::Number, ..id() }, "is no text"),
+        (PropertySchema { writable: false, ..id() }, "cannot be written"),
+    ] {
+        check(&found(field(FieldKind::Text), [x(), id]), &[&["[Error] entities.person.at.a.external_id", part]]);
+    }
+}
+
+#[test]
+fn types_must_fit() {
+    for (kind, property_type, wanted) in [
+        (FieldKind::Decimal { scale: None }, PropertyType::Number, None),
+        (FieldKind::Decimal { scale: None }, PropertyType::Text, Some("[Warning]")),
+        (FieldKind::Text, PropertyType::Number, Some("[Error]")),
+        (FieldKind::Date, PropertyType::DateTime, Some("midnight UTC")),
+        (FieldKind::DateTime { step_ms: 1 }, PropertyType::Date, Some("[Error]")),
+        (FieldKind::Bool, PropertyType::Date, Some("use type \"date\"")),
+        (FieldKind::Enum, PropertyType::MultiEnumeration, Some("[Error]")),
+    ] {
+        let found = found(field(kind.clone()), [property("x", property_type)]);
+        match wanted {
+            Some(part) => check(&found, &[&[part]]),
+            None => check(&found, &[]),
+        }
+    }
+}
+
+#[test]
+fn a_value_map_and_the_options_name_each_other() {
+    let options = vec!["new".to_owned(), "won".to_owned(), "lost".to_owned()];
+    let x = PropertySchema { options, ..property("x", PropertyType::Enumeration) };
+    let field = field(FieldKind::Enum)
+        .value(ValueRow::default().at("a", "new").at("b", "New"))
+        .value(ValueRow::default().at("a", "wonn").at("b", "Won"));
+    check(
+        &found(field, [x]),
+        &[&["[Error]", "no option `wonn`", "did you mean `won`?"], &["[Warning]", "leaves out a's won, lost"]],
+    );
+}
+
+#[test]
+fn defaults_must_be_storable() {
+    let default = |text: &str| DefaultSpec::Everywhere(Raw::Text(text.into()));
+    let short = PropertySchema { length: Some(3), ..property("x", PropertyType::Text) };
+    check(&found(field(FieldKind::Text).default(default("long")), [short.clone()]), &[&["[Error]", "longer than"]]);
+    check(&found(field(FieldKind::Text).default(default("ok")), [short]), &[]);
+    let options = PropertySchema { options: vec!["new".into()], ..property("x", PropertyType::Enumeration) };
+    check(&found(field(FieldKind::Enum).default(default("old")), [options]), &[&["[Error]", "is no option"]]);
+}
+
+#[test]
+fn what_a_create_needs_has_a_source() {
+    let required = |name: &str| PropertySchema { required: true, ..property(name, PropertyType::Text) };
+    let x = || property("x", PropertyType::Text);
+    check(
+        &found(field(FieldKind::Text), [x(), required("y")]),
+        &[&["[Error] entities.person.at.a.object", "wants `y`", "a = \"y\""]],
+    );
+    check(&found(field(FieldKind::Text), [required("x")]), &[&["[Warning]", "wants `x`", "add default"]]);
+    let default = DefaultSpec::Everywhere(Raw::Text("?".into()));
+    check(&found(field(FieldKind::Text).default(default), [required("x"), required("our_id")]), &[]);
+}

@@ -1,0 +1,438 @@
+//! From names to [`Rules`]: everything is checked here, in one pass, so that nothing after has to.
+
+use super::error::{Fault, RulesError, RulesErrors};
+use super::nearest::nearest;
+use super::spec::{CreateSpec, EntitySpec, FieldSpec, SystemSpec};
+use super::{
+    Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, Rules, StampPolicy,
+    System, values,
+};
+use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, SystemId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rules in the making.
+#[derive(Debug, Clone, Default)]
+pub struct RulesBuilder {
+    systems: Vec<SystemSpec>,
+    entities: Vec<EntitySpec>,
+    rank: Vec<String>,
+    conflict: ConflictSpec,
+    on_link: LinkSpec,
+}
+
+impl RulesBuilder {
+    /// Adds a system that may be written to.
+    #[must_use]
+    pub fn system(self, name: impl Into<String>, ability: Ability) -> Self {
+        self.system_with(SystemSpec { name: name.into(), ability, mode: Mode::ReadWrite })
+    }
+
+    /// Adds a system.
+    #[must_use]
+    pub fn system_with(mut self, system: SystemSpec) -> Self {
+        self.systems.push(system);
+        self
+    }
+
+    /// Ranks the systems, the highest first; those not named follow by the alphabet.
+    #[must_use]
+    pub fn rank(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.rank = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Who wins a conflict where neither entity nor field says so. `latest` if not told.
+    #[must_use]
+    pub fn conflict(mut self, conflict: ConflictSpec) -> Self {
+        self.conflict = conflict;
+        self
+    }
+
+    /// What a first link does where neither entity nor field says so. `fill blanks` if not told.
+    #[must_use]
+    pub fn on_link(mut self, on_link: LinkSpec) -> Self {
+        self.on_link = on_link;
+        self
+    }
+
+    /// Adds an entity.
+    #[must_use]
+    pub fn entity(mut self, entity: EntitySpec) -> Self {
+        self.entities.push(entity);
+        self
+    }
+
+    /// Checks everything and compiles it.
+    ///
+    /// # Errors
+    /// All that is wrong, in one pass.
+    pub fn build(self) -> Result<Rules, RulesErrors> {
+        let mut checks = Checks { systems: Vec::new(), faults: Vec::new() };
+        checks.systems = self.compile_systems(&mut checks.faults);
+        checks.system("conflict", self.conflict.system());
+        checks.system("on_link", self.on_link.system());
+        if self.entities.is_empty() {
+            checks.fault("entities", Fault::NoEntities);
+        }
+        checks.names("entities", "an entity", self.entities.iter().map(|entity| &*entity.name), |n| EntityId::of(n).0);
+        let mut objects = BTreeMap::new();
+        let entities =
+            self.entities.iter().map(|spec| EntityCheck::new(&self, spec, &mut checks).compile(&mut objects)).collect();
+        if checks.faults.is_empty() {
+            Ok(Rules { systems: checks.systems, entities })
+        } else {
+            Err(RulesErrors(checks.faults))
+        }
+    }
+
+    /// The systems by rank.
+    fn compile_systems(&self, faults: &mut Vec<RulesError>) -> Vec<System> {
+        let mut checks = Checks { systems: Vec::new(), faults: std::mem::take(faults) };
+        if self.systems.len() < 2 {
+            checks.fault("systems", Fault::FewSystems { found: self.systems.len() });
+        }
+        checks.names("systems", "a system", self.systems.iter().map(|system| &*system.name), |n| SystemId::of(n).0);
+        for spec in &self.systems {
+            if RESERVED.contains(&&*spec.name) {
+                checks.fault(format!("systems.{}", spec.name), Fault::ReservedName { name: spec.name.clone() });
+            }
+            checks.systems.push(System {
+                id: SystemId::of(&spec.name),
+                name: spec.name.clone(),
+                mode: spec.mode,
+                ability: spec.ability.clone(),
+            });
+        }
+        for (index, name) in self.rank.iter().enumerate() {
+            checks.system(format!("rank[{index}]"), Some(name));
+            if self.rank[..index].contains(name) {
+                checks.fault(format!("rank[{index}]"), Fault::Twice { what: "system", name: name.clone() });
+            }
+        }
+        let rank = |name: &str| self.rank.iter().position(|ranked| ranked == name).unwrap_or(self.rank.len());
+        checks.systems.sort_by(|a, b| rank(&a.name).cmp(&rank(&b.name)).then_with(|| a.name.cmp(&b.name)));
+        *faults = checks.faults;
+        checks.systems
+    }
+}
+
+/// The systems, once known, and the faults found so far.
+pub(super) struct Checks {
+    pub(super) systems: Vec<System>,
+    faults: Vec<RulesError>,
+}
+
+impl Checks {
+    pub(super) fn fault(&mut self, at: impl Into<String>, fault: Fault) {
+        self.faults.push(RulesError { at: at.into(), fault });
+    }
+
+    /// Does `name` name a system? No name is fine.
+    fn system(&mut self, at: impl Into<String>, name: Option<&str>) -> bool {
+        let Some(name) = name.filter(|name| self.find(name).is_none()) else { return true };
+        let near = nearest(name, self.systems.iter().map(|system| &*system.name)).map(str::to_owned);
+        let known = self.systems.iter().map(|system| system.name.clone()).collect();
+        self.fault(at, Fault::UnknownSystem { name: name.to_owned(), near, known });
+        false
+    }
+
+    fn find(&self, name: &str) -> Option<&System> {
+        self.systems.iter().find(|system| system.name == name)
+    }
+
+    /// Names are well formed, and neither they nor their ids repeat.
+    fn names<'a>(
+        &mut self,
+        at: &str,
+        what: &'static str,
+        names: impl Iterator<Item = &'a str>,
+        id: impl Fn(&str) -> u32,
+    ) {
+        let mut seen = BTreeMap::new();
+        for name in names {
+            let at = format!("{at}.{name}");
+            if !is_name(name) {
+                self.fault(at, Fault::BadName { what, name: name.to_owned() });
+                continue;
+            }
+            match seen.insert(id(name), name) {
+                Some(other) if other == name => self.fault(at, Fault::Twice { what, name: name.to_owned() }),
+                Some(other) => {
+                    self.fault(at, Fault::SameId { what, name: name.to_owned(), other: other.to_owned() });
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+/// One entity under check.
+struct EntityCheck<'a> {
+    rules: &'a RulesBuilder,
+    spec: &'a EntitySpec,
+    at: String,
+    checks: &'a mut Checks,
+}
+
+impl<'a> EntityCheck<'a> {
+    fn new(rules: &'a RulesBuilder, spec: &'a EntitySpec, checks: &'a mut Checks) -> Self {
+        Self { rules, spec, at: format!("entities.{}", spec.name), checks }
+    }
+
+    fn compile(mut self, objects: &mut BTreeMap<(SystemId, String), String>) -> Entity {
+        let spec = self.spec;
+        self.policy("conflict", spec.conflict.as_ref().and_then(ConflictSpec::system));
+        self.policy("on_link", spec.on_link.as_ref().and_then(LinkSpec::system));
+        let mut bindings = self.bindings(objects);
+        self.create(&mut bindings);
+        let fields_at = format!("{}.fields", self.at);
+        if spec.fields.is_empty() {
+            self.checks.fault(&self.at, Fault::NoFields);
+        }
+        self.checks.names(&fields_at, "a field", spec.fields.iter().map(|f| &*f.name), |name| FieldId::of(name).0);
+        let mut taken = BTreeMap::new();
+        let mut fields: Vec<Field> = spec.fields.iter().map(|field| self.field(field, &bindings, &mut taken)).collect();
+        fields.sort_by_key(|field| field.id);
+        let match_keys = self.match_keys();
+        Entity {
+            id: EntityId::of(&spec.name),
+            name: spec.name.clone(),
+            bindings,
+            fields,
+            match_keys,
+            stamp: StampPolicy::OnCreate,
+        }
+    }
+
+    /// The entity's own policy names a system in which it lives.
+    fn policy(&mut self, option: &str, system: Option<&str>) {
+        let at = format!("{}.{option}", self.at);
+        let lives = |name: &str| self.spec.objects.iter().any(|object| object.system == name);
+        if self.checks.system(&at, system)
+            && let Some(name) = system.filter(|name| !lives(name))
+        {
+            self.checks.fault(at, Fault::NoObject { system: name.to_owned() });
+        }
+    }
+
+    fn bindings(&mut self, objects: &mut BTreeMap<(SystemId, String), String>) -> Vec<Binding> {
+        let mut bindings: Vec<Binding> = Vec::new();
+        for object in &self.spec.objects {
+            let at = format!("{}.at.{}", self.at, object.system);
+            if !self.checks.system(&at, Some(&object.system)) {
+                continue;
+            }
+            let system = SystemId::of(&object.system);
+            if bindings.iter().any(|binding| binding.system == system) {
+                self.checks.fault(&at, Fault::Twice { what: "system", name: object.system.clone() });
+            }
+            if object.object.trim().is_empty() {
+                self.checks.fault(format!("{at}.object"), Fault::Blank { what: "the object" });
+            } else if let Some(by) = objects.insert((system, object.object.clone()), self.spec.name.clone())
+                && by != self.spec.name
+            {
+                let (system, object) = (object.system.clone(), object.object.clone());
+                self.checks.fault(format!("{at}.object"), Fault::ObjectTaken { system, object, by });
+            }
+            if object.external_id.as_ref().is_some_and(|id| id.trim().is_empty()) {
+                self.checks.fault(format!("{at}.external_id"), Fault::Blank { what: "the external id" });
+            }
+            bindings.push(Binding {
+                system,
+                object: object.object.clone(),
+                object_id: ObjectId::of(&object.object),
+                create: false,
+                external_id: object.external_id.clone(),
+            });
+        }
+        if self.spec.objects.len() < 2 {
+            self.checks.fault(&self.at, Fault::FewObjects { found: self.spec.objects.len() });
+        }
+        bindings.sort_by_key(|binding| self.checks.systems.iter().position(|system| system.id == binding.system));
+        bindings
+    }
+
+    /// Sets where records are created.
+    fn create(&mut self, bindings: &mut [Binding]) {
+        let at = format!("{}.create", self.at);
+        let keyed = self.spec.fields.iter().any(|field| {
+            self.spec.match_keys.contains(&field.name) && matches!(field.kind, FieldKind::Email | FieldKind::Domain)
+        });
+        if self.spec.match_keys.is_empty() && self.spec.create.is_none() {
+            self.checks.fault(&self.at, Fault::NoWayToLink);
+        }
+        if let Some(CreateSpec::At(names)) = &self.spec.create {
+            for (index, name) in names.iter().enumerate() {
+                let at = format!("{at}[{index}]");
+                if !self.checks.system(&at, Some(name)) {
+                } else if !bindings.iter().any(|binding| binding.system == SystemId::of(name)) {
+                    self.checks.fault(at, Fault::NoObject { system: name.clone() });
+                } else if names[..index].contains(name) {
+                    self.checks.fault(at, Fault::Twice { what: "system", name: name.clone() });
+                }
+            }
+        }
+        for binding in bindings {
+            let Some(system) = self.checks.systems.iter().find(|system| system.id == binding.system).cloned() else {
+                continue;
+            };
+            let (writable, has_id) = (system.mode == Mode::ReadWrite, binding.external_id.is_some());
+            binding.create = writable
+                && has_id
+                && match &self.spec.create {
+                    None => keyed,
+                    Some(CreateSpec::Everywhere) => true,
+                    Some(CreateSpec::Nowhere) => false,
+                    Some(CreateSpec::At(names)) => names.contains(&system.name),
+                };
+            match &self.spec.create {
+                Some(CreateSpec::At(names)) if names.contains(&system.name) && !writable => {
+                    self.checks.fault(&at, Fault::CreateReadOnly { system: system.name });
+                }
+                Some(CreateSpec::At(names)) if names.contains(&system.name) && !has_id => {
+                    self.checks.fault(&at, Fault::CreateWithoutId { system: system.name });
+                }
+                Some(CreateSpec::Everywhere) if writable && !has_id => {
+                    self.checks.fault(&at, Fault::CreateWithoutId { system: system.name });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn field(
+        &mut self,
+        spec: &'a FieldSpec,
+        objects: &[Binding],
+        taken: &mut BTreeMap<(SystemId, &'a str), &'a str>,
+    ) -> Field {
+        let at = format!("{}.fields.{}", self.at, spec.name);
+        let mut bindings: Vec<FieldBinding> = Vec::new();
+        for (name, property) in &spec.properties {
+            let at = format!("{at}.{name}");
+            if !self.checks.system(&at, Some(name)) {
+                continue;
+            }
+            let system = SystemId::of(name);
+            let Some(object) = objects.iter().find(|object| object.system == system) else {
+                self.checks.fault(at, Fault::NoObject { system: name.clone() });
+                continue;
+            };
+            if bindings.iter().any(|binding| binding.system == system) {
+                self.checks.fault(&at, Fault::Twice { what: "system", name: name.clone() });
+                continue;
+            }
+            if property.trim().is_empty() {
+                self.checks.fault(&at, Fault::Blank { what: "the property" });
+            } else if object.external_id.as_ref() == Some(property) {
+                let (system, property) = (name.clone(), property.clone());
+                self.checks.fault(&at, Fault::PropertyIsExternalId { system, property });
+            } else if let Some(by) = taken.insert((system, property), &spec.name) {
+                let (system, property, by) = (name.clone(), property.clone(), by.to_owned());
+                self.checks.fault(&at, Fault::PropertyTaken { system, property, by });
+            }
+            bindings.push(FieldBinding { system, property: property.clone(), values: Vec::new(), default: None });
+        }
+        if spec.properties.len() < 2 {
+            self.checks.fault(&at, Fault::FewProperties { found: spec.properties.len() });
+        }
+        bindings.sort_by_key(|binding| self.checks.systems.iter().position(|system| system.id == binding.system));
+        let kind = self.kind(spec, &at, &bindings);
+        values::compile(spec, &kind, &at, &mut bindings, self.checks);
+        let conflict = self.conflict(spec, &at, &bindings);
+        let on_link = self.link(spec, &at, &bindings);
+        Field { id: FieldId::of(&spec.name), name: spec.name.clone(), kind, bindings, conflict, on_link }
+    }
+
+    /// The kind, with the step of a moment set to the coarsest of its systems.
+    fn kind(&mut self, spec: &FieldSpec, at: &str, bindings: &[FieldBinding]) -> FieldKind {
+        match spec.kind {
+            FieldKind::DateTime { .. } => FieldKind::DateTime { step_ms: step_ms(&self.checks.systems, bindings) },
+            FieldKind::Decimal { scale: Some(scale) } if scale > 28 => {
+                self.checks.fault(format!("{at}.scale"), Fault::Scale { scale });
+                FieldKind::Decimal { scale: None }
+            }
+            _ => spec.kind.clone(),
+        }
+    }
+
+    /// The field's own policy must fit it; one that it inherits is left out where it names a system that the field does
+    /// not live in, unless that system would own it.
+    fn conflict(&mut self, spec: &FieldSpec, at: &str, bindings: &[FieldBinding]) -> ConflictPolicy {
+        let at = format!("{at}.conflict");
+        let own = spec.conflict.as_ref();
+        let policy = own.or(self.spec.conflict.as_ref()).unwrap_or(&self.rules.conflict);
+        let Some(system) = policy.system() else { return policy.compile() };
+        let lives = bindings.iter().any(|binding| binding.system == SystemId::of(system));
+        if own.is_some() && !self.checks.system(&at, Some(system)) || self.checks.find(system).is_none() || lives {
+            return policy.compile();
+        }
+        if own.is_some() || matches!(policy, ConflictSpec::Owns(_)) {
+            self.checks.fault(at, Fault::PolicyElsewhere { policy: policy.to_string(), system: system.to_owned() });
+        }
+        ConflictPolicy::Latest
+    }
+
+    fn link(&mut self, spec: &FieldSpec, at: &str, bindings: &[FieldBinding]) -> LinkPolicy {
+        let at = format!("{at}.on_link");
+        let own = spec.on_link.as_ref();
+        let policy = own.or(self.spec.on_link.as_ref()).unwrap_or(&self.rules.on_link);
+        let Some(system) = policy.system() else { return policy.compile() };
+        let lives = bindings.iter().any(|binding| binding.system == SystemId::of(system));
+        if own.is_some() && !self.checks.system(&at, Some(system)) || self.checks.find(system).is_none() || lives {
+            return policy.compile();
+        }
+        if own.is_some() {
+            self.checks.fault(at, Fault::PolicyElsewhere { policy: policy.to_string(), system: system.to_owned() });
+        }
+        LinkPolicy::FillBlanks
+    }
+
+    fn match_keys(&mut self) -> Vec<FieldId> {
+        let mut seen = BTreeSet::new();
+        for (index, key) in self.spec.match_keys.iter().enumerate() {
+            let at = format!("{}.match[{index}]", self.at);
+            if !self.spec.fields.iter().any(|field| field.name == *key) {
+                let near = nearest(key, self.spec.fields.iter().map(|field| &*field.name)).map(str::to_owned);
+                self.checks.fault(at, Fault::UnknownKey { key: key.clone(), near });
+            } else if !seen.insert(key) {
+                self.checks.fault(at, Fault::Twice { what: "match key", name: key.clone() });
+            }
+        }
+        self.spec.match_keys.iter().map(|key| FieldId::of(key)).collect()
+    }
+}
+
+/// The coarsest step of the times that a field's systems can hold.
+pub(super) fn step_ms(systems: &[System], bindings: &[FieldBinding]) -> i64 {
+    let holds = |system: &&System| bindings.iter().any(|binding| binding.system == system.id);
+    systems.iter().filter(holds).map(|system| system.ability.resolution_ms).max().unwrap_or(1).max(1)
+}
+
+/// 1 to 64 letters, digits, `_` and `-`.
+fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+/// Words that no system can be named: the options that stand beside system names, those planned, and words of policies.
+pub(crate) const RESERVED: [&str; 19] = [
+    "type",
+    "conflict",
+    "on_link",
+    "default",
+    "scale",
+    "values",
+    "is",
+    "group",
+    "direction",
+    "transform",
+    "required",
+    "timeout",
+    "scope",
+    "label",
+    "prefer",
+    "owns",
+    "unless",
+    "latest",
+    "review",
+];

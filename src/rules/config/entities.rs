@@ -1,0 +1,226 @@
+//! `[entities.NAME]` and their fields.
+
+use super::error::Problems;
+use super::reader::{Node, Section};
+use super::settings::SystemSettings;
+use crate::model::{FieldKind, Raw};
+use crate::rules::nearest::nearest;
+use crate::rules::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, PolicyError, ValueRow};
+use std::str::FromStr;
+
+pub(super) fn entities(node: Option<Node<'_>>, systems: &[SystemSettings], problems: &mut Problems) -> Vec<EntitySpec> {
+    let Some(mut section) = node.and_then(|node| node.section(problems)) else { return Vec::new() };
+    section.take_rest().iter().filter_map(|node| entity(node, systems, problems)).collect()
+}
+
+fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -> Option<EntitySpec> {
+    let mut section = node.section(problems)?;
+    let mut entity = EntitySpec::new(node.key);
+    let before = problems.0.len();
+    entity.match_keys = section.take("match").and_then(|node| node.texts(problems)).unwrap_or_default();
+    let unread = problems.0.len() > before;
+    entity.on_link = section.take("on_link").and_then(|node| policy(&node, problems));
+    entity.conflict = section.take("conflict").and_then(|node| policy(&node, problems));
+    // A match that could not be read is told as such, not as one that is missing.
+    let stand_in = unread.then_some(CreateSpec::Nowhere);
+    entity.create = section.take("create").and_then(|node| create(&node, problems)).or(stand_in);
+    if let Some(node) = section.take("stamp") {
+        match node.text(problems) {
+            Some("on_create") | None => {}
+            Some(other) => problems.push(
+                &node.span,
+                format!("stamp `{other}` is not available in this version"),
+                "use \"on_create\"",
+            ),
+        }
+    }
+    if let Some(mut at) = section.take("at").and_then(|node| node.section(problems)) {
+        entity.objects = at.take_rest().iter().filter_map(|node| object(node, systems, problems)).collect();
+    }
+    if let Some(mut fields) = section.take("fields").and_then(|node| node.section(problems)) {
+        entity.fields = fields.take_rest().iter().filter_map(|node| field(node, systems, problems)).collect();
+    }
+    section.refuse("groups", "decide each field by itself", problems);
+    section.refuse("deletes", "a delete detaches in this version", problems);
+    section.finish(problems);
+    Some(entity)
+}
+
+fn create(node: &Node<'_>, problems: &mut Problems) -> Option<CreateSpec> {
+    if node.is_list() {
+        return node.texts(problems).map(CreateSpec::At);
+    }
+    if !node.is_bool() {
+        node.wrong("true, false or a list of systems", problems);
+        return None;
+    }
+    let everywhere = node.bool(problems)?;
+    Some(if everywhere { CreateSpec::Everywhere } else { CreateSpec::Nowhere })
+}
+
+fn object(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -> Option<ObjectSpec> {
+    let mut section = node.section(problems)?;
+    let object = match section.take("object") {
+        None => {
+            section.missing("object", "add object = \"...\"", problems);
+            None
+        }
+        Some(node) if node.is_list() => {
+            let message = "several objects of one system are not available in this version";
+            problems.push(&node.span, message, "name one object");
+            None
+        }
+        Some(node) => node.text(problems),
+    };
+    let external_id = match section.take("external_id") {
+        None => systems.iter().find(|system| system.name == node.key).map(|s| s.kind.external_id().to_owned()),
+        Some(node) if node.is_bool() => {
+            if node.bool(problems) == Some(true) {
+                node.wrong("the name of a property, or false", problems);
+            }
+            None
+        }
+        Some(node) => node.text(problems).map(str::to_owned),
+    };
+    section.refuse("where", "take it away: all records of the object take part", problems);
+    section.refuse("create_as", "name the object that is created as `object`", problems);
+    section.finish(problems);
+    // What stands in for a wrong name must be neither blank nor another's, or it would be blamed a second time.
+    let object = object.map_or_else(|| format!("?{}", node.path), str::to_owned);
+    Some(ObjectSpec { system: node.key.to_owned(), object, external_id })
+}
+
+fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -> Option<FieldSpec> {
+    let mut section = node.section(problems)?;
+    let kind = section.take("type");
+    let scale = section.take("scale");
+    let has_values = section.take("values");
+    let kind = match &kind {
+        None => {
+            section.missing("type", format!("add type = \"...\": one of {TYPES}"), problems);
+            None
+        }
+        Some(node) => field_kind(node, problems),
+    };
+    // Without a type, the one to which nothing else can be blamed.
+    let known = kind.is_some();
+    let stand_in = if has_values.is_some() { FieldKind::Enum } else { FieldKind::Text };
+    let mut field = FieldSpec::new(node.key, kind.unwrap_or(stand_in));
+    if let Some(node) = scale {
+        self::scale(&node, known, &mut field.kind, problems);
+    }
+    if let Some(rows) = has_values.and_then(|node| node.list(problems)) {
+        field.values = rows.iter().filter_map(|row| value_row(row, problems)).collect();
+    }
+    field.conflict = section.take("conflict").and_then(|node| policy(&node, problems));
+    field.on_link = section.take("on_link").and_then(|node| policy(&node, problems));
+    field.default = section.take("default").and_then(|node| default(&node, problems));
+    section.refuse("group", "decide each field by itself", problems);
+    section.refuse("direction", "use conflict = \"<system> owns\"", problems);
+    section.refuse("transform", "map the property as it is", problems);
+    properties(section, systems, &mut field, problems);
+    Some(field)
+}
+
+/// What remains in a field's table are system names, unless one looks more like an option than like a system.
+fn properties(mut section: Section<'_>, systems: &[SystemSettings], field: &mut FieldSpec, problems: &mut Problems) {
+    let names = || systems.iter().map(|system| &*system.name);
+    for node in section.take_rest() {
+        let is_system = names().any(|name| name == node.key);
+        match nearest(node.key, names().chain(OPTIONS)).filter(|near| !is_system && OPTIONS.contains(near)) {
+            Some(near) => {
+                let mend = format!("did you mean `{near}`?");
+                problems.push(&node.key_span, format!("unknown key `{}`", node.path), mend);
+            }
+            None => {
+                // A property that is no text still counts as one, so that nothing else is blamed for its absence.
+                let property = node.text(problems).map_or_else(|| format!("?{}", node.path), str::to_owned);
+                field.properties.push((node.key.to_owned(), property));
+            }
+        }
+    }
+}
+
+fn field_kind(node: &Node<'_>, problems: &mut Problems) -> Option<FieldKind> {
+    let text = node.text(problems)?;
+    let instead = match text {
+        "text" => return Some(FieldKind::Text),
+        "email" => return Some(FieldKind::Email),
+        "phone" => return Some(FieldKind::Phone),
+        "domain" => return Some(FieldKind::Domain),
+        "decimal" => return Some(FieldKind::Decimal { scale: None }),
+        "bool" => return Some(FieldKind::Bool),
+        "date" => return Some(FieldKind::Date),
+        "datetime" => return Some(FieldKind::DateTime { step_ms: 1 }),
+        "enum" => return Some(FieldKind::Enum),
+        "url" | "id" => "use \"text\"",
+        "integer" => "use \"decimal\" with scale = 0",
+        "money" => "use \"decimal\" with scale = 2",
+        "set" | "ref" => "leave the field out",
+        _ => {
+            let mend = match nearest(text, TYPES.split(", ")) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => format!("write one of {TYPES}"),
+            };
+            problems.push(&node.span, format!("`{text}` is no type"), mend);
+            return None;
+        }
+    };
+    problems.push(&node.span, format!("type `{text}` is not available in this version"), instead);
+    None
+}
+
+fn scale(node: &Node<'_>, known: bool, kind: &mut FieldKind, problems: &mut Problems) {
+    let number = node.number(problems);
+    match kind {
+        FieldKind::Decimal { scale } => *scale = number,
+        _ if known => {
+            let message = format!("a {} field has no `scale`", kind.name());
+            problems.push(&node.key_span, message, "use type = \"decimal\", or take it away");
+        }
+        _ => {}
+    }
+}
+
+fn value_row(node: &Node<'_>, problems: &mut Problems) -> Option<ValueRow> {
+    let mut section = node.section(problems)?;
+    let is = section.take("is").and_then(|node| node.text(problems)).map(str::to_owned);
+    let at = section
+        .take_rest()
+        .iter()
+        .filter_map(|node| node.text(problems).map(|text| (node.key.to_owned(), text.to_owned())))
+        .collect();
+    Some(ValueRow { is, at })
+}
+
+fn default(node: &Node<'_>, problems: &mut Problems) -> Option<DefaultSpec> {
+    let raw = |node: &Node<'_>, problems: &mut Problems| {
+        let text = node.scalar();
+        if text.is_none() {
+            node.wrong("a single value", problems);
+        }
+        text.map(Raw::Text)
+    };
+    if !node.is_table() {
+        return raw(node, problems).map(DefaultSpec::Everywhere);
+    }
+    let mut section = node.section(problems)?;
+    let at = section.take_rest();
+    Some(DefaultSpec::At(
+        at.iter().filter_map(|node| raw(node, problems).map(|raw| (node.key.to_owned(), raw))).collect(),
+    ))
+}
+
+/// A policy by its text.
+pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &mut Problems) -> Option<T> {
+    match node.text(problems)?.parse() {
+        Ok(policy) => Some(policy),
+        Err(error) => {
+            problems.push(&node.span, error.to_string(), error.mend());
+            None
+        }
+    }
+}
+
+const OPTIONS: [&str; 6] = ["type", "conflict", "on_link", "default", "scale", "values"];
+const TYPES: &str = "text, email, phone, domain, decimal, bool, date, datetime, enum";

@@ -1,0 +1,157 @@
+//! `syncline.toml` → [`Rules`] and [`Settings`]. Every error says where, why and what to do, and all are found in one pass
+//! as far as that is possible: a broken text is reported by itself.
+
+mod duration;
+mod entities;
+mod error;
+mod reader;
+mod settings;
+mod systems;
+#[cfg(test)]
+mod tests;
+
+pub use duration::parse_duration;
+pub use error::{ConfigError, ConfigErrors, ConfigPlace};
+pub use settings::{RunSettings, SecretRef, Settings, SystemKind, SystemSettings};
+
+use super::{Rules, RulesErrors, SystemSpec};
+use error::Problems;
+use reader::{Node, Section};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use toml::de::DeTable;
+
+/// A config, read and checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// What is kept equal, and who wins.
+    pub rules: Rules,
+    /// Where and how the job runs.
+    pub settings: Settings,
+    /// The file, for later errors that belong to a line of it.
+    pub source: Source,
+}
+
+/// A config's text with the place of everything in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The file.
+    pub file: PathBuf,
+    /// Its text.
+    pub text: Arc<str>,
+    places: BTreeMap<String, Range<usize>>,
+}
+
+/// Reads and checks a config.
+///
+/// # Errors
+/// The file cannot be read, or all that is wrong in it.
+pub fn load(file: &Path) -> Result<Config, ConfigErrors> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let (message, mend) = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                ("there is no such file".to_owned(), "write one with `syncline init`, or name another with --config")
+            }
+            std::io::ErrorKind::InvalidData => ("the file is not UTF-8 text".to_owned(), "save it as UTF-8"),
+            _ => (format!("the file cannot be read: {error}"), "check its path and permissions"),
+        };
+        let errors = vec![ConfigError { place: None, message, mend: mend.to_owned() }];
+        ConfigErrors { file: file.to_owned(), text: "".into(), errors }
+    })?;
+    parse(&text, file)
+}
+
+/// Checks a config's text; `file` names it, and its folder is where relative paths begin. Reads nothing else.
+///
+/// # Errors
+/// All that is wrong.
+pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
+    let source: Arc<str> = text.into();
+    let failed = |problems: Problems| ConfigErrors {
+        file: file.to_owned(),
+        text: source.clone(),
+        errors: problems.into_errors(text),
+    };
+    let mut problems = Problems::default();
+    let document = match DeTable::parse(text) {
+        Ok(document) => document,
+        // One slip makes the parser stumble over all that follows, so only the first is told.
+        Err(error) => {
+            let cause = error.message().trim().replace('\n', ", ");
+            problems.push(&error.span().unwrap_or(0..0), cause, "mend the TOML here or just before");
+            return Err(failed(problems));
+        }
+    };
+    let places: BTreeMap<_, _> = reader::places(document.get_ref()).into_iter().collect();
+    let mut top = Section::new(document.get_ref(), String::new(), 0..0);
+    let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+    let settings = Settings {
+        store: systems::store(top.take("store"), &folder, &mut problems),
+        systems: systems::systems(top.take("systems"), &folder, &mut problems),
+        run: systems::run(top.take("run"), &mut problems),
+        folder,
+    };
+    let rules = rules(&mut top, &settings, &mut problems);
+    top.finish(&mut problems);
+    let source = Source { file: file.to_owned(), text: source.clone(), places };
+    match rules {
+        Ok(rules) if problems.0.is_empty() => Ok(Config { rules, settings, source }),
+        Ok(_) => Err(failed(problems)),
+        Err(RulesErrors(errors)) => {
+            for error in errors {
+                problems.push(&source.span(&error.at), error.fault.to_string(), error.fault.mend());
+            }
+            Err(failed(problems))
+        }
+    }
+}
+
+fn rules(top: &mut Section<'_>, settings: &Settings, problems: &mut Problems) -> Result<Rules, RulesErrors> {
+    let mut builder = Rules::builder();
+    for system in &settings.systems {
+        let ability = system.kind.ability();
+        builder = builder.system_with(SystemSpec { name: system.name.clone(), ability, mode: system.mode });
+    }
+    if let Some(rank) = top.take("rank").and_then(|node: Node<'_>| node.texts(problems)) {
+        builder = builder.rank(rank);
+    }
+    if let Some(policy) = top.take("conflict").and_then(|node| entities::policy(&node, problems)) {
+        builder = builder.conflict(policy);
+    }
+    if let Some(policy) = top.take("on_link").and_then(|node| entities::policy(&node, problems)) {
+        builder = builder.on_link(policy);
+    }
+    for entity in entities::entities(top.take("entities"), &settings.systems, problems) {
+        builder = builder.entity(entity);
+    }
+    builder.build()
+}
+
+impl Source {
+    /// The place of a path like `entities.person.fields.phone`, or of the nearest table around it.
+    fn span(&self, path: &str) -> Range<usize> {
+        let mut path = path;
+        loop {
+            if let Some(span) = self.places.get(path) {
+                return span.clone();
+            }
+            match path.rfind(['.', '[']) {
+                Some(at) => path = &path[..at],
+                None => return 0..0,
+            }
+        }
+    }
+
+    /// An error that belongs to a path of the config.
+    pub fn error(&self, path: &str, message: impl Into<String>, mend: impl Into<String>) -> ConfigError {
+        let place = Some(ConfigPlace::of(&self.text, self.span(path)));
+        ConfigError { place, message: message.into(), mend: mend.into() }
+    }
+
+    /// Errors of this config.
+    pub fn errors(&self, errors: Vec<ConfigError>) -> ConfigErrors {
+        ConfigErrors { file: self.file.clone(), text: self.text.clone(), errors }
+    }
+}

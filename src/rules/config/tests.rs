@@ -1,0 +1,233 @@
+use super::*;
+use crate::model::FieldKind;
+use crate::rules::{ConflictPolicy, LinkPolicy, Mode};
+use proptest::prelude::*;
+use std::time::Duration;
+
+/// A sound config; tests replace a piece of it.
+const SOUND: &str = r#"rank = ["salesforce"]
+on_link = "fill blanks"
+[store]
+path = "data/x.redb"
+[systems.hubspot]
+kind = "hubspot"
+token = "env:HUBSPOT_TOKEN"
+app_id = 77
+[systems.salesforce]
+url = "https://a.my.salesforce.com/"
+token = "file:secrets/sf"
+version = "62.0"
+mode = "read"
+overlap = "2m"
+[run]
+interval = "250ms"
+[entities.person]
+match = ["email"]
+conflict = "prefer salesforce"
+at.hubspot = { object = "contacts" }
+at.salesforce = { object = "Contact", external_id = "Our_Id__c" }
+[entities.person.fields]
+email = { type = "email", hubspot = "email", salesforce = "Email" }
+born = { type = "datetime", hubspot = "born", salesforce = "Born__c", conflict = "hubspot owns" }
+pay = { type = "decimal", scale = 2, hubspot = "pay", salesforce = "Pay__c", default = 0.50 }
+stage = { type = "enum", hubspot = "stage", salesforce = "Stage__c", default = { salesforce = "Done" }, values = [{ hubspot = "new", salesforce = "New" }, { hubspot = "end", salesforce = "Done" }] }
+"#;
+
+#[test]
+fn a_config_becomes_rules_and_settings() {
+    let config = parse(SOUND, Path::new("/etc/sync/a.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+    let names: Vec<_> = config.rules.systems.iter().map(|system| (&*system.name, system.mode)).collect();
+    assert_eq!(names, [("salesforce", Mode::Read), ("hubspot", Mode::ReadWrite)]);
+    let person = &config.rules.entities[0];
+    let (salesforce, hubspot) = (config.rules.systems[0].id, config.rules.systems[1].id);
+    assert_eq!(
+        person.binding(hubspot).map(|b| (b.create, b.external_id.as_deref())),
+        Some((true, Some("syncline_id")))
+    );
+    assert_eq!(
+        person.binding(salesforce).map(|b| (b.create, b.external_id.as_deref())),
+        Some((false, Some("Our_Id__c")))
+    );
+    let field = |name: &str| person.fields.iter().find(|field| field.name == name).unwrap();
+    assert_eq!(field("born").kind, FieldKind::DateTime { step_ms: 1000 });
+    assert_eq!(field("born").conflict, ConflictPolicy::Owns(hubspot));
+    assert_eq!(field("pay").conflict, ConflictPolicy::Prefer(salesforce));
+    assert_eq!(field("pay").on_link, LinkPolicy::FillBlanks);
+    assert_eq!(field("pay").bindings[0].default.as_ref().map(ToString::to_string).as_deref(), Some("0.5"));
+    let default = |system| field("stage").binding(system).and_then(|b| b.default.clone()).map(|v| v.to_string());
+    assert_eq!((default(salesforce).as_deref(), default(hubspot)), (Some("end"), None));
+
+    let settings = &config.settings;
+    assert_eq!(settings.store, Path::new("/etc/sync/data/x.redb"));
+    assert_eq!(settings.run, RunSettings { interval: Duration::from_millis(250), ..RunSettings::default() });
+    let (hs, sf) = (settings.system(hubspot).unwrap(), settings.system(salesforce).unwrap());
+    assert_eq!((&*hs.url, hs.app_id.as_deref()), ("https://api.hubapi.com", Some("77")));
+    assert_eq!((&*sf.url, sf.version.as_deref()), ("https://a.my.salesforce.com", Some("v62.0")));
+    assert_eq!(sf.token, SecretRef::File("/etc/sync/secrets/sf".into()));
+    assert_eq!(sf.overlap, Some(Duration::from_secs(120)));
+}
+
+/// Replaces a piece of the sound config, and expects exactly one error, at the line of `line_of`. What is amiss otherwise.
+fn check(old: &str, new: &str, line_of: &str, cause: &str, mend: &str) -> Option<String> {
+    assert_eq!(SOUND.matches(old).count(), 1, "{old} must be there once");
+    let text = SOUND.replace(old, new);
+    let Err(errors) = parse(&text, Path::new("s.toml")) else { return Some(format!("{new}: accepted")) };
+    let line = text.lines().position(|line| line.contains(line_of)).map_or(0, |at| at + 1);
+    let error = &errors.errors[0];
+    let right = errors.errors.len() == 1
+        && errors.to_string().starts_with(&format!("s.toml:{line}:"))
+        && error.message.contains(cause)
+        && error.mend.contains(mend);
+    (!right).then(|| format!("{new}\n  wanted line {line}: {cause}; {mend}\n  {errors}"))
+}
+
+#[test]
+fn each_error_names_line_cause_and_mend() {
+    let cases = [
+        // Keys and shapes.
+        ("[run]\n", "[ruin]\n", "[ruin]", "unknown key `ruin`", "did you mean `run`?"),
+        ("interval =", "intervall =", "intervall", "unknown key `run.intervall`", "did you mean `interval`?"),
+        ("overlap = \"2m\"", "pubsub = 1", "pubsub", "unknown key", "known here: kind, url"),
+        ("scale = 2", "scael = 2", "scael", "unknown key `entities.person.fields.pay.scael`", "`scale`?"),
+        ("path = \"data/x.redb\"", "path = 7", "path = 7", "`store.path` is a number", "write a text in quotes"),
+        ("match = [\"email\"]", "match = \"email\"", "match", "is a text", "write a list"),
+        ("[store]\npath = \"data/x.redb\"", "store = 1", "store = 1", "is a number", "write a table"),
+        ("interval = \"250ms\"", "interval = \"250\"", "interval", "no duration", "250ms"),
+        ("interval = \"250ms\"", "interval = \"0s\"", "interval", "too short", "100ms"),
+        ("rank = [\"salesforce\"]", "rank = [", "on_link", "", "mend the TOML"),
+        ("app_id = 77", "kind = \"salesforce\"", "kind = \"salesforce\"", "duplicate key", "mend the TOML"),
+        // Systems.
+        ("kind = \"hubspot\"", "kind = \"hubspt\"", "hubspt", "`hubspt` is no kind", "kind = \"hubspot\""),
+        ("token = \"env:HUBSPOT_TOKEN\"", "token = \"pat-1\"", "pat-1", "by itself", "env:NAME"),
+        ("token = \"env:HUBSPOT_TOKEN\"\n", "", "[systems.hubspot]", "has no `token`", "add token"),
+        ("url = \"https://a.my.salesforce.com/\"", "url = \"http://a.example\"", "url", "unencrypted", "use https"),
+        ("url = \"https://a.my.salesforce.com/\"\n", "", "[systems.salesforce]", "has no `url`", "my.salesforce.com"),
+        ("mode = \"read\"", "mode = \"write\"", "mode", "no mode", "read-write"),
+        ("version = \"62.0\"", "version = \"2026-03\"", "version", "no version", "v62.0"),
+        ("mode = \"read\"", "app_id = 5", "app_id = 5", "no `app_id`", "take it away"),
+        ("mode = \"read\"", "client_secret = \"env:X\"", "client_secret", "not available", "use `token`"),
+        (
+            "rank = [\"salesforce\"]",
+            "rank = [\"saleforce\"]",
+            "rank",
+            "no system is named",
+            "did you mean `salesforce`?",
+        ),
+        // Entities.
+        ("conflict = \"prefer salesforce\"", "conflict = \"newest\"", "newest", "no policy", "\"latest\""),
+        ("conflict = \"prefer salesforce\"", "conflict = \"review\"", "review", "not available", "use \"latest\""),
+        (
+            "conflict = \"prefer salesforce\"",
+            "conflict = \"prefer sap\"",
+            "sap",
+            "no system is named `sap`",
+            "name one of",
+        ),
+        ("on_link = \"fill blanks\"", "on_link = \"latest\"", "latest", "not available", "\"fill blanks\""),
+        ("match = [\"email\"]", "match = [\"mail\"]", "match", "`mail` is no field", "did you mean `email`?"),
+        ("match = [\"email\"]\n", "", "[entities.person]", "nothing would ever happen", "add `match"),
+        ("match = [\"email\"]", "match = [\"email\"]\ncreate = 1", "create", "is a number", "true, false or a list"),
+        (
+            "match = [\"email\"]",
+            "match = [\"email\"]\ncreate = [\"salesforce\"]",
+            "create",
+            "whose mode is `read`",
+            "out of `create`",
+        ),
+        ("object = \"contacts\"", "object = [\"a\", \"b\"]", "at.hubspot", "several objects", "name one object"),
+        (
+            "object = \"contacts\"",
+            "object = \"contacts\", where = \"x\"",
+            "at.hubspot",
+            "not available",
+            "take it away",
+        ),
+        // Fields.
+        ("type = \"email\"", "type = \"e-mail\"", "e-mail", "no type", "did you mean \"email\"?"),
+        ("type = \"email\"", "type = \"money\"", "money", "not available", "scale = 2"),
+        ("type = \"email\", ", "", "email = {", "has no `type`", "add type"),
+        ("salesforce = \"Email\"", "sap = \"Email\", salesforce = \"Email\"", "Email", "named `sap`", "name one of"),
+        ("salesforce = \"Email\"", "salesforce = \"\"", "email = {", "is blank", "fill it in"),
+        (", salesforce = \"Email\"", "", "email = {", "lives in 1 system,", "second system"),
+        ("salesforce = \"Born__c\"", "salesforce = \"Email\"", "born", "belongs to the field `email`", "one field"),
+        ("salesforce = \"Email\"", "salesforce = \"Our_Id__c\"", "email = {", "our external id", "another property"),
+        ("scale = 2", "scale = 29", "scale", "29 digits", "0 to 28"),
+        ("type = \"email\"", "type = \"email\", scale = 2", "email = {", "no `scale`", "decimal"),
+        ("default = 0.50", "default = \"lots\"", "default", "not a decimal number", "of the field's type"),
+        ("default = 0.50", "default = \" \"", "default", "blank", "of the field's type"),
+        ("salesforce = \"Done\" },", "salesforce = \"Dome\" },", "Dome", "does not know", "did you mean `Done`?"),
+        ("salesforce = \"Done\" },", "sap = \"Done\" },", "sap", "named `sap`", "name one of"),
+        ("salesforce = \"Done\" }]", "sap = \"Done\" }]", "sap", "named `sap`", "name one of"),
+        (
+            ", { hubspot = \"end\"",
+            ", { hubspot = \"new\", salesforce = \"New\" }, { hubspot = \"end\"",
+            "stage",
+            "no effect",
+            "take the row away",
+        ),
+        (
+            ", { hubspot = \"end\"",
+            ", { is = \"mid\", hubspot = \"mid\" }, { hubspot = \"end\"",
+            "stage",
+            "`mid` has no option in salesforce",
+            "add salesforce's option",
+        ),
+    ];
+    let amiss: Vec<String> = cases.into_iter().filter_map(|(a, b, c, d, e)| check(a, b, c, d, e)).collect();
+    assert!(amiss.is_empty(), "{}", amiss.join("\n"));
+}
+
+#[test]
+fn everything_wrong_is_told_in_one_pass_in_the_order_of_the_file() {
+    let text = SOUND
+        .replace("path = \"data/x.redb\"", "pth = \"x\"")
+        .replace("mode = \"read\"", "mode = \"write\"")
+        .replace("match = [\"email\"]", "match = [\"nobody\"]")
+        .replace("type = \"decimal\"", "type = \"money\"")
+        .replace("\"hubspot owns\"", "\"sap owns\"");
+    let errors = parse(&text, Path::new("s.toml")).unwrap_err();
+    let lines: Vec<usize> = errors.errors.iter().filter_map(|e| e.place.as_ref()).map(|p| p.line).collect();
+    assert_eq!(lines, [4, 13, 18, 24, 25], "{errors}");
+}
+
+#[test]
+fn names_that_would_be_misread_are_refused() {
+    for (name, cause) in [("type", "word of the config"), ("owns", "word of the config"), ("\"a b\"", "cannot name")] {
+        let text = format!("[systems.{name}]\nkind = \"hubspot\"\ntoken = \"env:X\"\n");
+        let errors = parse(&text, Path::new("s.toml")).unwrap_err();
+        assert!(errors.to_string().contains(cause), "{errors}");
+    }
+    let errors = parse("", Path::new("s.toml")).unwrap_err().to_string();
+    assert!(
+        errors.contains("there is no system, and at least two") && errors.contains("there is no entity"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_missing_file_names_init() {
+    let errors = load(Path::new("no/such/syncline.toml")).unwrap_err();
+    assert!(errors.errors[0].mend.contains("syncline init"), "{errors}");
+}
+
+/// Text that is nearly a config.
+fn mangled() -> impl Strategy<Value = String> {
+    (0..SOUND.len(), 0..SOUND.len(), "[\\[\\]{}=\"',.a-z0-9\n é]{0,6}").prop_map(|(a, b, new)| {
+        let (start, end) = (a.min(b), (a.min(b) + (a.max(b) - a.min(b)) % 24).min(SOUND.len()));
+        format!("{}{new}{}", &SOUND[..start], &SOUND[end..])
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_answered(text in prop_oneof![any::<String>(), mangled()]) {
+        if let Err(errors) = parse(&text, Path::new("s.toml")) {
+            prop_assert!(!errors.errors.is_empty());
+            for error in &errors.errors {
+                let place = error.place.as_ref().unwrap();
+                prop_assert!(text.get(place.span.clone()).is_some());
+                prop_assert!(place.line >= 1 && place.column >= 1 && !error.mend.is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What can be wrong with rules: what, where, and the mend.
+
+use std::fmt;
+
+/// Everything that is wrong with rules, found in one pass. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulesErrors(pub Vec<RulesError>);
+
+/// One thing that is wrong with rules.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{at}: {fault}; {}", .fault.mend())]
+pub struct RulesError {
+    /// Where, in the words of a config: `entities.person.fields.phone.conflict`.
+    pub at: String,
+    /// What.
+    pub fault: Fault,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the message beside each variant says what its fields are")]
+pub enum Fault {
+    #[error("there is {} system, and at least two are needed", if *.found == 1 { "one" } else { "no" })]
+    FewSystems { found: usize },
+    #[error("there is no entity, so nothing would be kept equal")]
+    NoEntities,
+    #[error("`{name}` cannot name {what}")]
+    BadName { what: &'static str, name: String },
+    #[error("a system cannot be named `{name}`, which is a word of the config")]
+    ReservedName { name: String },
+    #[error("{what} `{name}` is there twice")]
+    Twice { what: &'static str, name: String },
+    #[error("{what} `{name}` has the same id as `{other}`, by chance")]
+    SameId { what: &'static str, name: String, other: String },
+    #[error("no system is named `{name}`")]
+    UnknownSystem { name: String, near: Option<String>, known: Vec<String> },
+    #[error("the name of {what} is blank")]
+    Blank { what: &'static str },
+    #[error("the entity lives in {found} system{}, and at least two are needed", if *.found == 1 { "" } else { "s" })]
+    FewObjects { found: usize },
+    #[error("{system}'s object `{object}` belongs to the entity `{by}` already")]
+    ObjectTaken { system: String, object: String, by: String },
+    #[error("the entity has no field")]
+    NoFields,
+    #[error("the entity has no object in {system}, so it can have no property there")]
+    NoObject { system: String },
+    #[error("the field lives in {found} system{}, so it would be kept equal with nothing", if *.found == 1 { "" } else { "s" })]
+    FewProperties { found: usize },
+    #[error("{system}'s property `{property}` belongs to the field `{by}` already")]
+    PropertyTaken { system: String, property: String, by: String },
+    #[error("{system}'s property `{property}` holds our external id, so no field can live in it")]
+    PropertyIsExternalId { system: String, property: String },
+    #[error("match key `{key}` is no field of the entity")]
+    UnknownKey { key: String, near: Option<String> },
+    #[error("records can neither be matched, for want of a match key, nor are they created: nothing would ever happen")]
+    NoWayToLink,
+    #[error("policy `{policy}` names {system}, but the field has no property there")]
+    PolicyElsewhere { policy: String, system: String },
+    #[error("records are to be created in {system}, whose mode is `read`")]
+    CreateReadOnly { system: String },
+    #[error("records are to be created in {system}, but no property there holds our external id")]
+    CreateWithoutId { system: String },
+    #[error("a {kind} field has no value map")]
+    ValuesOfOtherKind { kind: &'static str },
+    #[error("the row names {} system{}", .found, if *.found == 1 { " and no `is`" } else { "s" })]
+    ValueAlone { found: usize },
+    #[error("an option is blank")]
+    ValueBlank,
+    #[error("the row has no effect: rows before it name all that it names")]
+    ValueUseless,
+    #[error("`{canonical}` has no option in {system}")]
+    ValueMissing { canonical: String, system: String },
+    #[error(
+        "{system}'s `{shown}` is read as `{canonical}`, which is written there as `{written}`, which is read as `{back}`"
+    )]
+    ValueDrifts { system: String, shown: String, canonical: String, written: String, back: String },
+    #[error("{scale} digits after the point are more than the 28 of a decimal number")]
+    Scale { scale: u32 },
+    #[error("the default is {reason}")]
+    DefaultUnfit { reason: String },
+    #[error("the value map does not know the default `{value}`")]
+    DefaultUnmapped { value: String, near: Option<String> },
+    #[error("the default `{value}` would be written to {system} as `{written}`, by the first row of its meaning")]
+    DefaultDrifts { system: String, value: String, written: String },
+}
+
+impl Fault {
+    /// What to do about it.
+    pub fn mend(&self) -> String {
+        match self {
+            Self::FewSystems { .. } => "add a `[systems.NAME]` for each account".into(),
+            Self::NoEntities => "add an `[entities.NAME]`".into(),
+            Self::BadName { .. } => "use 1 to 64 letters, digits, `_` and `-`".into(),
+            Self::ReservedName { .. } | Self::SameId { .. } => "choose another name".into(),
+            Self::Twice { .. } => "take one away".into(),
+            Self::UnknownSystem { near: Some(near), .. } => format!("did you mean `{near}`?"),
+            Self::UnknownSystem { known, .. } if known.is_empty() => "add it under `[systems.NAME]`".into(),
+            Self::UnknownSystem { known, .. } => {
+                format!("name one of {}, or add it under `[systems.NAME]`", known.join(", "))
+            }
+            Self::Blank { .. } => "fill it in".into(),
+            Self::FewObjects { .. } => "add `at.SYSTEM = { object = \"...\" }` for each system".into(),
+            Self::ObjectTaken { .. } => "give each object to one entity".into(),
+            Self::NoFields => "add at least the match key under `fields`".into(),
+            Self::NoObject { system } => format!("add `at.{system} = {{ object = \"...\" }}` to the entity"),
+            Self::FewProperties { .. } => "name its property in a second system, or take the field away".into(),
+            Self::PropertyTaken { .. } => "give each property to one field".into(),
+            Self::PropertyIsExternalId { .. } => {
+                "take the field away, or name another property as `external_id`".into()
+            }
+            Self::UnknownKey { near: Some(near), .. } => format!("did you mean `{near}`?"),
+            Self::UnknownKey { .. } => "name a field of the entity".into(),
+            Self::NoWayToLink => "add `match = [\"FIELD\"]`".into(),
+            Self::PolicyElsewhere { system, .. } => {
+                format!("give the field a policy of its own, or a property in {system}")
+            }
+            Self::CreateReadOnly { system } => {
+                format!("take {system} out of `create`, or set its mode to \"read-write\"")
+            }
+            Self::CreateWithoutId { system } => {
+                format!("name a unique property as `external_id` in `at.{system}`, or take {system} out of `create`")
+            }
+            Self::ValuesOfOtherKind { .. } => "use `type = \"enum\"`, or take `values` away".into(),
+            Self::ValueAlone { .. } => {
+                "name the options of two systems, or one system's and the canonical name as `is`".into()
+            }
+            Self::ValueBlank => "fill it in, or take the row away".into(),
+            Self::ValueUseless => "take the row away".into(),
+            Self::ValueMissing { system, .. } => format!("add {system}'s option to one of its rows"),
+            Self::ValueDrifts { canonical, back, .. } => {
+                format!("let one row come first for both, or give `{canonical}` and `{back}` one name by `is`")
+            }
+            Self::Scale { .. } => "use a scale from 0 to 28".into(),
+            Self::DefaultUnfit { .. } => "give a default of the field's type".into(),
+            Self::DefaultUnmapped { near: Some(near), .. } => format!("did you mean `{near}`?"),
+            Self::DefaultUnmapped { .. } => "name an option of the value map".into(),
+            Self::DefaultDrifts { written, .. } => format!("say `{written}`, or put its own row first"),
+        }
+    }
+}
+
+impl fmt::Display for RulesErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            error.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for RulesErrors {}

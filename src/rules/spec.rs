@@ -1,0 +1,215 @@
+//! What [`Rules::builder`](super::Rules::builder) is told: the config by names, before anything is checked.
+
+use super::{ConflictSpec, LinkSpec, Mode};
+use crate::model::{Ability, FieldKind, Raw};
+
+/// A system, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemSpec {
+    /// Its name.
+    pub name: String,
+    /// What it can do.
+    pub ability: Ability,
+    /// Whether anything may be written there.
+    pub mode: Mode,
+}
+
+/// An entity.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EntitySpec {
+    /// Its name.
+    pub name: String,
+    /// Where it lives, one object a system.
+    pub objects: Vec<ObjectSpec>,
+    /// Its fields.
+    pub fields: Vec<FieldSpec>,
+    /// Names of the fields by which records are matched, in the order in which they are tried.
+    pub match_keys: Vec<String>,
+    /// Where records are created; none = everywhere if a match key is an e-mail address or a domain, else nowhere.
+    pub create: Option<CreateSpec>,
+    /// Who wins a conflict; none = as all rules have it.
+    pub conflict: Option<ConflictSpec>,
+    /// What a first link does; none = as all rules have it.
+    pub on_link: Option<LinkSpec>,
+}
+
+/// Where records that exist elsewhere are created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CreateSpec {
+    /// In every system that may be written to and has a place for our external id.
+    Everywhere,
+    /// In no system.
+    Nowhere,
+    /// In these systems.
+    At(Vec<String>),
+}
+
+/// An entity's object in one system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectSpec {
+    /// The system's name.
+    pub system: String,
+    /// The object's name there.
+    pub object: String,
+    /// The unique property that holds our external id.
+    pub external_id: Option<String>,
+}
+
+/// A field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldSpec {
+    /// Its name.
+    pub name: String,
+    /// Its type. The step of a moment is set from its systems when the rules are built.
+    pub kind: FieldKind,
+    /// (system, property), one a system.
+    pub properties: Vec<(String, String)>,
+    /// Who wins a conflict; none = as the entity has it.
+    pub conflict: Option<ConflictSpec>,
+    /// What a first link does; none = as the entity has it.
+    pub on_link: Option<LinkSpec>,
+    /// What is written where the field is blank.
+    pub default: Option<DefaultSpec>,
+    /// The value map of an enumeration; empty = the systems use the same options.
+    pub values: Vec<ValueRow>,
+}
+
+/// What is written where a field is blank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DefaultSpec {
+    /// In every system of the field.
+    Everywhere(Raw),
+    /// In these systems, as each of them writes it.
+    At(Vec<(String, Raw)>),
+}
+
+/// One row of a value map: options that mean the same.
+///
+/// Reading takes the first row that names the value, writing the first row of the canonical name. Several rows may share
+/// a value or a canonical name: many-to-one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ValueRow {
+    /// The canonical name; none = the value of the row's alphabetically first system.
+    pub is: Option<String>,
+    /// (system, its option).
+    pub at: Vec<(String, String)>,
+}
+
+impl EntitySpec {
+    /// An entity with nothing in it yet.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    /// It lives in `system` as `object`; no record is created there, for want of an external id.
+    #[must_use]
+    pub fn at(mut self, system: impl Into<String>, object: impl Into<String>) -> Self {
+        self.objects.push(ObjectSpec { system: system.into(), object: object.into(), external_id: None });
+        self
+    }
+
+    /// It lives in `system` as `object`, whose unique property `external_id` holds our external id.
+    #[must_use]
+    pub fn at_with_id(
+        mut self,
+        system: impl Into<String>,
+        object: impl Into<String>,
+        external_id: impl Into<String>,
+    ) -> Self {
+        let external_id = Some(external_id.into());
+        self.objects.push(ObjectSpec { system: system.into(), object: object.into(), external_id });
+        self
+    }
+
+    /// Adds a match key, tried after those before it.
+    #[must_use]
+    pub fn match_by(mut self, field: impl Into<String>) -> Self {
+        self.match_keys.push(field.into());
+        self
+    }
+
+    /// Where records are created.
+    #[must_use]
+    pub fn create(mut self, create: CreateSpec) -> Self {
+        self.create = Some(create);
+        self
+    }
+
+    /// Who wins a conflict in its fields.
+    #[must_use]
+    pub fn conflict(mut self, conflict: ConflictSpec) -> Self {
+        self.conflict = Some(conflict);
+        self
+    }
+
+    /// What a first link does in its fields.
+    #[must_use]
+    pub fn on_link(mut self, on_link: LinkSpec) -> Self {
+        self.on_link = Some(on_link);
+        self
+    }
+
+    /// Adds a field.
+    #[must_use]
+    pub fn field(mut self, field: FieldSpec) -> Self {
+        self.fields.push(field);
+        self
+    }
+}
+
+impl FieldSpec {
+    /// A field without counterparts yet.
+    pub fn new(name: impl Into<String>, kind: FieldKind) -> Self {
+        let name = name.into();
+        Self { name, kind, properties: Vec::new(), conflict: None, on_link: None, default: None, values: Vec::new() }
+    }
+
+    /// Its counterpart in `system`.
+    #[must_use]
+    pub fn at(mut self, system: impl Into<String>, property: impl Into<String>) -> Self {
+        self.properties.push((system.into(), property.into()));
+        self
+    }
+
+    /// Who wins a conflict.
+    #[must_use]
+    pub fn conflict(mut self, conflict: ConflictSpec) -> Self {
+        self.conflict = Some(conflict);
+        self
+    }
+
+    /// What a first link does.
+    #[must_use]
+    pub fn on_link(mut self, on_link: LinkSpec) -> Self {
+        self.on_link = Some(on_link);
+        self
+    }
+
+    /// What is written where it is blank.
+    #[must_use]
+    pub fn default(mut self, default: DefaultSpec) -> Self {
+        self.default = Some(default);
+        self
+    }
+
+    /// Adds a row to the value map.
+    #[must_use]
+    pub fn value(mut self, row: ValueRow) -> Self {
+        self.values.push(row);
+        self
+    }
+}
+
+impl ValueRow {
+    /// A row whose canonical name is `is`.
+    pub fn named(is: impl Into<String>) -> Self {
+        Self { is: Some(is.into()), at: Vec::new() }
+    }
+
+    /// The option of `system` in this row.
+    #[must_use]
+    pub fn at(mut self, system: impl Into<String>, option: impl Into<String>) -> Self {
+        self.at.push((system.into(), option.into()));
+        self
+    }
+}
