@@ -36,6 +36,7 @@ impl Memory {
             source: SourceKind::Polled,
             resolution_ms: 1,
             stray_ms: 0,
+            lag_ms: 0,
             batch: BatchLimits { read: 100, read_history: 100, write: 100 },
             upsert: true,
             lookups: None,

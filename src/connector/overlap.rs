@@ -33,6 +33,11 @@ impl Kept {
 }
 
 impl Overlap {
+    /// How long after its time a change is certain to have been listed, if passes are made often.
+    pub fn lag_ms(&self) -> i64 {
+        self.far_ms.saturating_add(self.far_every_ms).max(self.near_ms)
+    }
+
     /// Begins a pass at `now` (the earliest time that the remote's clock may show): from when on it reads, and what the
     /// cursor keeps when it is done.
     pub(crate) fn begin(&self, last: Kept, now: Millis) -> (Millis, Kept) {

@@ -96,6 +96,7 @@ impl Salesforce {
             source: SourceKind::Polled,
             resolution_ms: 1_000,
             stray_ms: config.stray_ms,
+            lag_ms: config.overlap.lag_ms(),
             batch: BatchLimits { read: wire::BATCH, read_history: wire::BATCH, write: wire::BATCH },
             upsert: true,
             lookups: None,
