@@ -70,6 +70,14 @@ fn sandbox(ready: &Ready, out: &Path, force: bool) -> Result<Vec<PathBuf>, CliEr
     Ok(secrets.into())
 }
 
+/// Writes the config of a sandbox from its ready line, for the demo.
+pub(super) fn demo_config(ready: &str, out: &Path) -> Result<(), CliError> {
+    let ready = Ready::parse(ready).map_err(|cause| {
+        CliError::usage("ready", format!("that is no ready line of a sandbox: {cause}"), ready::MEND)
+    })?;
+    sandbox(&ready, out, false).map(drop)
+}
+
 /// The config to start from.
 pub(super) const TEMPLATE: &str = include_str!("syncline.toml");
 

@@ -42,6 +42,10 @@ impl Tally {
                         contested.insert((entry.record, *field));
                     }
                 }
+                // A later word of the same side is no conflict.
+                Happening::Lost { field, rule, .. } if !rule.starts_with("a later edit") => {
+                    contested.insert((entry.record, *field));
+                }
                 Happening::Detached { .. } => self.detached += 1,
                 Happening::Alarm { .. } => self.alarms += 1,
                 _ => {}
