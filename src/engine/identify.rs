@@ -221,8 +221,15 @@ impl Txn<'_> {
             }
             let at = (system.id, entity.id, work.record.id);
             if self.outbox(at)?.is_none() {
-                let row =
-                    OutboxRow { due: self.now, create: true, seen: self.now, looked: None, flying: None, attempts: 0 };
+                let row = OutboxRow {
+                    due: self.now,
+                    create: true,
+                    seen: self.now,
+                    looked: None,
+                    probe: None,
+                    flying: None,
+                    attempts: 0,
+                };
                 self.set_outbox(at, Some(row))?;
             }
         }

@@ -29,6 +29,8 @@ pub struct SideRules<'a> {
     pub source: SourceKind,
     /// How long a lost request may still land, in milliseconds.
     pub stray_ms: i64,
+    /// The latest time that its clock can show now.
+    pub latest: Millis,
     /// The field's counterpart.
     pub binding: &'a FieldBinding,
 }

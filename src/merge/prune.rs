@@ -1,7 +1,7 @@
 //! What may be forgotten, and when everybody had seen everything.
 
 use super::{Entry, EntryKind, FieldRules, FieldState, Turn};
-use crate::model::{Apart, Millis, Place};
+use crate::model::{Apart, Millis, Place, SourceKind};
 
 impl FieldState {
     /// Every side shows the register's value or is left apart, and nothing is on its way: each side that shows it had seen
@@ -46,10 +46,12 @@ impl FieldState {
         let in_force: Vec<Turn> =
             self.sides.iter().map(|side| side.late.base_where(|entry| !side.settled.before(&entry.place))).collect();
         self.recent.retain(|taken| in_force.iter().any(|base| taken.turn > *base));
-        for (side, base) in self.sides.iter_mut().zip(&in_force) {
+        for (ix, (side, base)) in self.sides.iter_mut().zip(&in_force).enumerate() {
             let settled = side.settled;
+            // A create's own history is known by its time; other writes that settled inexactly have none to come.
+            let told_later = rules.sides[ix].source == SourceKind::Stream || !side.late.strays.is_empty();
             side.late.entries.retain(|entry| settled.before(&entry.place) || entry.turn == *base);
-            side.late.ours.retain(|own| settled.before(&own.place));
+            side.late.ours.retain(|own| settled.before(&own.place) || (told_later && settled.time < own.until));
         }
         let idle = |(ix, side): (usize, &super::SideField)| {
             let late = &side.late;
