@@ -142,7 +142,10 @@ impl Txn<'_> {
         for field in &mut work.lately.fields {
             for (_, late) in field.sides.iter_mut().filter(|(system, _)| *system == key.system) {
                 if let Some(flight) = &mut late.flight {
-                    flight.state = FlightState::Answered(now);
+                    // Which of several attempts it was that landed is not known.
+                    if flight.state == FlightState::Sent {
+                        flight.state = FlightState::Unknown(now);
+                    }
                     sent = Some(sent.map_or(flight.sent, |known| known.min(flight.sent)));
                 }
             }

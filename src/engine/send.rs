@@ -416,7 +416,7 @@ impl Txn<'_> {
             side.state = SideState::Live;
             side.remote = key.remote.clone();
             side.made = made;
-            side.settled = sent.unwrap_or(side.settled);
+            side.settled = sent.map_or(side.settled, |sent: Place| Place::at(sent.time.plus(-1)));
         }
         self.set_index(key.clone(), Some(work.record.id));
         self.set_problem(entity.id, work.record.id, system, None);

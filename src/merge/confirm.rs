@@ -97,8 +97,11 @@ impl FieldState {
         side.late.enter(Entry { place, turn, kind: EntryKind::Write });
         let exact = matches!(by, SettledBy::Mark | SettledBy::Late);
         let until = if exact { place.time } else { rules.sides[ix].latest.max(place.time) };
-        side.late.ours.push(Own { place, until, value: flight.value.clone() });
-        side.shown = flight.value.clone();
+        // An equal save leaves no trace of its own: what is at its place is a person's.
+        if by != SettledBy::EqualSave {
+            side.late.ours.push(Own { place, until, value: flight.value.clone() });
+        }
+        side.show_from(place, &flight.value);
         if matches!(side.apart, Some(Apart::Parked { .. })) {
             side.apart = None;
         }
@@ -234,7 +237,7 @@ impl FieldState {
                 self.recent[at].base = self.recent[at].base.max(stray.turn);
                 self.decide_again(rules, at, out);
             }
-            None => self.sides[ix].shown = value.clone(),
+            None => self.sides[ix].show_from(place, value),
         }
         true
     }

@@ -190,6 +190,11 @@ impl FieldState {
             return Arrival::Superseded;
         }
         let (base, overtaken) = self.base(ix, &edit, current);
+        if edit.value != rules.project(ix, &self.value) {
+            // The side did not show the register's value after all when that was thought to be so.
+            let void = |entry: &Entry| entry.kind == EntryKind::Closing && edit.place.before(&entry.place);
+            self.sides[ix].late.entries.retain(|entry| !void(entry));
+        }
         self.take(rules, ix, edit, base, overtaken, out);
         Arrival::Decided
     }

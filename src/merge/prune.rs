@@ -40,8 +40,11 @@ impl FieldState {
     /// Forgets what can no longer matter, given each side's `settled`. Returns true when nothing is left to keep: turns go
     /// back to 0.
     pub fn prune(&mut self, rules: &FieldRules<'_>, now: Millis) -> bool {
-        for side in &mut self.sides {
-            side.late.strays.retain(|stray| stray.until > now);
+        for (side, context) in self.sides.iter_mut().zip(&rules.sides) {
+            // One that landed over an edit before that was read shows nothing new: its history has to be read once more.
+            let ahead = context.latest.0 - now.0;
+            let unread = |until: Millis| context.source == SourceKind::History && side.settled.time < until.plus(ahead);
+            side.late.strays.retain(|stray| stray.until > now || unread(stray.until));
         }
         let in_force: Vec<Turn> =
             self.sides.iter().map(|side| side.late.base_where(|entry| !side.settled.before(&entry.place))).collect();

@@ -221,6 +221,16 @@ impl Lately {
     }
 }
 
+impl SideField {
+    /// The side showed this value from `place` on; what is known of later places stands.
+    pub fn show_from(&mut self, place: Place, value: &Value) {
+        let later = |entry: &Entry| entry.kind != EntryKind::Closing && place.before(&entry.place);
+        if !self.late.entries.iter().any(later) {
+            self.shown = value.clone();
+        }
+    }
+}
+
 impl SideLately {
     /// Nothing kept?
     pub fn is_empty(&self) -> bool {

@@ -690,6 +690,13 @@ impl Run {
             return self.crash("before a commit");
         }
         self.view.apply(&step.changes);
+        if self.options.trace {
+            for change in &step.changes {
+                if let crate::engine::Change::Journal(entry) = change {
+                    self.say(|| format!("journal {:?}", entry.what));
+                }
+            }
+        }
         self.committed = true;
         self.learn();
         if crash {
