@@ -39,9 +39,18 @@ const fn config() -> impl bincode::config::Config {
 /// # Panics
 /// Never for the types of this crate: encoding into memory fails only where a type's own encoder refuses, and ours do not.
 pub fn encode<T: Encode>(version: u8, value: &T) -> Vec<u8> {
-    let mut bytes = vec![version];
-    bincode::encode_into_std_write(value, &mut bytes, config()).expect("encoding into memory cannot fail");
+    let mut bytes = Vec::new();
+    encode_into(version, value, &mut bytes);
     bytes
+}
+
+/// Appends what [`encode`] returns.
+///
+/// # Panics
+/// As [`encode`].
+pub fn encode_into<T: Encode>(version: u8, value: &T, out: &mut Vec<u8>) {
+    out.push(version);
+    bincode::encode_into_std_write(value, out, config()).expect("encoding into memory cannot fail");
 }
 
 /// Decodes what [`encode`] wrote; trailing bytes are damage.

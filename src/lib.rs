@@ -17,6 +17,7 @@ pub mod rules;
 pub mod sandbox;
 #[cfg(feature = "sim")]
 pub mod sim;
+pub mod store;
 
 /// Is this planted defect switched on? Only with the feature `defects`, and only in the thread that asked for it.
 #[cfg(feature = "defects")]

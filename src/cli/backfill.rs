@@ -1,6 +1,11 @@
 //! `syncline backfill`: both sides are read once, linked, and made equal.
 
-use super::{CliError, Context, Exit};
+use super::steps::Steps;
+use super::{CliError, Context, Exit, Output, ground};
+use crate::daemon::BackfillReport;
+use indicatif::HumanCount;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 /// Options of `backfill`.
 #[derive(Debug, Clone, clap::Args)]
@@ -8,6 +13,63 @@ pub struct BackfillArgs {}
 
 /// Runs it.
 pub fn run(_args: &BackfillArgs, context: &Context) -> Result<Exit, CliError> {
-    context.load()?;
-    Err(CliError::not_built("`syncline backfill`"))
+    ground::runtime()?.block_on(async {
+        let (config, connectors) = ground::prepare(context).await?;
+        let store = ground::open(&config, true).await?;
+        let (mut driver, _socket) = ground::driver(&config, &connectors, store)?;
+        ground::stop_on_signal(driver.handle());
+        let steps = Steps::new(context.output);
+        let told = steps.clone();
+        driver.on_progress(Arc::new(move |progress| told.take(progress)));
+        let result = driver.backfill().await;
+        steps.finish();
+        let report = result?;
+        let store = driver.into_store();
+        store.close().map_err(crate::daemon::DaemonError::from)?;
+        show(&report, context.output);
+        Ok(if report.equal() { Exit::Equal } else { Exit::Problems })
+    })
+}
+
+/// Shows what a backfill did.
+pub(super) fn show(report: &BackfillReport, output: Output) {
+    if report.stopped {
+        output.say("  stopped before it was done; `syncline backfill` goes on from here");
+    }
+    let rows = report.counts.entities.iter().map(|entity| {
+        let count = |count: u64| HumanCount(count).to_string();
+        [entity.name.clone(), count(entity.records), count(entity.linked), count(entity.split), count(entity.pending)]
+    });
+    output.table(["entity", "records", "linked", "split", "pending"], rows);
+    if report.counts.problems > 0 {
+        output.say(format!("{} problems: see `syncline status`", HumanCount(report.counts.problems)));
+    }
+    output.document(&document(report));
+}
+
+fn document(report: &BackfillReport) -> Value {
+    let entities: Map<String, Value> = report
+        .counts
+        .entities
+        .iter()
+        .map(|entity| {
+            let value = json!({
+                "records": entity.records, "linked": entity.linked, "pending": entity.pending, "split": entity.split,
+                "review": entity.review,
+            });
+            (entity.name.clone(), value)
+        })
+        .collect();
+    json!({
+        "done": !report.stopped,
+        "equal": report.equal(),
+        "linked": report.counts.entities.iter().map(|entity| entity.linked).sum::<u64>(),
+        "entities": entities,
+        "created": report.created,
+        "updated": report.updated,
+        "problems": report.counts.problems,
+        "unequal": report.unequal,
+        "calls": report.calls,
+        "seconds": report.took.as_secs_f64(),
+    })
 }

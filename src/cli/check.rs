@@ -1,12 +1,12 @@
 //! `syncline check`: the config, the secrets, the remotes, and whether the mapping fits them.
 
 use super::error::{Blame, remote};
-use super::{CliError, Context, Exit};
+use super::{CliError, Context, Exit, ground};
 use crate::connector::{Connector, ConnectorError};
 use crate::daemon::secrets;
 use crate::model::{SourceKind, SystemId};
 use crate::rules::advice::{Severity, check_schema};
-use crate::rules::config::{Config, ConfigError, Settings};
+use crate::rules::config::{Config, ConfigError};
 use crate::rules::{Rules, System};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -19,34 +19,21 @@ pub struct CheckArgs {
     pub offline: bool,
 }
 
-/// Systems with their connectors.
-type Connectors = Vec<(SystemId, Arc<dyn Connector>)>;
-
 /// Runs it.
 pub fn run(args: &CheckArgs, context: &Context) -> Result<Exit, CliError> {
     let mut config = context.load()?;
     check_secrets(&config)?;
     let mut checked = Checked::default();
     if !args.offline {
-        let connectors = connect(&config.settings)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-            CliError::world("runtime", format!("the runtime cannot be started: {error}"), "try again")
-        })?;
-        checked = runtime.block_on(check_remotes(&mut config, &connectors));
+        let connectors = ground::connect(&mut config)?;
+        checked = ground::runtime()?.block_on(check_remotes(&mut config, &connectors));
     }
     show(&config, &checked, context);
     checked.verdict(&config)
 }
 
-/// The connectors of a config's systems.
-fn connect(_settings: &Settings) -> Result<Connectors, CliError> {
-    let mut error = CliError::not_built("asking the remotes");
-    error.mend = "use --offline".to_owned();
-    Err(error)
-}
-
 /// All secrets are to be had.
-fn check_secrets(config: &Config) -> Result<(), CliError> {
+pub(super) fn check_secrets(config: &Config) -> Result<(), CliError> {
     let errors: Vec<ConfigError> = config
         .settings
         .systems
@@ -64,7 +51,7 @@ fn check_secrets(config: &Config) -> Result<(), CliError> {
 
 /// What the remotes brought to light.
 #[derive(Debug, Default)]
-struct Checked {
+pub(super) struct Checked {
     /// (system, its objects, what its source promises).
     reached: Vec<(String, Vec<String>, &'static str)>,
     /// The code of the first remote that failed.
@@ -74,7 +61,7 @@ struct Checked {
 }
 
 impl Checked {
-    fn verdict(self, config: &Config) -> Result<Exit, CliError> {
+    pub(super) fn verdict(self, config: &Config) -> Result<Exit, CliError> {
         if self.errors.is_empty() {
             return Ok(Exit::Equal);
         }
@@ -87,7 +74,7 @@ impl Checked {
 }
 
 /// Asks every remote for the schema of its objects, and compares it with the rules.
-async fn check_remotes(config: &mut Config, connectors: &[(SystemId, Arc<dyn Connector>)]) -> Checked {
+pub(super) async fn check_remotes(config: &mut Config, connectors: &[(SystemId, Arc<dyn Connector>)]) -> Checked {
     let mut checked = Checked::default();
     for (id, connector) in connectors {
         let ability = connector.ability().clone();

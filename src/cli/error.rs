@@ -158,6 +158,7 @@ impl From<ConnectorError> for CliError {
 /// The code and the mend of a remote's failure.
 pub(super) fn remote(error: &ConnectorError) -> (&'static str, &'static str) {
     match error {
+        ConnectorError::Address { .. } => ("address", "correct the system's `url` or `version`"),
         ConnectorError::Unreachable { .. } => ("unreachable", "check the system's `url` and the network"),
         ConnectorError::Unauthorized { .. } => ("unauthorized", "put a valid token where the system's `token` points"),
         ConnectorError::Limited { .. } => ("limited", "try again later"),

@@ -5,11 +5,13 @@ mod check;
 mod context;
 mod demo;
 mod error;
+mod ground;
 mod init;
 mod output;
 mod run;
 mod sandbox;
 mod status;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod trace;

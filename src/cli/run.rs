@@ -1,7 +1,10 @@
 //! `syncline run`: live, until it is told to stop.
 
-use super::{CliError, Context, Exit};
+use super::{CliError, Context, Exit, ground};
+use crate::daemon::{DaemonError, Progress};
 use crate::rules::config::parse_duration;
+use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Options of `run`.
@@ -16,9 +19,42 @@ pub struct RunArgs {
 }
 
 /// Runs it.
-pub fn run(_args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
-    context.load()?;
-    Err(CliError::not_built("`syncline run`"))
+pub fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
+    ground::runtime()?.block_on(async {
+        let (config, connectors) = ground::prepare(context).await?;
+        let store = ground::open(&config, false).await?;
+        let (mut driver, _socket) = ground::driver(&config, &connectors, store)?;
+        if !driver.is_backfilled()? {
+            return Err(DaemonError::NoBackfill.into());
+        }
+        let interval = args.interval.unwrap_or(config.settings.run.interval);
+        let output = context.output;
+        if !args.once {
+            output.say(format!("live: every {interval:?}; stop it with Ctrl-C"));
+        }
+        ground::stop_on_signal(driver.handle());
+        driver.on_progress(Arc::new(move |progress| match progress {
+            Progress::Wrote { system, entity, created, updated } if created + updated > 0 => {
+                output.say(format!("{system}: {entity}: {created} created, {updated} updated"));
+            }
+            Progress::Detached { system, entity, remote } => {
+                output.warn(format!(
+                    "{entity} {remote} was deleted in {system}: the link ended, other sides are left alone"
+                ));
+            }
+            Progress::Failed { system, cause } => output.warn(format!("{cause} ({system}; trying again)")),
+            _ => {}
+        }));
+        driver.live(interval, args.once).await?;
+        let tally = driver.tally().clone();
+        driver.into_store().close().map_err(DaemonError::from)?;
+        let sum = |counts: &std::collections::BTreeMap<_, u64>| counts.values().sum::<u64>();
+        output.document(&json!({
+            "done": true, "created": sum(&tally.created), "updated": sum(&tally.updated), "merged": tally.merged,
+            "conflicts": tally.conflicts, "detached": tally.detached,
+        }));
+        Ok(Exit::Equal)
+    })
 }
 
 fn interval(text: &str) -> Result<Duration, String> {

@@ -1,7 +1,12 @@
 //! `syncline sandbox`: an emulated HubSpot and Salesforce on loopback.
 
-use super::{CliError, Context, Exit};
+use super::{CliError, Context, Exit, Output, ground};
+use crate::sandbox::faults::Faults;
+use crate::sandbox::limits::Limits;
+use crate::sandbox::listener::{self, Running, SandboxConfig};
+use crate::sandbox::seed::SeedPlan;
 use serde_json::{Map, Value};
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -47,13 +52,52 @@ pub struct SandboxArgs {
 }
 
 /// Runs it.
-pub fn run(args: &SandboxArgs, _context: &Context) -> Result<Exit, CliError> {
-    serve(args)
+pub fn run(args: &SandboxArgs, context: &Context) -> Result<Exit, CliError> {
+    let config = config(args)?;
+    ground::runtime()?.block_on(async {
+        let running = serve(config).await?;
+        // One line, whoever reads it: scripts wait for it.
+        Output { json: true }.document(&running.ready);
+        if !context.output.json && std::io::stdout().is_terminal() {
+            context.output.say("serving; stop it with Ctrl-C. Next: save that line, and `syncline init --sandbox FILE`");
+        }
+        ground::stopped().await;
+        running.stop().await;
+        Ok(Exit::Equal)
+    })
 }
 
-/// Serves until it is told to stop.
-fn serve(_args: &SandboxArgs) -> Result<Exit, CliError> {
-    Err(CliError::not_built("`syncline sandbox`"))
+/// Starts serving.
+pub(super) async fn serve(config: SandboxConfig) -> Result<Running, CliError> {
+    listener::serve(config).await.map_err(|error| {
+        CliError::usage("sandbox", format!("the sandbox cannot be served: {error}"), "mend the file, or name another port")
+    })
+}
+
+fn config(args: &SandboxArgs) -> Result<SandboxConfig, CliError> {
+    let data = SeedPlan { records: args.records, overlap: args.overlap, ambiguous: args.ambiguous };
+    let refused = |flag: &str, cause: String| {
+        CliError::usage("usage", format!("{flag} is not understood: {cause}"), "see `syncline sandbox --help`")
+    };
+    let text = |spec: &Option<Map<String, Value>>| {
+        Value::Object(spec.clone().unwrap_or_default()).to_string()
+    };
+    let faults = Faults::parse(&text(&args.faults)).map_err(|cause| refused("--faults", cause))?;
+    let limits = match &args.limits {
+        None => None,
+        Some(_) => Some(Limits::parse(&text(&args.limits)).map_err(|cause| refused("--limits", cause))?),
+    };
+    Ok(SandboxConfig {
+        hubspot: Some(args.hubspot),
+        salesforce: Some(args.salesforce),
+        seed: args.seed,
+        data: (!args.empty).then_some(data),
+        hubspot_csv: args.hubspot_csv.clone(),
+        salesforce_csv: args.salesforce_csv.clone(),
+        external_id: !args.no_external_id,
+        faults,
+        limits,
+    })
 }
 
 fn share(text: &str) -> Result<f64, String> {

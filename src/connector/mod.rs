@@ -1,6 +1,38 @@
 //! Connectors: how a system is read and written. The trait is object-safe, so that an embedder's own system stands beside
 //! HubSpot and Salesforce as an equal.
 
+#[cfg(feature = "wire")]
+pub mod auth;
+#[cfg(feature = "wire")]
+mod batch;
+#[cfg(feature = "wire")]
+mod client;
+#[cfg(feature = "wire")]
+mod clock;
+pub mod conformance;
+#[cfg(feature = "wire")]
+mod encode;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "wire")]
+pub mod hubspot;
+pub mod memory;
+#[cfg(feature = "wire")]
+mod overlap;
+#[cfg(feature = "wire")]
+pub mod retry;
+#[cfg(feature = "wire")]
+mod rows;
+#[cfg(feature = "wire")]
+pub mod salesforce;
+#[cfg(all(test, feature = "wire"))]
+mod script;
+#[cfg(feature = "wire")]
+pub mod transport;
+
+#[cfg(feature = "wire")]
+pub use overlap::Overlap;
+
 use crate::model::{Ability, ClockOffset, Millis, ObjectSchema, PageEnd, RawPage, ReadRow, RemoteId, Timing};
 use std::future::Future;
 use std::pin::Pin;
@@ -67,6 +99,16 @@ pub struct WriteAnswer {
 /// A call that failed as a whole. Writes never fail so: their items become [`Outcome`]s.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectorError {
+    /// The address cannot be used.
+    #[error("the address of {system} cannot be used ({url}): {cause}")]
+    Address {
+        /// The system's name.
+        system: String,
+        /// The address; `?` where it may hold a secret.
+        url: String,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// No connection, or it broke.
     #[error("{system} cannot be reached at {url}: {cause}. Check the address and the network; it is tried again")]
     Unreachable {

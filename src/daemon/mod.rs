@@ -1,3 +1,15 @@
-//! Glue: the only place with a runtime, a wall clock and tasks.
+//! Glue, and the only place with a runtime, a wall clock and tasks: connectors are made, the one writer drives the engine,
+//! and a local socket answers who asks.
 
+pub mod connect;
+mod driver;
+mod error;
 pub mod secrets;
+pub mod socket;
+mod status;
+mod verify;
+
+pub use driver::{BackfillReport, Driver, Handle, Progress, Tally};
+pub use error::DaemonError;
+pub use status::{Counts, EntityStatus, Live, Status, SystemStatus, offline};
+pub use verify::{read_all, verify_offline};

@@ -13,6 +13,7 @@ mod record;
 mod send;
 mod sweep;
 mod txn;
+mod verify;
 mod view;
 
 pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
@@ -22,4 +23,5 @@ pub use input::{
 };
 pub use journal::{Happening, JournalEntry};
 pub use memory::MemoryView;
+pub use verify::{Difference, Excluded, Remotes, ShownRow, Verdict, verify};
 pub use view::{View, ViewError};

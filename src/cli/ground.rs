@@ -1,0 +1,202 @@
+//! What the commands that touch the store or the remotes stand on: a runtime, checked connectors, the store, the daemon.
+
+use super::check;
+use super::error::Blame;
+use super::{CliError, Context};
+use crate::daemon::connect::{self, ConnectError, Connectors};
+use crate::daemon::{DaemonError, Driver, Handle, socket};
+use crate::model::Millis;
+use crate::rules::config::Config;
+use crate::store::{OpenOptions, Store, StoreError};
+use serde_json::Value;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::runtime::Runtime;
+
+/// A runtime; the driver itself runs on the calling thread, so that its commits hold up no call.
+pub(super) fn runtime() -> Result<Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(|error| {
+        CliError::world("runtime", format!("the runtime cannot be started: {error}"), "try again, or free some memory")
+    })
+}
+
+/// The connectors of a config's systems; the rules learn what each can do.
+pub(super) fn connect(config: &mut Config) -> Result<Connectors, CliError> {
+    connect::connect(&config.settings, &mut config.rules).map_err(|error| match error {
+        ConnectError::Secret { system, error } => {
+            let at = format!("systems.{system}.token");
+            let error = config.source.error(&at, error.to_string(), error.mend());
+            CliError::config("secret", Blame::Usage, config.source.errors(vec![error]))
+        }
+        ConnectError::Connector(error) => error.into(),
+    })
+}
+
+/// The config and its connectors, after the remotes have said that the mapping fits and that our clock is sound.
+pub(super) async fn prepare(context: &Context) -> Result<(Config, Connectors), CliError> {
+    let mut config = context.load()?;
+    check::check_secrets(&config)?;
+    let connectors = connect(&mut config)?;
+    check::check_remotes(&mut config, &connectors).await.verdict(&config)?;
+    check_clock(&config, &connectors)?;
+    Ok((config, connectors))
+}
+
+/// Refuses to go on when every system's clock is far from ours: then it is ours that is wrong.
+fn check_clock(config: &Config, connectors: &Connectors) -> Result<(), CliError> {
+    let distance = |(_, connector): &(_, std::sync::Arc<dyn crate::connector::Connector>)| {
+        let offset = connector.offset();
+        offset.low.max(offset.high.saturating_neg()).max(0)
+    };
+    let limit = i64::try_from(config.settings.run.max_drift.as_millis()).unwrap_or(i64::MAX);
+    match connectors.iter().map(distance).min() {
+        Some(ms) if ms > limit => Err(DaemonError::Clock { seconds: ms / 1_000 }.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Asks the daemon of this config's store; none if nobody listens. What it answers with an error is ours.
+pub(super) async fn ask(config: &Config, command: &str) -> Option<Result<Value, CliError>> {
+    let answer = socket::ask(&config.settings.store, command).await?;
+    let Some(error) = answer.get("error") else { return Some(Ok(answer)) };
+    let message = error["message"].as_str().unwrap_or("the daemon failed").to_owned();
+    Some(Err(CliError::world("daemon", message, "see what the running `syncline` says")))
+}
+
+/// Who answers for a store.
+pub(super) enum Ground {
+    /// A running daemon.
+    Daemon(Value),
+    /// Nobody: here is the file.
+    Store(Store),
+}
+
+/// Asks the daemon, or opens the file; while somebody has it open and does not answer, both again for a while.
+pub(super) async fn ask_or_open(config: &Config, command: &str) -> Result<Ground, CliError> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask(config, command).await {
+            return answer.map(Ground::Daemon);
+        }
+        match Store::open(&config.settings.store, &OpenOptions::default()) {
+            Ok(store) => return Ok(Ground::Store(store)),
+            Err(StoreError::InUse { .. }) if Instant::now() < until => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(DaemonError::from(error).into()),
+        }
+    }
+}
+
+/// Opens the store to drive it; `create` makes one where there is none. Another daemon on it is named at once.
+pub(super) async fn open(config: &Config, create: bool) -> Result<Store, CliError> {
+    let path = &config.settings.store;
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = socket::ask(path, "ping").await {
+            let process = answer["pid"].as_u64().map_or_else(String::new, |pid| format!(" (process {pid})"));
+            return Err(CliError::world(
+                "in_use",
+                format!("a running syncline{process} holds {}", path.display()),
+                "stop it first, or let it do the job",
+            ));
+        }
+        let opened = match create {
+            true => Store::create_or_open(path, now(), &OpenOptions::default()),
+            false => Store::open(path, &OpenOptions::default()),
+        };
+        match opened {
+            Ok(store) => return Ok(store),
+            Err(StoreError::InUse { .. }) if Instant::now() < until => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(DaemonError::from(error).into()),
+        }
+    }
+}
+
+/// A driver on a store, with its socket.
+pub(super) fn driver(
+    config: &Config,
+    connectors: &Connectors,
+    store: Store,
+) -> Result<(Driver, socket::Socket), CliError> {
+    let driver = Driver::new(config.rules.clone(), connectors, store)?;
+    let socket = serve(&config.settings.store, driver.handle())?;
+    Ok((driver, socket))
+}
+
+fn serve(store: &Path, handle: Handle) -> Result<socket::Socket, CliError> {
+    socket::serve(store, handle).map_err(|error| {
+        let message = format!("the control socket {} cannot be made: {error}", socket::path_of(store).display());
+        CliError::world("socket", message, "check the permissions of that folder")
+    })
+}
+
+/// Lets a driver finish what is under way when this process is told to stop.
+pub(super) fn stop_on_signal(handle: Handle) {
+    tokio::spawn(async move {
+        stopped().await;
+        handle.stop().await;
+        // A second time means it.
+        stopped().await;
+        std::process::exit(130);
+    });
+}
+
+/// Until SIGINT or SIGTERM.
+pub(super) async fn stopped() {
+    let interrupt = tokio::signal::ctrl_c();
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => drop(interrupt.await),
+    }
+}
+
+/// Our clock.
+pub(super) fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+impl From<DaemonError> for CliError {
+    fn from(error: DaemonError) -> Self {
+        let text = error.to_string();
+        match error {
+            DaemonError::Remote(error) => error.into(),
+            DaemonError::Store(error) => store_error(&error),
+            DaemonError::View(_) | DaemonError::Cursor { .. } => {
+                Self::world("damaged", text, "restore a backup, or move the store away and run `syncline backfill`")
+            }
+            DaemonError::Clock { .. } => Self::world("clock", text, "set this machine's clock, or raise `max_drift`"),
+            DaemonError::NoBackfill => Self::usage("no_backfill", text, "run `syncline backfill` first"),
+            DaemonError::Mapping => Self::usage(
+                "mapping",
+                text,
+                "put the mapping back, or name a new file as `path` under [store] and run `syncline backfill`",
+            ),
+            DaemonError::Ended => Self::world("ended", text, "start it again"),
+        }
+    }
+}
+
+fn store_error(error: &StoreError) -> CliError {
+    let text = error.to_string();
+    // Its messages end with the mend.
+    let (message, mend) = text.rsplit_once(": ").unwrap_or((&text, "see the message"));
+    let code = match error {
+        StoreError::Missing { .. } => return CliError::usage("no_backfill", message, mend),
+        StoreError::InUse { .. } => "in_use",
+        StoreError::NotAStore { .. } => "not_a_store",
+        StoreError::NewerFormat { .. } => "newer_format",
+        StoreError::OutOfDisk => "disk_full",
+        StoreError::Damaged { .. } | StoreError::TooLarge { .. } => "damaged",
+        StoreError::Stopped | StoreError::Io(_) => "disk",
+    };
+    CliError::world(code, message, mend)
+}
+
+/// How long a store that somebody else has open is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(200);

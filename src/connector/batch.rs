@@ -1,0 +1,111 @@
+//! Writing in batches such that one bad record holds back no other.
+
+use super::client::{Client, Failure, outcome_of};
+use super::transport::{Answer, Request};
+use super::{Outcome, Target, WriteAnswer, WriteItem};
+use std::collections::{BTreeSet, VecDeque};
+
+/// What a whole answer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Whole {
+    /// Something about each record.
+    Each(Vec<Outcome>),
+    /// Nothing was written because of some of the records: find them by halves.
+    Halves,
+}
+
+/// Writes all items; `request` makes one call, `whole` reads its answer. With `nameless` nothing can be sent at all.
+pub(crate) async fn write(
+    client: &Client,
+    items: &[WriteItem],
+    size_max: usize,
+    nameless: Option<String>,
+    request: impl Fn(&[&WriteItem]) -> Request + Send,
+    whole: fn(&[&WriteItem], &Answer) -> Whole,
+) -> WriteAnswer {
+    if let Some(message) = nameless {
+        let refused = Outcome::Refused { code: "INVALID_NAME".to_owned(), message, properties: Vec::new() };
+        return WriteAnswer { outcomes: vec![refused; items.len()], timing: client.timing() };
+    }
+    let mut outcomes = vec![Outcome::Unknown; items.len()];
+    let mut timing = None;
+    let mut work = groups(items, size_max);
+    while let Some(group) = work.pop_front() {
+        let batch: Vec<&WriteItem> = group.iter().map(|index| &items[*index]).collect();
+        match client.write(request(&batch)).await {
+            Ok(reply) => {
+                timing.get_or_insert(reply.timing);
+                match whole(&batch, &reply.answer) {
+                    Whole::Halves if group.len() > 1 => {
+                        let (left, right) = group.split_at(group.len() / 2);
+                        work.push_front(right.to_vec());
+                        work.push_front(left.to_vec());
+                    }
+                    Whole::Halves => {}
+                    Whole::Each(each) => group.into_iter().zip(each).for_each(|(index, each)| outcomes[index] = each),
+                }
+            }
+            Err(failure) => {
+                if let Failure::Unknown(sent) = &failure {
+                    timing.get_or_insert(*sent);
+                }
+                let outcome = outcome_of(&failure);
+                // Those that never left are certainly not applied.
+                let unsent = match &outcome {
+                    Outcome::Unknown => Outcome::Retry { code: "NOT_SENT".to_owned(), after_ms: 1_000 },
+                    other => other.clone(),
+                };
+                work.drain(..).flatten().for_each(|index| outcomes[index] = unsent.clone());
+                group.into_iter().for_each(|index| outcomes[index] = outcome.clone());
+            }
+        }
+    }
+    WriteAnswer { outcomes, timing: timing.unwrap_or_else(|| client.timing()) }
+}
+
+/// Batches of one kind in which no record comes twice, which both systems refuse.
+fn groups(items: &[WriteItem], size_max: usize) -> VecDeque<Vec<usize>> {
+    struct Group<'a> {
+        property: Option<&'a str>,
+        keys: BTreeSet<&'a str>,
+        items: Vec<usize>,
+    }
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let (property, key) = match &item.target {
+            Target::Update(id) => (None, id.as_str()),
+            Target::Upsert { property, value } => (Some(property.as_str()), value.as_str()),
+        };
+        let has_room = |group: &&mut Group<'_>| {
+            group.property == property && group.items.len() < size_max && !group.keys.contains(key)
+        };
+        match groups.iter_mut().find(has_room) {
+            Some(group) => {
+                group.keys.insert(key);
+                group.items.push(index);
+            }
+            None => groups.push(Group { property, keys: BTreeSet::from([key]), items: vec![index] }),
+        }
+    }
+    groups.into_iter().map(|group| group.items).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{OpId, RemoteId};
+
+    fn update(op: u64, id: &str) -> WriteItem {
+        WriteItem { op: OpId(op), target: Target::Update(RemoteId::parse(id).unwrap()), fields: Vec::new() }
+    }
+
+    #[test]
+    fn no_record_comes_twice_in_a_batch_and_kinds_are_not_mixed() {
+        let target = Target::Upsert { property: "k".into(), value: "501".into() };
+        let upsert = WriteItem { op: OpId(9), target, fields: Vec::new() };
+        let items = [update(1, "501"), update(2, "501"), update(3, "502"), upsert];
+        assert_eq!(groups(&items, 100), [vec![0, 2], vec![1], vec![3]]);
+        let many: Vec<_> = (1..=250).map(|n| update(n, &n.to_string())).collect();
+        assert_eq!(groups(&many, 100).iter().map(Vec::len).collect::<Vec<_>>(), [100, 100, 50]);
+    }
+}

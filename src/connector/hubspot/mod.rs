@@ -1,0 +1,181 @@
+//! HubSpot, by its CRM objects interface.
+//!
+//! What it promises: per-property history with millisecond times and the writer's app id; a search index that lags, over
+//! which changes are read with an overlap; unique properties, on which a create is an upsert.
+
+mod cursor;
+mod read;
+mod schema;
+mod wire;
+mod write;
+
+use super::auth::Credential;
+use super::client::Client;
+use super::overlap::Overlap;
+use super::retry::Patience;
+use super::transport::{Timeouts, Transport};
+use super::{BoxFuture, Connector, ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec, WriteAnswer, WriteItem};
+use crate::model::{Ability, BatchLimits, ClockOffset, ObjectSchema, RawPage, SourceKind};
+use secrecy::SecretString;
+use std::fmt;
+use std::sync::Arc;
+
+/// How to reach one HubSpot account.
+#[derive(Debug, Clone)]
+pub struct HubSpotConfig {
+    /// The system's name in messages.
+    pub name: String,
+    /// `https://api.hubapi.com`; plain `http` for this machine only.
+    pub url: String,
+    /// How we are let in.
+    pub credential: Credential,
+    /// The interface's version in paths.
+    pub version: String,
+    /// Our app's id, by which the history's entries are told apart; without it none is marked.
+    pub app_id: Option<String>,
+    /// How far a pass over changes reaches back. The index was seen to lag by up to 30 s, rarely longer.
+    pub overlap: Overlap,
+    /// Longest time that a request whose answer was lost may still land, in milliseconds.
+    pub stray_ms: i64,
+    /// Unique properties by which records are looked up freshly, as (object, property).
+    pub lookups: Vec<(String, String)>,
+    /// When to give up on an exchange.
+    pub timeouts: Timeouts,
+    /// How often to try again.
+    pub patience: Patience,
+}
+
+impl HubSpotConfig {
+    /// With a private app's or service key's token, and defaults for the rest.
+    pub fn new(name: impl Into<String>, url: impl Into<String>, token: SecretString) -> Self {
+        let pair = |object: &str, property: &str| (object.to_owned(), property.to_owned());
+        let mut lookups = vec![pair("contacts", "email")];
+        lookups.extend(["contacts", "companies", "deals"].map(|object| pair(object, "syncline_id")));
+        Self {
+            name: name.into(),
+            url: url.into(),
+            credential: Credential::Static(token),
+            version: "2026-03".to_owned(),
+            app_id: None,
+            overlap: Overlap { near_ms: 30_000, far_ms: 300_000, far_every_ms: 60_000 },
+            stray_ms: 600_000,
+            lookups,
+            timeouts: Timeouts::default(),
+            patience: Patience::default(),
+        }
+    }
+}
+
+/// A HubSpot account.
+pub struct HubSpot {
+    client: Client,
+    version: String,
+    app_id: Option<String>,
+    overlap: Overlap,
+    ability: Ability,
+}
+
+impl HubSpot {
+    /// Over HTTP. Nothing is sent yet.
+    #[cfg(feature = "hubspot")]
+    pub fn new(config: HubSpotConfig) -> Result<Self, ConnectorError> {
+        let http = super::http::Http::new(&config.name, &config.url, config.timeouts)?;
+        let shown = http.base().to_owned();
+        Self::with_transport(HubSpotConfig { url: shown, ..config }, Arc::new(http))
+    }
+
+    /// Over any transport; the config's address then serves messages only.
+    pub fn with_transport(config: HubSpotConfig, transport: Arc<dyn Transport>) -> Result<Self, ConnectorError> {
+        if !wire::is_name(&config.version) {
+            return Err(ConnectorError::Address {
+                system: config.name,
+                url: config.url,
+                cause: format!("`{}` is no version", config.version),
+            });
+        }
+        let token_path = format!("/oauth/{}/token", config.version);
+        let client = Client::new(
+            config.name,
+            config.url,
+            transport,
+            config.credential,
+            token_path,
+            config.patience,
+            wire::verdict,
+        );
+        let ability = Ability {
+            source: SourceKind::History,
+            resolution_ms: 1,
+            stray_ms: config.stray_ms,
+            lag_ms: config.overlap.lag_ms(),
+            batch: BatchLimits { read: wire::BATCH, read_history: wire::BATCH_HISTORY, write: wire::BATCH },
+            upsert: true,
+            lookups: Some(config.lookups),
+        };
+        Ok(Self { client, version: config.version, app_id: config.app_id, overlap: config.overlap, ability })
+    }
+}
+
+impl Connector for HubSpot {
+    fn ability(&self) -> &Ability {
+        &self.ability
+    }
+
+    fn offset(&self) -> ClockOffset {
+        self.client.known_offset().unwrap_or_default()
+    }
+
+    fn calls(&self) -> u64 {
+        self.client.calls()
+    }
+
+    fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {
+        Box::pin(self.describe(object))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        spec: &'a ReadSpec,
+        cursor: Option<&'a [u8]>,
+    ) -> BoxFuture<'a, Result<RawPage, ConnectorError>> {
+        Box::pin(HubSpot::scan(self, spec, cursor))
+    }
+
+    fn changes<'a>(
+        &'a self,
+        spec: &'a ReadSpec,
+        cursor: Option<&'a [u8]>,
+    ) -> BoxFuture<'a, Result<RawPage, ConnectorError>> {
+        Box::pin(HubSpot::changes(self, spec, cursor))
+    }
+
+    fn deleted<'a>(
+        &'a self,
+        spec: &'a ReadSpec,
+        cursor: Option<&'a [u8]>,
+    ) -> BoxFuture<'a, Result<DeletedPage, ConnectorError>> {
+        Box::pin(HubSpot::deleted(self, spec, cursor))
+    }
+
+    fn read<'a>(
+        &'a self,
+        spec: &'a ReadSpec,
+        keys: Keys<'a>,
+        history: bool,
+    ) -> BoxFuture<'a, Result<ReadAnswer, ConnectorError>> {
+        Box::pin(HubSpot::read(self, spec, keys, history))
+    }
+
+    fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer> {
+        Box::pin(HubSpot::write(self, object, items))
+    }
+}
+
+impl fmt::Debug for HubSpot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HubSpot({})", self.client.url)
+    }
+}
+
+#[cfg(test)]
+mod tests;

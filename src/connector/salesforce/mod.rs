@@ -1,0 +1,170 @@
+//! Salesforce, by its REST interface.
+//!
+//! What it promises without change events: snapshots whose times have whole seconds; rows that become visible up to ten
+//! minutes after their time, because a transaction takes its time before it commits; look-ups by any field, read freshly.
+
+mod read;
+mod schema;
+mod wire;
+mod write;
+
+use super::auth::Credential;
+use super::client::Client;
+use super::overlap::Overlap;
+use super::retry::Patience;
+use super::transport::{Timeouts, Transport};
+use super::{BoxFuture, Connector, ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec, WriteAnswer, WriteItem};
+use crate::model::{Ability, BatchLimits, ClockOffset, ObjectSchema, RawPage, SourceKind};
+use secrecy::SecretString;
+use std::fmt;
+use std::sync::Arc;
+
+/// How to reach one Salesforce org.
+#[derive(Debug, Clone)]
+pub struct SalesforceConfig {
+    /// The system's name in messages.
+    pub name: String,
+    /// The instance's address, `https://MyDomain.my.salesforce.com`; plain `http` for this machine only.
+    pub url: String,
+    /// How we are let in.
+    pub credential: Credential,
+    /// The interface's version in paths; v60.0 and later have all that is used.
+    pub version: String,
+    /// How far a pass over changes reaches back. A transaction may take ten minutes, and its rows carry its own time.
+    pub overlap: Overlap,
+    /// Longest time that a request whose answer was lost may still land, in milliseconds: requests end after ten minutes.
+    pub stray_ms: i64,
+    /// When to give up on an exchange.
+    pub timeouts: Timeouts,
+    /// How often to try again.
+    pub patience: Patience,
+}
+
+impl SalesforceConfig {
+    /// With a bearer token, and defaults for the rest.
+    pub fn new(name: impl Into<String>, url: impl Into<String>, token: SecretString) -> Self {
+        Self {
+            name: name.into(),
+            url: url.into(),
+            credential: Credential::Static(token),
+            version: "v61.0".to_owned(),
+            overlap: Overlap { near_ms: 10_000, far_ms: 600_000, far_every_ms: 60_000 },
+            stray_ms: 600_000,
+            timeouts: Timeouts::default(),
+            patience: Patience::default(),
+        }
+    }
+}
+
+/// A Salesforce org.
+pub struct Salesforce {
+    client: Client,
+    version: String,
+    overlap: Overlap,
+    ability: Ability,
+}
+
+impl Salesforce {
+    /// Over HTTP. Nothing is sent yet.
+    #[cfg(feature = "salesforce")]
+    pub fn new(config: SalesforceConfig) -> Result<Self, ConnectorError> {
+        let http = super::http::Http::new(&config.name, &config.url, config.timeouts)?;
+        let shown = http.base().to_owned();
+        Self::with_transport(SalesforceConfig { url: shown, ..config }, Arc::new(http))
+    }
+
+    /// Over any transport; the config's address then serves messages only.
+    pub fn with_transport(config: SalesforceConfig, transport: Arc<dyn Transport>) -> Result<Self, ConnectorError> {
+        let number = config.version.strip_prefix('v').unwrap_or_default();
+        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+            return Err(ConnectorError::Address {
+                system: config.name,
+                url: config.url,
+                cause: format!("`{}` is no version; write one like v61.0", config.version),
+            });
+        }
+        let client = Client::new(
+            config.name,
+            config.url,
+            transport,
+            config.credential,
+            "/services/oauth2/token".to_owned(),
+            config.patience,
+            wire::verdict,
+        );
+        let ability = Ability {
+            source: SourceKind::Polled,
+            resolution_ms: 1_000,
+            stray_ms: config.stray_ms,
+            lag_ms: config.overlap.lag_ms(),
+            batch: BatchLimits { read: wire::BATCH, read_history: wire::BATCH, write: wire::BATCH },
+            upsert: true,
+            lookups: None,
+        };
+        Ok(Self { client, version: config.version, overlap: config.overlap, ability })
+    }
+}
+
+impl Connector for Salesforce {
+    fn ability(&self) -> &Ability {
+        &self.ability
+    }
+
+    fn offset(&self) -> ClockOffset {
+        self.client.known_offset().unwrap_or_default()
+    }
+
+    fn calls(&self) -> u64 {
+        self.client.calls()
+    }
+
+    fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {
+        Box::pin(self.describe(object))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        spec: &'a ReadSpec,
+        cursor: Option<&'a [u8]>,
+    ) -> BoxFuture<'a, Result<RawPage, ConnectorError>> {
+        Box::pin(Salesforce::scan(self, spec, cursor))
+    }
+
+    fn changes<'a>(
+        &'a self,
+        spec: &'a ReadSpec,
+        cursor: Option<&'a [u8]>,
+    ) -> BoxFuture<'a, Result<RawPage, ConnectorError>> {
+        Box::pin(Salesforce::changes(self, spec, cursor))
+    }
+
+    fn deleted<'a>(
+        &'a self,
+        spec: &'a ReadSpec,
+        cursor: Option<&'a [u8]>,
+    ) -> BoxFuture<'a, Result<DeletedPage, ConnectorError>> {
+        Box::pin(Salesforce::deleted(self, spec, cursor))
+    }
+
+    fn read<'a>(
+        &'a self,
+        spec: &'a ReadSpec,
+        keys: Keys<'a>,
+        _history: bool,
+    ) -> BoxFuture<'a, Result<ReadAnswer, ConnectorError>> {
+        Box::pin(Salesforce::read(self, spec, keys))
+    }
+
+    fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer> {
+        Box::pin(Salesforce::write(self, object, items))
+    }
+}
+
+impl fmt::Debug for Salesforce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Salesforce({})", self.client.url)
+    }
+}
+
+#[cfg(test)]
+mod tests;

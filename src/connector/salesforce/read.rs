@@ -1,0 +1,292 @@
+//! Reading: queries, paged by the last value seen.
+
+use super::super::client::Reply;
+use super::super::overlap::Kept;
+use super::super::rows::{self, Members, RowSet};
+use super::super::{ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec};
+use super::Salesforce;
+use super::wire::{self, BATCH, LITERAL_MAX, PATH_MAX, Page, Refusal};
+use crate::model::{Millis, PageEnd, RawPage, RawRow, ReadRow, RemoteId, Timing};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Where a listing of changes or of deleted records stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Cursor {
+    /// The last finished pass.
+    kept: Kept,
+    /// The pass under way.
+    run: Option<Run>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Run {
+    /// What is kept when it is done.
+    next: Kept,
+    /// Everything before this time has been delivered...
+    at: i64,
+    /// ...and of this time everything up to this id.
+    after: Option<String>,
+}
+
+impl Salesforce {
+    pub(super) async fn scan(&self, spec: &ReadSpec, cursor: Option<&[u8]>) -> Result<RawPage, ConnectorError> {
+        let what = format!("listing {}", spec.object);
+        let names = self.names(&what, spec)?;
+        let last = cursor.filter(|cursor| !cursor.is_empty()).map(std::str::from_utf8).transpose();
+        let last = last.map_err(|_| self.client.protocol(&what, "a cursor of another program"))?;
+        let condition = last.map(|id| format!(" WHERE Id > {}", wire::literal(id))).unwrap_or_default();
+        let select = wire::select(&spec.object, &names);
+        let soql = format!("{select}{condition} ORDER BY Id LIMIT {}", wire::PAGE);
+        let (body, timing) = self.query(&what, &soql, false).await?;
+        let page = self.parsed(&what, Page::parse(&body))?;
+        let (rows, set) = self.rows(&what, names, &page, &body)?;
+        let end = match rows.last() {
+            Some(row) if !page.is_last() => PageEnd::More(row.remote.as_str().as_bytes().to_vec()),
+            _ => PageEnd::Done(Vec::new()),
+        };
+        Ok(RawPage { rows, decoder: Arc::new(set), timing, end })
+    }
+
+    pub(super) async fn changes(&self, spec: &ReadSpec, cursor: Option<&[u8]>) -> Result<RawPage, ConnectorError> {
+        let what = format!("querying {} for changes", spec.object);
+        let names = self.names(&what, spec)?;
+        let (cursor, run) = match self.begin(&what, cursor).await? {
+            Begun::Now(timing, end) => {
+                return Ok(RawPage { rows: Vec::new(), decoder: Arc::new(RowSet::default()), timing, end });
+            }
+            Begun::Run(kept, run) => (kept, run),
+        };
+        let soql = self.behind(&what, &wire::select(&spec.object, &names), "", &run)?;
+        let (body, timing) = self.query(&what, &soql, false).await?;
+        let page = self.parsed(&what, Page::parse(&body))?;
+        let (rows, set) = self.rows(&what, names, &page, &body)?;
+        let last = rows.last().map(|row| (row.remote.clone(), row.modified));
+        let end = self.end(&what, cursor, run, last, page.is_last())?;
+        Ok(RawPage { rows, decoder: Arc::new(set), timing, end })
+    }
+
+    pub(super) async fn deleted(&self, spec: &ReadSpec, cursor: Option<&[u8]>) -> Result<DeletedPage, ConnectorError> {
+        let what = format!("querying {} for deleted records", spec.object);
+        self.name(&what, &spec.object)?;
+        let (cursor, run) = match self.begin(&what, cursor).await? {
+            Begun::Now(timing, end) => return Ok(DeletedPage { rows: Vec::new(), timing, end }),
+            Begun::Run(kept, run) => (kept, run),
+        };
+        // Only these can lose a merge, and only these have the field.
+        let can_merge = ["Account", "Contact", "Lead"].iter().any(|name| name.eq_ignore_ascii_case(&spec.object));
+        let names = if can_merge { vec![SURVIVOR.to_owned()] } else { Vec::new() };
+        let soql = self.behind(&what, &wire::select(&spec.object, &names), "IsDeleted = TRUE AND ", &run)?;
+        let (body, timing) = self.query(&what, &soql, true).await?;
+        let page = self.parsed(&what, Page::parse(&body))?;
+        let mut rows = Vec::with_capacity(page.records.len());
+        for record in &page.records {
+            let members = self.parsed(&what, Members::parse(record.get()))?;
+            let (id, at) = self.parsed(&what, wire::stamp(&members))?;
+            let survivor = members.get(SURVIVOR).and_then(|json| serde_json::from_str::<String>(json).ok());
+            rows.push((id, at, survivor.and_then(|id| wire::id18(&id))));
+        }
+        let last = rows.last().map(|(id, at, _)| (id.clone(), *at));
+        let end = self.end(&what, cursor, run, last, page.is_last())?;
+        Ok(DeletedPage { rows, timing, end })
+    }
+
+    pub(super) async fn read(&self, spec: &ReadSpec, keys: Keys<'_>) -> Result<ReadAnswer, ConnectorError> {
+        let what = format!("reading {}", spec.object);
+        let names = self.names(&what, spec)?;
+        let (property, keys): (&str, BTreeSet<&str>) = match keys {
+            Keys::Ids(ids) => ("Id", ids.iter().map(RemoteId::as_str).collect()),
+            Keys::Values { property, values } => (property, values.iter().map(String::as_str).collect()),
+        };
+        self.name(&what, property)?;
+        // A longer text is an error in a query; leaving it out would say that no such record exists.
+        if let Some(long) = keys.iter().find(|key| key.chars().count() > LITERAL_MAX) {
+            let message = format!("a value of {property} has {} characters", long.chars().count());
+            return Err(self.client.refused(&what, 0, "VALUE_TOO_LONG".into(), message));
+        }
+        let head = format!("{} WHERE {property} IN (", wire::select(&spec.object, &names));
+        let mut answer = ReadAnswer { rows: Vec::new(), timing: self.client.timing() };
+        let keys = keys.into_iter().filter(|key| !key.is_empty());
+        for (index, list) in lists(keys, PATH_MAX.saturating_sub(wire::literal_cost(&head) + 200)).iter().enumerate() {
+            // More rows than one page holds are possible where the property is not unique: page by id.
+            let mut last: Option<RemoteId> = None;
+            loop {
+                let behind = last.as_ref().map(|id| format!(" AND Id > {}", wire::literal(id.as_str())));
+                let soql = format!("{head}{list}){} ORDER BY Id LIMIT {}", behind.unwrap_or_default(), wire::PAGE);
+                let (body, timing) = self.query(&what, &soql, false).await?;
+                if index == 0 && last.is_none() {
+                    answer.timing = timing;
+                }
+                let page = self.parsed(&what, Page::parse(&body))?;
+                for record in &page.records {
+                    let members = self.parsed(&what, Members::parse(record.get()))?;
+                    let (remote, modified) = self.parsed(&what, wire::stamp(&members))?;
+                    let values = self.parsed(&what, rows::values(&members, &names))?;
+                    last = Some(remote.clone());
+                    answer.rows.push(ReadRow { remote, modified, values, history: Vec::new() });
+                }
+                if page.is_last() || page.records.is_empty() {
+                    break;
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn begin(&self, what: &str, cursor: Option<&[u8]>) -> Result<Begun, ConnectorError> {
+        let parse = |bytes| serde_json::from_slice::<Cursor>(bytes);
+        let cursor = cursor.map(parse).transpose();
+        let cursor = cursor.map_err(|_| self.client.protocol(what, "a cursor of another program"))?;
+        if let Some(Cursor { kept, run: Some(run) }) = cursor {
+            return Ok(Begun::Run(kept, run));
+        }
+        let timing = self.clock_known(what).await?;
+        // Salesforce's times have whole seconds.
+        let now = timing.offset.earliest(timing.sent).floor(SECOND_MS);
+        let Some(Cursor { kept, .. }) = cursor else {
+            let cursor = Cursor { kept: Kept::at(now), run: None };
+            return Ok(Begun::Now(timing, PageEnd::Done(self.bytes(what, &cursor)?)));
+        };
+        let (since, next) = self.overlap.begin(kept, now);
+        Ok(Begun::Run(kept, Run { next, at: since.floor(SECOND_MS).0, after: None }))
+    }
+
+    fn behind(&self, what: &str, select: &str, and: &str, run: &Run) -> Result<String, ConnectorError> {
+        let since = wire::since(Millis(run.at), run.after.as_deref());
+        let since = since.ok_or_else(|| self.client.protocol(what, "a cursor of another program"))?;
+        Ok(format!("{select} WHERE {and}{since} ORDER BY SystemModstamp ASC, Id ASC LIMIT {}", wire::PAGE))
+    }
+
+    fn end(
+        &self,
+        what: &str,
+        kept: Kept,
+        run: Run,
+        last: Option<(RemoteId, Millis)>,
+        is_last: bool,
+    ) -> Result<PageEnd, ConnectorError> {
+        Ok(match last {
+            Some((id, at)) if !is_last => {
+                let run = Run { next: run.next, at: at.0, after: Some(id.as_str().to_owned()) };
+                PageEnd::More(self.bytes(what, &Cursor { kept, run: Some(run) })?)
+            }
+            _ => PageEnd::Done(self.bytes(what, &Cursor { kept: run.next, run: None })?),
+        })
+    }
+
+    /// The rows of a page, in its order.
+    fn rows(
+        &self,
+        what: &str,
+        names: Vec<String>,
+        page: &Page<'_>,
+        body: &str,
+    ) -> Result<(Vec<RawRow>, RowSet), ConnectorError> {
+        let mut set = RowSet::new(names);
+        set.body(body.to_owned());
+        let mut rows = Vec::with_capacity(page.records.len());
+        for record in &page.records {
+            let members = self.parsed(what, Members::parse(record.get()))?;
+            let (remote, modified) = self.parsed(what, wire::stamp(&members))?;
+            let span = rows::span(body, record.get()).ok_or_else(|| self.client.protocol(what, "a row elsewhere"))?;
+            rows.push(RawRow { remote, modified, raw: self.parsed(what, set.push(span, &members))? });
+        }
+        Ok((rows, set))
+    }
+
+    async fn query(&self, what: &str, soql: &str, all: bool) -> Result<(String, Timing), ConnectorError> {
+        let request = wire::query(&self.version, soql, all).ok_or_else(|| {
+            let message = format!("so many fields make a query of {} characters, too long for a URL", soql.len());
+            self.client.refused(what, 0, "QUERY_TOO_LONG".into(), message)
+        })?;
+        let reply = self.client.read(request).await?;
+        let timing = reply.timing;
+        Ok((self.expect(what, reply)?, timing))
+    }
+
+    /// Makes sure that something is known of Salesforce's clock, by a call that costs no quota.
+    async fn clock_known(&self, what: &str) -> Result<Timing, ConnectorError> {
+        if self.client.known_offset().is_none() {
+            let reply = self.client.read(super::super::transport::Request::get("/services/data")).await?;
+            self.expect(what, reply)?;
+        }
+        Ok(self.client.timing())
+    }
+
+    /// A good answer's body, else the refusal.
+    pub(super) fn expect(&self, what: &str, reply: Reply) -> Result<String, ConnectorError> {
+        if reply.answer.status != 200 {
+            let refusal = Refusal::of_answer(&reply.answer);
+            return Err(self.client.refused(what, reply.answer.status, refusal.code, refusal.message));
+        }
+        self.client.text(what, reply.answer)
+    }
+
+    pub(super) fn parsed<T>(&self, what: &str, result: Result<T, String>) -> Result<T, ConnectorError> {
+        result.map_err(|cause| self.client.protocol(what, cause))
+    }
+
+    /// All asked properties, the external id last; each is checked, for they are written into queries.
+    fn names(&self, what: &str, spec: &ReadSpec) -> Result<Vec<String>, ConnectorError> {
+        self.name(what, &spec.object)?;
+        let names: Vec<String> = spec.properties.iter().chain(&spec.external_id).cloned().collect();
+        names.iter().try_for_each(|name| self.name(what, name))?;
+        Ok(names)
+    }
+
+    pub(super) fn name(&self, what: &str, name: &str) -> Result<(), ConnectorError> {
+        match wire::is_name(name) {
+            true => Ok(()),
+            false => Err(self.client.refused(what, 0, "INVALID_NAME".into(), format!("`{name}` names nothing"))),
+        }
+    }
+
+    fn bytes(&self, what: &str, cursor: &Cursor) -> Result<Vec<u8>, ConnectorError> {
+        serde_json::to_vec(cursor).map_err(|error| self.client.protocol(what, error.to_string()))
+    }
+}
+
+enum Begun {
+    /// A first cursor.
+    Now(Timing, PageEnd),
+    /// A pass.
+    Run(Kept, Run),
+}
+
+/// Lists of literals, none with more than a batch or more bytes in a URL than `room`.
+fn lists<'k>(keys: impl Iterator<Item = &'k str>, room: usize) -> Vec<String> {
+    let mut lists: Vec<(String, usize, usize)> = Vec::new();
+    for key in keys {
+        let cost = wire::literal_cost(key);
+        match lists.last_mut() {
+            Some((list, count, used)) if *count < BATCH && *used + cost <= room => {
+                list.push(',');
+                list.push_str(&wire::literal(key));
+                (*count, *used) = (*count + 1, *used + cost);
+            }
+            _ => lists.push((wire::literal(key), 1, cost)),
+        }
+    }
+    lists.into_iter().map(|(list, _, _)| list).collect()
+}
+
+/// The field that names the winner of a merge.
+const SURVIVOR: &str = "MasterRecordId";
+const SECOND_MS: i64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_cut_where_a_url_ends() {
+        let keys: Vec<String> = (0..450).map(|n| format!("key-{n:05}")).collect();
+        let cut = |room| lists(keys.iter().map(String::as_str), room).iter().map(|l| l.split(',').count()).collect();
+        let by_count: Vec<usize> = cut(100_000);
+        assert_eq!(by_count, [200, 200, 50]);
+        let by_room: Vec<usize> = cut(160);
+        assert!(by_room.iter().all(|count| *count == 10), "{by_room:?}");
+        assert_eq!(lists(["a'b"].into_iter(), 0), [r"'a\'b'"]);
+    }
+}

@@ -1,0 +1,114 @@
+//! What Salesforce says about an object's fields.
+
+use super::super::ConnectorError;
+use super::super::transport::Request;
+use super::Salesforce;
+use super::wire::with_client;
+use crate::model::{ObjectSchema, PropertySchema, PropertyType};
+use serde::Deserialize;
+
+impl Salesforce {
+    pub(super) async fn describe(&self, object: &str) -> Result<ObjectSchema, ConnectorError> {
+        let what = format!("describing {object}");
+        self.name(&what, object)?;
+        let path = format!("/services/data/{}/sobjects/{object}/describe", self.version);
+        let body = self.expect(&what, self.client.read(with_client(Request::get(path))).await?)?;
+        self.parsed(&what, parse(object, &body))
+    }
+}
+
+#[derive(Deserialize)]
+struct Described {
+    fields: Vec<Field>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct Field {
+    name: String,
+    label: String,
+    #[serde(rename = "type")]
+    kind: String,
+    length: u32,
+    nillable: bool,
+    createable: bool,
+    updateable: bool,
+    defaulted_on_create: bool,
+    calculated: bool,
+    auto_number: bool,
+    external_id: bool,
+    id_lookup: bool,
+    unique: bool,
+    restricted_picklist: bool,
+    picklist_values: Vec<Choice>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    active: bool,
+    value: String,
+}
+
+/// Reads a describe answer.
+pub(crate) fn parse(object: &str, body: &str) -> Result<ObjectSchema, String> {
+    let described: Described = serde_json::from_str(body).map_err(|error| error.to_string())?;
+    let fields = described.fields.into_iter().filter(|field| !field.name.is_empty());
+    Ok(ObjectSchema { object: object.to_owned(), properties: fields.map(one).collect() })
+}
+
+fn one(field: Field) -> PropertySchema {
+    let kind = match field.kind.as_str() {
+        "string" | "textarea" | "phone" | "url" | "email" | "encryptedstring" | "combobox" => PropertyType::Text,
+        "int" | "long" | "double" | "currency" | "percent" => PropertyType::Number,
+        "boolean" => PropertyType::Bool,
+        "date" => PropertyType::Date,
+        "datetime" => PropertyType::DateTime,
+        "picklist" => PropertyType::Enumeration,
+        "multipicklist" => PropertyType::MultiEnumeration,
+        "reference" | "id" => PropertyType::Reference,
+        _ => PropertyType::Other,
+    };
+    // A field that is only createable cannot be kept equal.
+    let writable = field.updateable && !field.calculated && !field.auto_number;
+    let active = field.picklist_values.into_iter().filter(|choice| choice.active);
+    PropertySchema {
+        required: !field.nillable && field.createable && !field.defaulted_on_create,
+        unique: field.unique && (field.external_id || field.id_lookup),
+        length: (kind == PropertyType::Text && field.length > 0).then_some(field.length),
+        options: if field.restricted_picklist { active.map(|choice| choice.value).collect() } else { Vec::new() },
+        name: field.name,
+        label: field.label,
+        writable,
+        kind,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_reduced_to_what_the_mapping_needs() {
+        let body = r#"{"name":"Contact","fields":[
+            {"name":"LastName","label":"Last Name","type":"string","length":80,"nillable":false,"createable":true,"updateable":true,"defaultedOnCreate":false},
+            {"name":"Email","label":"Email","type":"email","length":80,"nillable":true,"createable":true,"updateable":true,"idLookup":true},
+            {"name":"Syncline_Id__c","label":"S","type":"string","length":64,"nillable":true,"createable":true,"updateable":true,"externalId":true,"idLookup":true,"unique":true,"caseSensitive":true},
+            {"name":"OwnerId","label":"Owner","type":"reference","nillable":false,"createable":true,"updateable":true,"defaultedOnCreate":true},
+            {"name":"Open__c","label":"O","type":"picklist","restrictedPicklist":false,"picklistValues":[{"active":true,"value":"a","label":"A"}]},
+            {"name":"Strict__c","label":"S","type":"picklist","restrictedPicklist":true,"picklistValues":[{"active":true,"value":"a"},{"active":false,"value":"b"}]},
+            {"name":"Name","label":"Name","type":"string","calculated":false,"updateable":false},
+            {"name":"MailingAddress","label":"M","type":"address"}]}"#;
+        let schema = parse("Contact", body).unwrap();
+        let property = |name: &str| schema.property(name).unwrap();
+        assert!(property("LastName").required && property("LastName").length == Some(80));
+        assert!(!property("OwnerId").required && property("OwnerId").kind == PropertyType::Reference);
+        assert!(!property("Email").unique && property("Syncline_Id__c").unique);
+        assert!(property("Open__c").options.is_empty());
+        assert_eq!(property("Strict__c").options, ["a"]);
+        assert!(!property("Name").writable);
+        assert_eq!(property("MailingAddress").kind, PropertyType::Other);
+        assert!(parse("Contact", "[]").is_err());
+    }
+}

@@ -1,0 +1,159 @@
+use super::*;
+use crate::connector::conformance::test_block_on;
+use crate::connector::script::{NOW, Script};
+use crate::connector::transport::Lost;
+use crate::connector::{Outcome, Target};
+use crate::model::{Millis, OpId, PageEnd, Raw, RemoteId};
+
+fn script(answers: Vec<Result<(u16, &str), Lost>>) -> (Salesforce, Arc<Script>) {
+    with_credential(answers, Credential::Static("canary-token".into()))
+}
+
+fn with_credential(answers: Vec<Result<(u16, &str), Lost>>, credential: Credential) -> (Salesforce, Arc<Script>) {
+    let script = Script::of(answers);
+    let config = SalesforceConfig::new("salesforce", "https://x.my.salesforce.com", "canary-token".into());
+    let config = SalesforceConfig { credential, ..config };
+    (Salesforce::with_transport(config, Arc::clone(&script) as _).unwrap(), script)
+}
+
+fn spec(object: &str) -> ReadSpec {
+    ReadSpec { object: object.into(), properties: vec!["Email".into()], external_id: Some("Syncline_Id__c".into()) }
+}
+
+fn row(id: &str, at: &str) -> String {
+    format!(
+        r#"{{"attributes":{{"type":"Contact","url":"/u"}},"Id":"{id}","SystemModstamp":"{at}","Email":"a@x.com","Syncline_Id__c":null}}"#
+    )
+}
+
+fn page(rows: &[String], done: bool) -> String {
+    format!(r#"{{"totalSize":{},"done":{done},"records":[{}]}}"#, rows.len(), rows.join(","))
+}
+
+fn decoded(path: &str) -> String {
+    path.replace("%20", " ").replace("%3D", "=").replace("%3E", ">").replace("%27", "'").replace("%3A", ":")
+}
+
+const AT: &str = "2026-03-01T11:59:58.000+0000";
+const VERSIONS: &str = r#"[{"version":"61.0","url":"/services/data/v61.0","label":"x"}]"#;
+
+#[test]
+fn changes_page_by_time_and_id_and_look_far_back_now_and_then() {
+    let ids = ["003xx000004TmiQAAS", "0035g00000AbCdEAAV"];
+    let short = page(&[row(ids[0], AT), row("0035g00000AbCdE", AT)], false);
+    let last = page(&[], true);
+    let (salesforce, script) = script(vec![Ok((200, VERSIONS)), Ok((200, &short)), Ok((200, &last)), Ok((200, &last))]);
+    let spec = spec("Contact");
+    let PageEnd::Done(cursor) = test_block_on(Connector::changes(&salesforce, &spec, None)).unwrap().end else {
+        panic!()
+    };
+    let first = test_block_on(Connector::changes(&salesforce, &spec, Some(&cursor))).unwrap();
+    assert_eq!(first.rows[1].remote.as_str(), ids[1], "ids have 18 characters");
+    assert_eq!(first.decoder.decode(0), Ok(vec![Raw::Text("a@x.com".into()), Raw::Null]));
+    let PageEnd::More(cursor) = first.end else { panic!("a short page need not be the last") };
+    let second = test_block_on(Connector::changes(&salesforce, &spec, Some(&cursor))).unwrap();
+    assert!(matches!(second.end, PageEnd::Done(_)));
+    let asked: Vec<String> = script.asked().iter().map(|path| decoded(path)).collect();
+    assert_eq!(asked[0], "GET /services/data");
+    assert!(
+        asked[1].contains("WHERE SystemModstamp >= 2026-03-01T11:59:50Z ORDER BY SystemModstamp ASC, Id ASC"),
+        "{}",
+        asked[1]
+    );
+    assert!(
+        asked[2].contains("(SystemModstamp = 2026-03-01T11:59:58Z AND Id > '0035g00000AbCdEAAV') OR"),
+        "{}",
+        asked[2]
+    );
+    let old = format!(r#"{{"kept":{{"pass":{NOW},"far":{}}},"run":null}}"#, NOW - 60_000);
+    test_block_on(Connector::changes(&salesforce, &spec, Some(old.as_bytes()))).unwrap();
+    let far = decoded(&script.asked()[3]);
+    assert!(far.contains("SystemModstamp >= 2026-03-01T11:49:00Z"), "{far}");
+}
+
+#[test]
+fn deleted_records_name_the_winner_of_their_merge() {
+    let lost =
+        row("003xx000004TmiQAAS", AT).replace("\"Email\"", "\"MasterRecordId\":\"0035g00000AbCdEAAV\",\"Email\"");
+    let body = page(&[lost], true);
+    let (salesforce, script) = script(vec![Ok((200, VERSIONS)), Ok((200, &body)), Ok((200, &body))]);
+    let PageEnd::Done(cursor) = test_block_on(Connector::deleted(&salesforce, &spec("Contact"), None)).unwrap().end
+    else {
+        panic!()
+    };
+    let found = test_block_on(Connector::deleted(&salesforce, &spec("Contact"), Some(&cursor))).unwrap();
+    assert_eq!(found.rows[0].2.as_ref().map(RemoteId::as_str), Some("0035g00000AbCdEAAV"));
+    test_block_on(Connector::deleted(&salesforce, &spec("Opportunity"), Some(&cursor))).unwrap();
+    let asked = script.asked();
+    assert!(asked[1].contains("/queryAll?") && asked[1].contains("MasterRecordId") && asked[1].contains("IsDeleted"));
+    assert!(!asked[2].contains("MasterRecordId"), "only what can be merged has the field");
+}
+
+#[test]
+fn names_that_are_no_names_never_reach_a_query() {
+    let (salesforce, script) = script(Vec::new());
+    let hostile = "Email FROM User--";
+    let with_property = ReadSpec { properties: vec![hostile.into()], ..spec("Contact") };
+    let refused = |result: Result<RawPage, ConnectorError>| matches!(result, Err(ConnectorError::Refused { code, .. }) if code == "INVALID_NAME");
+    assert!(refused(test_block_on(Connector::scan(&salesforce, &with_property, None))));
+    assert!(refused(test_block_on(Connector::scan(&salesforce, &spec("Contact WHERE"), None))));
+    let keys = Keys::Values { property: "Email) OR (Id", values: &["x".to_owned()] };
+    assert!(test_block_on(Connector::read(&salesforce, &spec("Contact"), keys, false)).is_err());
+    let long = ["x".repeat(4001)];
+    let keys = Keys::Values { property: "Email", values: &long };
+    assert!(
+        test_block_on(Connector::read(&salesforce, &spec("Contact"), keys, false)).is_err(),
+        "silence would be a lie"
+    );
+    let target = Target::Upsert { property: "../x".into(), value: "k".into() };
+    let item = WriteItem { op: OpId(1), target, fields: Vec::new() };
+    let answer = test_block_on(Connector::write(&salesforce, "Contact", &[item]));
+    assert!(matches!(&answer.outcomes[0], Outcome::Refused { code, .. } if code == "INVALID_NAME"));
+    assert_eq!(script.asked().len(), 0);
+}
+
+#[test]
+fn a_session_is_renewed_once_and_the_call_repeated() {
+    let expired = r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#;
+    let token = |n: u8| format!(r#"{{"access_token":"canary-{n}","instance_url":"https://x","issued_at":"1"}}"#);
+    let (one, two, rows) = (token(1), token(2), page(&[], true));
+    let credential =
+        || Credential::ClientCredentials { client_id: "app".into(), client_secret: "canary-secret".into() };
+    let (salesforce, script) =
+        with_credential(vec![Ok((200, &one)), Ok((401, expired)), Ok((200, &two)), Ok((200, &rows))], credential());
+    assert!(test_block_on(Connector::scan(&salesforce, &spec("Contact"), None)).is_ok());
+    assert_eq!(script.asked()[2], "POST /services/oauth2/token");
+    let (salesforce, _) =
+        with_credential(vec![Ok((200, &one)), Ok((401, expired)), Ok((200, &two)), Ok((401, expired))], credential());
+    let error = test_block_on(Connector::scan(&salesforce, &spec("Contact"), None)).err().unwrap();
+    assert!(matches!(&error, ConnectorError::Unauthorized { code, .. } if code == "INVALID_SESSION_ID"));
+    let refused = r#"{"error":"invalid_client_id","error_description":"client identifier invalid"}"#;
+    let (salesforce, _) = with_credential(vec![Ok((400, refused))], credential());
+    let error = test_block_on(Connector::scan(&salesforce, &spec("Contact"), None)).err().unwrap();
+    assert!(matches!(&error, ConnectorError::Unauthorized { code, .. } if code == "invalid_client_id"));
+    assert!(!format!("{error:?} {error} {salesforce:?}").contains("canary"));
+}
+
+#[test]
+fn writes_tell_not_applied_from_unknown() {
+    let item =
+        |id: &str| WriteItem { op: OpId(1), target: Target::Update(RemoteId::parse(id).unwrap()), fields: Vec::new() };
+    let items = [item("003xx000004TmiQAAS")];
+    let run = |answers| {
+        let (salesforce, script) = script(answers);
+        let outcome = test_block_on(Connector::write(&salesforce, "Contact", &items)).outcomes.remove(0);
+        (outcome, script.asked().len())
+    };
+    let locked = r#"[{"message":"unable to obtain exclusive access","errorCode":"UNABLE_TO_LOCK_ROW"}]"#;
+    let down = r#"[{"message":"x","errorCode":"SERVER_UNAVAILABLE"}]"#;
+    let done = r#"[{"id":"003xx000004TmiQAAS","success":true,"errors":[]}]"#;
+    let (outcome, calls) = run(vec![Ok((400, locked)), Ok((503, down)), Ok((200, done))]);
+    assert!(matches!(outcome, Outcome::Done { .. }));
+    assert_eq!(calls, 3);
+    assert_eq!(run(vec![Ok((503, "<html>"))]), (Outcome::Unknown, 1));
+    assert_eq!(run(vec![Err(Lost::Unknown { sent: Millis(NOW), cause: "x".into() })]), (Outcome::Unknown, 1));
+    let quota = r#"[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]"#;
+    assert!(matches!(run(vec![Ok((403, quota))]), (Outcome::Retry { .. }, 1)));
+    let expired = r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#;
+    assert!(matches!(run(vec![Ok((401, expired))]), (Outcome::Retry { code, .. }, 1) if code == "INVALID_SESSION_ID"));
+}

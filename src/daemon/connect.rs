@@ -1,0 +1,93 @@
+//! From a config to connectors that are ready to be asked.
+
+use super::secrets::{self, SecretError};
+use crate::connector::hubspot::{HubSpot, HubSpotConfig};
+use crate::connector::salesforce::{Salesforce, SalesforceConfig};
+use crate::connector::{Connector, ConnectorError, Overlap, ReadSpec};
+use crate::model::SystemId;
+use crate::rules::config::{Settings, SystemKind, SystemSettings};
+use crate::rules::{Entity, Rules};
+use secrecy::SecretString;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Systems with their connectors.
+pub type Connectors = Vec<(SystemId, Arc<dyn Connector>)>;
+
+/// Why a system has no connector.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// Its secret is not to be had.
+    #[error("{error}")]
+    Secret {
+        /// The system's name.
+        system: String,
+        /// Why.
+        error: SecretError,
+    },
+    /// It cannot be addressed.
+    #[error(transparent)]
+    Connector(#[from] ConnectorError),
+}
+
+/// Makes the connectors of a config's systems, and tells the rules what each system can do. Nothing is sent yet.
+///
+/// # Errors
+/// A secret is not to be had, or an address cannot be used.
+pub fn connect(settings: &Settings, rules: &mut Rules) -> Result<Connectors, ConnectError> {
+    let mut connectors = Connectors::new();
+    for system in &settings.systems {
+        let secret = secrets::resolve(&system.token)
+            .map_err(|error| ConnectError::Secret { system: system.name.clone(), error })?;
+        let connector = connector(system, rules, secret.expose().into())?;
+        rules.set_ability(system.id, connector.ability().clone());
+        connectors.push((system.id, connector));
+    }
+    Ok(connectors)
+}
+
+fn connector(
+    system: &SystemSettings,
+    rules: &Rules,
+    token: SecretString,
+) -> Result<Arc<dyn Connector>, ConnectorError> {
+    Ok(match system.kind {
+        SystemKind::HubSpot => {
+            let mut config = HubSpotConfig::new(&system.name, &system.url, token);
+            config.version = system.version.clone().unwrap_or(config.version);
+            config.app_id = system.app_id.clone();
+            config.overlap = overlap(config.overlap, system.overlap);
+            // Our external ids are unique properties, whatever the config calls them.
+            for binding in rules.entities.iter().filter_map(|entity| entity.binding(system.id)) {
+                let Some(external) = &binding.external_id else { continue };
+                let pair = (binding.object.clone(), external.clone());
+                if !config.lookups.contains(&pair) {
+                    config.lookups.push(pair);
+                }
+            }
+            Arc::new(HubSpot::new(config)?)
+        }
+        SystemKind::Salesforce => {
+            let mut config = SalesforceConfig::new(&system.name, &system.url, token);
+            config.version = system.version.clone().unwrap_or(config.version);
+            config.overlap = overlap(config.overlap, system.overlap);
+            Arc::new(Salesforce::new(config)?)
+        }
+    })
+}
+
+fn overlap(usual: Overlap, wanted: Option<Duration>) -> Overlap {
+    let Some(wanted) = wanted else { return usual };
+    let near_ms = i64::try_from(wanted.as_millis()).unwrap_or(i64::MAX);
+    Overlap { near_ms, far_ms: usual.far_ms.max(near_ms), ..usual }
+}
+
+/// What is asked of an entity's object in one system; none if it has none there.
+pub fn read_spec(entity: &Entity, system: SystemId) -> Option<ReadSpec> {
+    let binding = entity.binding(system)?;
+    Some(ReadSpec {
+        object: binding.object.clone(),
+        properties: entity.fields_at(system).map(|(_, binding)| binding.property.clone()).collect(),
+        external_id: binding.external_id.clone(),
+    })
+}

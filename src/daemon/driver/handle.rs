@@ -1,0 +1,115 @@
+//! Talking to a driver at work: from the control socket, from another task, from the demo.
+
+use super::{Event, Pair, Tally};
+use crate::connector::Connector;
+use crate::daemon::status::{self, Live};
+use crate::daemon::{DaemonError, verify};
+use crate::rules::Rules;
+use crate::store::Snapshot;
+use serde_json::Value;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc::Sender;
+use tokio::sync::oneshot;
+
+/// A question to the driver.
+pub(super) enum Ask {
+    /// What it is doing, with the state as of the last commit.
+    Live(oneshot::Sender<Result<Live, DaemonError>>),
+    /// The state as of the last commit.
+    Snapshot(oneshot::Sender<Result<Snapshot, DaemonError>>),
+    /// What it has done.
+    Tally(oneshot::Sender<Tally>),
+}
+
+/// A driver at work; clones talk to the same one.
+#[derive(Clone)]
+pub struct Handle {
+    pub(super) rules: Arc<Rules>,
+    pub(super) pairs: Arc<[Arc<Pair>]>,
+    pub(super) connectors: Arc<[Arc<dyn Connector>]>,
+    pub(super) events: Sender<Event>,
+    /// The last counting of the mirror, and the commit that it belongs to.
+    pub(super) counted: Arc<Mutex<Option<(u64, status::Counts)>>>,
+}
+
+impl Handle {
+    /// The document that `status --json` prints.
+    ///
+    /// # Errors
+    /// The driver has ended, or the store cannot be read.
+    pub async fn status(&self) -> Result<Value, DaemonError> {
+        let live = self.live().await?;
+        let known = self.counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let counts = match known.filter(|(commit, _)| *commit == live.commit) {
+            Some((_, counts)) => counts,
+            None => {
+                let (rules, snapshot, commit) = (self.rules.clone(), live.snapshot.clone(), live.commit);
+                let counting = tokio::task::spawn_blocking(move || status::count(&rules, &snapshot));
+                let counts = counting.await.map_err(|_| DaemonError::Ended)??;
+                *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some((commit, counts.clone()));
+                counts
+            }
+        };
+        Ok(status::document(&live.status(true), &counts))
+    }
+
+    /// What the driver is doing.
+    ///
+    /// # Errors
+    /// The driver has ended, or the store cannot be read.
+    pub async fn live(&self) -> Result<Live, DaemonError> {
+        self.ask(Ask::Live).await?
+    }
+
+    /// What it has done since it started.
+    ///
+    /// # Errors
+    /// The driver has ended.
+    pub async fn tally(&self) -> Result<Tally, DaemonError> {
+        self.ask(Ask::Tally).await
+    }
+
+    /// Reads all remotes again and compares them through the mirror's links: the document that `verify --json` prints.
+    ///
+    /// # Errors
+    /// A remote cannot be read, the driver has ended, or the store cannot be read.
+    pub async fn verify(&self) -> Result<Value, DaemonError> {
+        let mut remotes = verify::read_pairs(&self.rules, &self.pairs, &self.connectors).await?;
+        let mut rounds = 0;
+        loop {
+            let snapshot = self.ask(Ask::Snapshot).await??;
+            let rules = self.rules.clone();
+            let comparing = tokio::task::spawn_blocking(move || {
+                let report = verify::compare(&rules, &snapshot, &remotes);
+                (report, remotes)
+            });
+            let (report, read) = comparing.await.map_err(|_| DaemonError::Ended)?;
+            let report = report?;
+            remotes = read;
+            rounds += 1;
+            let doubtful = report.doubtful();
+            if doubtful.is_empty() || rounds > ROUNDS_MAX {
+                return Ok(verify::document(&self.rules, &report));
+            }
+            // People edit while we read: what differs is asked once more, when what is known has had time to arrive.
+            tokio::time::sleep(ROUND).await;
+            verify::read_again(&self.rules, &self.pairs, &self.connectors, &doubtful, &mut remotes).await?;
+        }
+    }
+
+    /// Asks it to finish what is under way and to end.
+    pub async fn stop(&self) {
+        let _ = self.events.send(Event::Stop).await;
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, DaemonError> {
+        let (answer, answered) = oneshot::channel();
+        self.events.send(Event::Ask(ask(answer))).await.map_err(|_| DaemonError::Ended)?;
+        answered.await.map_err(|_| DaemonError::Ended)
+    }
+}
+
+/// How often what differs is asked again.
+const ROUNDS_MAX: u32 = 4;
+/// What an edit may take to arrive on the other side, a share of it a round.
+const ROUND: std::time::Duration = std::time::Duration::from_millis(1_200);

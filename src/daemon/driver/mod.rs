@@ -1,0 +1,588 @@
+//! The one writer: input → step → commit → effects.
+//!
+//! The driver owns the store. Calls to systems run as tasks beside it; whatever they bring comes back through one bounded
+//! queue, becomes an input of the engine, is committed, and only then have its effects left.
+
+mod backfill;
+mod effects;
+mod handle;
+mod listing;
+mod live;
+mod tally;
+
+pub use backfill::BackfillReport;
+pub use handle::Handle;
+pub use tally::Tally;
+
+use super::connect::{Connectors, read_spec};
+use super::status::{self, Live, SystemStatus};
+use super::{DaemonError, status::quiet_entity};
+use crate::connector::{Connector, ConnectorError, ReadSpec};
+use crate::engine::{
+    self, Change, Clocks, DeletedRows, Effect, Input, Notice, PageRows, Pass, View,
+};
+use crate::model::{EntityId, Millis, RecordId, SystemId};
+use crate::rules::Rules;
+use crate::store::Store;
+use effects::Done;
+use handle::Ask;
+use listing::{Bookmark, Listed, Listing};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+/// One object of one system.
+#[derive(Debug, Clone)]
+pub(super) struct Pair {
+    pub entity: EntityId,
+    pub system: SystemId,
+    pub spec: ReadSpec,
+    entity_name: String,
+    system_name: String,
+    /// Its system's place in the driver's list.
+    remote: usize,
+}
+
+/// The state of a pair.
+struct Lane {
+    /// Effects whose outcome is awaited; no work is asked for meanwhile, so that nothing is read or looked up twice.
+    busy: usize,
+    failures: u32,
+    not_before: Instant,
+}
+
+/// The state of a system.
+struct Remote {
+    id: SystemId,
+    name: String,
+    connector: Arc<dyn Connector>,
+    polling: Option<Polling>,
+    next_poll: Instant,
+    polls: u64,
+    /// When (our clock) the last complete poll was begun.
+    passed: Option<Millis>,
+    failures: u32,
+    last_error: Option<ConnectorError>,
+}
+
+struct Polling {
+    left: usize,
+    began: Millis,
+    failed: bool,
+}
+
+/// What tasks tell the driver.
+enum Event {
+    /// A page of a listing.
+    Page { pair: usize, listing: Listing, page: Listed },
+    /// A pair's listings have ended.
+    Ended { pair: usize, error: Option<ConnectorError> },
+    /// The outcome of an effect.
+    Effect { pair: usize, done: Done },
+    /// A question.
+    Ask(Ask),
+    /// Finish and end.
+    Stop,
+}
+
+/// What a driver tells while it works, for a bar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// A phase begins.
+    Phase(&'static str),
+    /// Rows were listed and taken in.
+    Rows {
+        /// By which system.
+        system: String,
+        /// Of which entity.
+        entity: String,
+        /// How many.
+        rows: u64,
+    },
+    /// Mirrored records were looked through for links.
+    Looked(u64),
+    /// Records were written.
+    Wrote {
+        /// Where.
+        system: String,
+        /// Of which entity.
+        entity: String,
+        /// Made.
+        created: u64,
+        /// Changed.
+        updated: u64,
+    },
+    /// A record was deleted somewhere, and its link ended.
+    Detached {
+        /// Where.
+        system: String,
+        /// Of which entity.
+        entity: String,
+        /// Its id there.
+        remote: String,
+    },
+    /// Something failed, and is tried again.
+    Failed {
+        /// Where.
+        system: String,
+        /// What.
+        cause: String,
+    },
+}
+
+/// Told while a driver works. Called by the writer: must be quick.
+pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// What the driver does by itself, besides answering.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Mode {
+    pass: Pass,
+    working: bool,
+    /// Creates of an entity wait until those of the entities before it are done.
+    in_order: bool,
+    polling: Option<Duration>,
+}
+
+/// The one writer of a store.
+pub struct Driver {
+    rules: Arc<Rules>,
+    store: Store,
+    pairs: Arc<[Arc<Pair>]>,
+    lanes: Vec<Lane>,
+    remotes: Vec<Remote>,
+    events: Sender<Event>,
+    inbox: Receiver<Event>,
+    counted: Arc<Mutex<Option<(u64, status::Counts)>>>,
+    commits: u64,
+    tally: Tally,
+    mode: Mode,
+    stopping: bool,
+    /// Where the sweep of each entity goes on.
+    swept: Vec<Option<RecordId>>,
+    progress: Option<OnProgress>,
+}
+
+impl Driver {
+    /// Takes over a store. What was in flight when the last driver ended is read back before anything else.
+    ///
+    /// # Errors
+    /// The store was made with another mapping, or cannot be used.
+    pub fn new(rules: Rules, connectors: &Connectors, store: Store) -> Result<Self, DaemonError> {
+        let fingerprint = rules.fingerprint().0;
+        match store.fingerprint()? {
+            Some(known) if known != fingerprint => return Err(DaemonError::Mapping),
+            Some(_) => {}
+            None => store.set_fingerprint(&fingerprint)?,
+        }
+        let now = Instant::now();
+        let remotes: Vec<Remote> = connectors
+            .iter()
+            .map(|(id, connector)| Remote {
+                id: *id,
+                name: rules.system(*id).map(|system| system.name.clone()).unwrap_or_default(),
+                connector: connector.clone(),
+                polling: None,
+                next_poll: now,
+                polls: 0,
+                passed: None,
+                failures: 0,
+                last_error: None,
+            })
+            .collect();
+        let pairs: Arc<[Arc<Pair>]> = pairs(&rules, connectors).into();
+        let lanes = pairs.iter().map(|_| Lane { busy: 0, failures: 0, not_before: now }).collect();
+        let (events, inbox) = channel(QUEUE);
+        let swept = rules.entities.iter().map(|_| None).collect();
+        let mut driver = Self {
+            rules: Arc::new(rules),
+            store,
+            pairs,
+            lanes,
+            remotes,
+            events,
+            inbox,
+            counted: Arc::default(),
+            commits: 0,
+            tally: Tally::default(),
+            mode: Mode { pass: Pass::Changes, working: false, in_order: false, polling: None },
+            stopping: false,
+            swept,
+            progress: None,
+        };
+        driver.take(Input::Start)?;
+        Ok(driver)
+    }
+
+    /// Tells `progress` what happens.
+    pub fn on_progress(&mut self, progress: OnProgress) {
+        self.progress = Some(progress);
+    }
+
+    /// To talk to it while it works.
+    pub fn handle(&self) -> Handle {
+        Handle {
+            rules: self.rules.clone(),
+            pairs: self.pairs.clone(),
+            connectors: self.remotes.iter().map(|remote| remote.connector.clone()).collect(),
+            events: self.events.clone(),
+            counted: self.counted.clone(),
+        }
+    }
+
+    /// What it has done since it was made.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Gives the store back.
+    pub fn into_store(self) -> Store {
+        self.store
+    }
+
+    fn tell(&self, progress: impl FnOnce() -> Progress) {
+        if let Some(told) = &self.progress {
+            told(progress());
+        }
+    }
+
+    fn clocks(&self) -> Clocks {
+        let offsets = self.remotes.iter().map(|remote| (remote.id, remote.connector.offset())).collect();
+        Clocks { now: wall_clock(), offsets }
+    }
+
+    /// Decides one input and commits it.
+    fn take(&mut self, input: Input<'_>) -> Result<(Vec<Effect>, Option<RecordId>), DaemonError> {
+        self.take_with(input, |_| None)
+    }
+
+    /// Decides one input and commits it, with a change of the driver's own in the same transaction: a cursor that says where
+    /// the step left off.
+    fn take_with(
+        &mut self,
+        input: Input<'_>,
+        extra: impl FnOnce(Option<RecordId>) -> Option<Change>,
+    ) -> Result<(Vec<Effect>, Option<RecordId>), DaemonError> {
+        let mut step = {
+            let snapshot = self.store.snapshot()?;
+            engine::step(&self.rules, &snapshot, &self.clocks(), input)?
+        };
+        step.changes.extend(extra(step.next));
+        if !step.changes.is_empty() {
+            self.store.apply(&step.changes)?;
+            self.commits += 1;
+            self.tally.count(&step.changes);
+        }
+        for notice in step.notices {
+            self.note(notice);
+        }
+        Ok((step.effects, step.next))
+    }
+
+    fn note(&self, notice: Notice) {
+        let system = |id: SystemId| self.rules.system(id).map(|system| system.name.clone()).unwrap_or_default();
+        match notice {
+            Notice::Detached { entity, system: id, remote, .. } => {
+                let entity = self.rules.entity(entity).map(|entity| entity.name.clone()).unwrap_or_default();
+                tracing::warn!(system = system(id), entity, %remote, "deleted there: the link ended, other sides stay");
+                self.tell(|| Progress::Detached { system: system(id), entity, remote: remote.to_string() });
+            }
+            Notice::Undecodable { system: id, remote, cause } => {
+                tracing::warn!(system = system(id), %remote, cause, "a row could not be read and was left out");
+            }
+        }
+    }
+
+    /// Asks for work, starts polls, then waits a moment for what tasks bring and takes it in.
+    async fn turn(&mut self) -> Result<(), DaemonError> {
+        if !self.stopping {
+            if self.mode.working {
+                self.work()?;
+            }
+            if let Some(interval) = self.mode.polling {
+                for remote in 0..self.remotes.len() {
+                    if self.remotes[remote].polling.is_none() && self.remotes[remote].next_poll <= Instant::now() {
+                        self.poll(remote, interval)?;
+                    }
+                }
+            }
+        }
+        let first = tokio::time::timeout(TICK, self.inbox.recv()).await;
+        let Ok(Some(event)) = first else { return Ok(()) };
+        self.handle_event(event)?;
+        // What is there already is taken in before work is asked for again; but not for ever.
+        for _ in 0..QUEUE {
+            let Ok(event) = self.inbox.try_recv() else { break };
+            self.handle_event(event)?;
+        }
+        Ok(())
+    }
+
+    /// Asks the engine what is to be done for every pair that awaits nothing.
+    fn work(&mut self) -> Result<(), DaemonError> {
+        let mut create = true;
+        for entity in 0..self.rules.entities.len() {
+            let id = self.rules.entities[entity].id;
+            for at in 0..self.pairs.len() {
+                let pair = self.pairs[at].clone();
+                let lane = &self.lanes[at];
+                if pair.entity != id || lane.busy > 0 || lane.not_before > Instant::now() {
+                    continue;
+                }
+                let input = Input::Work { entity: id, system: pair.system, create };
+                let (effects, _) = self.take(input)?;
+                for effect in effects {
+                    self.start(at, effect);
+                }
+            }
+            if self.mode.in_order && create {
+                create = quiet_entity(&self.store.snapshot()?, &self.rules, id, wall_clock())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, at: usize, effect: Effect) {
+        self.lanes[at].busy += 1;
+        let (pair, events) = (self.pairs[at].clone(), self.events.clone());
+        let connector = self.remotes[pair.remote].connector.clone();
+        tokio::spawn(async move {
+            let done = effects::perform(&pair, &*connector, effect).await;
+            let _ = events.send(Event::Effect { pair: at, done }).await;
+        });
+    }
+
+    /// Lists what changed and what was deleted in a system.
+    fn poll(&mut self, at: usize, interval: Duration) -> Result<(), DaemonError> {
+        let pairs: Vec<usize> = (0..self.pairs.len()).filter(|pair| self.pairs[*pair].remote == at).collect();
+        let left = pairs.len();
+        for pair in pairs {
+            let listings = [Listing::Changes, Listing::Deleted];
+            let listings = listings.map(|listing| self.bookmark(pair, listing).map(|mark| (listing, mark)));
+            let listings = listings.into_iter().collect::<Result<Vec<_>, _>>()?;
+            self.list(pair, listings);
+        }
+        let remote = &mut self.remotes[at];
+        remote.next_poll = Instant::now() + interval;
+        remote.polling = (left > 0).then(|| Polling { left, began: wall_clock(), failed: false });
+        Ok(())
+    }
+
+    fn list(&self, at: usize, listings: Vec<(Listing, Option<Bookmark>)>) {
+        let pair = self.pairs[at].clone();
+        let connector = self.remotes[pair.remote].connector.clone();
+        tokio::spawn(listing::run(at, pair, connector, listings, self.events.clone()));
+    }
+
+    fn bookmark(&self, pair: usize, listing: Listing) -> Result<Option<Bookmark>, DaemonError> {
+        let pair = &self.pairs[pair];
+        let name = listing.cursor(&pair.system_name, &pair.entity_name);
+        let bytes = self.store.snapshot()?.cursor(&name)?;
+        bytes.map(|bytes| Bookmark::read(&bytes).ok_or(DaemonError::Cursor { name })).transpose()
+    }
+
+    fn handle_event(&mut self, event: Event) -> Result<(), DaemonError> {
+        match event {
+            Event::Page { pair, listing, page } => self.page(pair, listing, page),
+            Event::Ended { pair, error } => self.ended(pair, error),
+            Event::Effect { pair, done } => self.done(pair, done),
+            Event::Ask(ask) => {
+                self.answer(ask);
+                Ok(())
+            }
+            Event::Stop => {
+                self.stopping = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn page(&mut self, at: usize, listing: Listing, page: Listed) -> Result<(), DaemonError> {
+        let pair = self.pairs[at].clone();
+        let name = listing.cursor(&pair.system_name, &pair.entity_name);
+        match page {
+            Listed::Rows(page, begun) => {
+                let bookmark = Bookmark::of(&page.end, Some(begun));
+                let rows = page.rows.len() as u64;
+                let input = Input::Page(PageRows {
+                    entity: pair.entity,
+                    system: pair.system,
+                    pass: self.mode.pass,
+                    rows: &page.rows,
+                    decoder: &*page.decoder,
+                    timing: page.timing,
+                    cursor: Some((name, bookmark.write())),
+                    complete: bookmark.done.then_some(begun),
+                });
+                self.take(input)?;
+                self.tally.rows += rows;
+                let (system, entity) = (pair.system_name.clone(), pair.entity_name.clone());
+                self.tell(|| Progress::Rows { system, entity, rows });
+            }
+            Listed::Deleted(page) => {
+                let cursor = Some((name, Bookmark::of(&page.end, None).write()));
+                let rows = page.rows.into_iter().map(|(remote, at, _)| (remote, at)).collect();
+                let input = DeletedRows { entity: pair.entity, system: pair.system, rows, cursor };
+                self.take(Input::Deleted(input))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A pair's listings have ended; with the last pair its system's poll.
+    fn ended(&mut self, at: usize, error: Option<ConnectorError>) -> Result<(), DaemonError> {
+        let (remote, failing) = (self.pairs[at].remote, error.is_some());
+        if let Some(error) = error {
+            if let Some(polling) = &mut self.remotes[remote].polling {
+                polling.failed = true;
+            }
+            self.failed(remote, error);
+        }
+        let remote = &mut self.remotes[remote];
+        let Some(polling) = &mut remote.polling else {
+            if !failing {
+                remote.last_error = None;
+            }
+            return Ok(());
+        };
+        polling.left = polling.left.saturating_sub(1);
+        if polling.left > 0 {
+            return Ok(());
+        }
+        let (began, failed) = (polling.began, polling.failed);
+        remote.polling = None;
+        if failed {
+            remote.failures += 1;
+            remote.next_poll = Instant::now() + backoff(remote.failures, remote.last_error.as_ref());
+        } else {
+            (remote.failures, remote.last_error, remote.passed) = (0, None, Some(began));
+            remote.polls += 1;
+            self.sweep()?;
+        }
+        Ok(())
+    }
+
+    fn failed(&mut self, remote: usize, error: ConnectorError) {
+        let name = self.remotes[remote].name.clone();
+        tracing::warn!(system = name, %error, "a call failed; it is tried again");
+        self.tell(|| Progress::Failed { system: name, cause: error.to_string() });
+        self.remotes[remote].last_error = Some(error);
+    }
+
+    /// Looks after records with a recent past, some at a time.
+    fn sweep(&mut self) -> Result<(), DaemonError> {
+        for at in 0..self.rules.entities.len() {
+            let (entity, after) = (self.rules.entities[at].id, self.swept[at]);
+            let (_, next) = self.take(Input::Sweep { entity, after, limit: SWEEP })?;
+            self.swept[at] = next;
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, at: usize, done: Done) -> Result<(), DaemonError> {
+        let lane = &mut self.lanes[at];
+        lane.busy = lane.busy.saturating_sub(1);
+        let pair = self.pairs[at].clone();
+        let input = match done {
+            Done::Failed(error) => {
+                lane.failures += 1;
+                lane.not_before = Instant::now() + backoff(lane.failures, Some(&error));
+                self.failed(pair.remote, error);
+                return Ok(());
+            }
+            Done::Read(reads) => Input::Read(reads),
+            Done::LookedUp(looked) => Input::LookedUp(looked),
+            Done::Wrote { answers, created, updated } => {
+                self.tally.wrote(pair.system, created, updated);
+                let (system, entity) = (pair.system_name.clone(), pair.entity_name.clone());
+                self.tell(|| Progress::Wrote { system, entity, created, updated });
+                Input::Answers(answers)
+            }
+        };
+        self.lanes[at].failures = 0;
+        self.take(input)?;
+        Ok(())
+    }
+
+    fn answer(&self, ask: Ask) {
+        // Who asked may have gone.
+        match ask {
+            Ask::Live(to) => drop(to.send(self.live_state())),
+            Ask::Snapshot(to) => drop(to.send(self.store.snapshot().map_err(DaemonError::from))),
+            Ask::Tally(to) => drop(to.send(self.tally.clone())),
+        }
+    }
+
+    fn live_state(&self) -> Result<Live, DaemonError> {
+        let now = wall_clock();
+        let systems = self.remotes.iter().map(|remote| SystemStatus {
+            name: remote.name.clone(),
+            polls: remote.polls,
+            passed: remote.passed,
+            lag_ms: remote.passed.map(|passed| now.0.saturating_sub(passed.0).max(0)),
+            calls: remote.connector.calls(),
+            last_error: remote.last_error.as_ref().map(ToString::to_string),
+        });
+        let (snapshot, systems) = (self.store.snapshot()?, systems.collect());
+        Ok(Live { quiet: self.quiet()?, systems, snapshot, commit: self.commits })
+    }
+
+    /// Is nothing left to do about what has been read?
+    fn quiet(&self) -> Result<bool, DaemonError> {
+        let idle = self.lanes.iter().all(|lane| lane.busy == 0);
+        Ok(idle && status::quiet(&self.store.snapshot()?, &self.rules, wall_clock())?)
+    }
+
+    /// Finishes what is under way: answers that have not been heard would have to be found out at the next start.
+    async fn drain(&mut self) -> Result<(), DaemonError> {
+        self.stopping = true;
+        let until = Instant::now() + DRAIN;
+        while self.lanes.iter().any(|lane| lane.busy > 0) && Instant::now() < until {
+            self.turn().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Every object that both the rules and the connectors have, in the order of the rules.
+pub(super) fn pairs(rules: &Rules, connectors: &Connectors) -> Vec<Arc<Pair>> {
+    let mut pairs = Vec::new();
+    for entity in &rules.entities {
+        for (remote, (system, _)) in connectors.iter().enumerate() {
+            let Some(spec) = read_spec(entity, *system) else { continue };
+            let system_name = rules.system(*system).map(|system| system.name.clone()).unwrap_or_default();
+            let entity_name = entity.name.clone();
+            pairs.push(Arc::new(Pair { entity: entity.id, system: *system, spec, entity_name, system_name, remote }));
+        }
+    }
+    pairs
+}
+
+impl Pair {
+    /// Its system's place in the list of connectors.
+    pub(super) fn remote(&self) -> usize {
+        self.remote
+    }
+}
+
+/// Our clock.
+pub(super) fn wall_clock() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn backoff(failures: u32, error: Option<&ConnectorError>) -> Duration {
+    let usual = Duration::from_millis(500 << failures.min(7));
+    match error {
+        Some(ConnectorError::Limited { after_ms, .. }) => usual.max(Duration::from_millis((*after_ms).max(0) as u64)),
+        _ => usual,
+    }
+}
+
+/// Events that may wait for the writer.
+const QUEUE: usize = 16;
+/// How long the driver waits for events before it looks at its deadlines.
+const TICK: Duration = Duration::from_millis(50);
+/// Records that a sweep looks at.
+const SWEEP: usize = 256;
+/// How long what is under way may take at the end.
+const DRAIN: Duration = Duration::from_secs(30);

@@ -1,0 +1,189 @@
+//! Reading all remotes again, for a comparison that asks nobody's memory.
+
+use super::DaemonError;
+use super::connect::Connectors;
+use super::driver::{Pair, pairs};
+use crate::connector::{Connector, ConnectorError, Keys, ReadSpec};
+use crate::engine::{Remotes, Verdict, View, ViewError, verify};
+use crate::model::{EntityId, PageEnd, Raw, RemoteId, SystemId, Value};
+use crate::rules::Rules;
+use crate::store::Store;
+use serde_json::{Map, json};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// All entities, compared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report(Vec<(EntityId, Verdict)>);
+
+impl Report {
+    /// Records on which something differs or is on its way.
+    pub(super) fn doubtful(&self) -> Vec<(EntityId, SystemId, RemoteId)> {
+        let of = |(entity, verdict): &(EntityId, Verdict)| {
+            let entity = *entity;
+            verdict.doubtful.clone().into_iter().map(move |(system, remote)| (entity, system, remote))
+        };
+        self.0.iter().flat_map(of).collect()
+    }
+}
+
+/// Compares all entities.
+pub(super) fn compare(rules: &Rules, view: &dyn View, remotes: &Remotes) -> Result<Report, ViewError> {
+    let entities = rules.entities.iter();
+    let verdicts = entities.map(|entity| verify(rules, view, remotes, entity.id).map(|verdict| (entity.id, verdict)));
+    verdicts.collect::<Result<_, _>>().map(Report)
+}
+
+/// Reads everything that the systems show.
+///
+/// # Errors
+/// One of them cannot be read.
+pub async fn read_all(rules: &Arc<Rules>, connectors: &Connectors) -> Result<Remotes, DaemonError> {
+    let list: Vec<Arc<dyn Connector>> = connectors.iter().map(|(_, connector)| connector.clone()).collect();
+    read_pairs(rules, &pairs(rules, connectors), &list).await
+}
+
+/// Compares what was read with a store that no daemon runs on; what differs is asked for once more.
+///
+/// # Errors
+/// A remote or the store cannot be read.
+pub async fn verify_offline(
+    rules: &Arc<Rules>,
+    connectors: &Connectors,
+    store: &Store,
+    mut remotes: Remotes,
+) -> Result<serde_json::Value, DaemonError> {
+    let report = compare(rules, &store.snapshot()?, &remotes)?;
+    let doubtful = report.doubtful();
+    if doubtful.is_empty() {
+        return Ok(document(rules, &report));
+    }
+    let list: Vec<Arc<dyn Connector>> = connectors.iter().map(|(_, connector)| connector.clone()).collect();
+    read_again(rules, &pairs(rules, connectors), &list, &doubtful, &mut remotes).await?;
+    Ok(document(rules, &compare(rules, &store.snapshot()?, &remotes)?))
+}
+
+pub(super) async fn read_pairs(
+    rules: &Arc<Rules>,
+    pairs: &[Arc<Pair>],
+    connectors: &[Arc<dyn Connector>],
+) -> Result<Remotes, DaemonError> {
+    let mut reading = JoinSet::new();
+    for pair in pairs {
+        let (pair, connector) = (pair.clone(), connectors[pair.remote()].clone());
+        reading.spawn(async move {
+            let rows = scan(&*connector, &pair.spec).await;
+            (pair, rows)
+        });
+    }
+    let mut remotes = Remotes::default();
+    while let Some(read) = reading.join_next().await {
+        let (pair, rows) = read.map_err(|_| DaemonError::Ended)?;
+        let Some(entity) = rules.entity(pair.entity) else { continue };
+        for (remote, raws) in rows? {
+            remotes.put(entity, pair.system, remote, &raws);
+        }
+    }
+    Ok(remotes)
+}
+
+async fn scan(connector: &dyn Connector, spec: &ReadSpec) -> Result<Vec<(RemoteId, Vec<Raw>)>, ConnectorError> {
+    let (mut rows, mut cursor) = (Vec::new(), None::<Vec<u8>>);
+    loop {
+        let page = connector.scan(spec, cursor.as_deref()).await?;
+        for (at, row) in page.rows.iter().enumerate() {
+            match page.decoder.decode(at) {
+                Ok(raws) => rows.push((row.remote.clone(), raws)),
+                Err(cause) => tracing::warn!(remote = %row.remote, cause, "a row could not be read"),
+            }
+        }
+        match page.end {
+            PageEnd::More(next) => cursor = Some(next),
+            PageEnd::Done(_) => return Ok(rows),
+        }
+    }
+}
+
+/// Reads some records once more.
+pub(super) async fn read_again(
+    rules: &Rules,
+    pairs: &[Arc<Pair>],
+    connectors: &[Arc<dyn Connector>],
+    doubtful: &[(EntityId, SystemId, RemoteId)],
+    remotes: &mut Remotes,
+) -> Result<(), DaemonError> {
+    for pair in pairs {
+        let Some(entity) = rules.entity(pair.entity) else { continue };
+        let connector = &connectors[pair.remote()];
+        let of = |(entity, system, _): &&(EntityId, SystemId, RemoteId)| (*entity, *system) == (pair.entity, pair.system);
+        let ids: Vec<RemoteId> = doubtful.iter().filter(of).map(|(_, _, remote)| remote.clone()).collect();
+        for ids in ids.chunks(connector.ability().batch.read.max(1)) {
+            let answer = connector.read(&pair.spec, Keys::Ids(ids), false).await?;
+            for id in ids {
+                remotes.remove(pair.entity, pair.system, id);
+            }
+            for row in answer.rows {
+                remotes.put(entity, pair.system, row.remote, &row.values);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The document that `verify --json` prints.
+pub(super) fn document(rules: &Rules, report: &Report) -> serde_json::Value {
+    let name = |id: SystemId| rules.system(id).map(|system| system.name.clone()).unwrap_or_default();
+    let mut entities = Map::new();
+    for (id, verdict) in &report.0 {
+        let Some(entity) = rules.entity(*id) else { continue };
+        let excluded = &verdict.excluded;
+        let roots: Map<String, serde_json::Value> =
+            verdict.roots.iter().map(|(system, root)| (name(*system), root.to_string().into())).collect();
+        let differences: Vec<serde_json::Value> = verdict
+            .differences
+            .iter()
+            .map(|difference| {
+                let field = difference.field.and_then(|field| entity.field(field)).map(|field| field.name.clone());
+                let remotes: Map<String, serde_json::Value> =
+                    difference.remotes.iter().map(|(system, id)| (name(*system), id.as_str().into())).collect();
+                let shown: Map<String, serde_json::Value> =
+                    difference.shown.iter().map(|(system, shown)| (name(*system), text(shown.as_ref()))).collect();
+                let record = difference.record.to_string();
+                match field {
+                    Some(field) => json!({ "record": record, "remote": remotes, "field": field, "values": shown }),
+                    None => json!({ "record": record, "remote": remotes, "field": null, "there": shown }),
+                }
+            })
+            .collect();
+        entities.insert(
+            entity.name.clone(),
+            json!({
+                "records": verdict.records,
+                "compared": verdict.compared,
+                "excluded": {
+                    "split": excluded.split,
+                    "review": excluded.review,
+                    "parked": excluded.parked,
+                    "one_way": excluded.one_way,
+                    "problem": excluded.problem,
+                    "pending": excluded.pending,
+                    "detached": verdict.detached,
+                    "unmatched": verdict.unmatched,
+                    "scope": 0,
+                },
+                "root": roots,
+                "differences": differences,
+            }),
+        );
+    }
+    json!({ "equal": report.0.iter().all(|(_, verdict)| verdict.equal()), "entities": entities })
+}
+
+fn text(value: Option<&Value>) -> serde_json::Value {
+    match value {
+        None => serde_json::Value::Null,
+        Some(Value::Null) => "".into(),
+        Some(Value::Bool(value)) => (*value).into(),
+        Some(value) => value.to_string().into(),
+    }
+}

@@ -1,0 +1,307 @@
+//! Comparing what systems show with each other through the mirror's links: equal, or the list of what differs.
+
+use super::observe::canonical;
+use super::{View, ViewError};
+use crate::model::{
+    Apart, Digest, EntityId, FieldId, ObjectId, Raw, Record, RecordId, RemoteId, RemoteKey, SideState, SystemId,
+    Value,
+};
+use crate::rules::{Entity, Field, Rules};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one system shows of one record, in the order of the fields that it holds; none = its type cannot hold it.
+pub type ShownRow = Vec<Option<Value>>;
+
+/// Everything that the systems show, read again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remotes(BTreeMap<(EntityId, SystemId), BTreeMap<RemoteId, ShownRow>>);
+
+impl Remotes {
+    /// Takes in a row.
+    pub fn put(&mut self, entity: &Entity, system: SystemId, remote: RemoteId, raws: &[Raw]) {
+        let shown = canonical(entity, system, raws).values.into_iter().map(Result::ok).collect();
+        self.0.entry((entity.id, system)).or_default().insert(remote, shown);
+    }
+
+    /// The record is not there any more.
+    pub fn remove(&mut self, entity: EntityId, system: SystemId, remote: &RemoteId) {
+        if let Some(rows) = self.0.get_mut(&(entity, system)) {
+            rows.remove(remote);
+        }
+    }
+
+    fn row(&self, entity: EntityId, system: SystemId, remote: &RemoteId) -> Option<&ShownRow> {
+        self.0.get(&(entity, system))?.get(remote)
+    }
+}
+
+/// Fields of compared records that are left out of every root, by why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Excluded {
+    /// The first link left both values.
+    pub split: u64,
+    /// A person has to decide.
+    pub review: u64,
+    /// A system refused our write.
+    pub parked: u64,
+    /// The field goes one way.
+    pub one_way: u64,
+    /// A value that its type cannot hold, or a create that was refused.
+    pub problem: u64,
+    /// A patch is on its way.
+    pub pending: u64,
+}
+
+/// A field whose values differ without a reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The record.
+    pub record: RecordId,
+    /// Where it stands.
+    pub remotes: Vec<(SystemId, RemoteId)>,
+    /// The field; none = a whole record is missing somewhere.
+    pub field: Option<FieldId>,
+    /// What each system shows; none = nothing is there.
+    pub shown: Vec<(SystemId, Option<Value>)>,
+}
+
+/// One entity, compared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verdict {
+    /// `compared + detached + unmatched`.
+    pub records: u64,
+    /// Records that stand, or are about to stand, in several systems.
+    pub compared: u64,
+    /// Records whose link a delete ended.
+    pub detached: u64,
+    /// Records that stand in one system only.
+    pub unmatched: u64,
+    /// Fields left out.
+    pub excluded: Excluded,
+    /// A hash of all compared fields, by system.
+    pub roots: Vec<(SystemId, Digest)>,
+    /// What differs.
+    pub differences: Vec<Difference>,
+    /// Records on which something differs or is pending: worth a second look.
+    pub doubtful: Vec<(SystemId, RemoteId)>,
+}
+
+impl Verdict {
+    /// No difference, and nothing on its way.
+    pub fn equal(&self) -> bool {
+        self.differences.is_empty() && self.excluded.pending == 0
+    }
+
+    /// Equal, and nothing that a person has to mend.
+    pub fn sound(&self) -> bool {
+        self.equal() && self.excluded.problem == 0 && self.excluded.parked == 0
+    }
+}
+
+/// Compares one entity.
+///
+/// # Errors
+/// The view cannot be read.
+pub fn verify(rules: &Rules, view: &dyn View, remotes: &Remotes, id: EntityId) -> Result<Verdict, ViewError> {
+    let Some(entity) = rules.entity(id) else { return Err(ViewError(format!("the config names no entity {id:?}"))) };
+    let mut work = Work {
+        rules,
+        view,
+        remotes,
+        entity,
+        roots: entity.bindings.iter().map(|binding| (binding.system, blake3::Hasher::new())).collect(),
+        known: BTreeSet::new(),
+        verdict: Verdict::default(),
+    };
+    let mut after = None;
+    loop {
+        let page = view.record_scan(id, after, PAGE)?;
+        for record in &page {
+            work.record(record)?;
+        }
+        after = page.last().map(|record| record.id);
+        if page.len() < PAGE {
+            break;
+        }
+    }
+    Ok(work.finish())
+}
+
+struct Work<'a> {
+    rules: &'a Rules,
+    view: &'a dyn View,
+    remotes: &'a Remotes,
+    entity: &'a Entity,
+    roots: Vec<(SystemId, blake3::Hasher)>,
+    known: BTreeSet<(SystemId, RemoteId)>,
+    verdict: Verdict,
+}
+
+/// One side of a record under comparison.
+struct Seen<'a> {
+    system: SystemId,
+    remote: &'a RemoteId,
+    object: ObjectId,
+    row: Option<&'a ShownRow>,
+    /// Something is to be sent there or read there.
+    busy: bool,
+}
+
+impl Work<'_> {
+    fn record(&mut self, record: &Record) -> Result<(), ViewError> {
+        let id = record.id;
+        self.known.extend(record.live_sides().map(|side| (side.system, side.remote.clone())));
+        let mut sides = Vec::new();
+        for side in record.live_sides() {
+            let key =
+                RemoteKey { entity: record.entity, system: side.system, object: side.object, remote: side.remote.clone() };
+            let busy = self.sends(side.system, id)? || self.view.reread(&key)?.is_some();
+            let row = self.remotes.row(self.entity.id, side.system, &side.remote);
+            sides.push(Seen { system: side.system, remote: &side.remote, object: side.object, row, busy });
+        }
+        let mut creating = None;
+        for binding in &self.entity.bindings {
+            let there = record.side(binding.system).is_some_and(|side| side.state != SideState::Creating);
+            if !there && self.view.outbox(binding.system, self.entity.id, id)?.is_some() {
+                creating = Some(binding.system);
+            }
+        }
+        self.verdict.records += 1;
+        if let Some(system) = creating.filter(|_| sides.len() < 2) {
+            self.verdict.compared += 1;
+            let fields = self.entity.fields_at(system).filter(|(field, _)| field.bindings.len() > 1).count() as u64;
+            match self.view.problem(self.entity.id, id, system)? {
+                Some(_) => self.verdict.excluded.problem += fields,
+                None => {
+                    self.verdict.excluded.pending += fields;
+                    self.doubt(&sides);
+                }
+            }
+        } else if sides.len() > 1 {
+            self.verdict.compared += 1;
+            self.compare(record, &sides)?;
+        } else if record.sides.iter().any(|side| side.state == SideState::Detached) {
+            self.verdict.detached += 1;
+        } else {
+            self.verdict.unmatched += 1;
+        }
+        Ok(())
+    }
+
+    /// Is something to be sent to this side that was not put off because it was refused?
+    fn sends(&self, system: SystemId, id: RecordId) -> Result<bool, ViewError> {
+        Ok(self.view.outbox(system, self.entity.id, id)?.is_some())
+    }
+
+    fn doubt(&mut self, sides: &[Seen<'_>]) {
+        self.verdict.doubtful.extend(sides.iter().map(|side| (side.system, side.remote.clone())));
+    }
+
+    fn compare(&mut self, record: &Record, sides: &[Seen<'_>]) -> Result<(), ViewError> {
+        if sides.iter().any(|side| side.row.is_none()) {
+            let shown = sides.iter().map(|side| (side.system, side.row.map(|_| Value::Bool(true)))).collect();
+            self.differs(record, sides, None, shown);
+            return Ok(());
+        }
+        let mut unreadable = Vec::new();
+        for side in sides {
+            unreadable.extend(self.view.problem(self.entity.id, record.id, side.system)?.map(|problem| problem.fields));
+        }
+        let entity = self.entity;
+        for field in &entity.fields {
+            let at: Vec<&Seen<'_>> = sides.iter().filter(|side| field.binding(side.system).is_some()).collect();
+            if at.len() > 1 {
+                self.field(record, sides, &at, field, unreadable.iter().flatten().any(|name| *name == field.name));
+            }
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, record: &Record, sides: &[Seen<'_>], at: &[&Seen<'_>], field: &Field, listed: bool) {
+        let register = record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default();
+        let shown: Vec<(SystemId, Option<Value>)> =
+            at.iter().map(|side| (side.system, self.shown(field, side))).collect();
+        let right = at.iter().zip(&shown).map(|(side, (_, shown))| {
+            let binding = field.binding(side.system);
+            binding.is_some_and(|binding| shown.as_ref() == Some(&field.project(binding, &register)))
+        });
+        let right: Vec<bool> = right.collect();
+        let equal = right.iter().all(|right| *right);
+        let apart = |wanted: fn(Apart) -> bool| {
+            let differs = at.iter().filter_map(|side| record.side(side.system)?.differs(field.id)?.apart);
+            differs.into_iter().any(wanted)
+        };
+        let excluded = &mut self.verdict.excluded;
+        if !equal && apart(|apart| apart == Apart::Split) {
+            excluded.split += 1;
+        } else if !equal && apart(|apart| apart == Apart::Review) {
+            excluded.review += 1;
+        } else if !equal && apart(|apart| matches!(apart, Apart::Parked { .. })) {
+            excluded.parked += 1;
+        } else if shown.iter().any(|(_, shown)| shown.is_none()) && listed {
+            excluded.problem += 1;
+        } else if !equal && at.iter().any(|side| side.busy) {
+            excluded.pending += 1;
+            self.doubt(sides);
+        } else {
+            for ((side, (_, shown)), right) in at.iter().zip(&shown).zip(&right) {
+                let value = if *right { Some(&register) } else { shown.as_ref() };
+                self.hash(side.system, record.id, field.id, value.unwrap_or(&Value::Null));
+            }
+            if !equal {
+                self.differs(record, sides, Some(field.id), shown);
+            }
+        }
+    }
+
+    fn shown(&self, field: &Field, side: &Seen<'_>) -> Option<Value> {
+        let at = self.entity.fields_at(side.system).position(|(other, _)| other.id == field.id)?;
+        side.row?.get(at)?.clone()
+    }
+
+    fn hash(&mut self, system: SystemId, record: RecordId, field: FieldId, value: &Value) {
+        let mut bytes = Vec::with_capacity(64);
+        bytes.extend_from_slice(&record.0);
+        bytes.extend_from_slice(&field.0.to_be_bytes());
+        value.canonical_bytes(&mut bytes);
+        if let Some((_, root)) = self.roots.iter_mut().find(|(of, _)| *of == system) {
+            root.update(&bytes);
+        }
+    }
+
+    fn differs(
+        &mut self,
+        record: &Record,
+        sides: &[Seen<'_>],
+        field: Option<FieldId>,
+        shown: Vec<(SystemId, Option<Value>)>,
+    ) {
+        debug_assert!(sides.iter().all(|side| record.side(side.system).is_some_and(|own| own.object == side.object)));
+        self.doubt(sides);
+        let remotes = sides.iter().map(|side| (side.system, side.remote.clone())).collect();
+        self.verdict.differences.push(Difference { record: record.id, remotes, field, shown });
+    }
+
+    fn finish(mut self) -> Verdict {
+        for ((entity, system), rows) in &self.remotes.0 {
+            if *entity == self.entity.id {
+                let unknown = rows.keys().filter(|remote| !self.known.contains(&(*system, (*remote).clone()))).count();
+                self.verdict.unmatched += unknown as u64;
+                self.verdict.records += unknown as u64;
+            }
+        }
+        self.verdict.doubtful.sort_unstable();
+        self.verdict.doubtful.dedup();
+        let mut roots: Vec<(SystemId, Digest)> = Vec::new();
+        for (system, root) in self.roots {
+            let mut digest = Digest::default();
+            digest.0.copy_from_slice(&root.finalize().as_bytes()[..16]);
+            roots.push((system, digest));
+        }
+        roots.sort_by_key(|(system, _)| self.rules.rank(*system));
+        self.verdict.roots = roots;
+        self.verdict
+    }
+}
+
+const PAGE: usize = 1_000;

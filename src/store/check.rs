@@ -1,0 +1,157 @@
+//! Does a store agree with itself? Every row is decoded, and what is derived is compared with what it is derived from.
+
+use super::error::StoreError;
+use super::key;
+use super::open::Store;
+use super::read::Snapshot;
+use super::tables::{COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, damaged, read, read_array, read_key};
+use crate::engine::{DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
+use crate::merge::Lately;
+use crate::model::{EntityId, Record, RecordId, RemoteKey};
+use redb::{ReadableTable, ReadableTableMetadata};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// What [`Store::check`] went through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Checked {
+    /// Rows that were decoded.
+    pub rows: u64,
+    /// Records among them.
+    pub records: u64,
+    /// Journal entries among them.
+    pub journal: u64,
+}
+
+impl Store {
+    /// Reads every row and compares what is derived with its source. The first contradiction is the error.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`], or what keeps the store from being read.
+    pub fn check(&self) -> Result<Checked, StoreError> {
+        self.snapshot()?.check()
+    }
+}
+
+impl Snapshot {
+    /// As [`Store::check`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(&self) -> Result<Checked, StoreError> {
+        let mut done = Checked::default();
+        let mut counts = BTreeMap::new();
+        let mut due = 0;
+        let mut reread_due = 0;
+        for table in Table::ALL {
+            for row in self.range(table, Bound::Unbounded, Bound::Unbounded)? {
+                let (key, bytes) = row?;
+                let (key, bytes) = (key.value(), bytes.value());
+                done.rows += 1;
+                match table {
+                    Table::Records => {
+                        let (entity, id) = entity_record(table, key)?;
+                        let record: Record = read(table, key, bytes)?;
+                        if (record.entity, record.id) != (entity, id) {
+                            return Err(damaged(table, key, "it holds another record"));
+                        }
+                        done.records += 1;
+                        *counts.entry((COUNT_RECORDS, entity)).or_insert(0u64) += 1;
+                    }
+                    Table::Lately => {
+                        entity_record(table, key)?;
+                        decodes::<Lately>(table, key, bytes)?;
+                    }
+                    Table::Digests => {
+                        remote(table, key)?;
+                        decodes::<DigestRow>(table, key, bytes)?;
+                    }
+                    Table::Index => {
+                        remote(table, key)?;
+                        read_array::<16>(table, key, bytes)?;
+                    }
+                    Table::Keys => self.check_holder(key)?,
+                    Table::Outbox => {
+                        let (_, entity, _) =
+                            read_key(table, key, |parts| Some((parts.system()?, parts.entity()?, parts.record()?)))?;
+                        *counts.entry((COUNT_OUTBOX, entity)).or_insert(0) += 1;
+                        let row: OutboxRow = read(table, key, bytes)?;
+                        let place = row.flying.is_none().then_some(row.due);
+                        self.exists(Table::OutboxDue, |out| key::outbox_due(out, key, place))?;
+                        due += 1;
+                    }
+                    Table::Reread => {
+                        remote(table, key)?;
+                        let row: RereadRow = read(table, key, bytes)?;
+                        self.exists(Table::RereadDue, |out| key::reread_due(out, key, row.due))?;
+                        reread_due += 1;
+                    }
+                    Table::Problems => {
+                        read_key(table, key, |parts| Some((parts.entity()?, parts.record()?, parts.system()?)))?;
+                        decodes::<Problem>(table, key, bytes)?;
+                    }
+                    Table::Journal => {
+                        read_array::<8>(table, key, key)?;
+                        decodes::<JournalEntry>(table, key, bytes)?;
+                        done.journal += 1;
+                    }
+                    Table::Counts => {
+                        let (what, entity) = key.split_first().ok_or_else(|| damaged(table, key, "empty key"))?;
+                        let entity = read_key(table, entity, |parts| parts.entity())?;
+                        let rows = u64::from_be_bytes(read_array(table, key, bytes)?);
+                        if counts.remove(&(*what, entity)).unwrap_or(0) != rows {
+                            return Err(damaged(table, key, "the rows are not as many as counted"));
+                        }
+                    }
+                    Table::Meta if key == META_COUNTERS => decodes::<Meta>(table, key, bytes)?,
+                    Table::OutboxDue | Table::RereadDue | Table::Cursors | Table::Meta => {}
+                }
+            }
+        }
+        if let Some(((what, entity), _)) = counts.first_key_value() {
+            let mut key = vec![*what];
+            key::entity(&mut key, *entity);
+            return Err(damaged(Table::Counts, &key, "missing"));
+        }
+        for (table, rows) in [(Table::OutboxDue, due), (Table::RereadDue, reread_due)] {
+            if self.rows(table).len().map_err(super::error::failed)? != rows {
+                return Err(damaged(table, &[], "it holds rows without a source"));
+            }
+        }
+        Ok(done)
+    }
+
+    fn exists(&self, table: Table, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), StoreError> {
+        let mut key = Vec::new();
+        write(&mut key);
+        match ReadableTable::get(self.rows(table), key.as_slice()).map_err(super::error::failed)? {
+            Some(_) => Ok(()),
+            None => Err(damaged(table, &key, "missing")),
+        }
+    }
+
+    /// The holder is the end of a key of which the middle varies in length.
+    fn check_holder(&self, key: &[u8]) -> Result<(), StoreError> {
+        let at = key.len().saturating_sub(20);
+        let (front, holder) = key.split_at(at);
+        let ends = front.len() >= 6 && front.ends_with(&[0, 0]);
+        let holder =
+            read_key(Table::Keys, holder, |parts| Some(KeyHolder { system: parts.system()?, record: parts.record()? }));
+        if ends { holder.map(|_| ()) } else { Err(damaged(Table::Keys, key, "unreadable key")) }
+    }
+}
+
+fn decodes<T: Stored>(table: Table, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+    read::<T>(table, key, bytes).map(|_| ())
+}
+
+fn entity_record(table: Table, key: &[u8]) -> Result<(EntityId, RecordId), StoreError> {
+    read_key(table, key, |parts| Some((parts.entity()?, parts.record()?)))
+}
+
+fn remote(table: Table, key: &[u8]) -> Result<RemoteKey, StoreError> {
+    read_key(table, key, |parts| {
+        let (entity, system, object) = (parts.entity()?, parts.system()?, parts.object()?);
+        Some(RemoteKey { entity, system, object, remote: parts.remote()? })
+    })
+}

@@ -1,0 +1,24 @@
+//! The mirror on disk: implements the engine's [`View`](crate::engine::View) and applies a step's changes, one transaction
+//! and one sync a commit.
+//!
+//! From the outside in: [`Store`] opens a file and hands out [`Snapshot`]s; `write` turns changes into sorted rows; `tables`
+//! lists what is stored and `key` in which order. No type of the database library leaves this folder.
+
+mod check;
+mod disk;
+mod error;
+#[doc(hidden)]
+pub mod fuzzing;
+mod key;
+mod open;
+mod read;
+mod tables;
+mod view;
+mod write;
+
+pub use check::Checked;
+pub use disk::{Disk, MemoryDisk};
+pub use error::StoreError;
+pub use open::{OpenOptions, Store, StoreId};
+pub use read::{Snapshot, Stats, TableStats};
+pub use tables::{FORMAT, Stored};

@@ -1,0 +1,200 @@
+//! The catalogue: every table, its key and its value. A name carries a number, so that a migration can hold old and new
+//! side by side.
+
+use super::error::StoreError;
+use crate::codec::{self, CodecError};
+use crate::engine::{DigestRow, JournalEntry, Meta, OutboxRow, Problem, RereadRow};
+use crate::merge::Lately;
+use crate::model::{Digest, RawDigest, Record};
+use redb::TableDefinition;
+
+/// Version of the whole: which tables there are and what their keys mean. Raised by a migration.
+pub const FORMAT: u32 = 1;
+
+/// A table. Rows are written in the order of this enum, and within a table by key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Table {
+    /// `entity 4 | record 16` → [`Record`]
+    Records,
+    /// `entity 4 | record 16` → [`Lately`]
+    Lately,
+    /// `entity 4 | system 4 | object 4 | remote id` → `raw digest 8 | canonical digest 16`, without a version byte: it is
+    /// read once for every record of every full read, and a row may cost 48 bytes.
+    Digests,
+    /// `entity 4 | system 4 | object 4 | remote id` → `record 16`
+    Index,
+    /// `entity 4 | match key, escaped | 0 0 | system 4 | record 16` → nothing
+    Keys,
+    /// `system 4 | entity 4 | record 16` → [`OutboxRow`]
+    Outbox,
+    /// `0 | system 4 | entity 4 | due 8 | record 16` (waiting) or `1 | system 4 | entity 4 | 0 8 | record 16` (in flight)
+    /// → nothing; derived from [`Self::Outbox`]
+    OutboxDue,
+    /// `entity 4 | system 4 | object 4 | remote id` → [`RereadRow`]
+    Reread,
+    /// `system 4 | entity 4 | due 8 | object 4 | remote id` → nothing; derived from [`Self::Reread`]
+    RereadDue,
+    /// `entity 4 | record 16 | system 4` → [`Problem`]
+    Problems,
+    /// `name` → its bytes
+    Cursors,
+    /// `sequence number 8`, from 1 → [`JournalEntry`]
+    Journal,
+    /// `"r" or "o" | entity 4` → `rows 8` of [`Self::Records`] or [`Self::Outbox`]
+    Counts,
+    /// `format` → `4`, `store` → `16`, `created` → `8`, `fingerprint` → bytes, `counters` → [`Meta`]
+    Meta,
+}
+
+impl Table {
+    pub(super) const ALL: [Self; 14] = [
+        Self::Records,
+        Self::Lately,
+        Self::Digests,
+        Self::Index,
+        Self::Keys,
+        Self::Outbox,
+        Self::OutboxDue,
+        Self::Reread,
+        Self::RereadDue,
+        Self::Problems,
+        Self::Cursors,
+        Self::Journal,
+        Self::Counts,
+        Self::Meta,
+    ];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Records => "records-1",
+            Self::Lately => "lately-1",
+            Self::Digests => "digests-1",
+            Self::Index => "index-1",
+            Self::Keys => "keys-1",
+            Self::Outbox => "outbox-1",
+            Self::OutboxDue => "outbox-due-1",
+            Self::Reread => "reread-1",
+            Self::RereadDue => "reread-due-1",
+            Self::Problems => "problems-1",
+            Self::Cursors => "cursors-1",
+            Self::Journal => "journal-1",
+            Self::Counts => "counts-1",
+            Self::Meta => "meta-1",
+        }
+    }
+
+    pub(super) const fn definition(self) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+        TableDefinition::new(self.name())
+    }
+}
+
+pub(super) const META_FORMAT: &[u8] = b"format";
+pub(super) const META_STORE: &[u8] = b"store";
+pub(super) const META_CREATED: &[u8] = b"created";
+pub(super) const META_FINGERPRINT: &[u8] = b"fingerprint";
+pub(super) const META_COUNTERS: &[u8] = b"counters";
+
+/// Leads a row of [`Table::Counts`].
+pub(super) const COUNT_RECORDS: u8 = b'r';
+/// Leads a row of [`Table::Counts`].
+pub(super) const COUNT_OUTBOX: u8 = b'o';
+
+/// A value with a stored form: frozen by the golden files, changed only together with its version.
+pub trait Stored: Sized {
+    /// Appends the stored form.
+    fn put(&self, out: &mut Vec<u8>);
+    /// Reads the stored form.
+    fn get(bytes: &[u8]) -> Result<Self, CodecError>;
+}
+
+macro_rules! stored {
+    ($($version:literal $type:ty;)*) => {$(
+        impl Stored for $type {
+            fn put(&self, out: &mut Vec<u8>) {
+                codec::encode_into($version, self, out);
+            }
+
+            fn get(bytes: &[u8]) -> Result<Self, CodecError> {
+                codec::decode($version, bytes)
+            }
+        }
+    )*};
+}
+
+stored! {
+    1 Record;
+    1 Lately;
+    1 OutboxRow;
+    1 RereadRow;
+    1 Problem;
+    1 JournalEntry;
+    1 Meta;
+}
+
+impl Stored for DigestRow {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.raw.0.to_be_bytes());
+        out.extend_from_slice(&self.canonical.0);
+    }
+
+    fn get(bytes: &[u8]) -> Result<Self, CodecError> {
+        let damaged = || CodecError::Damaged(format!("{} bytes in place of 24", bytes.len()));
+        let (raw, canonical) = bytes.split_first_chunk().ok_or_else(damaged)?;
+        let canonical = canonical.try_into().map_err(|_| damaged())?;
+        Ok(Self { raw: RawDigest(u64::from_be_bytes(*raw)), canonical: Digest(canonical) })
+    }
+}
+
+/// Reads a value of a table, or says which row is damaged.
+pub(super) fn read<T: Stored>(table: Table, key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
+    T::get(bytes).map_err(|error| damaged(table, key, &error.to_string()))
+}
+
+/// Reads a value of fixed size.
+pub(super) fn read_array<const N: usize>(table: Table, key: &[u8], bytes: &[u8]) -> Result<[u8; N], StoreError> {
+    bytes.try_into().map_err(|_| damaged(table, key, &format!("{} bytes in place of {N}", bytes.len())))
+}
+
+/// Reads what `parse` finds in a key.
+pub(super) fn read_key<T>(
+    table: Table,
+    key: &[u8],
+    parse: impl FnOnce(&mut super::key::Parts) -> Option<T>,
+) -> Result<T, StoreError> {
+    let mut parts = super::key::Parts(key);
+    let found = parse(&mut parts).and_then(|found| parts.end().map(|()| found));
+    found.ok_or_else(|| damaged(table, key, "unreadable key"))
+}
+
+pub(super) fn damaged(table: Table, key: &[u8], why: &str) -> StoreError {
+    let mut hex = String::new();
+    for byte in key {
+        hex.push_str(&format!("{byte:02x}"));
+    }
+    StoreError::Damaged { what: format!("table {}, row {hex}: {why}", table.name()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_is_in_order_and_names_are_unique() {
+        assert!(Table::ALL.is_sorted());
+        assert!(Table::ALL.iter().enumerate().all(|(at, table)| *table as usize == at));
+        let names: std::collections::BTreeSet<_> = Table::ALL.iter().map(|table| table.name()).collect();
+        assert_eq!(names.len(), Table::ALL.len());
+    }
+
+    #[test]
+    fn a_digest_row_is_24_bytes() {
+        let row = DigestRow { raw: RawDigest(0x0102_0304_0506_0708), canonical: Digest([9; 16]) };
+        let mut bytes = Vec::new();
+        row.put(&mut bytes);
+        assert_eq!(bytes.len(), 24);
+        assert_eq!(DigestRow::get(&bytes), Ok(row));
+        assert!(DigestRow::get(&bytes[1..]).is_err());
+        bytes.push(0);
+        assert!(DigestRow::get(&bytes).is_err());
+    }
+}

@@ -1,0 +1,476 @@
+//! The store keeps what it was given: against the map in memory, over power cuts, and over files that are none.
+
+mod support;
+
+use proptest::prelude::*;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use support::{assert_equal, change};
+use syncline::engine::*;
+use syncline::model::*;
+use syncline::store::*;
+
+const NOW: Millis = Millis(1_772_323_200_000);
+
+fn options() -> OpenOptions {
+    OpenOptions { cache_bytes: 4 << 20, ..OpenOptions::default() }
+}
+
+fn steps() -> impl Strategy<Value = Vec<Vec<Change>>> {
+    prop::collection::vec(prop::collection::vec(change(), 0..40), 0..6)
+}
+
+/// Writes of one shape: `n` records, the same number of journal entries, and a cursor that says `n`.
+fn numbered(n: u64, rows: u8) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for row in 0..rows {
+        let mut id = [row; 16];
+        id[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+        let record = Record::new(RecordId(id), EntityId(7));
+        let what = Happening::Page { system: SystemId(1), rows: 1, mirrored: 1, linked: 0 };
+        let entry = JournalEntry { at: NOW, entity: EntityId(7), record: Some(record.id), what };
+        let due = OutboxRow { due: NOW, create: true, seen: NOW, flying: None, attempts: 0 };
+        changes.push(Change::SetOutbox(SystemId(1), EntityId(7), record.id, Some(due)));
+        changes.push(Change::PutRecord(Box::new(record)));
+        changes.push(Change::Journal(Box::new(entry)));
+    }
+    changes.push(Change::SetCursor("n".into(), Some(n.to_be_bytes().to_vec())));
+    changes
+}
+
+/// The cursor of [`numbered`], after it was seen to agree with everything else.
+fn agreed(store: &Store, rows: u64) -> u64 {
+    let checked = store.check().unwrap();
+    let bytes = store.cursor("n").unwrap();
+    let n = bytes.map_or(0, |bytes| u64::from_be_bytes(bytes.try_into().unwrap()));
+    assert_eq!((checked.records, checked.journal), (n * rows, n * rows));
+    assert_eq!(store.records_len(EntityId(7)).unwrap(), n * rows);
+    assert_eq!(store.outbox_len(EntityId(7)), Ok(n * rows));
+    n
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn it_answers_as_the_map_in_memory_does(steps in steps()) {
+        let disk = MemoryDisk::new();
+        let store = Store::on_disk(disk.clone(), NOW, &options()).unwrap();
+        let mut memory = MemoryView::new();
+        for step in &steps {
+            store.apply(step).unwrap();
+            memory.apply(step);
+        }
+        let same = |store: &Store| {
+            assert_equal(store, &memory);
+            store.check().unwrap();
+            let journal: Vec<_> = memory.journal(0, usize::MAX).map(|(n, entry)| (n, entry.clone())).collect();
+            assert_eq!(store.journal(0, usize::MAX).unwrap(), journal);
+            assert_eq!(store.journal(2, 3).unwrap(), journal.iter().skip(2).take(3).cloned().collect::<Vec<_>>());
+            assert_eq!(store.journal_last().unwrap(), journal.len() as u64);
+            for n in 0..8 {
+                let id = support::record_id(n);
+                let of: Vec<_> = journal.iter().filter(|(_, entry)| entry.record == Some(id)).cloned().collect();
+                assert_eq!(store.journal_of(id, usize::MAX).unwrap(), of);
+                assert_eq!(store.journal_of(id, 1).unwrap(), of.last().cloned().into_iter().collect::<Vec<_>>());
+            }
+            for entity in support::ENTITIES {
+                assert_eq!(store.records_len(entity).unwrap(), memory.records_len(entity));
+            }
+        };
+        same(&store);
+        let id = store.id();
+        store.close().unwrap();
+        let store = Store::on_disk(disk, Millis(0), &options()).unwrap();
+        same(&store);
+        prop_assert_eq!((store.id(), store.created()), (id, NOW));
+    }
+
+    #[test]
+    fn one_commit_of_many_steps_is_the_same(steps in steps()) {
+        let (one, many) = (Store::in_memory(NOW).unwrap(), Store::in_memory(NOW).unwrap());
+        one.apply_many(steps.iter().map(Vec::as_slice)).unwrap();
+        steps.iter().for_each(|step| many.apply(step).unwrap());
+        assert_equal(&one, &many);
+        prop_assert_eq!(one.journal(0, usize::MAX).unwrap(), many.journal(0, usize::MAX).unwrap());
+        prop_assert_eq!(one.check().unwrap(), many.check().unwrap());
+    }
+}
+
+#[test]
+fn a_large_sorted_load_and_its_updates_keep_their_places() {
+    let store = Store::in_memory(NOW).unwrap();
+    let mut memory = MemoryView::new();
+    let key = |n: u32| RemoteKey {
+        entity: EntityId(7),
+        system: SystemId(1),
+        object: ObjectId(3),
+        remote: RemoteId::parse(&format!("{:07}", n)).unwrap(),
+    };
+    let row = |n: u32, of: u8| DigestRow { raw: RawDigest(u64::from(n)), canonical: Digest([of; 16]) };
+    // Every third; then what lies between, with overwrites and removals; then what lies behind.
+    let loads: [Vec<Change>; 3] = [
+        (0..3000).map(|n| Change::SetDigest(key(n * 3), Some(row(n, 1)))).collect(),
+        (0..6000).map(|n| Change::SetDigest(key(n), (n % 7 != 0).then_some(row(n, 2)))).collect(),
+        (9000..9100).rev().map(|n| Change::SetDigest(key(n), Some(row(n, 3)))).collect(),
+    ];
+    for load in loads {
+        store.apply(&load).unwrap();
+        memory.apply(&load);
+    }
+    let ids: Vec<RemoteId> = (0..9200).map(|n| key(n).remote).collect();
+    for step in [1, 2, 5, 40, 999] {
+        let ids: Vec<&RemoteId> = ids.iter().step_by(step).collect();
+        let all = |view: &dyn View| view.digests(EntityId(7), SystemId(1), ObjectId(3), &ids).unwrap();
+        assert!(all(&store) == all(&memory), "every {step}th id");
+    }
+    store.check().unwrap();
+}
+
+#[test]
+fn a_commit_is_one_sync() {
+    let disk = MemoryDisk::new();
+    let store = Store::on_disk(disk.clone(), NOW, &options()).unwrap();
+    // Syncs of a commit, less the one that growing the file costs.
+    let syncs = |steps: &[Vec<Change>]| {
+        let before = (disk.syncs(), disk.len().unwrap());
+        store.apply_many(steps.iter().map(Vec::as_slice)).unwrap();
+        let grown = disk.len().unwrap() != before.1;
+        disk.syncs() - before.0 - u64::from(grown)
+    };
+    for n in 1..40 {
+        assert_eq!(syncs(&[numbered(n, 50)]), 1, "commit {n}");
+    }
+    assert_eq!(syncs(&(40..50).map(|n| numbered(n, 50)).collect::<Vec<_>>()), 1, "ten steps in one commit");
+    assert_eq!(syncs(&[]), 0);
+    assert_eq!(syncs(&[vec![], vec![]]), 0, "what changes nothing costs nothing");
+    assert_eq!(agreed(&store, 50), 49);
+}
+
+#[test]
+fn a_snapshot_does_not_move() {
+    let store = Store::in_memory(NOW).unwrap();
+    store.apply(&numbered(1, 3)).unwrap();
+    let before = store.snapshot().unwrap();
+    store.apply(&numbered(2, 3)).unwrap();
+    assert_eq!(before.journal_last().unwrap(), 3);
+    assert_eq!(before.records_len(EntityId(7)).unwrap(), 3);
+    assert_eq!(store.snapshot().unwrap().journal_last().unwrap(), 6);
+}
+
+#[test]
+fn what_could_not_be_read_back_is_refused_and_nothing_of_the_step_is_written() {
+    let store = Store::in_memory(NOW).unwrap();
+    let problem = Problem { since: NOW, code: "x".repeat(17 << 20), message: String::new(), fields: vec![] };
+    let changes = [
+        Change::SetCursor("n".into(), Some(vec![1])),
+        Change::SetProblem(EntityId(1), RecordId([1; 16]), SystemId(1), Some(Box::new(problem))),
+    ];
+    assert!(matches!(store.apply(&changes), Err(StoreError::TooLarge { .. })));
+    assert_eq!(store.cursor("n"), Ok(None));
+    store.apply(&changes[..1]).unwrap();
+    assert_eq!(store.cursor("n"), Ok(Some(vec![1])));
+}
+
+/// A disk whose power fails: what was not synced survives in part, in any order, and even half a write.
+#[derive(Debug, Clone)]
+struct Failing {
+    synced: Arc<Mutex<Vec<u8>>>,
+    pending: Arc<Mutex<Vec<Pending>>>,
+    seen: MemoryDisk,
+    left: Arc<AtomicU64>,
+}
+
+#[derive(Debug, Clone)]
+enum Pending {
+    Write(u64, Vec<u8>),
+    Len(u64),
+}
+
+impl Failing {
+    fn new() -> Self {
+        Self {
+            synced: Arc::default(),
+            pending: Arc::default(),
+            seen: MemoryDisk::new(),
+            left: Arc::new(AtomicU64::new(u64::MAX)),
+        }
+    }
+
+    fn spend(&self) -> io::Result<()> {
+        let left = self.left.load(Ordering::Relaxed);
+        self.left.store(left.saturating_sub(1), Ordering::Relaxed);
+        if left == 0 { Err(io::Error::other("no power")) } else { Ok(()) }
+    }
+
+    /// What is there when the power is back; `luck` says which of the pending writes made it.
+    fn after_the_cut(&self, mut luck: u64) -> MemoryDisk {
+        let disk = MemoryDisk::with(self.synced.lock().unwrap().clone());
+        for pending in self.pending.lock().unwrap().iter() {
+            luck = luck.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            match (luck >> 62, pending) {
+                (0, _) => {}
+                (1, Pending::Write(at, bytes)) => disk.write(*at, &bytes[..bytes.len() / 2]).unwrap(),
+                (_, Pending::Write(at, bytes)) => disk.write(*at, bytes).unwrap(),
+                (_, Pending::Len(len)) => disk.set_len(*len).unwrap(),
+            }
+        }
+        // A file system grows a file before it writes beyond its end.
+        let len = self.synced.lock().unwrap().len() as u64;
+        if disk.len().unwrap() < len {
+            disk.set_len(len).unwrap();
+        }
+        disk
+    }
+}
+
+impl Disk for Failing {
+    fn len(&self) -> io::Result<u64> {
+        self.seen.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.seen.read(offset, out)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.spend()?;
+        self.pending.lock().unwrap().push(Pending::Write(offset, data.to_vec()));
+        self.seen.write(offset, data)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.spend()?;
+        self.pending.lock().unwrap().push(Pending::Len(len));
+        self.seen.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.spend()?;
+        self.pending.lock().unwrap().clear();
+        *self.synced.lock().unwrap() = self.seen.to_vec();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_step_is_there_wholly_or_not_at_all_wherever_the_power_fails() {
+    let (mut lost, mut kept) = (0, 0);
+    for cut in 0..60 {
+        let disk = Failing::new();
+        let store = Store::on_disk(disk.clone(), NOW, &options()).unwrap();
+        store.apply(&numbered(1, 20)).unwrap();
+        disk.left.store(cut, Ordering::Relaxed);
+        let mut done = 1;
+        let failure = loop {
+            match store.apply(&numbered(done + 1, 20)) {
+                Ok(()) => done += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(failure, StoreError::Io(_) | StoreError::Stopped), "{failure}");
+        assert!(store.apply(&numbered(99, 20)).is_err(), "after a failed sync nothing more is taken");
+        drop(store);
+        for luck in 0..4 {
+            let store = Store::on_disk(disk.after_the_cut(luck), NOW, &options()).unwrap();
+            let found = agreed(&store, 20);
+            assert!(found == done || found == done + 1, "{done} steps were answered, {found} are there");
+            if found == done {
+                lost += 1
+            } else {
+                kept += 1
+            }
+            store.apply(&numbered(found + 1, 20)).unwrap();
+            assert_eq!(agreed(&store, 20), found + 1);
+        }
+    }
+    assert!(lost > 0, "no cut ever lost a step that was not answered: the test does not reach what it is for");
+    println!("steps that were under way: {lost} lost, {kept} kept");
+}
+
+fn refused(path: &Path) -> StoreError {
+    let before = std::fs::read(path).unwrap();
+    let error = Store::open(path, &options()).unwrap_err();
+    assert!(std::fs::read(path).unwrap() == before, "the file was changed");
+    let again = Store::create_or_open(path, NOW, &options()).unwrap_err();
+    assert_eq!(std::mem::discriminant(&error), std::mem::discriminant(&again), "{error} / {again}");
+    assert!(std::fs::read(path).unwrap() == before, "the file was changed");
+    error
+}
+
+#[test]
+fn reopening_keeps_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("syncline.redb");
+    assert!(matches!(Store::open(&path, &options()), Err(StoreError::Missing { .. })));
+    assert!(!path.exists());
+
+    let store = Store::create_or_open(&path, NOW, &options()).unwrap();
+    store.apply(&numbered(1, 9)).unwrap();
+    assert_eq!(store.fingerprint().unwrap(), None);
+    store.set_fingerprint(b"mapping").unwrap();
+    let id = store.id();
+    store.close().unwrap();
+
+    for verify in [false, true] {
+        let mut store = Store::create_or_open(&path, Millis(0), &OpenOptions { verify, ..options() }).unwrap();
+        assert_eq!((store.id(), store.created()), (id, NOW));
+        assert_eq!(store.fingerprint().unwrap().as_deref(), Some(&b"mapping"[..]));
+        assert_eq!(agreed(&store, 9), 1);
+        let stats = store.stats().unwrap();
+        assert_eq!(stats.file_bytes, Some(std::fs::metadata(&path).unwrap().len()));
+        assert_eq!(stats.tables.iter().find(|table| table.name == "journal-1").map(|table| table.rows), Some(9));
+        store.compact().unwrap();
+    }
+    let other = folder.path().join("other.redb");
+    assert_ne!(Store::create_or_open(&other, NOW, &options()).unwrap().id(), id);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_may_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("syncline.redb");
+    drop(Store::create_or_open(&path, NOW, &options()).unwrap());
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_file_that_is_no_store_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    for bytes in [&b"not a store"[..], &[0; 5000], &[0xa5; 100_000]] {
+        std::fs::write(&path, bytes).unwrap();
+        let error = refused(&path);
+        assert!(matches!(error, StoreError::NotAStore { .. }), "{error}");
+    }
+    // A database, but not ours.
+    std::fs::remove_file(&path).unwrap();
+    let database = redb::Database::create(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(redb::TableDefinition::<u64, u64>::new("theirs")).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    assert!(matches!(refused(&path), StoreError::NotAStore { .. }));
+}
+
+#[test]
+fn a_store_cut_short_before_it_was_born_is_born_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("syncline.redb");
+    std::fs::write(&path, b"").unwrap();
+    assert!(matches!(Store::open(&path, &options()), Err(StoreError::NotAStore { .. })));
+    drop(redb::Database::create(&path).unwrap());
+    assert!(matches!(Store::open(&path, &options()), Err(StoreError::NotAStore { .. })));
+    let store = Store::create_or_open(&path, NOW, &options()).unwrap();
+    store.apply(&numbered(1, 1)).unwrap();
+    assert_eq!(agreed(&store, 1), 1);
+}
+
+fn small_store(path: &Path) {
+    let store = Store::create_or_open(path, NOW, &options()).unwrap();
+    (1..=20).for_each(|n| store.apply(&numbered(n, 50)).unwrap());
+    store.close().unwrap();
+}
+
+#[test]
+fn a_truncated_file_is_damaged_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("syncline.redb");
+    small_store(&path);
+    let bytes = std::fs::read(&path).unwrap();
+    for part in [9, 100, 4096, bytes.len() / 2, bytes.len() - 4096] {
+        std::fs::write(&path, &bytes[..part]).unwrap();
+        let error = refused(&path);
+        assert!(matches!(error, StoreError::Damaged { .. } | StoreError::NotAStore { .. }), "{part}: {error}");
+    }
+}
+
+#[test]
+fn a_newer_format_is_named_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("syncline.redb");
+    small_store(&path);
+    let database = redb::Database::open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    {
+        let meta = redb::TableDefinition::<&[u8], &[u8]>::new("meta-1");
+        transaction.open_table(meta).unwrap().insert(&b"format"[..], &(FORMAT + 1).to_be_bytes()[..]).unwrap();
+    }
+    transaction.commit().unwrap();
+    drop(database);
+    let error = refused(&path);
+    assert!(matches!(error, StoreError::NewerFormat { found, wanted: FORMAT } if found == FORMAT + 1), "{error}");
+}
+
+#[test]
+fn a_store_that_is_open_elsewhere_is_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("syncline.redb");
+    let store = Store::create_or_open(&path, NOW, &options()).unwrap();
+    let error = refused(&path);
+    assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+    store.apply(&numbered(1, 2)).unwrap();
+    drop(store);
+    assert_eq!(agreed(&Store::open(&path, &options()).unwrap(), 2), 1);
+}
+
+#[test]
+fn a_flipped_byte_is_found_by_a_verifying_open_or_harms_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("syncline.redb");
+    small_store(&path);
+    let bytes = std::fs::read(&path).unwrap();
+    let mut found = 0;
+    for at in (0..24).map(|n| 4096 + n * (bytes.len() - 4096) / 24 + 31) {
+        let mut broken = bytes.clone();
+        broken[at] ^= 0x40;
+        std::fs::write(&path, &broken).unwrap();
+        match Store::open(&path, &OpenOptions { verify: true, ..options() }) {
+            Ok(store) => assert_eq!(agreed(&store, 50), 20, "byte {at}"),
+            Err(error) => {
+                assert!(matches!(error, StoreError::Damaged { .. }), "{at}: {error}");
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 0);
+}
+
+const CHILD: &str = "SYNCLINE_TEST_STORE_OF_THE_CHILD";
+
+/// Not a test by itself: writes until it is killed.
+#[test]
+fn child_that_is_killed() {
+    let Some(path) = std::env::var_os(CHILD) else { return };
+    let store = Store::create_or_open(path, NOW, &options()).unwrap();
+    for n in agreed(&store, 10) + 1.. {
+        store.apply(&numbered(n, 10)).unwrap();
+    }
+}
+
+#[test]
+fn a_killed_process_leaves_whole_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("syncline.redb");
+    let mut last = 0;
+    for round in 0..3 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_that_is_killed"])
+            .env(CHILD, &path)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(400 + 130 * round));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let store = Store::create_or_open(&path, NOW, &options()).unwrap();
+        let n = agreed(&store, 10);
+        assert!(n >= last);
+        last = n;
+    }
+    assert!(last > 0, "the child never wrote a step");
+}
