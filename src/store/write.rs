@@ -318,7 +318,12 @@ impl Derived {
             let next = now
                 .checked_add_signed(change)
                 .ok_or_else(|| super::tables::damaged(Table::Counts, &key, "fewer rows than were removed"))?;
-            table.insert(key.as_slice(), next.to_be_bytes().as_slice()).map_err(failed)?;
+            // Equal content is equal rows: nothing is left of what is gone.
+            let written = match next {
+                0 => table.remove(key.as_slice()),
+                _ => table.insert(key.as_slice(), next.to_be_bytes().as_slice()),
+            };
+            written.map_err(failed)?;
         }
         Ok(())
     }
