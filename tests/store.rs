@@ -126,6 +126,12 @@ fn a_large_sorted_load_and_its_updates_keep_their_places() {
         let all = |view: &dyn View| view.digests(EntityId(7), SystemId(1), ObjectId(3), &ids).unwrap();
         assert!(all(&store) == all(&memory), "every {step}th id");
     }
+    // The same id more than once, wherever the way of looking changes.
+    let mut repeated: Vec<&RemoteId> = ids.iter().step_by(7).chain(ids.iter().step_by(7)).collect();
+    repeated.extend(&ids[2000..2100]);
+    repeated.sort();
+    let all = |view: &dyn View| view.digests(EntityId(7), SystemId(1), ObjectId(3), &repeated).unwrap();
+    assert!(all(&store) == all(&memory), "repeated ids");
     store.check().unwrap();
 }
 
