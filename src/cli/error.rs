@@ -151,13 +151,18 @@ impl From<ConfigErrors> for CliError {
 impl From<ConnectorError> for CliError {
     fn from(error: ConnectorError) -> Self {
         let (code, mend) = remote(&error);
-        Self::world(code, error.to_string(), mend)
+        match error {
+            // Nothing was asked of anybody: the config is at fault.
+            ConnectorError::Address { .. } => Self::usage(code, error.to_string(), mend),
+            _ => Self::world(code, error.to_string(), mend),
+        }
     }
 }
 
 /// The code and the mend of a remote's failure.
 pub(super) fn remote(error: &ConnectorError) -> (&'static str, &'static str) {
     match error {
+        ConnectorError::Address { .. } => ("address", "write the system's `url` as `https://host`"),
         ConnectorError::Unreachable { .. } => ("unreachable", "check the system's `url` and the network"),
         ConnectorError::Unauthorized { .. } => ("unauthorized", "put a valid token where the system's `token` points"),
         ConnectorError::Limited { .. } => ("limited", "try again later"),
