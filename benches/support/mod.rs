@@ -115,7 +115,8 @@ pub fn record(number: u64, version: u64) -> Record {
         object: CONTACTS,
         remote: key.remote,
         state: SideState::Live,
-        settled: Millis(1_772_359_200_000),
+        settled: Place::at(Millis(1_772_359_200_000)),
+        made: Millis::MIN,
         unbased: vec![],
         differs: vec![],
     });

@@ -59,7 +59,9 @@ pub fn run(args: &SandboxArgs, context: &Context) -> Result<Exit, CliError> {
         // One line, whoever reads it: scripts wait for it.
         Output { json: true }.document(&running.ready);
         if !context.output.json && std::io::stdout().is_terminal() {
-            context.output.say("serving; stop it with Ctrl-C. Next: save that line, and `syncline init --sandbox FILE`");
+            context
+                .output
+                .say("serving; stop it with Ctrl-C. Next: save that line, and `syncline init --sandbox FILE`");
         }
         ground::stopped().await;
         running.stop().await;
@@ -70,7 +72,11 @@ pub fn run(args: &SandboxArgs, context: &Context) -> Result<Exit, CliError> {
 /// Starts serving.
 pub(super) async fn serve(config: SandboxConfig) -> Result<Running, CliError> {
     listener::serve(config).await.map_err(|error| {
-        CliError::usage("sandbox", format!("the sandbox cannot be served: {error}"), "mend the file, or name another port")
+        CliError::usage(
+            "sandbox",
+            format!("the sandbox cannot be served: {error}"),
+            "mend the file, or name another port",
+        )
     })
 }
 
@@ -79,9 +85,7 @@ fn config(args: &SandboxArgs) -> Result<SandboxConfig, CliError> {
     let refused = |flag: &str, cause: String| {
         CliError::usage("usage", format!("{flag} is not understood: {cause}"), "see `syncline sandbox --help`")
     };
-    let text = |spec: &Option<Map<String, Value>>| {
-        Value::Object(spec.clone().unwrap_or_default()).to_string()
-    };
+    let text = |spec: &Option<Map<String, Value>>| Value::Object(spec.clone().unwrap_or_default()).to_string();
     let faults = Faults::parse(&text(&args.faults)).map_err(|cause| refused("--faults", cause))?;
     let limits = match &args.limits {
         None => None,

@@ -48,7 +48,8 @@ impl Steps {
                 state.bar.inc(created + updated);
             }
             Progress::Detached { system, entity, remote } => {
-                let text = format!("{entity} {remote} was deleted in {system}: the link ended, other sides are left alone");
+                let text =
+                    format!("{entity} {remote} was deleted in {system}: the link ended, other sides are left alone");
                 state.bar.suspend(|| state.output.warn(text));
             }
             Progress::Failed { system, cause } => {

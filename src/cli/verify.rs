@@ -57,7 +57,9 @@ pub(super) fn show(answer: &Value, output: Output) {
             .as_object()
             .into_iter()
             .flatten()
-            .map(|(system, root)| format!("{system} {}", root.as_str().unwrap_or_default().get(..16).unwrap_or_default()))
+            .map(|(system, root)| {
+                format!("{system} {}", root.as_str().unwrap_or_default().get(..16).unwrap_or_default())
+            })
             .collect();
         rows.push([
             name.clone(),

@@ -161,12 +161,7 @@ pub(super) fn quiet(view: &dyn View, rules: &Rules, now: Millis) -> Result<bool,
 }
 
 /// Is nothing of this entity left to send or to settle?
-pub(super) fn quiet_entity(
-    view: &dyn View,
-    rules: &Rules,
-    entity: EntityId,
-    now: Millis,
-) -> Result<bool, ViewError> {
+pub(super) fn quiet_entity(view: &dyn View, rules: &Rules, entity: EntityId, now: Millis) -> Result<bool, ViewError> {
     let rows = view.outbox_len(entity)?;
     if rows == 0 {
         return Ok(true);

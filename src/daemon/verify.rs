@@ -115,7 +115,8 @@ pub(super) async fn read_again(
     for pair in pairs {
         let Some(entity) = rules.entity(pair.entity) else { continue };
         let connector = &connectors[pair.remote()];
-        let of = |(entity, system, _): &&(EntityId, SystemId, RemoteId)| (*entity, *system) == (pair.entity, pair.system);
+        let of =
+            |(entity, system, _): &&(EntityId, SystemId, RemoteId)| (*entity, *system) == (pair.entity, pair.system);
         let ids: Vec<RemoteId> = doubtful.iter().filter(of).map(|(_, _, remote)| remote.clone()).collect();
         for ids in ids.chunks(connector.ability().batch.read.max(1)) {
             let answer = connector.read(&pair.spec, Keys::Ids(ids), false).await?;

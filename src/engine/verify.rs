@@ -3,8 +3,7 @@
 use super::observe::canonical;
 use super::{View, ViewError};
 use crate::model::{
-    Apart, Digest, EntityId, FieldId, ObjectId, Raw, Record, RecordId, RemoteId, RemoteKey, SideState, SystemId,
-    Value,
+    Apart, Digest, EntityId, FieldId, ObjectId, Raw, Record, RecordId, RemoteId, RemoteKey, SideState, SystemId, Value,
 };
 use crate::rules::{Entity, Field, Rules};
 use std::collections::{BTreeMap, BTreeSet};
@@ -153,8 +152,12 @@ impl Work<'_> {
         self.known.extend(record.live_sides().map(|side| (side.system, side.remote.clone())));
         let mut sides = Vec::new();
         for side in record.live_sides() {
-            let key =
-                RemoteKey { entity: record.entity, system: side.system, object: side.object, remote: side.remote.clone() };
+            let key = RemoteKey {
+                entity: record.entity,
+                system: side.system,
+                object: side.object,
+                remote: side.remote.clone(),
+            };
             let busy = self.sends(side.system, id)? || self.view.reread(&key)?.is_some();
             let row = self.remotes.row(self.entity.id, side.system, &side.remote);
             sides.push(Seen { system: side.system, remote: &side.remote, object: side.object, row, busy });

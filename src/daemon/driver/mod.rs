@@ -18,9 +18,7 @@ use super::connect::{Connectors, read_spec};
 use super::status::{self, Live, SystemStatus};
 use super::{DaemonError, status::quiet_entity};
 use crate::connector::{Connector, ConnectorError, ReadSpec};
-use crate::engine::{
-    self, Change, Clocks, DeletedRows, Effect, Input, Notice, PageRows, Pass, View,
-};
+use crate::engine::{self, Change, Clocks, DeletedRows, Effect, Input, Notice, PageRows, Pass, View};
 use crate::model::{EntityId, Millis, RecordId, SystemId};
 use crate::rules::Rules;
 use crate::store::Store;
