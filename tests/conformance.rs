@@ -4,7 +4,6 @@
 
 use reqwest::Client;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use syncline::connector::auth::Credential;
 use syncline::connector::conformance::{Case, check};
 use syncline::connector::hubspot::{HubSpot, HubSpotConfig};
@@ -104,11 +103,12 @@ fn salesforce_keeps_all_promises() {
 fn under_faults_done_means_done() {
     with_sandbox(async |running| {
         let spec = json!({"error": 0.1, "lost_answer": 0.1, "partial": 0.1, "error_429": 0.05, "locked": 0.05});
-        let systems: [(&str, Arc<dyn Connector>, &str, &str, &str); 2] = [
-            ("hubspot", Arc::new(patient(running)), "contacts", "lastname", "syncline_id"),
-            ("salesforce", Arc::new(salesforce(running)), "Contact", "LastName", "Syncline_Id__c"),
+        let (hubspot, salesforce) = (patient(running), salesforce(running));
+        let systems = [
+            ("hubspot", &hubspot as &dyn Connector, ["contacts", "lastname", "syncline_id"]),
+            ("salesforce", &salesforce, ["Contact", "LastName", "Syncline_Id__c"]),
         ];
-        for (system, connector, object, name, external_id) in systems {
+        for (system, connector, [object, name, external_id]) in systems {
             let key = |n: u64| format!("fault-{n}");
             let item = |n: u64| WriteItem {
                 op: OpId(n),

@@ -54,7 +54,8 @@ fn records() -> Vec<(&'static str, Record)> {
         object: ObjectId(9),
         remote: RemoteId::parse("51").unwrap(),
         state: SideState::Live,
-        settled: NOW,
+        settled: place(),
+        made: NOW,
         unbased: vec![FieldId(100), FieldId(300)],
         differs: vec![
             differs(0, None),
@@ -68,7 +69,8 @@ fn records() -> Vec<(&'static str, Record)> {
         object: ObjectId(250),
         remote: remote(),
         state: SideState::Detached,
-        settled: Millis::MIN,
+        settled: Place::at(Millis::MIN),
+        made: Millis::MIN,
         unbased: vec![],
         differs: vec![],
     });
@@ -90,7 +92,7 @@ fn latelys() -> Vec<(&'static str, Lately)> {
         edited: Some(Place::at(NOW)),
         flight: Some(flight(FlightState::Answered(NOW))),
         strays: vec![Stray { op: OpId(1), value: Value::Null, turn: Turn(1), sent: NOW, until: NOW.plus(9) }],
-        ours: vec![Own { place: place(), value: Value::Bool(false) }],
+        ours: vec![Own { place: place(), until: NOW, value: Value::Bool(false) }],
         waiting: vec![edit.clone(), Edit { since: None, ..edit.clone() }],
         ..SideLately::default()
     };
@@ -119,7 +121,9 @@ fn latelys() -> Vec<(&'static str, Lately)> {
 }
 
 fn outbox_rows() -> Vec<(&'static str, OutboxRow)> {
-    let row = OutboxRow { due: NOW, create: true, seen: Millis(-3), flying: None, attempts: 0 };
+    let seen = Millis(-3);
+    let row =
+        OutboxRow { due: NOW, create: true, seen, looked: Some(NOW), probe: Some(OpId(2)), flying: None, attempts: 0 };
     let flying = OutboxRow { due: Millis(i64::MAX), create: false, flying: Some(OpId(u64::MAX)), attempts: 251, ..row };
     vec![("waiting", row), ("flying", flying)]
 }
@@ -253,7 +257,7 @@ fn stored_forms_are_frozen() {
     golden("record", records());
     golden("lately", latelys());
     golden("outbox_row", outbox_rows());
-    golden("reread_row", vec![("row", RereadRow { due: NOW, attempts: 300 })]);
+    golden("reread_row", vec![("row", RereadRow { due: NOW, known: NOW, attempts: 300 })]);
     let problem = Problem {
         since: NOW,
         code: "FIELD_CUSTOM_VALIDATION_EXCEPTION".into(),
@@ -278,6 +282,8 @@ mod another_crate {
         due: i64,
         create: bool,
         seen: i64,
+        looked: Option<i64>,
+        probe: Option<u64>,
         flying: Option<u64>,
         attempts: u32,
     }
@@ -320,6 +326,7 @@ mod another_crate {
     #[derive(SchemaWrite, SchemaRead, Debug, PartialEq)]
     enum StateMirror {
         Live,
+        Creating,
         Detached,
     }
 
@@ -329,7 +336,8 @@ mod another_crate {
         object: u32,
         remote: String,
         state: StateMirror,
-        settled: i64,
+        settled: (i64, Option<u64>),
+        made: i64,
         unbased: Vec<u32>,
         differs: Vec<(u32, ValueMirror, Option<ApartMirror>)>,
     }
@@ -375,9 +383,11 @@ mod another_crate {
             remote: side.remote.as_str().into(),
             state: match side.state {
                 SideState::Live => StateMirror::Live,
+                SideState::Creating => StateMirror::Creating,
                 SideState::Detached => StateMirror::Detached,
             },
-            settled: side.settled.0,
+            settled: (side.settled.time.0, side.settled.position),
+            made: side.made.0,
             unbased: side.unbased.iter().map(|field| field.0).collect(),
             differs: side
                 .differs
@@ -420,6 +430,8 @@ mod another_crate {
                 due: row.due.0,
                 create: row.create,
                 seen: row.seen.0,
+                looked: row.looked.map(|at| at.0),
+                probe: row.probe.map(|op| op.0),
                 flying: row.flying.map(|op| op.0),
                 attempts: row.attempts,
             };

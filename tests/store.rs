@@ -31,7 +31,7 @@ fn numbered(n: u64, rows: u8) -> Vec<Change> {
         let record = Record::new(RecordId(id), EntityId(7));
         let what = Happening::Page { system: SystemId(1), rows: 1, mirrored: 1, linked: 0 };
         let entry = JournalEntry { at: NOW, entity: EntityId(7), record: Some(record.id), what };
-        let due = OutboxRow { due: NOW, create: true, seen: NOW, flying: None, attempts: 0 };
+        let due = OutboxRow { due: NOW, create: true, seen: NOW, looked: None, probe: None, flying: None, attempts: 0 };
         changes.push(Change::SetOutbox(SystemId(1), EntityId(7), record.id, Some(due)));
         changes.push(Change::PutRecord(Box::new(record)));
         changes.push(Change::Journal(Box::new(entry)));
@@ -126,6 +126,12 @@ fn a_large_sorted_load_and_its_updates_keep_their_places() {
         let all = |view: &dyn View| view.digests(EntityId(7), SystemId(1), ObjectId(3), &ids).unwrap();
         assert!(all(&store) == all(&memory), "every {step}th id");
     }
+    // The same id more than once, wherever the way of looking changes.
+    let mut repeated: Vec<&RemoteId> = ids.iter().step_by(7).chain(ids.iter().step_by(7)).collect();
+    repeated.extend(&ids[2000..2100]);
+    repeated.sort();
+    let all = |view: &dyn View| view.digests(EntityId(7), SystemId(1), ObjectId(3), &repeated).unwrap();
+    assert!(all(&store) == all(&memory), "repeated ids");
     store.check().unwrap();
 }
 

@@ -151,7 +151,11 @@ impl From<ConfigErrors> for CliError {
 impl From<ConnectorError> for CliError {
     fn from(error: ConnectorError) -> Self {
         let (code, mend) = remote(&error);
-        Self::world(code, error.to_string(), mend)
+        match error {
+            // Nothing was asked of anybody: the config is at fault.
+            ConnectorError::Address { .. } => Self::usage(code, error.to_string(), mend),
+            _ => Self::world(code, error.to_string(), mend),
+        }
     }
 }
 

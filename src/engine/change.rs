@@ -34,7 +34,9 @@ pub struct OutboxRow {
     pub seen: Millis,
     /// Creates only: when (our clock) the target was last asked freshly for a record with these keys, and had none.
     pub looked: Option<Millis>,
-    /// The write in flight.
+    /// Creates only: the create whose answer was lost; the target is asked for it before anything else.
+    pub probe: Option<OpId>,
+    /// The write in flight; such a row is not due.
     pub flying: Option<OpId>,
     /// Attempts so far.
     pub attempts: u32,
@@ -45,6 +47,8 @@ pub struct OutboxRow {
 pub struct RereadRow {
     /// Not before this, by our clock.
     pub due: Millis,
+    /// Until then (our clock) the side was known to show what it should.
+    pub known: Millis,
     /// Attempts so far.
     pub attempts: u32,
 }

@@ -142,7 +142,10 @@ impl Txn<'_> {
         for field in &mut work.lately.fields {
             for (_, late) in field.sides.iter_mut().filter(|(system, _)| *system == key.system) {
                 if let Some(flight) = &mut late.flight {
-                    flight.state = FlightState::Answered(now);
+                    // Which of several attempts it was that landed is not known.
+                    if flight.state == FlightState::Sent {
+                        flight.state = FlightState::Unknown(now);
+                    }
                     sent = Some(sent.map_or(flight.sent, |known| known.min(flight.sent)));
                 }
             }
@@ -221,8 +224,15 @@ impl Txn<'_> {
             }
             let at = (system.id, entity.id, work.record.id);
             if self.outbox(at)?.is_none() {
-                let row =
-                    OutboxRow { due: self.now, create: true, seen: self.now, looked: None, flying: None, attempts: 0 };
+                let row = OutboxRow {
+                    due: self.now,
+                    create: true,
+                    seen: self.now,
+                    looked: None,
+                    probe: None,
+                    flying: None,
+                    attempts: 0,
+                };
                 self.set_outbox(at, Some(row))?;
             }
         }

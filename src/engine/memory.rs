@@ -257,7 +257,15 @@ mod tests {
     use crate::model::OpId;
 
     fn row(due: i64) -> OutboxRow {
-        OutboxRow { due: Millis(due), create: false, seen: Millis(0), looked: None, flying: None, attempts: 0 }
+        OutboxRow {
+            due: Millis(due),
+            create: false,
+            seen: Millis(0),
+            looked: None,
+            probe: None,
+            flying: None,
+            attempts: 0,
+        }
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What systems show and tell: pages, reads, events, deletes.
 
-use super::record::{Work, field_rules, remote_key};
+use super::record::{Work, remote_key};
 use super::txn::{Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Problem, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, Snapshot, SnapshotFate};
 use crate::model::{
-    Digest, EntityId, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, SideState, SourceKind, SystemId, Timing, Value,
+    Digest, EntityId, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind, SystemId, Timing,
+    Value,
 };
 use crate::rules::{Entity, Field};
 
@@ -64,7 +65,7 @@ impl Txn<'_> {
         self.rules.system(system).map_or(1, |system| system.ability.resolution_ms.max(1))
     }
 
-    fn source(&self, system: SystemId) -> SourceKind {
+    pub fn source(&self, system: SystemId) -> SourceKind {
         self.rules.system(system).map_or(SourceKind::Polled, |system| system.ability.source)
     }
 
@@ -119,7 +120,7 @@ impl Txn<'_> {
         }
         if let Some(timing) = page.complete {
             let lag = self.rules.system(page.system).map_or(0, |system| system.ability.lag_ms);
-            let place = Place::at(self.earliest(page.system, timing).plus(-lag));
+            let place = Place::at(self.earliest(page.system, timing).plus(-lag - 1));
             self.advance(page.system, page.entity, Delivered { place, begun: timing.sent })?;
         }
         Ok(())
@@ -154,7 +155,7 @@ impl Txn<'_> {
         let judged = self.snapshots(entity, &mut work, key.system, shown, modified, begun, timing)?;
         if judged {
             work.raws.extend(raw.map(|raw| (key.system, raw)));
-            work.lately.note_read(key.system, begun);
+            work.lately.note_read(key.system, begun.plus(-1));
         } else {
             work.unjudged.push(key.system);
             self.read_again(key, 1)?;
@@ -185,7 +186,46 @@ impl Txn<'_> {
         let wait = if attempts == 0 { 0 } else { (self.step_ms(key.system).max(100)) << attempts.min(6) >> 1 };
         let due = self.now.plus(wait);
         let due = known.filter(|_| tries == 0).map_or(due, |row| row.due.min(due));
-        self.set_reread(key.clone(), Some(RereadRow { due, attempts }))
+        let known = match known {
+            Some(row) => row.known,
+            None => self.told_until(key.system, key.entity)?,
+        };
+        self.set_reread(key.clone(), Some(RereadRow { due, known, attempts }))
+    }
+
+    /// Until when (our clock, at the latest certain moment) a system's changes have been taken in.
+    fn told_until(&mut self, system: SystemId, entity: EntityId) -> Result<Millis, ViewError> {
+        let place = self.delivered(system, entity)?;
+        let high = self.clocks.offset(system).high;
+        Ok(place.map_or(Millis::MIN, |place| place.time.plus(-high)))
+    }
+
+    /// A record without a recent past showed the register's value on all sides until some moment: an edit made before it,
+    /// which left no trace because the value came back, was seen by everybody. Such edits are no news: `settled` of sides
+    /// with a history rises to that moment.
+    pub fn close_quiet_past(&mut self, entity: &Entity, work: &mut Work) -> Result<(), ViewError> {
+        let steady = |side: &Side| side.state == SideState::Live && side.differs.is_empty() && side.unbased.is_empty();
+        if !work.record.present_sides().all(steady) {
+            return Ok(());
+        }
+        let keys: Vec<RemoteKey> = work.record.live_sides().map(|side| remote_key(entity.id, side)).collect();
+        let mut until = Millis(i64::MAX);
+        for key in &keys {
+            let known = match self.reread(key)? {
+                Some(row) => row.known,
+                None => self.told_until(key.system, key.entity)?,
+            };
+            until = until.min(known);
+        }
+        for key in keys.iter().filter(|key| self.source(key.system) == SourceKind::History) {
+            let place = Place::at(self.clocks.offset(key.system).earliest(until));
+            if let Some(side) = work.record.side_mut(key.system)
+                && side.settled.before(&place)
+            {
+                side.settled = place;
+            }
+        }
+        Ok(())
     }
 
     /// Every field of a side as a read showed it. Returns false when something could not be put in order.
@@ -213,7 +253,7 @@ impl Txn<'_> {
             }
             let mut state = work.state(field);
             let Some(ix) = state.ix(system) else { continue };
-            let (mut fates, context) = (Vec::new(), field_rules(self.rules, entity, field, &state));
+            let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
             if unbased {
                 state.link(&context, field.on_link, ix, value.clone(), Place::at(begun), self.now, &mut fates);
             } else {
@@ -249,15 +289,27 @@ impl Txn<'_> {
                 self.set_reread(key, None)?;
                 continue;
             };
+            let steady = work.lately.is_empty();
+            let history = !row.history.is_empty();
+            let settled = work.record.side(reads.system).map(|side| side.settled);
+            if steady && history {
+                self.close_quiet_past(entity, &mut work)?;
+            }
             let judged = self.read_row(entity, &mut work, &key, row, begun, reads.timing)?;
             if judged {
-                work.lately.note_read(reads.system, begun);
+                // A history is told in full up to its newest entry, even if our idea of the remote's clock lags.
+                let newest = row.history.iter().filter_map(|past| past.first()).map(|past| past.at).max();
+                work.lately.note_read(reads.system, newest.unwrap_or(begun).max(begun.plus(-1)));
                 self.set_reread(key, None)?;
             } else {
                 work.unjudged.push(reads.system);
-                let attempts = self.reread(&key)?.map_or(0, |row| row.attempts);
-                self.set_reread(key.clone(), Some(RereadRow { due: self.now, attempts }))?;
                 self.read_again(&key, 1)?;
+            }
+            if steady && work.lately.is_empty() {
+                // Nothing came of it: the body stays as it was.
+                if let (Some(side), Some(settled)) = (work.record.side_mut(reads.system), settled) {
+                    side.settled = settled;
+                }
             }
             self.put(work);
         }
@@ -292,7 +344,7 @@ impl Txn<'_> {
             }
             let mut state = work.state(field);
             let Some(ix) = state.ix(key.system) else { continue };
-            let (mut fates, context) = (Vec::new(), field_rules(self.rules, entity, field, &state));
+            let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
             if unbased {
                 state.link(&context, field.on_link, ix, value.clone(), Place::at(begun), self.now, &mut fates);
                 work.put_state(field, state, fates);
@@ -325,7 +377,7 @@ impl Txn<'_> {
                 let Ok(value) = field.read(binding, raw) else { continue };
                 let mut state = work.state(field);
                 let Some(ix) = state.ix(events.system) else { continue };
-                let (mut fates, context) = (Vec::new(), field_rules(self.rules, entity, field, &state));
+                let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
                 let evidence = Evidence { place: event.place, value, mark: event.mark };
                 state.evidence(&context, ix, &evidence, false, self.now, &mut fates);
                 work.put_state(field, state, fates);
@@ -337,7 +389,7 @@ impl Txn<'_> {
 
     /// Notes how far a system has been taken in; late pages do not set it back.
     fn advance(&mut self, system: SystemId, entity: EntityId, to: Delivered) -> Result<(), ViewError> {
-        if self.delivered(system, entity)?.is_none_or(|known| known.before(&to.place)) {
+        if self.delivered(system, entity)?.is_none_or(|known| known.leads_to(&to.place)) {
             self.set_cursor(delivered_cursor(system, entity), Some(crate::codec::encode(1, &to)));
         }
         Ok(())

@@ -6,7 +6,7 @@ use crate::merge::identity::match_key;
 use crate::merge::{Fate, FieldLately, FieldRules, FieldState, Lately, SideField, SideRules, policy};
 use crate::model::{
     Apart, Differs, Digest, EntityId, FieldId, Millis, Place, RawDigest, Record, RecordId, RemoteKey, Side, SideState,
-    Stamp, SystemId, Value,
+    SourceKind, Stamp, SystemId, Value,
 };
 use crate::rules::{Entity, Field, LinkPolicy, Mode, Rules};
 
@@ -67,6 +67,7 @@ impl Work {
                 apart: differs.and_then(|d| d.apart),
                 unbased: side.unbased.binary_search(&field.id).is_ok(),
                 settled: side.settled,
+                made: side.made,
                 late: late.map(|(_, late)| late.clone()).unwrap_or_default(),
             }
         });
@@ -140,7 +141,9 @@ impl Work {
             object: key.object,
             remote: key.remote.clone(),
             state: SideState::Live,
-            settled: begun,
+            // What happened in the step of the read's beginning may be in it or not.
+            settled: Place { time: begun.time.plus(-1), position: begun.position },
+            made: Millis::MIN,
             unbased: entity.fields_at(key.system).map(|(field, _)| field.id).collect(),
             differs: Vec::new(),
         });
@@ -241,6 +244,7 @@ pub(super) fn field_rules<'r>(
             step_ms: system.ability.resolution_ms.max(1),
             source: system.ability.source,
             stray_ms: system.ability.stray_ms,
+            latest: Millis(0),
             binding: field.binding(side.system)?,
         })
     });
@@ -252,7 +256,19 @@ pub(super) fn field_rules<'r>(
     }
 }
 
-impl Txn<'_> {
+impl<'a> Txn<'a> {
+    /// A field's surroundings at this moment.
+    pub fn context<'r>(&self, entity: &'r Entity, field: &'r Field, state: &FieldState) -> FieldRules<'r>
+    where
+        'a: 'r,
+    {
+        let mut context = field_rules(self.rules, entity, field, state);
+        for (rules, side) in context.sides.iter_mut().zip(&state.sides) {
+            rules.latest = self.clocks.offset(side.system).latest(self.now);
+        }
+        context
+    }
+
     /// Closes, forgets, and writes a record with everything that follows from it.
     pub fn save(&mut self, mut work: Work) -> Result<(), ViewError> {
         let entity = self.entity(work.record.entity)?;
@@ -264,6 +280,10 @@ impl Txn<'_> {
                 self.record_changes.push(Change::SetLately(entity.id, work.record.id, None));
             }
             return Ok(());
+        }
+        let was_quiet = before.as_ref().is_some_and(|before| before.1.is_empty());
+        if was_quiet && !work.lately.is_empty() {
+            self.close_quiet_past(entity, &mut work)?;
         }
         self.close_and_prune(entity, &mut work)?;
         for (field, fate) in std::mem::take(&mut work.fates) {
@@ -303,7 +323,9 @@ impl Txn<'_> {
             let pending = self.reread(key)?.is_some();
             doubtful |= pending;
             let read = work.lately.read_at(key.system).map(Place::at);
-            let passed = if pending { None } else { self.delivered(key.system, entity.id)? };
+            // A listing does not tell what came and went between two of them; a history does, but only when it is read.
+            let listed = !pending && self.source(key.system) != SourceKind::History;
+            let passed = if listed { self.delivered(key.system, entity.id)? } else { None };
             let upto = [read, passed].into_iter().flatten().max_by(Place::order);
             settled.extend(upto.map(|upto| (key.system, upto)));
         }
@@ -317,7 +339,7 @@ impl Txn<'_> {
                 }
             }
             if let Some(side) = work.record.side_mut(*system)
-                && side.settled.before(upto)
+                && side.settled.leads_to(upto)
             {
                 side.settled = *upto;
             }
@@ -326,7 +348,7 @@ impl Txn<'_> {
             for side in &mut state.sides {
                 side.settled = work.record.side(side.system).map_or(side.settled, |own| own.settled);
             }
-            let context = field_rules(self.rules, entity, field, state);
+            let context = self.context(entity, field, state);
             if !doubtful {
                 let systems: Vec<SystemId> = state.sides.iter().map(|side| side.system).collect();
                 state.close(&context, |ix| self.clocks.offset(systems[ix]).latest(self.now));
@@ -368,6 +390,7 @@ impl Txn<'_> {
                             create: false,
                             seen: self.now,
                             looked: None,
+                            probe: None,
                             flying: None,
                             attempts: row.map_or(0, |row| row.attempts),
                         },

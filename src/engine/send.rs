@@ -1,7 +1,7 @@
 //! Writes: built, sent, answered; and the reads and look-ups that they need.
 
 use super::observe::canonical;
-use super::record::{Work, field_rules, remote_key};
+use super::record::{Work, remote_key};
 use super::txn::Txn;
 use super::{Answer, Answers, Effect, Happening, LookedUp, OutboxRow, Pass, Problem, ViewError};
 use crate::merge::identity::external_id;
@@ -128,7 +128,7 @@ impl Txn<'_> {
                 self.set_outbox(at, None)?;
                 continue;
             };
-            if row.flying.is_some() {
+            if row.probe.is_some() {
                 // The answer was lost: ask whether it landed.
                 probes.push((id, external_id(id, GENERATION)));
                 self.put(work);
@@ -193,6 +193,7 @@ impl Txn<'_> {
                 remote: stand_in,
                 state: SideState::Creating,
                 settled: Place::at(Millis::MIN),
+                made: Millis::MIN,
                 unbased: Vec::new(),
                 differs: Vec::new(),
             });
@@ -259,12 +260,12 @@ impl Txn<'_> {
             let present = work.record.side(looked.system).is_some_and(|side| side.state != SideState::Creating);
             if present || !row.create {
                 // Linked meanwhile.
-            } else if row.flying.is_some() {
+            } else if row.probe.is_some() {
                 // The create has not landed so far; it still may, so its values are remembered.
-                self.each_flight(entity, &mut work, looked.system, row.flying, |state, context, ix, now, fates| {
+                self.each_flight(entity, &mut work, looked.system, row.probe, |state, context, ix, now, fates| {
                     state.no_trace(context, ix, now, fates);
                 });
-                let row = OutboxRow { due: self.now, flying: None, looked: None, attempts: row.attempts + 1, ..row };
+                let row = OutboxRow { due: self.now, probe: None, looked: None, attempts: row.attempts + 1, ..row };
                 self.set_outbox(at, Some(row))?;
             } else {
                 let values: Vec<_> = entity
@@ -306,7 +307,7 @@ impl Txn<'_> {
             let flies = late.flight.as_ref().is_some_and(|flight| op.is_none_or(|op| op == flight.op));
             let strays = late.strays.iter().any(|stray| Some(stray.op) == op);
             if flies || strays {
-                let (mut fates, context) = (Vec::new(), field_rules(self.rules, entity, field, &state));
+                let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
                 act(&mut state, &context, ix, self.now, &mut fates);
                 work.put_state(field, state, fates);
             }
@@ -354,7 +355,8 @@ impl Txn<'_> {
             Outcome::Unknown => {
                 land(self, work, Landing::Unknown);
                 if creating {
-                    let row = row.map(|row| OutboxRow { due: self.now.plus(PAUSE_MS), ..row });
+                    let due = self.now.plus(PAUSE_MS);
+                    let row = row.map(|row| OutboxRow { due, flying: None, probe: Some(op), ..row });
                     self.set_outbox(at, row)?;
                 } else if self.rules.system(system).is_some_and(|s| s.ability.source != SourceKind::Stream) {
                     self.read_again(&remote_key(entity.id, &side), 0)?;
@@ -409,10 +411,12 @@ impl Txn<'_> {
             // One entry at the sending, with the turn as of which it was built.
             state.settle(context, ix, place, SettledBy::Answer, now, fates);
         });
+        let made = self.clocks.offset(system).latest(self.now);
         if let Some(side) = work.record.side_mut(system) {
             side.state = SideState::Live;
             side.remote = key.remote.clone();
-            side.settled = sent.unwrap_or(side.settled);
+            side.made = made;
+            side.settled = sent.map_or(side.settled, |sent: Place| Place::at(sent.time.plus(-1)));
         }
         self.set_index(key.clone(), Some(work.record.id));
         self.set_problem(entity.id, work.record.id, system, None);
@@ -438,7 +442,8 @@ impl Txn<'_> {
                 }
                 _ => {
                     let due = self.now;
-                    self.set_outbox((system, entity.id, id), Some(OutboxRow { due, ..row }))?;
+                    let row = OutboxRow { due, probe: row.flying, flying: None, ..row };
+                    self.set_outbox((system, entity.id, id), Some(row))?;
                 }
             }
             self.put(work);

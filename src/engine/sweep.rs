@@ -116,7 +116,30 @@ impl Txn<'_> {
                     self.read_again(&key, 0)?;
                 }
             }
+            self.catch_up(entity, &work)?;
             self.put(work);
+        }
+        Ok(())
+    }
+
+    /// What is kept can be forgotten once a history has been read beyond it: so it is, when nothing else is on its way.
+    fn catch_up(&mut self, entity: EntityId, work: &Work) -> Result<(), ViewError> {
+        for side in work.record.live_sides() {
+            let lates = work.lately.fields.iter().flat_map(|field| &field.sides);
+            let lates: Vec<_> = lates.filter(|(system, _)| *system == side.system).map(|(_, late)| late).collect();
+            if self.source(side.system) != SourceKind::History || lates.is_empty() {
+                continue;
+            }
+            let idle = lates.iter().all(|late| late.flight.is_none() && late.waiting.is_empty());
+            let entries = lates.iter().flat_map(|late| &late.entries).map(|entry| entry.place.time);
+            let strays = lates.iter().flat_map(|late| &late.strays).filter(|stray| stray.until <= self.now);
+            let strays = strays.map(|stray| self.clocks.offset(side.system).latest(stray.until));
+            let newest = entries.chain(strays).fold(side.settled.time, Millis::max);
+            let key = remote_key(entity, side);
+            let known = self.clocks.offset(side.system).earliest(self.now).floor(self.step_ms(side.system));
+            if idle && newest > side.settled.time && known > newest && self.reread(&key)?.is_none() {
+                self.read_again(&key, 0)?;
+            }
         }
         Ok(())
     }

@@ -95,8 +95,13 @@ impl FieldState {
         let Some(flight) = side.late.flight.take() else { return };
         let turn = if crate::defect!("turn-of-now") { last } else { flight.turn };
         side.late.enter(Entry { place, turn, kind: EntryKind::Write });
-        side.late.ours.push(Own { place, value: flight.value.clone() });
-        side.shown = flight.value.clone();
+        let exact = matches!(by, SettledBy::Mark | SettledBy::Late);
+        let until = if exact { place.time } else { rules.sides[ix].latest.max(place.time) };
+        // An equal save leaves no trace of its own: what is at its place is a person's.
+        if by != SettledBy::EqualSave {
+            side.late.ours.push(Own { place, until, value: flight.value.clone() });
+        }
+        side.show_from(place, &flight.value);
         if matches!(side.apart, Some(Apart::Parked { .. })) {
             side.apart = None;
         }
@@ -221,7 +226,7 @@ impl FieldState {
         let Some(at) = side.late.strays.iter().position(fits) else { return false };
         let stray = side.late.strays.remove(at);
         side.late.enter(Entry { place, turn: stray.turn, kind: EntryKind::Write });
-        side.late.ours.push(Own { place, value: value.clone() });
+        side.late.ours.push(Own { place, until: place.time, value: value.clone() });
         out.push(Fate::Settled { system: side.system, op: stray.op, by: SettledBy::Late });
         let system = side.system;
         // An edit made after it had seen it.
@@ -232,7 +237,7 @@ impl FieldState {
                 self.recent[at].base = self.recent[at].base.max(stray.turn);
                 self.decide_again(rules, at, out);
             }
-            None => self.sides[ix].shown = value.clone(),
+            None => self.sides[ix].show_from(place, value),
         }
         true
     }
@@ -250,6 +255,9 @@ impl FieldState {
         let Evidence { place, value, mark } = evidence;
         let known = self.sides[ix].late.ours.iter().any(|own| own.place == *place && own.value == *value);
         let old = !self.sides[ix].settled.before(place);
+        if *mark == Mark::Ours && self.placed(ix, place, value) {
+            return;
+        }
         if *mark != Mark::Theirs && !known && !old {
             let step = rules.sides[ix].step_ms;
             let flight = self.sides[ix].late.flight.as_ref();
@@ -262,9 +270,7 @@ impl FieldState {
             if self.stray_landed(rules, ix, *place, value, out) {
                 return;
             }
-            let quiet = self.sides[ix].late.flight.is_none() && self.sides[ix].shown == *value;
-            if *mark == Mark::Ours && quiet {
-                // A create of ours settled by its answer: its own history says nothing new.
+            if *mark == Mark::Ours && place.time <= self.sides[ix].made {
                 return;
             }
             if *mark == Mark::Ours {
@@ -330,6 +336,22 @@ impl FieldState {
             late.flight.as_ref().is_some_and(|f| f.value == entry.value && entry.place.time >= f.sent.floor(step));
         let strays = late.strays.iter().any(|s| s.value == entry.value && entry.place.time >= s.sent);
         entry.mark != Mark::Theirs && (flies || strays)
+    }
+
+    /// The own event of a write that a read-back has settled: its entry moves to its place.
+    fn placed(&mut self, ix: usize, place: &Place, value: &Value) -> bool {
+        let late = &mut self.sides[ix].late;
+        let fits = |own: &&mut Own| {
+            let inexact = own.place.position.is_none() && (place.position.is_some() || own.until > own.place.time);
+            inexact && own.value == *value && own.place.time <= place.time && place.time <= own.until
+        };
+        let Some(own) = late.ours.iter_mut().find(fits) else { return false };
+        own.until = place.time;
+        let old = std::mem::replace(&mut own.place, *place);
+        for entry in late.entries.iter_mut().filter(|entry| entry.kind == EntryKind::Write && entry.place == old) {
+            entry.place = *place;
+        }
+        true
     }
 
     /// All evidence of side `ix` has been taken in up to a moment after the answer, or after we stopped waiting for one: a

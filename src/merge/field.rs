@@ -29,6 +29,8 @@ pub struct SideRules<'a> {
     pub source: SourceKind,
     /// How long a lost request may still land, in milliseconds.
     pub stray_ms: i64,
+    /// The latest time that its clock can show now.
+    pub latest: Millis,
     /// The field's counterpart.
     pub binding: &'a FieldBinding,
 }
@@ -188,6 +190,11 @@ impl FieldState {
             return Arrival::Superseded;
         }
         let (base, overtaken) = self.base(ix, &edit, current);
+        if edit.value != rules.project(ix, &self.value) {
+            // The side did not show the register's value after all when that was thought to be so.
+            let void = |entry: &Entry| entry.kind == EntryKind::Closing && edit.place.before(&entry.place);
+            self.sides[ix].late.entries.retain(|entry| !void(entry));
+        }
         self.take(rules, ix, edit, base, overtaken, out);
         Arrival::Decided
     }

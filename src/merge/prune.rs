@@ -1,7 +1,7 @@
 //! What may be forgotten, and when everybody had seen everything.
 
 use super::{Entry, EntryKind, FieldRules, FieldState, Turn};
-use crate::model::{Apart, Millis, Place};
+use crate::model::{Apart, Millis, Place, SourceKind};
 
 impl FieldState {
     /// Every side shows the register's value or is left apart, and nothing is on its way: each side that shows it had seen
@@ -40,16 +40,21 @@ impl FieldState {
     /// Forgets what can no longer matter, given each side's `settled`. Returns true when nothing is left to keep: turns go
     /// back to 0.
     pub fn prune(&mut self, rules: &FieldRules<'_>, now: Millis) -> bool {
-        for side in &mut self.sides {
-            side.late.strays.retain(|stray| stray.until > now);
+        for (side, context) in self.sides.iter_mut().zip(&rules.sides) {
+            // One that landed over an edit before that was read shows nothing new: its history has to be read once more.
+            let ahead = context.latest.0 - now.0;
+            let unread = |until: Millis| context.source == SourceKind::History && side.settled.time < until.plus(ahead);
+            side.late.strays.retain(|stray| stray.until > now || unread(stray.until));
         }
         let in_force: Vec<Turn> =
             self.sides.iter().map(|side| side.late.base_where(|entry| !side.settled.before(&entry.place))).collect();
         self.recent.retain(|taken| in_force.iter().any(|base| taken.turn > *base));
-        for (side, base) in self.sides.iter_mut().zip(&in_force) {
+        for (ix, (side, base)) in self.sides.iter_mut().zip(&in_force).enumerate() {
             let settled = side.settled;
+            // A create's own history is known by its time; other writes that settled inexactly have none to come.
+            let told_later = rules.sides[ix].source == SourceKind::Stream || !side.late.strays.is_empty();
             side.late.entries.retain(|entry| settled.before(&entry.place) || entry.turn == *base);
-            side.late.ours.retain(|own| settled.before(&own.place));
+            side.late.ours.retain(|own| settled.before(&own.place) || (told_later && settled.time < own.until));
         }
         let idle = |(ix, side): (usize, &super::SideField)| {
             let late = &side.late;

@@ -94,8 +94,10 @@ pub struct Stray {
 /// An own write that settled, so that its repeats are known.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Own {
-    /// Where.
+    /// Where; the earliest place while that is not known exactly.
     pub place: Place,
+    /// It cannot have landed after this; the time of `place` once that is exact.
+    pub until: Millis,
     /// What.
     pub value: Value,
 }
@@ -137,6 +139,8 @@ pub struct SideField {
     pub unbased: bool,
     /// Everything up to here has been taken in.
     pub settled: Place,
+    /// What carries our mark up to then is our create.
+    pub made: Millis,
     /// The rest.
     pub late: SideLately,
 }
@@ -213,6 +217,16 @@ impl Lately {
         match self.reads.iter_mut().find(|(s, _)| *s == system) {
             Some((_, at)) => *at = (*at).max(begun),
             None => self.reads.push((system, begun)),
+        }
+    }
+}
+
+impl SideField {
+    /// The side showed this value from `place` on; what is known of later places stands.
+    pub fn show_from(&mut self, place: Place, value: &Value) {
+        let later = |entry: &Entry| entry.kind != EntryKind::Closing && place.before(&entry.place);
+        if !self.late.entries.iter().any(later) {
+            self.shown = value.clone();
         }
     }
 }

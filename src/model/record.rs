@@ -62,6 +62,9 @@ pub struct Side {
     pub state: SideState,
     /// Everything of this side up to here (by its clock) has been taken in.
     pub settled: Place,
+    /// We created it, and heard so at this time (the latest that its clock can have shown): what carries our mark before
+    /// then is that create. The minimum where we did not.
+    pub made: Millis,
     /// Fields without a base: what this side shows there is no edit by anyone. Ascending.
     pub unbased: Vec<FieldId>,
     /// Fields in which it does not show the register's projection. Ascending by field.

@@ -72,6 +72,11 @@ impl Place {
         }
     }
 
+    /// Does `to` lead further than this place? Later, or at the same position at a later time.
+    pub fn leads_to(&self, to: &Self) -> bool {
+        self.before(to) || (self.time < to.time && !to.before(self))
+    }
+
     /// Strictly earlier.
     pub fn before(&self, other: &Self) -> bool {
         self.order(other) == Ordering::Less

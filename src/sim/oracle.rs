@@ -17,6 +17,8 @@ pub struct Edited {
     pub value: Value,
     /// The edits of the field that its author could see.
     pub saw: EditSet,
+    /// Edits elsewhere whose value its author saw anyway, because it had been there before: judged either way.
+    pub may: EditSet,
 }
 
 /// Who wins a tie, and how times are compared.
@@ -35,6 +37,23 @@ pub struct Order<'a> {
 
 /// The final values that are right for a field.
 pub fn admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_>) -> Vec<Value> {
+    let unsure: Vec<usize> = (0..edits.len()).filter(|at| edits[*at].1.may & !edits[*at].1.saw != 0).collect();
+    let mut right = Vec::new();
+    for choice in 0u32..1 << unsure.len().min(6) {
+        let mut owned: Vec<(usize, Edited)> = edits.iter().map(|(id, edit)| (*id, (*edit).clone())).collect();
+        for (bit, at) in unsure.iter().enumerate().filter(|(bit, _)| choice & (1 << bit) != 0) {
+            debug_assert!(bit < 6);
+            owned[*at].1.saw |= owned[*at].1.may;
+        }
+        let view: Vec<(usize, &Edited)> = owned.iter().map(|(id, edit)| (*id, edit)).collect();
+        right.extend(surely_admissible(&view, first, order));
+    }
+    right.sort();
+    right.dedup();
+    right
+}
+
+fn surely_admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_>) -> Vec<Value> {
     let newest_of = |side: usize| edits.iter().rev().find(|(_, edit)| edit.side == side);
     if let ConflictPolicy::Owns(owner) = order.policy {
         let owner = (order.side_of)(owner);

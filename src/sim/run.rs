@@ -126,6 +126,10 @@ enum Doing {
 
 #[derive(Clone)]
 struct Row {
+    /// Whose row it is.
+    side: usize,
+    /// Per field the value, and the newest edit when the row was read, if a person made it.
+    shows: [(Value, Option<usize>); FIELDS],
     raws: Vec<Raw>,
     modified: i64,
     history: Vec<Vec<PastValue>>,
@@ -150,6 +154,10 @@ struct Run {
     rules: Rules,
     view: MemoryView,
     edits: Vec<Edited>,
+    /// Edits that some read has shown to the engine.
+    shown: EditSet,
+    /// What reads have shown, and writes of ours have put there.
+    believed: Vec<[Value; FIELDS]>,
     first: [Value; FIELDS],
     known: [EditSet; FIELDS],
     life: u32,
@@ -159,6 +167,7 @@ struct Run {
     traced: Vec<bool>,
     report: Report,
     broken: bool,
+    committed: bool,
 }
 
 fn field_name(field: usize) -> &'static str {
@@ -234,15 +243,18 @@ impl Run {
             rules,
             view: MemoryView::new(),
             edits: Vec::new(),
+            shown: 0,
+            believed: vec![[Value::Null, Value::Null]; n],
             first: [Value::Null, Value::Null],
             known: [0; FIELDS],
             life: 0,
             up: true,
             busy: vec![false; n],
-            storm: true,
+            storm: false,
             traced,
             report: Report::default(),
             broken: false,
+            committed: false,
         }
     }
 
@@ -277,6 +289,7 @@ impl Run {
             self.first_read(side);
         }
         self.feed(|_, _| Input::Link { entity: ENTITY, after: None, create: true, limit: 100 });
+        self.storm = true;
         let edits = self.rng.range(1, 9);
         let mut at = self.rng.range(0, 4_000);
         for _ in 0..edits {
@@ -322,7 +335,7 @@ impl Run {
                 writes = self.writes();
                 self.now
             });
-            if self.now - since > STRAY_MS + 4 * POLL_MS {
+            if self.now - since > 4 * POLL_MS + STRAY_MS + 4 * POLL_MS {
                 break;
             }
         }
@@ -330,6 +343,16 @@ impl Run {
         self.report.writes = self.writes();
         let silent = quiet_since.is_some_and(|_| self.writes() == writes);
         self.report.violation = self.verdict(silent);
+        if self.options.trace {
+            let records = self.view.record_scan(ENTITY, None, 2);
+            let lately = self.view.lately_scan(ENTITY, None, 4).unwrap_or_default();
+            let lately: Vec<_> = lately.iter().map(|id| self.view.lately(ENTITY, *id)).collect();
+            println!("{records:#?}\n{lately:#?}");
+            let rows: Vec<_> = (0..self.worlds.len())
+                .map(|side| self.view.outbox_due(system_id(side), ENTITY, Millis(i64::MAX), 4))
+                .collect();
+            println!("{rows:?} {:?}", self.report);
+        }
     }
 
     fn writes(&self) -> u32 {
@@ -367,8 +390,12 @@ impl Run {
             return Some(Violation::Loop);
         }
         for field in 0..FIELDS {
-            let edits: Vec<(usize, &Edited)> =
-                self.edits.iter().enumerate().filter(|(_, edit)| edit.field == field).collect();
+            let edits: Vec<(usize, &Edited)> = self
+                .edits
+                .iter()
+                .enumerate()
+                .filter(|(id, edit)| edit.field == field && self.can_be_known(*id))
+                .collect();
             let sources: Vec<SourceKind> = self.worlds.iter().map(|world| world.source).collect();
             let order = Order {
                 policy: self.rules.entities[0].fields[field].conflict,
@@ -385,6 +412,12 @@ impl Run {
             }
         }
         None
+    }
+
+    /// What our own write covered between two polls nobody can ever know of: the limit of a side that is only polled.
+    fn can_be_known(&self, id: usize) -> bool {
+        let polled = self.worlds[self.edits[id].side].source == SourceKind::Polled;
+        !polled || self.shown & (1 << id) != 0
     }
 
     /// Plays the next event; false when none is left.
@@ -415,6 +448,7 @@ impl Run {
             }
             Doing::ReadBack { side, row, timing, life } if self.alive(life) => {
                 self.busy[side] = false;
+                let seen = row.as_ref().map(|row| (row.side, row.shows.clone()));
                 let rows = row.into_iter().map(|row| ReadRow {
                     remote: remote_id(),
                     modified: Millis(row.modified),
@@ -430,6 +464,7 @@ impl Run {
                 };
                 self.say(|| format!("read-back of {}: {:?}", system_name(side), reads.rows));
                 self.feed(move |_, _| Input::Read(reads));
+                self.show(seen);
             }
             Doing::LookUp { side, values, records, timing, life } if self.alive(life) => {
                 self.busy[side] = false;
@@ -482,18 +517,23 @@ impl Run {
             1 => self.first[field].clone(),
             n => Value::Int(n - 2).into_text(),
         };
-        let equal = remote.value(field) == &value;
+        let before = remote.value(field).clone();
+        let equal = before == value;
         if equal && !traced {
             // Nobody can ever know of it.
-            world.set(now, field, &value, None, false);
+            world.set(now, field, &value, None, None, false);
             return;
         }
-        world.set(now, field, &value, None, true);
+        world.set(now, field, &value, None, Some(id), true);
         let time = world.clock(now);
         let Some(remote) = &mut world.remote else { return };
         let saw = remote.seen[field];
         remote.seen[field] |= 1 << id;
-        self.edits.push(Edited { side, field, time, value: value.clone(), saw });
+        let same = |(at, edit): (usize, &Edited)| {
+            (edit.field == field && edit.side != side && edit.value == before).then_some(1u64 << at)
+        };
+        let may = self.edits.iter().enumerate().filter_map(same).fold(0, |set, bit| set | bit);
+        self.edits.push(Edited { side, field, time, value: value.clone(), saw, may });
         self.say(|| format!("edit {id}: {}.{} = {value} at {time}, saw {saw:b}", system_name(side), field_name(field)));
     }
 
@@ -522,7 +562,9 @@ impl Run {
             SourceKind::History => (0..FIELDS).map(|field| self.history(side, field)).collect(),
             _ => Vec::new(),
         };
-        Some(Row { raws, modified: remote.modified, history })
+        let newest = |field: usize| remote.history[field].last();
+        let shows = [0, 1].map(|field| (remote.value(field).clone(), newest(field).and_then(|past| past.edit)));
+        Some(Row { side, shows, raws, modified: remote.modified, history })
     }
 
     fn history(&self, side: usize, field: usize) -> Vec<PastValue> {
@@ -572,10 +614,8 @@ impl Run {
     }
 
     fn stream(&mut self, side: usize, from: u64, upto: u64, clock: i64) {
-        let world = &self.worlds[side];
-        let Some(remote) = &world.remote else { return };
         let mut events: Vec<(u64, Event)> = Vec::new();
-        for field in 0..FIELDS {
+        for (field, remote) in (0..FIELDS).filter_map(|field| Some((field, self.worlds[side].remote.as_ref()?))) {
             for past in remote.history[field].iter().filter(|past| past.position > from && past.position <= upto) {
                 let fields = vec![(field_name(field).to_owned(), FieldKind::Text.write(&past.value))];
                 let place = Place { time: Millis(past.time), position: Some(past.position) };
@@ -604,6 +644,7 @@ impl Run {
     }
 
     fn page(&mut self, side: usize, row: Option<Row>, timing: Timing, complete: bool, pass: Pass) {
+        let seen = row.as_ref().map(|row| (row.side, row.shows.clone()));
         let raws = row.as_ref().map(|row| row.raws.clone()).unwrap_or_default();
         let text = format!("{raws:?}");
         let rows: Vec<RawRow> = row
@@ -628,6 +669,7 @@ impl Run {
                 complete: complete.then_some(timing),
             })
         });
+        self.show(seen);
     }
 
     /// One input: decided, committed (unless a crash comes before), effects sent (unless one comes after).
@@ -642,16 +684,37 @@ impl Run {
                 return;
             }
         };
-        let crash = self.storm && self.rng.one_in(90);
+        let crash = self.storm && !step.changes.is_empty() && self.rng.one_in(25);
+        self.committed = false;
         if crash && self.rng.percent(30) {
             return self.crash("before a commit");
         }
         self.view.apply(&step.changes);
+        if self.options.trace {
+            for change in &step.changes {
+                if let crate::engine::Change::Journal(entry) = change {
+                    self.say(|| format!("journal {:?}", entry.what));
+                }
+            }
+        }
+        self.committed = true;
         self.learn();
         if crash {
             return self.crash("after a commit");
         }
         self.send(step);
+    }
+
+    /// A row was taken in: the edits by which it differs from what was known before are no secret any more. One that brings
+    /// back the value that was last read stays one.
+    fn show(&mut self, row: Option<(usize, [(Value, Option<usize>); FIELDS])>) {
+        let Some((side, shows)) = row.filter(|_| self.committed) else { return };
+        for (field, (value, edit)) in shows.into_iter().enumerate() {
+            if value != self.believed[side][field] {
+                self.shown |= edit.map_or(0, |edit| 1 << edit);
+                self.believed[side][field] = value;
+            }
+        }
     }
 
     fn crash(&mut self, when: &str) {
@@ -701,6 +764,7 @@ impl Run {
     fn send(&mut self, step: Step) {
         let life = self.life;
         for effect in step.effects {
+            self.say(|| format!("effect {effect:?}"));
             match effect {
                 Effect::Read { system, .. } => {
                     let side = system.0 as usize - 1;
@@ -773,12 +837,25 @@ impl Run {
         if let Target::Upsert { value, .. } = &item.target {
             created = Some(world.remote.is_none());
             if world.remote.is_none() {
-                world.create(now, &[Value::Null, Value::Null], Some(value.clone()), Some(item.op));
+                let given = |field: usize| item.fields.iter().find(|(name, _)| name == field_name(field));
+                let values = [0, 1].map(|field| given(field).map(|(_, raw)| text(raw)).unwrap_or_default());
+                world.create(now, &values, Some(value.clone()), Some(item.op));
+                self.believed[side] = values;
+                if let Some(remote) = &mut world.remote {
+                    remote.seen = knew;
+                }
+                self.say(|| format!("created on {}: {:?}", system_name(side), item.fields));
+                if let Some(back) = answer {
+                    let outcome = Outcome::Done { remote: remote_id(), created };
+                    self.after(back, Doing::Answered { side, record, op: item.op, outcome, life });
+                }
+                return;
             }
         }
         for field in 0..FIELDS {
             let Some((_, raw)) = item.fields.iter().find(|(name, _)| name == field_name(field)) else { continue };
-            world.set(now, field, &text(raw), Some(item.op), traced);
+            world.set(now, field, &text(raw), Some(item.op), None, traced);
+            self.believed[side][field] = text(raw);
             if let Some(remote) = &mut world.remote {
                 remote.seen[field] |= knew[field];
             }

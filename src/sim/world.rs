@@ -17,8 +17,10 @@ pub struct Past {
     pub position: u64,
     /// The value from then on.
     pub value: Value,
-    /// Our write, or a person's.
+    /// Our write, if it is one.
     pub op: Option<OpId>,
+    /// The person's edit, if it is one.
+    pub edit: Option<usize>,
 }
 
 /// A record in one system.
@@ -66,14 +68,14 @@ impl World {
         let time = self.clock(now);
         self.position += 1;
         let position = self.position;
-        let history = values.clone().map(|value| vec![Past { time, position, value, op }]);
+        let history = values.clone().map(|value| vec![Past { time, position, value, op, edit: None }]);
         let creates = u32::from(op.is_some());
         self.remote = Some(Remote { modified: time, history, seen: [0; FIELDS], external, creates });
     }
 
     /// Sets a field. An equal value leaves no trace where the system keeps none (`traced` false); it bumps the modified
     /// time all the same.
-    pub fn set(&mut self, now: i64, field: usize, value: &Value, op: Option<OpId>, traced: bool) {
+    pub fn set(&mut self, now: i64, field: usize, value: &Value, op: Option<OpId>, edit: Option<usize>, traced: bool) {
         let time = self.clock(now);
         self.position += 1;
         let position = self.position;
@@ -81,7 +83,7 @@ impl World {
         remote.modified = remote.modified.max(time);
         let same = remote.history[field].last().is_some_and(|last| last.value == *value);
         if !same || traced {
-            remote.history[field].push(Past { time, position, value: value.clone(), op });
+            remote.history[field].push(Past { time, position, value: value.clone(), op, edit });
         }
     }
 }

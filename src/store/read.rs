@@ -187,7 +187,7 @@ impl Snapshot {
     }
 
     /// One pass over two ascending lists. Where the ids stand close together the rows between them are stepped over; where
-    /// they stand apart each is searched for. Which of the two it is, is learned on the way.
+    /// they stand apart each is searched for, and from time to time the other way is tried again.
     fn digests_of(
         &self,
         entity: EntityId,
@@ -208,34 +208,50 @@ impl Snapshot {
         let mut range = self.range(Table::Digests, Bound::Included(&wanted), end)?;
         // The row in hand is the first that is not before the last id that was wanted.
         let mut row = range.next().transpose()?;
-        let mut patience = STEPS_MAX;
-        for id in ids {
+        let (mut searches, mut searches_next) = (0, SEARCHES_MIN);
+        for (at, id) in ids.iter().enumerate() {
             wanted.truncate(place);
             wanted.extend_from_slice(id.as_str().as_bytes());
+            if searches > 0 {
+                out.push(self.digest_at(&wanted)?);
+                searches -= 1;
+                if searches == 0 && at + 1 < ids.len() {
+                    range = self.range(Table::Digests, Bound::Included(&wanted), end)?;
+                    row = range.next().transpose()?;
+                }
+                continue;
+            }
             let before = |row: &Option<(Bytes<'_>, Bytes<'_>)>| {
                 row.as_ref().is_some_and(|(key, _)| key.value() < wanted.as_slice())
             };
             let mut steps = 0;
-            while steps < patience && before(&row) {
+            while steps < STEPS_MAX && before(&row) {
                 row = range.next().transpose()?;
                 steps += 1;
             }
             if before(&row) {
-                range = self.range(Table::Digests, Bound::Included(&wanted), end)?;
-                row = range.next().transpose()?;
-                patience = (patience / 2).max(1);
-            } else if steps > 0 {
-                patience = (patience * 2).min(STEPS_MAX);
+                out.push(self.digest_at(&wanted)?);
+                searches = searches_next;
+                searches_next = (searches_next * 2).min(SEARCHES_MAX);
+            } else {
+                let found = row.as_ref().filter(|(key, _)| key.value() == wanted.as_slice());
+                out.push(found.map(|(_, row)| read(Table::Digests, &wanted, row.value())).transpose()?);
+                searches_next = SEARCHES_MIN;
             }
-            let found = row.as_ref().filter(|(key, _)| key.value() == wanted.as_slice());
-            out.push(found.map(|(_, row)| read(Table::Digests, &wanted, row.value())).transpose()?);
         }
         Ok(out)
+    }
+
+    fn digest_at(&self, key: &[u8]) -> Result<Option<DigestRow>> {
+        self.value(Table::Digests, key)?.map(|bytes| read(Table::Digests, key, bytes.value())).transpose()
     }
 }
 
 const KEY_USUAL: usize = 48;
-const STEPS_MAX: usize = 16;
+/// A search costs as much as about four steps.
+const STEPS_MAX: usize = 4;
+const SEARCHES_MIN: usize = 8;
+const SEARCHES_MAX: usize = 64;
 
 fn sequence(key: &[u8]) -> Result<u64> {
     read_array(Table::Journal, key, key).map(u64::from_be_bytes)

@@ -11,8 +11,9 @@ use crate::codec::SIZE_MAX;
 use crate::engine::{Change, OutboxRow, RereadRow};
 use crate::model::EntityId;
 use redb::{ReadableTable, WriteTransaction};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::ops::{Bound, Range};
+use std::ops::Bound;
 
 type Rows<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
 
@@ -56,11 +57,14 @@ struct Batch {
     rows: Vec<Row>,
 }
 
-/// A row to write, or without a value to remove.
+/// A row to write, or without a value to remove: the place of its key and, right behind it, of its value.
 struct Row {
+    /// The beginning of the key, as a number: it nearly always decides an order without a look at the buffer.
+    lead: u128,
+    from: usize,
+    key_len: u32,
+    value_len: Option<u32>,
     table: Table,
-    key: Range<usize>,
-    value: Option<Range<usize>>,
 }
 
 impl Batch {
@@ -69,10 +73,7 @@ impl Batch {
             Change::PutRecord(record) => {
                 self.put(Table::Records, |out| key::record(out, record.entity, record.id), |out| record.put(out))
             }
-            Change::RemoveRecord(entity, id) => {
-                self.remove(Table::Records, |out| key::record(out, *entity, *id));
-                Ok(())
-            }
+            Change::RemoveRecord(entity, id) => self.remove(Table::Records, |out| key::record(out, *entity, *id)),
             Change::SetLately(entity, id, lately) => {
                 self.set(Table::Lately, |out| key::record(out, *entity, *id), lately.as_deref())
             }
@@ -80,16 +81,12 @@ impl Batch {
             Change::SetIndex(remote, Some(record)) => {
                 self.put(Table::Index, |out| key::remote(out, remote), |out| out.extend_from_slice(&record.0))
             }
-            Change::SetIndex(remote, None) => {
-                self.remove(Table::Index, |out| key::remote(out, remote));
-                Ok(())
-            }
+            Change::SetIndex(remote, None) => self.remove(Table::Index, |out| key::remote(out, remote)),
             Change::AddKey(entity, bytes, holder) => {
                 self.put(Table::Keys, |out| key::holder(out, *entity, bytes, holder), |_| ())
             }
             Change::RemoveKey(entity, bytes, holder) => {
-                self.remove(Table::Keys, |out| key::holder(out, *entity, bytes, holder));
-                Ok(())
+                self.remove(Table::Keys, |out| key::holder(out, *entity, bytes, holder))
             }
             Change::SetOutbox(system, entity, record, row) => {
                 self.set(Table::Outbox, |out| key::outbox(out, *system, *entity, *record), row.as_ref())
@@ -103,10 +100,7 @@ impl Batch {
                 |out| out.extend_from_slice(name.as_bytes()),
                 |out| out.extend_from_slice(bytes),
             ),
-            Change::SetCursor(name, None) => {
-                self.remove(Table::Cursors, |out| out.extend_from_slice(name.as_bytes()));
-                Ok(())
-            }
+            Change::SetCursor(name, None) => self.remove(Table::Cursors, |out| out.extend_from_slice(name.as_bytes())),
             Change::SetMeta(meta) => {
                 self.put(Table::Meta, |out| out.extend_from_slice(META_COUNTERS), |out| meta.put(out))
             }
@@ -122,10 +116,7 @@ impl Batch {
     ) -> Result<(), StoreError> {
         match value {
             Some(value) => self.put(table, key, |out| value.put(out)),
-            None => {
-                self.remove(table, key);
-                Ok(())
-            }
+            None => self.remove(table, key),
         }
     }
 
@@ -139,27 +130,45 @@ impl Batch {
         key(&mut self.bytes);
         let middle = self.bytes.len();
         value(&mut self.bytes);
-        let to = self.bytes.len();
+        self.push(table, from, middle, Some(self.bytes.len() - middle))
+    }
+
+    fn remove(&mut self, table: Table, key: impl FnOnce(&mut Vec<u8>)) -> Result<(), StoreError> {
+        let from = self.bytes.len();
+        key(&mut self.bytes);
+        self.push(table, from, self.bytes.len(), None)
+    }
+
+    fn push(&mut self, table: Table, from: usize, middle: usize, value: Option<usize>) -> Result<(), StoreError> {
         // What is larger would be written, and then refused by every reader.
-        if to - middle > SIZE_MAX {
-            return Err(StoreError::TooLarge { table: table.name(), size: to - middle, max: SIZE_MAX });
-        }
-        self.rows.push(Row { table, key: from..middle, value: Some(middle..to) });
+        let fits = |size: usize| match u32::try_from(size) {
+            Ok(len) if size <= SIZE_MAX => Ok(len),
+            _ => Err(StoreError::TooLarge { table: table.name(), size, max: SIZE_MAX }),
+        };
+        let key = &self.bytes[from..middle];
+        let mut lead = [0; 16];
+        let known = key.len().min(16);
+        lead[..known].copy_from_slice(&key[..known]);
+        self.rows.push(Row {
+            lead: u128::from_be_bytes(lead),
+            from,
+            key_len: fits(middle - from)?,
+            value_len: value.map(fits).transpose()?,
+            table,
+        });
         Ok(())
     }
 
-    fn remove(&mut self, table: Table, key: impl FnOnce(&mut Vec<u8>)) {
-        let from = self.bytes.len();
-        key(&mut self.bytes);
-        self.rows.push(Row { table, key: from..self.bytes.len(), value: None });
-    }
-
     fn key(&self, row: &Row) -> &[u8] {
-        &self.bytes[row.key.clone()]
+        &self.bytes[row.from..][..row.key_len as usize]
     }
 
     fn value(&self, row: &Row) -> Option<&[u8]> {
-        row.value.clone().map(|range| &self.bytes[range])
+        row.value_len.map(|len| &self.bytes[row.from + row.key_len as usize..][..len as usize])
+    }
+
+    fn order(&self, a: &Row, b: &Row) -> Ordering {
+        a.table.cmp(&b.table).then(a.lead.cmp(&b.lead)).then_with(|| self.key(a).cmp(self.key(b)))
     }
 
     /// Sorts, keeps the last change of each row, and writes. `note` learns the old and the new value of each row.
@@ -169,10 +178,10 @@ impl Batch {
         mut note: impl FnMut(Table, &[u8], Option<&[u8]>, Option<&[u8]>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let mut rows = std::mem::take(&mut self.rows);
-        rows.sort_by(|a, b| a.table.cmp(&b.table).then_with(|| self.key(a).cmp(self.key(b))));
+        rows.sort_by(|a, b| self.order(a, b));
         // The sort is stable: of equal keys the last one is the latest change.
         rows.reverse();
-        rows.dedup_by(|a, b| a.table == b.table && self.key(a) == self.key(b));
+        rows.dedup_by(|a, b| self.order(a, b).is_eq());
         rows.reverse();
         for rows in rows.chunk_by(|a, b| a.table == b.table) {
             let table = rows[0].table;
@@ -225,7 +234,7 @@ impl Batch {
     fn new_run(&self, table: &Rows<'_>, rows: &[Row]) -> Result<usize, StoreError> {
         let next = table.range::<&[u8]>(self.key(&rows[0])..).map_err(failed)?.next().transpose().map_err(failed)?;
         let fits =
-            |row: &&Row| row.value.is_some() && next.as_ref().is_none_or(|(next, _)| self.key(row) < next.value());
+            |row: &&Row| row.value_len.is_some() && next.as_ref().is_none_or(|(next, _)| self.key(row) < next.value());
         Ok(rows.iter().take_while(fits).count())
     }
 }
@@ -285,7 +294,7 @@ impl Derived {
             return Ok(());
         }
         if let Some(old) = old {
-            self.due.remove(table, |out| key(out, old));
+            self.due.remove(table, |out| key(out, old))?;
         }
         match new {
             Some(new) => self.due.put(table, |out| key(out, new), |_| ()),
@@ -309,7 +318,12 @@ impl Derived {
             let next = now
                 .checked_add_signed(change)
                 .ok_or_else(|| super::tables::damaged(Table::Counts, &key, "fewer rows than were removed"))?;
-            table.insert(key.as_slice(), next.to_be_bytes().as_slice()).map_err(failed)?;
+            // Equal content is equal rows: nothing is left of what is gone.
+            let written = match next {
+                0 => table.remove(key.as_slice()),
+                _ => table.insert(key.as_slice(), next.to_be_bytes().as_slice()),
+            };
+            written.map_err(failed)?;
         }
         Ok(())
     }

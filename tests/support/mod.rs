@@ -82,13 +82,15 @@ pub fn change() -> impl Strategy<Value = Change> {
         due,
         create,
         seen: Millis(5),
+        looked: None,
+        probe: None,
         flying: flying.then_some(OpId(9)),
         attempts,
     });
     let problem = "[A-Z]{1,4}".prop_map(|code| {
         Box::new(Problem { since: Millis(1), code, message: "refused".into(), fields: vec!["email".into()] })
     });
-    let reread = (due(), 0u32..3).prop_map(|(due, attempts)| RereadRow { due, attempts });
+    let reread = (due(), 0u32..3).prop_map(|(due, attempts)| RereadRow { due, known: due, attempts });
     let entry = (entity(), prop::option::of(record()), 0u32..9).prop_map(|(entity, record, rows)| JournalEntry {
         at: Millis(i64::from(rows)),
         entity,
