@@ -255,7 +255,7 @@ impl Txn<'_> {
             let Some(ix) = state.ix(system) else { continue };
             let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
             if unbased {
-                state.link(&context, field.on_link, ix, value.clone(), Place::at(begun), self.now, &mut fates);
+                state.link(&context, ix, value.clone(), Place::at(begun), self.now, &mut fates);
             } else {
                 let snapshot = Snapshot { value: value.clone(), begun, modified, since, asked: timing.sent };
                 let fate = state.snapshot(&context, ix, snapshot, self.now, &mut fates);
@@ -346,7 +346,7 @@ impl Txn<'_> {
             let Some(ix) = state.ix(key.system) else { continue };
             let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
             if unbased {
-                state.link(&context, field.on_link, ix, value.clone(), Place::at(begun), self.now, &mut fates);
+                state.link(&context, ix, value.clone(), Place::at(begun), self.now, &mut fates);
                 work.put_state(field, state, fates);
                 continue;
             }

@@ -8,7 +8,7 @@ use crate::model::{
     Apart, Differs, Digest, EntityId, FieldId, Millis, Place, RawDigest, Record, RecordId, RemoteKey, Side, SideState,
     SourceKind, Stamp, SystemId, Value,
 };
-use crate::rules::{Entity, Field, LinkPolicy, Mode, Rules};
+use crate::rules::{Entity, Field, Mode, Rules};
 
 /// A record taken out of the store for one step.
 pub(super) struct Work {
@@ -171,7 +171,7 @@ impl Work {
             let mut state = self.state(field);
             let Some(ix) = state.ix(system) else { continue };
             let (mut fates, context) = (Vec::new(), field_rules(rules, entity, field, &state));
-            state.link(&context, on_link(field), ix, value.clone(), begun, now, &mut fates);
+            state.link(&context, ix, value.clone(), begun, now, &mut fates);
             self.put_state(field, state, fates);
         }
     }
@@ -223,10 +223,6 @@ pub(super) fn shown(record: &Record, field: &Field, system: SystemId) -> Value {
             field.project(binding, value)
         }
     }
-}
-
-fn on_link(field: &Field) -> LinkPolicy {
-    field.on_link
 }
 
 /// The surroundings of a field, in the order of its state's sides.

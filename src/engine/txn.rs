@@ -11,6 +11,8 @@ use crate::rules::{Entity, Rules};
 use std::collections::BTreeMap;
 
 type Key = (EntityId, Vec<u8>);
+/// A row as it stands in the store, and as this step leaves it.
+type Moved<T> = (Option<T>, Option<T>);
 
 /// A step in the making.
 pub(super) struct Txn<'a> {
@@ -27,8 +29,8 @@ pub(super) struct Txn<'a> {
     index: BTreeMap<RemoteKey, Option<RecordId>>,
     keys: BTreeMap<Key, (Vec<KeyHolder>, Vec<KeyHolder>)>,
     digests: BTreeMap<RemoteKey, Option<DigestRow>>,
-    outbox: BTreeMap<(SystemId, EntityId, RecordId), (Option<OutboxRow>, Option<OutboxRow>)>,
-    rereads: BTreeMap<RemoteKey, (Option<RereadRow>, Option<RereadRow>)>,
+    outbox: BTreeMap<(SystemId, EntityId, RecordId), Moved<OutboxRow>>,
+    rereads: BTreeMap<RemoteKey, Moved<RereadRow>>,
     problems: BTreeMap<(EntityId, RecordId, SystemId), Option<Problem>>,
     cursors: Vec<(String, Option<Vec<u8>>)>,
     delivered: BTreeMap<(SystemId, EntityId), Option<Place>>,

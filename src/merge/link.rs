@@ -10,7 +10,6 @@ impl FieldState {
     pub fn link(
         &mut self,
         rules: &FieldRules<'_>,
-        on_link: LinkPolicy,
         ix: usize,
         value: Value,
         read: Place,
@@ -33,7 +32,7 @@ impl FieldState {
             self.mint(value, now);
             self.spare_owner(rules);
         } else {
-            self.link_differing(rules, on_link, ix, now, out);
+            self.link_differing(rules, ix, now, out);
         }
         if self.turn > Turn(0) {
             let turn = self.turn;
@@ -57,15 +56,8 @@ impl FieldState {
         }
     }
 
-    fn link_differing(
-        &mut self,
-        rules: &FieldRules<'_>,
-        on_link: LinkPolicy,
-        ix: usize,
-        now: Millis,
-        out: &mut Vec<Fate>,
-    ) {
-        let winner = match (rules.policy, on_link) {
+    fn link_differing(&mut self, rules: &FieldRules<'_>, ix: usize, now: Millis, out: &mut Vec<Fate>) {
+        let winner = match (rules.policy, rules.field.on_link) {
             (ConflictPolicy::Owns(system), _) | (_, LinkPolicy::Prefer(system)) => {
                 self.ix(system).filter(|at| !self.sides[*at].unbased && !self.sides[*at].shown.is_null())
             }
