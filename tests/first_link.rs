@@ -1,0 +1,157 @@
+//! First link, over two systems in memory and the real driver: what the link policy says holds, nobody's modified time
+//! decides, equal records are left alone, and a split ends with the next edit on either side.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use syncline::connector::memory::Memory;
+use syncline::connector::{Connector, Keys, ReadSpec};
+use syncline::daemon::Driver;
+use syncline::model::{FieldKind, Millis, Raw, RemoteId, SystemId};
+use syncline::rules::{EntitySpec, FieldSpec, LinkSpec, Rules};
+use syncline::store::Store;
+
+const MINUTE: i64 = 60_000;
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
+}
+
+struct Case {
+    crm: Arc<Memory>,
+    desk: Arc<Memory>,
+    driver: Driver,
+}
+
+fn id() -> RemoteId {
+    RemoteId::parse("7").unwrap()
+}
+
+fn fields(phone: &str, title: &str) -> Vec<(String, Raw)> {
+    let pair = |name: &str, value: &str| (name.to_owned(), Raw::Text(value.to_owned()));
+    vec![pair("email", "ann@example.com"), pair("phone", phone), pair("title", title)]
+}
+
+impl Case {
+    /// The same person in both systems: entered an hour ago in `crm`, and with `touched`, changed there in another field a
+    /// minute ago.
+    async fn new(on_link: LinkSpec, crm_phone: &str, desk_phone: &str, touched: bool) -> Self {
+        // How long ago things happen.
+        let ago = Arc::new(AtomicI64::new(60 * MINUTE));
+        let system = || {
+            let ago = ago.clone();
+            Arc::new(Memory::new(move || Millis(now() - ago.load(Ordering::Relaxed))))
+        };
+        let (crm, desk) = (system(), system());
+        crm.put("people", &id(), fields(crm_phone, "Clerk"));
+        desk.put("people", &id(), fields(desk_phone, "Clerk"));
+        if touched {
+            ago.store(MINUTE, Ordering::Relaxed);
+            crm.put("people", &id(), [("title".to_owned(), Raw::Text("Clerk".to_owned()))]);
+        }
+        ago.store(0, Ordering::Relaxed);
+        let field = |name: &str, kind| FieldSpec::new(name, kind).at("crm", name).at("desk", name);
+        let person = EntitySpec::new("person").at("crm", "people").at("desk", "people").match_by("email");
+        let person = person.field(field("email", FieldKind::Email));
+        let person = person.field(field("phone", FieldKind::Phone)).field(field("title", FieldKind::Text));
+        let rules = Rules::builder()
+            .system("crm", crm.ability().clone())
+            .system("desk", desk.ability().clone())
+            .rank(["desk", "crm"])
+            .on_link(on_link)
+            .entity(person)
+            .build()
+            .unwrap();
+        let connectors = vec![
+            (SystemId::of("crm"), crm.clone() as Arc<dyn Connector>),
+            (SystemId::of("desk"), desk.clone() as Arc<dyn Connector>),
+        ];
+        let driver = Driver::new(rules, &connectors, Store::in_memory(Millis(now())).unwrap()).unwrap();
+        let mut case = Self { crm, desk, driver };
+        let report = case.driver.backfill().await.unwrap();
+        assert!(report.equal(), "{report:?}");
+        case
+    }
+
+    async fn phone(&self, system: &Memory) -> String {
+        let spec = ReadSpec { object: "people".into(), properties: vec!["phone".into()], external_id: None };
+        let answer = system.read(&spec, Keys::Ids(&[id()]), false).await.unwrap();
+        match &answer.rows[0].values[0] {
+            Raw::Text(phone) => phone.clone(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    async fn phones(&self) -> [String; 2] {
+        [self.phone(&self.crm).await, self.phone(&self.desk).await]
+    }
+
+    /// A person edits, and the live run brings it over.
+    async fn edit(&mut self, at_crm: bool, phone: &str) {
+        let system = if at_crm { &self.crm } else { &self.desk };
+        system.put("people", &id(), [("phone".to_owned(), Raw::Text(phone.to_owned()))]);
+        self.driver.live(Duration::from_millis(20), true).await.unwrap();
+    }
+
+    /// Records written by the first link.
+    fn writes(&self) -> u64 {
+        self.driver.tally().updated.values().sum()
+    }
+}
+
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
+}
+
+const ONE: &str = "+1 415 555 0101";
+const TWO: &str = "+1 415 555 0202";
+const ONE_WRITTEN: &str = "+14155550101";
+const TWO_WRITTEN: &str = "+14155550202";
+
+#[test]
+fn a_blank_never_beats_a_value_whatever_the_policy_and_whoever_was_touched_last() {
+    run(async {
+        for policy in [LinkSpec::FillBlanks, LinkSpec::Prefer("crm".into()), LinkSpec::Prefer("desk".into())] {
+            for touched in [false, true] {
+                let case = Case::new(policy.clone(), "", TWO, touched).await;
+                assert_eq!(case.phones().await, [TWO_WRITTEN, TWO], "{policy:?}, touched: {touched}");
+            }
+        }
+    });
+}
+
+#[test]
+fn two_values_go_to_the_link_policy_whoever_was_touched_last() {
+    run(async {
+        for touched in [false, true] {
+            let case = Case::new(LinkSpec::Prefer("desk".into()), ONE, TWO, touched).await;
+            assert_eq!(case.phones().await, [TWO_WRITTEN, TWO], "touched: {touched}");
+            let case = Case::new(LinkSpec::Prefer("crm".into()), ONE, TWO, touched).await;
+            assert_eq!(case.phones().await, [ONE, ONE_WRITTEN], "touched: {touched}");
+            let case = Case::new(LinkSpec::FillBlanks, ONE, TWO, touched).await;
+            assert_eq!(case.phones().await, [ONE, TWO], "touched: {touched}");
+            assert_eq!(case.writes(), 0);
+        }
+    });
+}
+
+#[test]
+fn equal_records_are_linked_without_a_write_however_they_are_written() {
+    run(async {
+        let case = Case::new(LinkSpec::Prefer("desk".into()), ONE, "+1 (415) 555-0101", true).await;
+        assert_eq!(case.phones().await, [ONE, "+1 (415) 555-0101"]);
+        assert_eq!(case.writes(), 0);
+    });
+}
+
+#[test]
+fn the_next_edit_on_either_side_ends_a_split() {
+    run(async {
+        for at_crm in [true, false] {
+            let mut case = Case::new(LinkSpec::FillBlanks, ONE, TWO, false).await;
+            case.edit(at_crm, "+1 415 555 0303").await;
+            let other = if at_crm { &case.desk } else { &case.crm };
+            assert_eq!(case.phone(other).await, "+14155550303", "at crm: {at_crm}");
+        }
+    });
+}
