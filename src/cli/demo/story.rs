@@ -125,7 +125,8 @@ impl Stage {
             self.edit_hubspot("contacts", &person.hubspot, json!({ "phone": ours })),
             self.edit_salesforce("Contact", &person.salesforce, json!({ "Phone": theirs }))
         );
-        (here?, there?);
+        here?;
+        there?;
         let digits = |value: &Value| -> String {
             value.as_str().unwrap_or_default().chars().filter(char::is_ascii_digit).collect()
         };
