@@ -139,8 +139,10 @@ impl World {
 
     /// All our writes.
     pub fn writes_total(&self) -> u64 {
-        let sum = |writes: &Value| ["create", "update", "delete"].iter().filter_map(|key| writes[key].as_u64()).sum();
-        self.writes().iter().map(sum).fold(0, |a: u64, b: u64| a + b)
+        let sum = |writes: &Value| -> u64 {
+            ["create", "update", "delete"].iter().filter_map(|key| writes[key].as_u64()).sum()
+        };
+        self.writes().iter().map(sum).sum()
     }
 
     pub fn set_faults(&self, spec: &Value) {
