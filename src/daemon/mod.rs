@@ -9,7 +9,7 @@ pub mod socket;
 mod status;
 mod verify;
 
-pub use driver::{BackfillReport, Driver, Handle, Progress, Tally};
+pub use driver::{BackfillReport, Driver, Handle, OnProgress, Progress, Tally};
 pub use error::DaemonError;
 pub use status::{Counts, EntityStatus, Live, Status, SystemStatus, offline};
 pub use verify::{read_all, verify_offline};

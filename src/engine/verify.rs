@@ -191,7 +191,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Is something to be sent to this side that was not put off because it was refused?
+    /// Is something to be sent to this side?
     fn sends(&self, system: SystemId, id: RecordId) -> Result<bool, ViewError> {
         Ok(self.view.outbox(system, self.entity.id, id)?.is_some())
     }
@@ -308,3 +308,6 @@ impl Work<'_> {
 }
 
 const PAGE: usize = 1_000;
+
+#[cfg(test)]
+mod tests;

@@ -125,7 +125,8 @@ impl Stage {
             self.edit_hubspot("contacts", &person.hubspot, json!({ "phone": ours })),
             self.edit_salesforce("Contact", &person.salesforce, json!({ "Phone": theirs }))
         );
-        (here?, there?);
+        here?;
+        there?;
         let digits = |value: &Value| -> String {
             value.as_str().unwrap_or_default().chars().filter(char::is_ascii_digit).collect()
         };
@@ -180,22 +181,15 @@ impl Stage {
     }
 
     async fn stage_change(&self) -> Found<Scene> {
-        let query = "SELECT Id, Name FROM Opportunity WHERE StageName != 'Closed Won' ORDER BY Id LIMIT 1";
-        let deals = self.query(query).await?;
-        let name = deals.first().and_then(|deal| deal["Name"].as_str()).unwrap_or_default().to_owned();
-        let id = deals.first().and_then(|deal| deal["Id"].as_str()).unwrap_or_default().to_owned();
+        let (name, id, there) = self.deal().await?;
         let calls = self.calls().await?;
         let began = Instant::now();
         self.edit_salesforce("Opportunity", &id, json!({ "StageName": "Closed Won" })).await?;
         let arrived_ms = self
             .until(began, async || {
-                let body = json!({
-                    "filterGroups": [{ "filters": [{ "propertyName": "dealname", "operator": "EQ", "value": name }] }],
-                    "properties": ["dealstage"],
-                });
-                let found =
-                    self.hubspot.call(Method::POST, &format!("{}/search", objects("deals")), Some(&body)).await?;
-                Ok(found["results"][0]["properties"]["dealstage"] == "closedwon")
+                let path = format!("{}/{there}?properties=dealstage", objects("deals"));
+                let deal = self.hubspot.call(Method::GET, &path, None).await?;
+                Ok(deal["properties"]["dealstage"] == "closedwon")
             })
             .await?;
         Ok(Scene {
@@ -302,6 +296,23 @@ impl Stage {
             }
         }
         Ok(people)
+    }
+
+    /// A deal that is not won: its name, and its ids in Salesforce and HubSpot. Both write names in their own way, so one is
+    /// looked for that both write alike.
+    async fn deal(&self) -> Found<(String, String, String)> {
+        let query = "SELECT Id, Name FROM Opportunity WHERE StageName != 'Closed Won' ORDER BY Id LIMIT 50";
+        for deal in self.query(query).await? {
+            let (Some(id), Some(name)) = (deal["Id"].as_str(), deal["Name"].as_str()) else { continue };
+            let filter = json!({ "propertyName": "dealname", "operator": "EQ", "value": name });
+            let body = json!({ "filterGroups": [{ "filters": [filter] }], "properties": ["dealname"] });
+            let found = self.hubspot.call(Method::POST, &format!("{}/search", objects("deals")), Some(&body)).await?;
+            let there = &found["results"][0];
+            if found["total"] == 1 && there["properties"]["dealname"] == name {
+                return Ok((name.to_owned(), id.to_owned(), there["id"].as_str().unwrap_or_default().to_owned()));
+            }
+        }
+        Err(CliError::usage("demo", "there are too few deals", "use a larger --records"))
     }
 
     async fn query(&self, query: &str) -> Found<Vec<Value>> {

@@ -1,0 +1,8 @@
+//! The whole job from outside: the built binary against emulated systems, edited by people meanwhile.
+#![cfg(feature = "cli")]
+
+mod first_link;
+mod kill;
+mod refusals;
+mod sync;
+mod world;

@@ -1,0 +1,90 @@
+//! Bad input: exit code 2 or 3, one clear message, and an untouched store.
+
+use super::world::{World, bytes};
+use serde_json::{Value, json};
+use syncline::store::{OpenOptions, Store};
+
+/// Runs a command that must be refused: its error.
+fn refused(world: &World, command: &str, code: i32) -> Value {
+    let (found, document) = world.json(&[command]);
+    assert_eq!(found, Some(code), "{command}: {document}");
+    let error = document["error"].clone();
+    for key in ["code", "message", "mend"] {
+        assert!(error[key].as_str().is_some_and(|text| !text.is_empty()), "{key} in {error}");
+    }
+    error
+}
+
+#[test]
+fn without_a_backfill_there_is_nothing_to_run_on() {
+    let world = World::new(0);
+    for command in ["run", "status", "verify"] {
+        let error = refused(&world, command, 2);
+        assert!(error["mend"].as_str().is_some_and(|mend| mend.contains("backfill")), "{error}");
+    }
+    assert!(!world.path("syncline.redb").exists());
+    // Begun is not finished.
+    drop(Store::create_or_open(world.path("syncline.redb"), Default::default(), &OpenOptions::default()));
+    assert_eq!(refused(&world, "run", 2)["code"], "no_backfill");
+}
+
+#[test]
+fn a_remote_that_refuses_or_is_not_there_is_named() {
+    let world = World::new(0);
+    let token = world.path("secrets/hubspot.token");
+    let good = bytes(&token);
+    std::fs::write(&token, "pat-na1-wrong\n").expect("a file");
+    let error = refused(&world, "backfill", 3);
+    assert_eq!(error["code"], "unauthorized");
+    assert!(
+        error["message"].as_str().is_some_and(|text| text.contains("hubspot") && !text.contains("wrong")),
+        "{error}"
+    );
+    std::fs::write(&token, good).expect("a file");
+
+    let url = world.running.ready["salesforce"]["url"].as_str().expect("a url").to_owned();
+    world.edit_config(&url, "http://127.0.0.1:9");
+    let error = refused(&world, "backfill", 3);
+    assert_eq!(error["code"], "unreachable");
+    assert!(!world.path("syncline.redb").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_property_that_is_not_there_is_shown_in_its_line() {
+    let world = World::new(0);
+    world.edit_config("salesforce = \"MailingCity\"", "salesforce = \"MailingCiti\"");
+    let error = refused(&world, "backfill", 2);
+    let detail = &error["details"][0];
+    assert!(detail["line"].as_u64().is_some(), "{error}");
+    assert!(error["mend"].as_str().is_some_and(|mend| mend.contains("MailingCity")), "{error}");
+}
+
+#[test]
+fn a_store_that_is_damaged_foreign_or_in_use_stays_as_it_is() {
+    let world = World::new(20);
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    let path = world.path("syncline.redb");
+
+    let held = Store::open(&path, &OpenOptions::default()).expect("a store");
+    assert_eq!(refused(&world, "run", 3)["code"], "in_use");
+    drop(held);
+
+    let whole = bytes(&path);
+    let mut damaged = whole.clone();
+    damaged.truncate(damaged.len() / 3);
+    for bad in [damaged, b"not a database at all, but long enough to be looked at".repeat(100)] {
+        std::fs::write(&path, &bad).expect("a file");
+        for command in ["run", "backfill", "status"] {
+            let error = refused(&world, command, 3);
+            assert_eq!(bytes(&path), bad, "{command} left the file alone: {error}");
+        }
+    }
+    std::fs::write(&path, &whole).expect("a file");
+
+    // The mapping is part of what a store means.
+    world.edit_config("city = {", "town = {");
+    assert_eq!(refused(&world, "run", 2)["code"], "mapping");
+    world.edit_config("town = {", "city = {");
+    assert_eq!(world.json(&["run", "--once", "--interval", "100ms"]).0, Some(0));
+    assert_eq!(world.status()["quiet"], json!(true));
+}
