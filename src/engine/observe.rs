@@ -69,6 +69,15 @@ impl Txn<'_> {
         self.rules.system(system).map_or(SourceKind::Polled, |system| system.ability.source)
     }
 
+    /// From where on edits of a side that is linked now are news. A history gives the remote's own times, so what is not
+    /// later than the row's modified time is in the row, however little is known of the remote's clock.
+    pub fn linked_from(&self, system: SystemId, begun: Millis, modified: Millis) -> Millis {
+        match self.source(system) {
+            SourceKind::History => begun.max(modified.plus(1)),
+            SourceKind::Stream | SourceKind::Polled => begun,
+        }
+    }
+
     /// A page of rows.
     pub fn page(&mut self, page: PageRows<'_>) -> Result<(), ViewError> {
         let entity = self.entity(page.entity)?;
@@ -101,11 +110,12 @@ impl Txn<'_> {
                 self.set_digest(key, Some(DigestRow { raw: row.raw, ..known }));
                 continue;
             }
+            let from = self.linked_from(page.system, begun, row.modified);
             match self.index_of(&key)? {
                 Some(id) => {
                     self.moved(entity, &key, id, &shown, Some(row.raw), row.modified, begun, page.timing)?;
                 }
-                None => match self.identify(entity, &key, &shown, begun, page.pass, row.raw)? {
+                None => match self.identify(entity, &key, &shown, from, page.pass, row.raw)? {
                     super::identify::Found::New => mirrored += 1,
                     super::identify::Found::Linked => linked += 1,
                 },
@@ -143,7 +153,8 @@ impl Txn<'_> {
         let live = work.record.side(key.system).is_some_and(|side| side.state == SideState::Live);
         if !live {
             let values = shown.or_known(entity, key.system, None);
-            work.link_side(self.rules, entity, key, &values, Place::at(begun), self.now);
+            let from = self.linked_from(key.system, begun, modified);
+            work.link_side(self.rules, entity, key, &values, Place::at(from), self.now);
             self.put(work);
             return Ok(());
         }

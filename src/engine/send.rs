@@ -250,7 +250,8 @@ impl Txn<'_> {
             };
             if self.index_of(&key)?.is_none() {
                 let shown = canonical(entity, looked.system, &row.values);
-                self.identify(entity, &key, &shown, begun, Pass::Changes, RawDigest(0))?;
+                let from = self.linked_from(looked.system, begun, row.modified);
+                self.identify(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
             }
         }
         for id in looked.records {
