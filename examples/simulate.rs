@@ -70,7 +70,7 @@ fn main() {
                 );
                 for (kind, mut seeds) in found {
                     seeds.sort_unstable();
-                    print!("  {kind:?} {} {:?}", seeds.len(), &seeds[..seeds.len().min(4)]);
+                    print!("  {kind:?} {} {:?}", seeds.len(), &seeds[..seeds.len().min(12)]);
                 }
                 println!();
             }

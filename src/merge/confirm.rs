@@ -106,9 +106,17 @@ impl FieldState {
             side.apart = None;
         }
         out.push(Fate::Settled { system: side.system, op: flight.op, by });
-        // An equal value is no proof: without an answer the write itself may still be on its way.
-        if by == SettledBy::Value && !matches!(flight.state, FlightState::Answered(_)) {
-            self.stray(rules, ix, flight, now);
+        let answered = matches!(flight.state, FlightState::Answered(_));
+        let twin = side.late.strays.iter().position(|stray| stray.value == flight.value);
+        match by {
+            // An equal value is no proof: without an answer the write itself may still be on its way.
+            SettledBy::Value | SettledBy::EqualSave if !answered => self.stray(rules, ix, flight, now),
+            // Of two equal ones, one has landed: the other may for as long as the later one may.
+            SettledBy::Mark if !answered && twin.is_some() => {
+                twin.map(|at| side.late.strays.remove(at));
+                self.stray(rules, ix, flight, now);
+            }
+            _ => {}
         }
         self.release(rules, ix, out);
     }
@@ -202,9 +210,15 @@ impl FieldState {
             }
             return SnapshotFate::Judged;
         } else {
+            let place = Place::at(snapshot.modified);
             side.late.flight = None;
             self.stray(rules, ix, flight, now);
             self.release(rules, ix, out);
+            if rules.sides[ix].source != SourceKind::Polled
+                && self.stray_landed(rules, ix, place, &snapshot.value, out)
+            {
+                return SnapshotFate::Judged;
+            }
         }
         match self.judge(rules, ix, snapshot, out) {
             SnapshotFate::Same => SnapshotFate::Judged,
@@ -357,7 +371,7 @@ impl FieldState {
     /// All evidence of side `ix` has been taken in up to a moment after the answer, or after we stopped waiting for one: a
     /// write that left no trace was an equal save, or has not landed.
     pub fn no_trace(&mut self, rules: &FieldRules<'_>, ix: usize, now: Millis, out: &mut Vec<Fate>) {
-        let side = &mut self.sides[ix];
+        let side = &self.sides[ix];
         let Some(flight) = side.late.flight.clone() else { return };
         match flight.state {
             FlightState::Sent => {}
@@ -366,11 +380,17 @@ impl FieldState {
                 let by = SettledBy::EqualSave;
                 self.settle(rules, ix, place.unwrap_or(Place::at(flight.sent)), by, now, out);
             }
-            FlightState::Unknown(_) => {
-                side.late.flight = None;
-                self.stray(rules, ix, flight, now);
-                self.release(rules, ix, out);
-            }
+            FlightState::Unknown(_) => match self.equal_save(ix, &flight).filter(|_| !crate::defect!("equal-save")) {
+                // Landed or not, its value was there for the people to see.
+                Some(place) => {
+                    self.settle(rules, ix, place, SettledBy::EqualSave, now, out);
+                }
+                None => {
+                    self.sides[ix].late.flight = None;
+                    self.stray(rules, ix, flight, now);
+                    self.release(rules, ix, out);
+                }
+            },
         }
     }
 

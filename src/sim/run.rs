@@ -104,8 +104,8 @@ enum Doing {
     Edit { side: usize, field: usize },
     /// A listing leaves for a system.
     Poll { side: usize },
-    /// A stream's run arrives.
-    Stream { side: usize, from: u64, upto: u64, clock: i64, life: u32 },
+    /// A stream's run arrives; doubled, it begins at the beginning.
+    Stream { side: usize, doubled: bool, upto: u64, clock: i64, life: u32 },
     /// A page arrives.
     Page { side: usize, row: Option<Row>, timing: Timing, complete: bool, life: u32 },
     /// A read is evaluated by the remote.
@@ -163,6 +163,8 @@ struct Run {
     life: u32,
     up: bool,
     busy: Vec<bool>,
+    /// Position up to which each stream was committed.
+    streamed: Vec<u64>,
     storm: bool,
     traced: Vec<bool>,
     report: Report,
@@ -250,6 +252,7 @@ impl Run {
             life: 0,
             up: true,
             busy: vec![false; n],
+            streamed: vec![0; n],
             storm: false,
             traced,
             report: Report::default(),
@@ -438,7 +441,9 @@ impl Run {
         match doing {
             Doing::Edit { side, field } => self.person(side, field),
             Doing::Poll { side } => self.poll(side),
-            Doing::Stream { side, from, upto, clock, life } if self.alive(life) => self.stream(side, from, upto, clock),
+            Doing::Stream { side, doubled, upto, clock, life } if self.alive(life) => {
+                self.stream(side, doubled, upto, clock);
+            }
             Doing::Page { side, row, timing, complete, life } if self.alive(life) => {
                 self.page(side, row, timing, complete, Pass::Changes);
             }
@@ -587,12 +592,11 @@ impl Run {
         let life = self.life;
         let timing = self.timing(side);
         if self.worlds[side].source == SourceKind::Stream {
-            // Everything since a while ago, doubled on purpose; in order.
             let upto = self.worlds[side].position;
-            let from = if self.storm && self.rng.one_in(3) { 0 } else { upto.saturating_sub(64) };
+            let doubled = self.storm && self.rng.one_in(3);
             let clock = self.worlds[side].clock(self.now);
             let latency = self.latency();
-            self.after(latency, Doing::Stream { side, from, upto, clock, life });
+            self.after(latency, Doing::Stream { side, doubled, upto, clock, life });
             return;
         }
         let there = self.latency();
@@ -613,7 +617,9 @@ impl Run {
         }
     }
 
-    fn stream(&mut self, side: usize, from: u64, upto: u64, clock: i64) {
+    /// In order, from what was committed last; now and then everything is told once more.
+    fn stream(&mut self, side: usize, doubled: bool, upto: u64, clock: i64) {
+        let from = if doubled { 0 } else { self.streamed[side] };
         let mut events: Vec<(u64, Event)> = Vec::new();
         for (field, remote) in (0..FIELDS).filter_map(|field| Some((field, self.worlds[side].remote.as_ref()?))) {
             for past in remote.history[field].iter().filter(|past| past.position > from && past.position <= upto) {
@@ -630,6 +636,9 @@ impl Run {
         let events = Events { entity: ENTITY, system: system_id(side), events, delivered };
         let unknown = !self.linked(side);
         self.feed(move |_, _| Input::Events(events));
+        if self.committed {
+            self.streamed[side] = self.streamed[side].max(upto);
+        }
         if unknown {
             // A stream tells of new records too; here a page does.
             let timing = self.timing(side);
