@@ -299,7 +299,8 @@ impl Txn<'_> {
             if judged {
                 // A history is told in full up to its newest entry, even if our idea of the remote's clock lags.
                 let newest = row.history.iter().filter_map(|past| past.first()).map(|past| past.at).max();
-                work.lately.note_read(reads.system, newest.unwrap_or(begun).max(begun.plus(-1)));
+                let begun = begun.plus(-1);
+                work.lately.note_read(reads.system, newest.map_or(begun, |newest| newest.max(begun)));
                 self.set_reread(key, None)?;
             } else {
                 work.unjudged.push(reads.system);

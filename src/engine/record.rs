@@ -322,7 +322,9 @@ impl<'a> Txn<'a> {
         for key in &live {
             let pending = self.reread(key)?.is_some();
             doubtful |= pending;
-            let read = work.lately.read_at(key.system).map(Place::at);
+            // What a stream has yet to tell, a read does not take in: an equal save shows nothing.
+            let told = self.source(key.system) == SourceKind::Stream;
+            let read = work.lately.read_at(key.system).filter(|_| !told).map(Place::at);
             // A listing does not tell what came and went between two of them; a history does, but only when it is read.
             let listed = !pending && self.source(key.system) != SourceKind::History;
             let passed = if listed { self.delivered(key.system, entity.id)? } else { None };

@@ -156,6 +156,8 @@ struct Run {
     edits: Vec<Edited>,
     /// Edits that some read has shown to the engine.
     shown: EditSet,
+    /// Edits whose event passed before the record was known: told by a read, if at all.
+    missed: EditSet,
     /// What reads have shown, and writes of ours have put there.
     believed: Vec<[Value; FIELDS]>,
     first: [Value; FIELDS],
@@ -246,6 +248,7 @@ impl Run {
             view: MemoryView::new(),
             edits: Vec::new(),
             shown: 0,
+            missed: 0,
             believed: vec![[Value::Null, Value::Null]; n],
             first: [Value::Null, Value::Null],
             known: [0; FIELDS],
@@ -393,12 +396,10 @@ impl Run {
             return Some(Violation::Loop);
         }
         for field in 0..FIELDS {
-            let edits: Vec<(usize, &Edited)> = self
-                .edits
-                .iter()
-                .enumerate()
-                .filter(|(id, edit)| edit.field == field && self.can_be_known(*id))
-                .collect();
+            let of_field = self.edits.iter().enumerate().filter(|(_, edit)| edit.field == field);
+            let edits: Vec<(usize, &Edited)> = of_field.filter(|(id, _)| self.can_be_known(*id)).collect();
+            let unsure = self.missed & !self.shown;
+            let sure: Vec<(usize, &Edited)> = edits.iter().copied().filter(|(id, _)| unsure & (1 << id) == 0).collect();
             let sources: Vec<SourceKind> = self.worlds.iter().map(|world| world.source).collect();
             let order = Order {
                 policy: self.rules.entities[0].fields[field].conflict,
@@ -407,7 +408,10 @@ impl Run {
                 coarse: self.worlds.iter().map(|world| world.step).max().unwrap_or(1),
                 sources: &sources,
             };
-            let right = admissible(&edits, &self.first[field], &order);
+            let mut right = admissible(&edits, &self.first[field], &order);
+            if sure.len() < edits.len() {
+                right.extend(admissible(&sure, &self.first[field], &order));
+            }
             let shown = self.worlds[0].remote.as_ref().map(|remote| remote.value(field).clone()).unwrap_or_default();
             self.say(|| format!("end {}: {shown}, right: {right:?}", field_name(field)));
             if !right.contains(&shown) {
@@ -621,12 +625,14 @@ impl Run {
     fn stream(&mut self, side: usize, doubled: bool, upto: u64, clock: i64) {
         let from = if doubled { 0 } else { self.streamed[side] };
         let mut events: Vec<(u64, Event)> = Vec::new();
+        let mut passed: EditSet = 0;
         for (field, remote) in (0..FIELDS).filter_map(|field| Some((field, self.worlds[side].remote.as_ref()?))) {
             for past in remote.history[field].iter().filter(|past| past.position > from && past.position <= upto) {
                 let fields = vec![(field_name(field).to_owned(), FieldKind::Text.write(&past.value))];
                 let place = Place { time: Millis(past.time), position: Some(past.position) };
                 let mark = if past.op.is_some() { Mark::Ours } else { Mark::Theirs };
                 events.push((past.position, Event { remote: remote_id(), place, fields, mark }));
+                passed |= past.edit.map_or(0, |edit| 1 << edit);
             }
         }
         events.sort_by_key(|(position, _)| *position);
@@ -638,6 +644,7 @@ impl Run {
         self.feed(move |_, _| Input::Events(events));
         if self.committed {
             self.streamed[side] = self.streamed[side].max(upto);
+            self.missed |= if unknown { passed } else { 0 };
         }
         if unknown {
             // A stream tells of new records too; here a page does.
