@@ -242,6 +242,7 @@ impl Txn<'_> {
     ) -> Result<bool, ViewError> {
         let passed = self.delivered(system, entity.id)?.map_or(Millis::MIN, |place| place.time);
         let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed).min(modified);
+        let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
         let mut judged = true;
         for ((field, _), value) in entity.fields_at(system).zip(&shown.values) {
             let Ok(value) = value else { continue };
@@ -257,7 +258,7 @@ impl Txn<'_> {
             if unbased {
                 state.link(&context, field.on_link, ix, value.clone(), Place::at(begun), self.now, &mut fates);
             } else {
-                let snapshot = Snapshot { value: value.clone(), begun, modified, since, asked: timing.sent };
+                let snapshot = Snapshot { value: value.clone(), begun, modified, since, asked: timing.sent, told };
                 let fate = state.snapshot(&context, ix, snapshot, self.now, &mut fates);
                 judged &= fate != SnapshotFate::Reread;
             }

@@ -107,16 +107,11 @@ impl FieldState {
         }
         out.push(Fate::Settled { system: side.system, op: flight.op, by });
         let answered = matches!(flight.state, FlightState::Answered(_));
-        let twin = side.late.strays.iter().position(|stray| stray.value == flight.value);
-        match by {
-            // An equal value is no proof: without an answer the write itself may still be on its way.
-            SettledBy::Value | SettledBy::EqualSave if !answered => self.stray(rules, ix, flight, now),
-            // Of two equal ones, one has landed: the other may for as long as the later one may.
-            SettledBy::Mark if !answered && twin.is_some() => {
-                twin.map(|at| side.late.strays.remove(at));
-                self.stray(rules, ix, flight, now);
-            }
-            _ => {}
+        let twin = side.late.strays.iter().any(|stray| stray.value == flight.value);
+        // An equal value is no proof: without an answer the write itself may still be on its way. And of two equal writes one
+        // has landed: which, nobody knows.
+        if !answered && (twin || matches!(by, SettledBy::Value | SettledBy::EqualSave)) {
+            self.stray(rules, ix, flight, now);
         }
         self.release(rules, ix, out);
     }
@@ -157,6 +152,9 @@ impl FieldState {
             FlightState::Answered(at) | FlightState::Unknown(at) => snapshot.asked >= at,
         };
         let polled = rules.sides[ix].source == SourceKind::Polled;
+        if snapshot.modified >= snapshot.told {
+            return SnapshotFate::Reread;
+        }
         // A stream tells by itself, up to the deadline.
         if asked_after && (polled || flight.deadline <= now) {
             return self.read_back(rules, ix, snapshot, now, out);
@@ -210,15 +208,9 @@ impl FieldState {
             }
             return SnapshotFate::Judged;
         } else {
-            let place = Place::at(snapshot.modified);
             side.late.flight = None;
             self.stray(rules, ix, flight, now);
             self.release(rules, ix, out);
-            if rules.sides[ix].source != SourceKind::Polled
-                && self.stray_landed(rules, ix, place, &snapshot.value, out)
-            {
-                return SnapshotFate::Judged;
-            }
         }
         match self.judge(rules, ix, snapshot, out) {
             SnapshotFate::Same => SnapshotFate::Judged,

@@ -128,6 +128,13 @@ pub struct Snapshot {
     pub since: Millis,
     /// When the read left, by our clock.
     pub asked: Millis,
+    /// The source tells by itself what was changed at this time or later; [`Self::ALL_TOLD`] where it never does.
+    pub told: Millis,
+}
+
+impl Snapshot {
+    /// Of a source that tells nothing by itself.
+    pub const ALL_TOLD: Millis = Millis(i64::MAX);
 }
 
 /// What became of a snapshot's field.
@@ -396,12 +403,14 @@ impl FieldState {
         if snapshot.value == side.shown {
             return SnapshotFate::Same;
         }
-        let doubtful = snapshot.begun <= side.settled.time || self.known_since(rules, ix, snapshot.begun);
+        // Of a stream's record a read shows no more than what passed while it was nobody's.
+        let untold = snapshot.modified >= snapshot.told;
+        let doubtful = untold || snapshot.begun <= side.settled.time || self.known_since(rules, ix, snapshot.begun);
         if doubtful && !crate::defect!("order-test") {
             return SnapshotFate::Reread;
         }
         let place = Place::at(snapshot.modified);
-        if rules.sides[ix].source == SourceKind::Polled && self.stray_landed(rules, ix, place, &snapshot.value, out) {
+        if rules.sides[ix].source != SourceKind::History && self.stray_landed(rules, ix, place, &snapshot.value, out) {
             return SnapshotFate::Judged;
         }
         let since = Some(snapshot.since);
