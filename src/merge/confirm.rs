@@ -392,7 +392,12 @@ impl FieldState {
         let mut waiting: Vec<&Edit> = side.late.waiting.iter().collect();
         waiting.sort_by(|a, b| a.place.order(&b.place));
         let before = waiting.iter().rev().find(|edit| edit.place.time < flight.sent);
-        let at_sending = before.map_or(&side.shown, |edit| &edit.value);
+        // A write of ours that landed after it covered it, and is what the side shows.
+        let covers = |edit: &Edit| {
+            let covers = |entry: &Entry| entry.kind == EntryKind::Write && edit.place.before(&entry.place);
+            side.late.entries.iter().any(covers)
+        };
+        let at_sending = before.filter(|edit| !covers(edit)).map_or(&side.shown, |edit| &edit.value);
         let later = waiting.iter().rev().find(|edit| edit.place.time >= flight.sent && edit.value == flight.value);
         match later {
             Some(edit) => Some(edit.place),

@@ -124,12 +124,21 @@ enum Doing {
     Restart,
 }
 
+/// What a field of a side showed at a moment.
+#[derive(Clone)]
+struct Sight {
+    side: usize,
+    field: usize,
+    at: i64,
+    value: Value,
+    /// The newest edit then, if a person made it.
+    edit: Option<usize>,
+}
+
 #[derive(Clone)]
 struct Row {
-    /// Whose row it is.
-    side: usize,
-    /// Per field the value, and the newest edit when the row was read, if a person made it.
-    shows: [(Value, Option<usize>); FIELDS],
+    /// Per field what it showed when the row was read.
+    shows: [Sight; FIELDS],
     raws: Vec<Raw>,
     modified: i64,
     history: Vec<Vec<PastValue>>,
@@ -154,12 +163,14 @@ struct Run {
     rules: Rules,
     view: MemoryView,
     edits: Vec<Edited>,
-    /// Edits that some read has shown to the engine.
-    shown: EditSet,
+    /// What rows that were taken in have shown.
+    sights: Vec<Sight>,
+    /// Writes of ours that landed.
+    landings: Vec<(OpId, Sight)>,
+    /// Operations whose answer was heard.
+    heard: Vec<OpId>,
     /// Edits whose event passed before the record was known: told by a read, if at all.
     missed: EditSet,
-    /// What reads have shown, and writes of ours have put there.
-    believed: Vec<[Value; FIELDS]>,
     first: [Value; FIELDS],
     known: [EditSet; FIELDS],
     life: u32,
@@ -247,9 +258,10 @@ impl Run {
             rules,
             view: MemoryView::new(),
             edits: Vec::new(),
-            shown: 0,
+            sights: Vec::new(),
+            landings: Vec::new(),
+            heard: Vec::new(),
             missed: 0,
-            believed: vec![[Value::Null, Value::Null]; n],
             first: [Value::Null, Value::Null],
             known: [0; FIELDS],
             life: 0,
@@ -395,10 +407,11 @@ impl Run {
         if self.writes() > bound {
             return Some(Violation::Loop);
         }
+        let shown_edits = self.shown();
         for field in 0..FIELDS {
             let of_field = self.edits.iter().enumerate().filter(|(_, edit)| edit.field == field);
-            let edits: Vec<(usize, &Edited)> = of_field.filter(|(id, _)| self.can_be_known(*id)).collect();
-            let unsure = self.missed & !self.shown;
+            let edits: Vec<(usize, &Edited)> = of_field.filter(|(id, _)| self.can_be_known(shown_edits, *id)).collect();
+            let unsure = self.missed & !shown_edits;
             let sure: Vec<(usize, &Edited)> = edits.iter().copied().filter(|(id, _)| unsure & (1 << id) == 0).collect();
             let sources: Vec<SourceKind> = self.worlds.iter().map(|world| world.source).collect();
             let order = Order {
@@ -422,9 +435,9 @@ impl Run {
     }
 
     /// What our own write covered between two polls nobody can ever know of: the limit of a side that is only polled.
-    fn can_be_known(&self, id: usize) -> bool {
+    fn can_be_known(&self, shown: EditSet, id: usize) -> bool {
         let polled = self.worlds[self.edits[id].side].source == SourceKind::Polled;
-        !polled || self.shown & (1 << id) != 0
+        !polled || shown & (1 << id) != 0
     }
 
     /// Plays the next event; false when none is left.
@@ -457,7 +470,7 @@ impl Run {
             }
             Doing::ReadBack { side, row, timing, life } if self.alive(life) => {
                 self.busy[side] = false;
-                let seen = row.as_ref().map(|row| (row.side, row.shows.clone()));
+                let seen = row.as_ref().map(|row| row.shows.clone());
                 let rows = row.into_iter().map(|row| ReadRow {
                     remote: remote_id(),
                     modified: Millis(row.modified),
@@ -499,7 +512,11 @@ impl Run {
                 self.say(|| format!("answer of {}: {outcome:?}", system_name(side)));
                 let answers = vec![Answer { op, record, outcome }];
                 let answers = Answers { entity: ENTITY, system: system_id(side), answers };
+                let done = matches!(answers.answers[0].outcome, Outcome::Done { .. });
                 self.feed(move |_, _| Input::Answers(answers));
+                if done && self.committed {
+                    self.heard.push(op);
+                }
             }
             Doing::Tick { life } if self.alive(life) => self.tick(),
             Doing::Restart => {
@@ -571,9 +588,11 @@ impl Run {
             SourceKind::History => (0..FIELDS).map(|field| self.history(side, field)).collect(),
             _ => Vec::new(),
         };
-        let newest = |field: usize| remote.history[field].last();
-        let shows = [0, 1].map(|field| (remote.value(field).clone(), newest(field).and_then(|past| past.edit)));
-        Some(Row { side, shows, raws, modified: remote.modified, history })
+        let shows = [0, 1].map(|field| {
+            let edit = remote.history[field].last().and_then(|past| past.edit);
+            Sight { side, field, at: self.now, value: remote.value(field).clone(), edit }
+        });
+        Some(Row { shows, raws, modified: remote.modified, history })
     }
 
     fn history(&self, side: usize, field: usize) -> Vec<PastValue> {
@@ -660,7 +679,7 @@ impl Run {
     }
 
     fn page(&mut self, side: usize, row: Option<Row>, timing: Timing, complete: bool, pass: Pass) {
-        let seen = row.as_ref().map(|row| (row.side, row.shows.clone()));
+        let seen = row.as_ref().map(|row| row.shows.clone());
         let raws = row.as_ref().map(|row| row.raws.clone()).unwrap_or_default();
         let text = format!("{raws:?}");
         let rows: Vec<RawRow> = row
@@ -721,16 +740,33 @@ impl Run {
         self.send(step);
     }
 
-    /// A row was taken in: the edits by which it differs from what was known before are no secret any more. One that brings
-    /// back the value that was last read stays one.
-    fn show(&mut self, row: Option<(usize, [(Value, Option<usize>); FIELDS])>) {
-        let Some((side, shows)) = row.filter(|_| self.committed) else { return };
-        for (field, (value, edit)) in shows.into_iter().enumerate() {
-            if value != self.believed[side][field] {
-                self.shown |= edit.map_or(0, |edit| 1 << edit);
-                self.believed[side][field] = value;
+    /// A row was taken in.
+    fn show(&mut self, row: Option<[Sight; FIELDS]>) {
+        self.sights.extend(row.into_iter().flatten().filter(|_| self.committed));
+    }
+
+    /// Edits that some row has shown to the engine: by which the row differs from what could be known of the moment before,
+    /// by older rows and by writes of ours that were answered. One that brings back that value stays a secret.
+    fn shown(&self) -> EditSet {
+        let heard = self.landings.iter().filter(|(op, _)| self.heard.contains(op)).map(|(_, landing)| landing);
+        let mut known: Vec<&Sight> = self.sights.iter().chain(heard).collect();
+        known.sort_by_key(|sight| sight.at);
+        let mut shown = 0;
+        for (at, sight) in known.iter().enumerate() {
+            let same = |other: &&&Sight| other.side == sight.side && other.field == sight.field;
+            let before = known[..at].iter().rev().find(same);
+            if before.is_none_or(|before| before.value != sight.value) {
+                shown |= sight.edit.map_or(0, |edit| 1 << edit);
             }
         }
+        shown
+    }
+
+    fn land(&mut self, side: usize, op: OpId, value: impl Fn(usize) -> Option<Value>) {
+        let at = self.now;
+        let fields = (0..FIELDS).filter_map(|field| Some((field, value(field)?)));
+        let landings = fields.map(|(field, value)| (op, Sight { side, field, at, value, edit: None }));
+        self.landings.extend(landings);
     }
 
     fn crash(&mut self, when: &str) {
@@ -856,10 +892,12 @@ impl Run {
                 let given = |field: usize| item.fields.iter().find(|(name, _)| name == field_name(field));
                 let values = [0, 1].map(|field| given(field).map(|(_, raw)| text(raw)).unwrap_or_default());
                 world.create(now, &values, Some(value.clone()), Some(item.op));
-                self.believed[side] = values;
                 if let Some(remote) = &mut world.remote {
                     remote.seen = knew;
                 }
+                self.land(side, item.op, |field| Some(values[field].clone()));
+                // Whoever sees the record knows that it was made.
+                self.heard.push(item.op);
                 self.say(|| format!("created on {}: {:?}", system_name(side), item.fields));
                 if let Some(back) = answer {
                     let outcome = Outcome::Done { remote: remote_id(), created };
@@ -871,11 +909,13 @@ impl Run {
         for field in 0..FIELDS {
             let Some((_, raw)) = item.fields.iter().find(|(name, _)| name == field_name(field)) else { continue };
             world.set(now, field, &text(raw), Some(item.op), None, traced);
-            self.believed[side][field] = text(raw);
             if let Some(remote) = &mut world.remote {
                 remote.seen[field] |= knew[field];
             }
         }
+        self.land(side, item.op, |field| {
+            item.fields.iter().find(|(name, _)| name == field_name(field)).map(|(_, raw)| text(raw))
+        });
         self.say(|| format!("lands on {}: {:?}", system_name(side), item.fields));
         if let Some(back) = answer {
             let outcome = Outcome::Done { remote: remote_id(), created };
