@@ -5,7 +5,7 @@ use super::txn::{Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Problem, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, Snapshot, SnapshotFate};
 use crate::model::{
-    Digest, EntityId, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind, SystemId, Timing,
+    Digest, EntityId, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind, SystemId, Timing,
     Value,
 };
 use crate::rules::{Entity, Field};
@@ -103,7 +103,7 @@ impl Txn<'_> {
             }
             match self.index_of(&key)? {
                 Some(id) => {
-                    self.moved(entity, &key, id, &shown, Some(row.raw), row.modified, begun, page.timing)?;
+                    self.moved(entity, &key, id, &shown, Some(row.raw), (row.modified, row.mark), begun, page.timing)?;
                 }
                 None => match self.identify(entity, &key, &shown, begun, page.pass, row.raw)? {
                     super::identify::Found::New => mirrored += 1,
@@ -135,7 +135,7 @@ impl Txn<'_> {
         id: RecordId,
         shown: &Shown,
         raw: Option<crate::model::RawDigest>,
-        modified: Millis,
+        modified: (Millis, Mark),
         begun: Millis,
         timing: Timing,
     ) -> Result<(), ViewError> {
@@ -236,13 +236,19 @@ impl Txn<'_> {
         work: &mut Work,
         system: SystemId,
         shown: &Shown,
-        modified: Millis,
+        (modified, mark): (Millis, Mark),
         begun: Millis,
         timing: Timing,
     ) -> Result<bool, ViewError> {
         let passed = self.delivered(system, entity.id)?.map_or(Millis::MIN, |place| place.time);
         let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed).min(modified);
         let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
+        // Whoever changed the record last changed what moved, if no more than one field did.
+        let moved = |((field, _), value): &((&Field, _), &Result<Value, String>)| {
+            value.as_ref().is_ok_and(|value| work.shown(field, system) != *value)
+        };
+        let one = entity.fields_at(system).zip(&shown.values).filter(moved).count() == 1;
+        let theirs = mark == Mark::Theirs && one;
         let mut judged = true;
         for ((field, _), value) in entity.fields_at(system).zip(&shown.values) {
             let Ok(value) = value else { continue };
@@ -258,7 +264,7 @@ impl Txn<'_> {
             if unbased {
                 state.link(&context, field.on_link, ix, value.clone(), Place::at(begun), self.now, &mut fates);
             } else {
-                let snapshot = Snapshot { value: value.clone(), begun, modified, since, asked: timing.sent, told };
+                let snapshot = Snapshot { value: value.clone(), begun, modified, since, asked: timing.sent, theirs, told };
                 let fate = state.snapshot(&context, ix, snapshot, self.now, &mut fates);
                 judged &= fate != SnapshotFate::Reread;
             }
@@ -330,7 +336,7 @@ impl Txn<'_> {
         let shown = canonical(entity, key.system, &row.values);
         self.note_unreadable(work, key.system, &shown)?;
         if self.source(key.system) != SourceKind::History || row.history.is_empty() {
-            return self.snapshots(entity, work, key.system, &shown, row.modified, begun, timing);
+            return self.snapshots(entity, work, key.system, &shown, (row.modified, row.mark), begun, timing);
         }
         let mut judged = true;
         for (at, ((field, binding), value)) in entity.fields_at(key.system).zip(&shown.values).enumerate() {

@@ -99,7 +99,7 @@ impl FieldState {
         let until = if exact { place.time } else { rules.sides[ix].latest.max(place.time) };
         // An equal save leaves no trace of its own: what is at its place is a person's.
         if by != SettledBy::EqualSave {
-            side.late.ours.push(Own { place, until, value: flight.value.clone() });
+            side.late.ours.push(Own { place, until, value: flight.value.clone(), over: side.shown.clone() });
         }
         side.show_from(place, &flight.value);
         if matches!(side.apart, Some(Apart::Parked { .. })) {
@@ -159,8 +159,8 @@ impl FieldState {
         if asked_after && (polled || flight.deadline <= now) {
             return self.read_back(rules, ix, snapshot, now, out);
         }
-        if polled && snapshot.value == flight.value && snapshot.modified >= flight.sent && snapshot.begun >= flight.sent
-        {
+        let after = snapshot.modified >= flight.sent && snapshot.begun >= flight.sent;
+        if polled && snapshot.value == flight.value && after && !snapshot.theirs {
             let place = Place::at(snapshot.modified);
             self.settle(rules, ix, place, SettledBy::Value, now, out);
             return SnapshotFate::Judged;
@@ -192,7 +192,7 @@ impl FieldState {
         let answered = matches!(flight.state, FlightState::Answered(_));
         let modified_since = snapshot.modified >= flight.sent;
         let sent = Place::at(flight.sent);
-        if snapshot.value == flight.value && (answered || modified_since) {
+        if snapshot.value == flight.value && (answered || (modified_since && !snapshot.theirs)) {
             let by = if answered && !modified_since { SettledBy::EqualSave } else { SettledBy::Value };
             let place = if modified_since { Place::at(snapshot.modified) } else { sent };
             self.settle(rules, ix, place, by, now, out);
@@ -232,7 +232,7 @@ impl FieldState {
         let Some(at) = side.late.strays.iter().position(fits) else { return false };
         let stray = side.late.strays.remove(at);
         side.late.enter(Entry { place, turn: stray.turn, kind: EntryKind::Write });
-        side.late.ours.push(Own { place, until: place.time, value: value.clone() });
+        side.late.ours.push(Own { place, until: place.time, value: value.clone(), over: side.shown.clone() });
         out.push(Fate::Settled { system: side.system, op: stray.op, by: SettledBy::Late });
         let system = side.system;
         // An edit made after it had seen it.

@@ -128,6 +128,8 @@ pub struct Snapshot {
     pub since: Millis,
     /// When the read left, by our clock.
     pub asked: Millis,
+    /// Not a write of ours: somebody else changed the record last, and nothing but this field moved.
+    pub theirs: bool,
     /// The source tells by itself what was changed at this time or later; [`Self::ALL_TOLD`] where it never does.
     pub told: Millis,
 }
@@ -406,15 +408,28 @@ impl FieldState {
         // Of a stream's record a read shows no more than what passed while it was nobody's.
         let untold = snapshot.modified >= snapshot.told;
         let doubtful = untold || snapshot.begun <= side.settled.time || self.known_since(rules, ix, snapshot.begun);
+        let place = Place::at(snapshot.modified);
         if doubtful && !crate::defect!("order-test") {
+            // A late read may still tell of an edit that a write of ours has covered.
+            if rules.sides[ix].source == SourceKind::Polled && self.covered(ix, &snapshot) {
+                let since = Some(snapshot.since);
+                self.edit(rules, ix, Edit { value: snapshot.value, place, since }, false, out);
+            }
             return SnapshotFate::Reread;
         }
-        let place = Place::at(snapshot.modified);
-        if rules.sides[ix].source != SourceKind::History && self.stray_landed(rules, ix, place, &snapshot.value, out) {
+        let may_be_ours = rules.sides[ix].source != SourceKind::History && !snapshot.theirs;
+        if may_be_ours && self.stray_landed(rules, ix, place, &snapshot.value, out) {
             return SnapshotFate::Judged;
         }
         let since = Some(snapshot.since);
         self.edit(rules, ix, Edit { value: snapshot.value, place, since }, true, out);
         SnapshotFate::Judged
+    }
+
+    /// Does a late read show what neither we wrote nor had known to be there, before a write of ours that settled?
+    fn covered(&self, ix: usize, snapshot: &Snapshot) -> bool {
+        let ours = &self.sides[ix].late.ours;
+        let next = ours.iter().filter(|own| own.place.time > snapshot.modified).min_by_key(|own| own.place.time);
+        next.is_some_and(|own| own.value != snapshot.value && own.over != snapshot.value)
     }
 }

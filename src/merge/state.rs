@@ -100,6 +100,8 @@ pub struct Own {
     pub until: Millis,
     /// What.
     pub value: Value,
+    /// What was known to be there before.
+    pub over: Value,
 }
 
 /// An edit, before it is decided.

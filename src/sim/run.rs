@@ -141,6 +141,7 @@ struct Row {
     shows: [Sight; FIELDS],
     raws: Vec<Raw>,
     modified: i64,
+    mark: Mark,
     history: Vec<Vec<PastValue>>,
 }
 
@@ -236,6 +237,7 @@ impl Run {
                 };
                 World {
                     source,
+                    marked: source == SourceKind::Polled && rng.percent(50),
                     step: if coarse { 1_000 } else { 1 },
                     skew,
                     offset: ClockOffset { low: skew - under, high: skew + over },
@@ -474,6 +476,7 @@ impl Run {
                 let rows = row.into_iter().map(|row| ReadRow {
                     remote: remote_id(),
                     modified: Millis(row.modified),
+                    mark: row.mark,
                     values: row.raws,
                     history: row.history,
                 });
@@ -497,6 +500,7 @@ impl Run {
                 let rows = row.into_iter().map(|row| ReadRow {
                     remote: remote_id(),
                     modified: Millis(row.modified),
+                    mark: row.mark,
                     values: row.raws,
                     history: Vec::new(),
                 });
@@ -588,11 +592,16 @@ impl Run {
             SourceKind::History => (0..FIELDS).map(|field| self.history(side, field)).collect(),
             _ => Vec::new(),
         };
+        let mark = match (world.marked, remote.ours) {
+            (false, _) => Mark::Unknown,
+            (true, true) => Mark::Ours,
+            (true, false) => Mark::Theirs,
+        };
         let shows = [0, 1].map(|field| {
             let edit = remote.history[field].last().and_then(|past| past.edit);
             Sight { side, field, at: self.now, value: remote.value(field).clone(), edit }
         });
-        Some(Row { shows, raws, modified: remote.modified, history })
+        Some(Row { shows, raws, modified: remote.modified, mark, history })
     }
 
     fn history(&self, side: usize, field: usize) -> Vec<PastValue> {
@@ -687,6 +696,7 @@ impl Run {
             .map(|row| RawRow {
                 remote: remote_id(),
                 modified: Millis(row.modified),
+                mark: row.mark,
                 raw: RawDigest::of_bytes(text.as_bytes()),
             })
             .collect();

@@ -32,6 +32,8 @@ pub struct Remote {
     pub history: [Vec<Past>; FIELDS],
     /// Per field, the edits that people there have been able to see.
     pub seen: [EditSet; FIELDS],
+    /// Was the last modification ours?
+    pub ours: bool,
     /// Our external id.
     pub external: Option<String>,
     /// Times that we created it.
@@ -45,6 +47,8 @@ pub struct World {
     pub source: SourceKind,
     /// Step of its times.
     pub step: i64,
+    /// Do rows say who changed the record last?
+    pub marked: bool,
     /// Its clock minus true time.
     pub skew: i64,
     /// What the engine believes about that.
@@ -70,7 +74,7 @@ impl World {
         let position = self.position;
         let history = values.clone().map(|value| vec![Past { time, position, value, op, edit: None }]);
         let creates = u32::from(op.is_some());
-        self.remote = Some(Remote { modified: time, history, seen: [0; FIELDS], external, creates });
+        self.remote = Some(Remote { modified: time, history, seen: [0; FIELDS], ours: op.is_some(), external, creates });
     }
 
     /// Sets a field. An equal value leaves no trace where the system keeps none (`traced` false); it bumps the modified
@@ -81,6 +85,7 @@ impl World {
         let position = self.position;
         let Some(remote) = &mut self.remote else { return };
         remote.modified = remote.modified.max(time);
+        remote.ours = op.is_some();
         let same = remote.history[field].last().is_some_and(|last| last.value == *value);
         if !same || traced {
             remote.history[field].push(Past { time, position, value: value.clone(), op, edit });
