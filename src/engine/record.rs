@@ -320,13 +320,14 @@ impl<'a> Txn<'a> {
         let live: Vec<RemoteKey> = work.record.live_sides().map(|side| remote_key(entity.id, side)).collect();
         let mut settled = Vec::new();
         for key in &live {
+            let history = self.source(key.system) == SourceKind::History;
             let pending = self.reread(key)?.is_some();
             doubtful |= pending;
-            // What a stream has yet to tell, a read does not take in: an equal save shows nothing.
-            let told = self.source(key.system) == SourceKind::Stream;
-            let read = work.lately.read_at(key.system).filter(|_| !told).map(Place::at);
+            // What a stream has yet to tell, a read does not take in: an equal save shows nothing. And a listing under way
+            // may show what a write covered before it was read back.
+            let read = work.lately.read_at(key.system).filter(|_| history).map(Place::at);
             // A listing does not tell what came and went between two of them; a history does, but only when it is read.
-            let listed = !pending && self.source(key.system) != SourceKind::History;
+            let listed = !pending && !history;
             let passed = if listed { self.delivered(key.system, entity.id)? } else { None };
             let upto = [read, passed].into_iter().flatten().max_by(Place::order);
             settled.extend(upto.map(|upto| (key.system, upto)));

@@ -93,6 +93,14 @@ impl FieldState {
         let last = self.turn;
         let side = &mut self.sides[ix];
         let Some(flight) = side.late.flight.take() else { return };
+        // One at a time: what was sent after another write had settled landed after it.
+        let writes = side.late.entries.iter().filter(|entry| entry.kind == EntryKind::Write);
+        let last_write = writes.map(|entry| entry.place).max_by(Place::order);
+        let place = match (by, last_write) {
+            (SettledBy::Mark | SettledBy::Late, _) => place,
+            (_, Some(last)) if place.before(&last) => last,
+            _ => place,
+        };
         let turn = if crate::defect!("turn-of-now") { last } else { flight.turn };
         side.late.enter(Entry { place, turn, kind: EntryKind::Write });
         let exact = matches!(by, SettledBy::Mark | SettledBy::Late);

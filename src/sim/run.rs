@@ -2,7 +2,7 @@
 
 use super::oracle::{Edited, Order, admissible};
 use super::rng::Rng;
-use super::world::{EditSet, FIELDS, World};
+use super::world::{EditSet, FIELDS, Told, World};
 use crate::engine::{
     Answer, Answers, Clocks, Effect, Event, Events, Input, LookedUp, MemoryView, PageRows, Pass, Reads, Step, View,
     step,
@@ -90,8 +90,8 @@ pub struct Report {
     pub crashes: u32,
     /// Answers lost.
     pub lost_answers: u32,
-    /// Edits that had rivals in the end.
-    pub contested: u32,
+    /// Is there a side whose rows cannot say who changed a record last?
+    pub unmarked: bool,
 }
 
 const POLL_MS: i64 = 4_000;
@@ -133,6 +133,10 @@ struct Sight {
     value: Value,
     /// The newest edit then, if a person made it.
     edit: Option<usize>,
+    /// The write that put it there, if one of ours did.
+    op: Option<OpId>,
+    /// Taken in after a listing that was made later?
+    late: bool,
 }
 
 #[derive(Clone)]
@@ -164,10 +168,14 @@ struct Run {
     rules: Rules,
     view: MemoryView,
     edits: Vec<Edited>,
+    /// Per edit, the writes of ours that its author saw, and what each told.
+    told: Vec<Vec<Told>>,
     /// What rows that were taken in have shown.
     sights: Vec<Sight>,
     /// Writes of ours that landed.
     landings: Vec<(OpId, Sight)>,
+    /// Per side, when the newest listing that was taken in was made.
+    listed: Vec<i64>,
     /// Operations whose answer was heard.
     heard: Vec<OpId>,
     /// Edits whose event passed before the record was known: told by a read, if at all.
@@ -248,6 +256,7 @@ impl Run {
             })
             .collect();
         let rules = rules(&options, &worlds);
+        let unmarked = worlds.iter().any(|world| world.source == SourceKind::Polled && !world.marked);
         let traced = (0..n).map(|_| rng.percent(50)).collect();
         Self {
             options,
@@ -260,8 +269,10 @@ impl Run {
             rules,
             view: MemoryView::new(),
             edits: Vec::new(),
+            told: Vec::new(),
             sights: Vec::new(),
             landings: Vec::new(),
+            listed: vec![0; n],
             heard: Vec::new(),
             missed: 0,
             first: [Value::Null, Value::Null],
@@ -272,7 +283,7 @@ impl Run {
             streamed: vec![0; n],
             storm: false,
             traced,
-            report: Report::default(),
+            report: Report { unmarked, ..Report::default() },
             broken: false,
             committed: false,
         }
@@ -409,11 +420,13 @@ impl Run {
         if self.writes() > bound {
             return Some(Violation::Loop);
         }
-        let shown_edits = self.shown();
+        // What only a late row shows, over which a listing has gone already, may be taken in or not.
+        let (shown, shown_in_order) = (self.shown(true), self.shown(false));
         for field in 0..FIELDS {
-            let of_field = self.edits.iter().enumerate().filter(|(_, edit)| edit.field == field);
-            let edits: Vec<(usize, &Edited)> = of_field.filter(|(id, _)| self.can_be_known(shown_edits, *id)).collect();
-            let unsure = self.missed & !shown_edits;
+            let judged: Vec<Edited> = (0..self.edits.len()).map(|id| self.as_known(id)).collect();
+            let of_field = judged.iter().enumerate().filter(|(_, edit)| edit.field == field);
+            let edits: Vec<(usize, &Edited)> = of_field.filter(|(id, _)| self.can_be_known(shown, *id)).collect();
+            let unsure = (self.missed & !shown) | (shown & !shown_in_order & self.of_polled());
             let sure: Vec<(usize, &Edited)> = edits.iter().copied().filter(|(id, _)| unsure & (1 << id) == 0).collect();
             let sources: Vec<SourceKind> = self.worlds.iter().map(|world| world.source).collect();
             let order = Order {
@@ -440,6 +453,28 @@ impl Run {
     fn can_be_known(&self, shown: EditSet, id: usize) -> bool {
         let polled = self.worlds[self.edits[id].side].source == SourceKind::Polled;
         !polled || shown & (1 << id) != 0
+    }
+
+    /// An edit as the engine could know it: of what its author saw through a write of ours that nobody can know to have
+    /// landed, he may have seen nothing.
+    fn as_known(&self, id: usize) -> Edited {
+        let mut edit = self.edits[id].clone();
+        let (known, unknown): (Vec<&Told>, Vec<&Told>) =
+            self.told[id].iter().partition(|told| self.is_known(edit.side, told.op, told.traced));
+        let all = |told: &[&Told]| told.iter().fold(0, |set, told| set | told.knew);
+        let own = self.edits[..id].iter().enumerate().filter(|(_, other)| {
+            other.side == edit.side && other.field == edit.field
+        });
+        let own: EditSet = own.fold(0, |set, (id, _)| set | (1 << id));
+        let sure = (own | all(&known)) & edit.saw;
+        edit.may |= edit.saw & all(&unknown) & !sure;
+        edit.saw = sure;
+        edit
+    }
+
+    fn of_polled(&self) -> EditSet {
+        let polled = |edit: &Edited| self.worlds[edit.side].source == SourceKind::Polled;
+        self.edits.iter().enumerate().fold(0, |set, (id, edit)| set | (u64::from(polled(edit)) << id))
     }
 
     /// Plays the next event; false when none is left.
@@ -489,7 +524,7 @@ impl Run {
                 };
                 self.say(|| format!("read-back of {}: {:?}", system_name(side), reads.rows));
                 self.feed(move |_, _| Input::Read(reads));
-                self.show(seen);
+                self.show(seen, false);
             }
             Doing::LookUp { side, values, records, timing, life } if self.alive(life) => {
                 self.busy[side] = false;
@@ -558,12 +593,18 @@ impl Run {
         let time = world.clock(now);
         let Some(remote) = &mut world.remote else { return };
         let saw = remote.seen[field];
+        let told = remote.told[field].clone();
         remote.seen[field] |= 1 << id;
         let same = |(at, edit): (usize, &Edited)| {
             (edit.field == field && edit.side != side && edit.value == before).then_some(1u64 << at)
         };
         let may = self.edits.iter().enumerate().filter_map(same).fold(0, |set, bit| set | bit);
-        self.edits.push(Edited { side, field, time, value: value.clone(), saw, may });
+        if let Some(remote) = &mut self.worlds[side].remote {
+            remote.may[field] |= may;
+            let may = remote.may[field];
+            self.edits.push(Edited { side, field, time, value: value.clone(), saw, may });
+        }
+        self.told.push(told);
         self.say(|| format!("edit {id}: {}.{} = {value} at {time}, saw {saw:b}", system_name(side), field_name(field)));
     }
 
@@ -598,8 +639,9 @@ impl Run {
             (true, false) => Mark::Theirs,
         };
         let shows = [0, 1].map(|field| {
-            let edit = remote.history[field].last().and_then(|past| past.edit);
-            Sight { side, field, at: self.now, value: remote.value(field).clone(), edit }
+            let newest = remote.history[field].last();
+            let (edit, op) = (newest.and_then(|past| past.edit), newest.and_then(|past| past.op));
+            Sight { side, field, at: self.now, value: remote.value(field).clone(), edit, op, late: false }
         });
         Some(Row { shows, raws, modified: remote.modified, mark, history })
     }
@@ -714,7 +756,7 @@ impl Run {
                 complete: complete.then_some(timing),
             })
         });
-        self.show(seen);
+        self.show(seen, true);
     }
 
     /// One input: decided, committed (unless a crash comes before), effects sent (unless one comes after).
@@ -751,15 +793,28 @@ impl Run {
     }
 
     /// A row was taken in.
-    fn show(&mut self, row: Option<[Sight; FIELDS]>) {
-        self.sights.extend(row.into_iter().flatten().filter(|_| self.committed));
+    fn show(&mut self, row: Option<[Sight; FIELDS]>, listing: bool) {
+        for mut sight in row.into_iter().flatten().filter(|_| self.committed) {
+            let listed = &mut self.listed[sight.side];
+            sight.late = sight.at < *listed;
+            if listing {
+                *listed = sight.at.max(*listed);
+            }
+            self.sights.push(sight);
+        }
+    }
+
+    /// Can the engine know that a write of ours landed? It was answered, or a row showed it, or a stream or history tells.
+    fn is_known(&self, side: usize, op: OpId, traced: bool) -> bool {
+        let told = traced && self.worlds[side].source != SourceKind::Polled;
+        told || self.heard.contains(&op) || self.sights.iter().any(|sight| sight.side == side && sight.op == Some(op))
     }
 
     /// Edits that some row has shown to the engine: by which the row differs from what could be known of the moment before,
     /// by older rows and by writes of ours that were answered. One that brings back that value stays a secret.
-    fn shown(&self) -> EditSet {
+    fn shown(&self, late: bool) -> EditSet {
         let heard = self.landings.iter().filter(|(op, _)| self.heard.contains(op)).map(|(_, landing)| landing);
-        let mut known: Vec<&Sight> = self.sights.iter().chain(heard).collect();
+        let mut known: Vec<&Sight> = self.sights.iter().filter(|sight| late || !sight.late).chain(heard).collect();
         known.sort_by_key(|sight| sight.at);
         let mut shown = 0;
         for (at, sight) in known.iter().enumerate() {
@@ -775,7 +830,7 @@ impl Run {
     fn land(&mut self, side: usize, op: OpId, value: impl Fn(usize) -> Option<Value>) {
         let at = self.now;
         let fields = (0..FIELDS).filter_map(|field| Some((field, value(field)?)));
-        let landings = fields.map(|(field, value)| (op, Sight { side, field, at, value, edit: None }));
+        let landings = fields.map(|(field, value)| (op, Sight { side, field, at, value, edit: None, op: Some(op), late: false }));
         self.landings.extend(landings);
     }
 
@@ -904,9 +959,10 @@ impl Run {
                 world.create(now, &values, Some(value.clone()), Some(item.op));
                 if let Some(remote) = &mut world.remote {
                     remote.seen = knew;
+                    // Whoever sees the record knows that it was made.
+                    remote.told = knew.map(|knew| vec![Told { op: item.op, traced: true, knew }]);
                 }
                 self.land(side, item.op, |field| Some(values[field].clone()));
-                // Whoever sees the record knows that it was made.
                 self.heard.push(item.op);
                 self.say(|| format!("created on {}: {:?}", system_name(side), item.fields));
                 if let Some(back) = answer {
@@ -918,9 +974,10 @@ impl Run {
         }
         for field in 0..FIELDS {
             let Some((_, raw)) = item.fields.iter().find(|(name, _)| name == field_name(field)) else { continue };
-            world.set(now, field, &text(raw), Some(item.op), None, traced);
+            let traced = world.set(now, field, &text(raw), Some(item.op), None, traced);
             if let Some(remote) = &mut world.remote {
                 remote.seen[field] |= knew[field];
+                remote.told[field].push(Told { op: item.op, traced, knew: knew[field] });
             }
         }
         self.land(side, item.op, |field| {
