@@ -247,8 +247,9 @@ impl Txn<'_> {
         let moved = |((field, _), value): &((&Field, _), &Result<Value, String>)| {
             value.as_ref().is_ok_and(|value| work.shown(field, system) != *value)
         };
-        let one = entity.fields_at(system).zip(&shown.values).filter(moved).count() == 1;
-        let theirs = mark == Mark::Theirs && one;
+        let alone = entity.fields_at(system).zip(&shown.values).filter(moved).count() == 1;
+        let theirs = mark == Mark::Theirs && alone;
+        let landed = landed_fields(entity, work, system, shown, modified);
         let mut judged = true;
         for ((field, _), value) in entity.fields_at(system).zip(&shown.values) {
             let Ok(value) = value else { continue };
@@ -264,7 +265,17 @@ impl Txn<'_> {
             if unbased {
                 state.link(&context, field.on_link, ix, value.clone(), Place::at(begun), self.now, &mut fates);
             } else {
-                let snapshot = Snapshot { value: value.clone(), begun, modified, since, asked: timing.sent, theirs, told };
+                let landed = landed.iter().any(|other| *other != field.id);
+                let snapshot = Snapshot { value: value.clone(),
+                    begun,
+                    modified,
+                    since,
+                    asked: timing.sent,
+                    alone,
+                    landed,
+                    theirs,
+                    told,
+                };
                 let fate = state.snapshot(&context, ix, snapshot, self.now, &mut fates);
                 judged &= fate != SnapshotFate::Reread;
             }
@@ -450,4 +461,24 @@ fn digest_of(entity: &Entity, system: SystemId, shown: &Shown) -> Option<Digest>
     let values: Option<Vec<&Value>> = shown.values.iter().map(|value| value.as_ref().ok()).collect();
     let fields = entity.fields_at(system).map(|(field, _)| field.id);
     Some(Digest::of_fields(fields.zip(values?)))
+}
+
+/// Fields that a row shows moved to what the write in flight carries: it lands with all its fields at once.
+fn landed_fields(
+    entity: &Entity,
+    work: &Work,
+    system: SystemId,
+    shown: &Shown,
+    modified: Millis,
+) -> Vec<crate::model::FieldId> {
+    let values = entity.fields_at(system).zip(&shown.values);
+    let landed = values.filter(|((field, _), value)| {
+        let Ok(value) = value else { return false };
+        let lately = work.lately.fields.iter().find(|lately| lately.field == field.id);
+        let late = lately.and_then(|lately| lately.sides.iter().find(|(s, _)| *s == system));
+        let flight = late.and_then(|(_, late)| late.flight.as_ref());
+        let moved = work.shown(field, system) != *value;
+        moved && flight.is_some_and(|flight| flight.value == *value && modified >= flight.sent)
+    });
+    landed.map(|((field, _), _)| field.id).collect()
 }

@@ -245,6 +245,7 @@ pub(super) fn field_rules<'r>(
             source: system.ability.source,
             stray_ms: system.ability.stray_ms,
             latest: Millis(0),
+            ahead_ms: 0,
             binding: field.binding(side.system)?,
         })
     });
@@ -265,6 +266,7 @@ impl<'a> Txn<'a> {
         let mut context = field_rules(self.rules, entity, field, state);
         for (rules, side) in context.sides.iter_mut().zip(&state.sides) {
             rules.latest = self.clocks.offset(side.system).latest(self.now);
+            rules.ahead_ms = self.clocks.offset(side.system).high;
         }
         context
     }

@@ -104,7 +104,7 @@ impl Txn<'_> {
             let Some(binding) = field.binding(system) else { continue };
             let mut state = work.state(field);
             let Some(ix) = state.ix(system) else { continue };
-            state.fly(ix, op, projected.clone(), sent, self.now.plus(DEADLINE_MS));
+            state.fly(ix, op, projected.clone(), (self.now, sent), self.now.plus(DEADLINE_MS));
             raws.push((binding.property.clone(), field.write(binding, &state.value)));
             work.put_state(field, state, Vec::new());
         }

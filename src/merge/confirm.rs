@@ -35,12 +35,12 @@ pub struct Evidence {
 
 impl FieldState {
     /// A write leaves: the field flies.
-    pub fn fly(&mut self, ix: usize, op: OpId, value: Value, sent: Millis, deadline: Millis) {
+    pub fn fly(&mut self, ix: usize, op: OpId, value: Value, (left, sent): (Millis, Millis), deadline: Millis) {
         let (stamp, turn) = (self.stamp, self.turn);
         let side = &mut self.sides[ix];
         debug_assert!(side.late.flight.is_none(), "one write in flight per record and side");
         let state = FlightState::Sent;
-        side.late.flight = Some(Flight { op, value, stamp, turn, sent, state, deadline });
+        side.late.flight = Some(Flight { op, value, stamp, turn, left, sent, state, deadline });
     }
 
     /// The call came back, or did not.
@@ -119,7 +119,7 @@ impl FieldState {
         // An equal value is no proof: without an answer the write itself may still be on its way. And of two equal writes one
         // has landed: which, nobody knows.
         if !answered && (twin || matches!(by, SettledBy::Value | SettledBy::EqualSave)) {
-            self.stray(rules, ix, flight, now);
+            self.stray(rules, ix, flight);
         }
         self.release(rules, ix, out);
     }
@@ -128,8 +128,8 @@ impl FieldState {
         if crate::defect!("strays") {
             return;
         }
-        let until = now.plus(rules.sides[ix].stray_ms);
-        let Flight { op, value, turn, sent, .. } = flight;
+        let Flight { op, value, turn, left, sent, .. } = flight;
+        let until = left.plus(rules.sides[ix].stray_ms);
         self.sides[ix].late.strays.push(Stray { op, value, turn, sent, until });
     }
 
@@ -168,7 +168,7 @@ impl FieldState {
             return self.read_back(rules, ix, snapshot, now, out);
         }
         let after = snapshot.modified >= flight.sent && snapshot.begun >= flight.sent;
-        if polled && snapshot.value == flight.value && after && !snapshot.theirs {
+        if polled && snapshot.value == flight.value && after {
             let place = Place::at(snapshot.modified);
             self.settle(rules, ix, place, SettledBy::Value, now, out);
             return SnapshotFate::Judged;
@@ -200,24 +200,24 @@ impl FieldState {
         let answered = matches!(flight.state, FlightState::Answered(_));
         let modified_since = snapshot.modified >= flight.sent;
         let sent = Place::at(flight.sent);
-        if snapshot.value == flight.value && (answered || (modified_since && !snapshot.theirs)) {
+        if snapshot.value == flight.value && (answered || modified_since) {
             let by = if answered && !modified_since { SettledBy::EqualSave } else { SettledBy::Value };
             let place = if modified_since { Place::at(snapshot.modified) } else { sent };
             self.settle(rules, ix, place, by, now, out);
-        } else if answered {
+        } else if answered || snapshot.landed {
             // It landed and was covered, or the system changed the value in our transaction: either way an edit of that side
             // whose people had seen what we wrote.
             self.settle(rules, ix, sent, SettledBy::Covered, now, out);
+            let place = Place::at(snapshot.modified);
             let known = self.sides[ix].shown == snapshot.value;
-            if !known {
+            if !known && !self.snapshot_of_stray(rules, ix, &snapshot, out) {
                 let since = Some(snapshot.since.max(flight.sent));
-                let place = Place::at(snapshot.modified);
                 self.edit(rules, ix, Edit { value: snapshot.value, place, since }, true, out);
             }
             return SnapshotFate::Judged;
         } else {
             side.late.flight = None;
-            self.stray(rules, ix, flight, now);
+            self.stray(rules, ix, flight);
             self.release(rules, ix, out);
         }
         match self.judge(rules, ix, snapshot, out) {
@@ -226,17 +226,35 @@ impl FieldState {
         }
     }
 
-    /// A write that was given up turns out to have landed.
+    /// Does a snapshot show a write that was given up, and may yet have landed?
+    pub(super) fn snapshot_of_stray(
+        &mut self,
+        rules: &FieldRules<'_>,
+        ix: usize,
+        snapshot: &Snapshot,
+        out: &mut Vec<Fate>,
+    ) -> bool {
+        let place = Place::at(snapshot.modified);
+        let may_be = rules.sides[ix].source != SourceKind::History && !snapshot.theirs;
+        may_be && self.stray_landed(rules, ix, place, snapshot.alone, &snapshot.value, out)
+    }
+
+    /// A write that was given up turns out to have landed. `exact` = it landed at the place, if it is the one, and not before.
     pub(super) fn stray_landed(
         &mut self,
         rules: &FieldRules<'_>,
         ix: usize,
         place: Place,
+        exact: bool,
         value: &Value,
         out: &mut Vec<Fate>,
     ) -> bool {
         let side = &mut self.sides[ix];
-        let fits = |stray: &Stray| stray.value == *value && place.time >= stray.sent;
+        let ahead = rules.sides[ix].ahead_ms;
+        let fits = |stray: &Stray| {
+            let in_time = !exact || place.time <= stray.until.plus(ahead);
+            stray.value == *value && place.time >= stray.sent && in_time
+        };
         let Some(at) = side.late.strays.iter().position(fits) else { return false };
         let stray = side.late.strays.remove(at);
         side.late.enter(Entry { place, turn: stray.turn, kind: EntryKind::Write });
@@ -281,7 +299,7 @@ impl FieldState {
                 self.settle(rules, ix, *place, by, now, out);
                 return;
             }
-            if self.stray_landed(rules, ix, *place, value, out) {
+            if self.stray_landed(rules, ix, *place, true, value, out) {
                 return;
             }
             if *mark == Mark::Ours && place.time <= self.sides[ix].made {
@@ -387,7 +405,7 @@ impl FieldState {
                 }
                 None => {
                     self.sides[ix].late.flight = None;
-                    self.stray(rules, ix, flight, now);
+                    self.stray(rules, ix, flight);
                     self.release(rules, ix, out);
                 }
             },

@@ -31,6 +31,8 @@ pub struct SideRules<'a> {
     pub stray_ms: i64,
     /// The latest time that its clock can show now.
     pub latest: Millis,
+    /// How far its clock can be ahead of ours, in milliseconds.
+    pub ahead_ms: i64,
     /// The field's counterpart.
     pub binding: &'a FieldBinding,
 }
@@ -128,7 +130,11 @@ pub struct Snapshot {
     pub since: Millis,
     /// When the read left, by our clock.
     pub asked: Millis,
-    /// Not a write of ours: somebody else changed the record last, and nothing but this field moved.
+    /// Did no other field of the record move?
+    pub alone: bool,
+    /// Another field shows that the write in flight has landed.
+    pub landed: bool,
+    /// Not a write of ours that was given up: somebody else changed the record last, and nothing but this field moved.
     pub theirs: bool,
     /// The source tells by itself what was changed at this time or later; [`Self::ALL_TOLD`] where it never does.
     pub told: Millis,
@@ -417,8 +423,7 @@ impl FieldState {
             }
             return SnapshotFate::Reread;
         }
-        let may_be_ours = rules.sides[ix].source != SourceKind::History && !snapshot.theirs;
-        if may_be_ours && self.stray_landed(rules, ix, place, &snapshot.value, out) {
+        if self.snapshot_of_stray(rules, ix, &snapshot, out) {
             return SnapshotFate::Judged;
         }
         let since = Some(snapshot.since);

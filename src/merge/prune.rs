@@ -42,8 +42,7 @@ impl FieldState {
     pub fn prune(&mut self, rules: &FieldRules<'_>, now: Millis) -> bool {
         for (side, context) in self.sides.iter_mut().zip(&rules.sides) {
             // What landed in time may be told late, after a down time: everything up to its end must have been told first.
-            let ahead = context.latest.0 - now.0;
-            let unread = |until: Millis| side.settled.time < until.plus(ahead);
+            let unread = |until: Millis| side.settled.time < until.plus(context.ahead_ms);
             side.late.strays.retain(|stray| stray.until > now || unread(stray.until));
         }
         let in_force: Vec<Turn> =
