@@ -30,7 +30,7 @@ fn main() {
                         syncline::defects::set(Some(known.expect("a defect's name").0));
                     }
                     let _ = &defect;
-                    let mut found: BTreeMap<Violation, Vec<u64>> = BTreeMap::new();
+                    let mut found: BTreeMap<(Violation, bool), Vec<u64>> = BTreeMap::new();
                     let mut sums = (0u64, 0u64, 0u64);
                     loop {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -42,7 +42,7 @@ fn main() {
                         sums.1 += u64::from(report.writes);
                         sums.2 += u64::from(report.crashes);
                         if let Some(violation) = report.violation {
-                            found.entry(violation).or_default().push(seed);
+                            found.entry((violation, report.unmarked)).or_default().push(seed);
                         }
                     }
                 };
@@ -52,7 +52,7 @@ fn main() {
                     let jobs: Vec<_> = (0..jobs).map(|_| scope.spawn(worker)).collect();
                     jobs.into_iter().map(|job| job.join().expect("a worker")).collect::<Vec<_>>()
                 });
-                let mut found: BTreeMap<Violation, Vec<u64>> = BTreeMap::new();
+                let mut found: BTreeMap<(Violation, bool), Vec<u64>> = BTreeMap::new();
                 let mut sums = (0, 0, 0);
                 for (part, counts) in results {
                     sums = (sums.0 + counts.0, sums.1 + counts.1, sums.2 + counts.2);
@@ -68,9 +68,9 @@ fn main() {
                     sums.1,
                     sums.2
                 );
-                for (kind, mut seeds) in found {
+                for ((kind, unmarked), mut seeds) in found {
                     seeds.sort_unstable();
-                    print!("  {kind:?} {} {:?}", seeds.len(), &seeds[..seeds.len().min(4)]);
+                    print!("  {kind:?}{} {} {:?}", if unmarked { " (unmarked)" } else { "" }, seeds.len(), &seeds[..seeds.len().min(12)]);
                 }
                 println!();
             }

@@ -137,26 +137,28 @@ impl Txn<'_> {
 
     /// A create whose answer was lost has landed: the side takes part, and a read-back tells what it shows.
     pub fn adopt(&mut self, entity: &Entity, work: &mut Work, key: &RemoteKey) -> Result<(), ViewError> {
-        let now = self.now;
-        let mut sent = None::<Millis>;
-        for field in &mut work.lately.fields {
-            for (_, late) in field.sides.iter_mut().filter(|(system, _)| *system == key.system) {
-                if let Some(flight) = &mut late.flight {
-                    // Which of several attempts it was that landed is not known.
-                    if flight.state == FlightState::Sent {
+        let lates = || work.lately.fields.iter().flat_map(|field| &field.sides);
+        let mut lates = lates().filter(|(system, _)| *system == key.system);
+        if lates.all(|(_, late)| late.strays.is_empty()) {
+            // There was one attempt: it is the one that landed, and everything there came after it.
+            self.landed(entity, work, key, None);
+        } else {
+            let now = self.now;
+            let mut sent = None::<Millis>;
+            for field in &mut work.lately.fields {
+                for (_, late) in field.sides.iter_mut().filter(|(system, _)| *system == key.system) {
+                    if let Some(flight) = &mut late.flight {
+                        // Which of several attempts it was that landed is not known: only a read can tell, since a stream
+                        // told of it while it was nobody's.
                         flight.state = FlightState::Unknown(now);
+                        flight.deadline = Millis::MIN;
                     }
-                    sent = Some(sent.map_or(flight.sent, |known| known.min(flight.sent)));
+                    let strays = late.strays.iter().map(|stray| stray.sent);
+                    sent = strays.chain(late.flight.iter().map(|flight| flight.sent)).chain(sent).min();
                 }
             }
+            self.take_part(work, key, sent);
         }
-        if let Some(side) = work.record.side_mut(key.system) {
-            side.state = SideState::Live;
-            side.remote = key.remote.clone();
-            side.settled = Place::at(sent.map_or(side.settled.time, |sent| sent.plus(-1)));
-        }
-        self.set_index(key.clone(), Some(work.record.id));
-        self.set_problem(entity.id, work.record.id, key.system, None);
         work.unjudged.push(key.system);
         self.read_again(key, 0)
     }

@@ -5,7 +5,7 @@ use super::txn::{Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Problem, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, Snapshot, SnapshotFate};
 use crate::model::{
-    Digest, EntityId, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind, SystemId, Timing,
+    Digest, EntityId, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind, SystemId, Timing,
     Value,
 };
 use crate::rules::{Entity, Field};
@@ -113,7 +113,7 @@ impl Txn<'_> {
             let from = self.linked_from(page.system, begun, row.modified);
             match self.index_of(&key)? {
                 Some(id) => {
-                    self.moved(entity, &key, id, &shown, Some(row.raw), row.modified, begun, page.timing)?;
+                    self.moved(entity, &key, id, &shown, Some(row.raw), (row.modified, row.mark), begun, page.timing)?;
                 }
                 None => match self.identify(entity, &key, &shown, from, page.pass, row.raw)? {
                     super::identify::Found::New => mirrored += 1,
@@ -145,7 +145,7 @@ impl Txn<'_> {
         id: RecordId,
         shown: &Shown,
         raw: Option<crate::model::RawDigest>,
-        modified: Millis,
+        modified: (Millis, Mark),
         begun: Millis,
         timing: Timing,
     ) -> Result<(), ViewError> {
@@ -247,12 +247,20 @@ impl Txn<'_> {
         work: &mut Work,
         system: SystemId,
         shown: &Shown,
-        modified: Millis,
+        (modified, mark): (Millis, Mark),
         begun: Millis,
         timing: Timing,
     ) -> Result<bool, ViewError> {
         let passed = self.delivered(system, entity.id)?.map_or(Millis::MIN, |place| place.time);
         let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed).min(modified);
+        let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
+        // Whoever changed the record last changed what moved, if no more than one field did.
+        let moved = |((field, _), value): &((&Field, _), &Result<Value, String>)| {
+            value.as_ref().is_ok_and(|value| work.shown(field, system) != *value)
+        };
+        let alone = entity.fields_at(system).zip(&shown.values).filter(moved).count() == 1;
+        let theirs = mark == Mark::Theirs && alone;
+        let landed = landed_fields(entity, work, system, shown, modified);
         let mut judged = true;
         for ((field, _), value) in entity.fields_at(system).zip(&shown.values) {
             let Ok(value) = value else { continue };
@@ -268,7 +276,17 @@ impl Txn<'_> {
             if unbased {
                 state.link(&context, ix, value.clone(), Place::at(begun), self.now, &mut fates);
             } else {
-                let snapshot = Snapshot { value: value.clone(), begun, modified, since, asked: timing.sent };
+                let landed = landed.iter().any(|other| *other != field.id);
+                let snapshot = Snapshot { value: value.clone(),
+                    begun,
+                    modified,
+                    since,
+                    asked: timing.sent,
+                    alone,
+                    landed,
+                    theirs,
+                    told,
+                };
                 let fate = state.snapshot(&context, ix, snapshot, self.now, &mut fates);
                 judged &= fate != SnapshotFate::Reread;
             }
@@ -310,7 +328,8 @@ impl Txn<'_> {
             if judged {
                 // A history is told in full up to its newest entry, even if our idea of the remote's clock lags.
                 let newest = row.history.iter().filter_map(|past| past.first()).map(|past| past.at).max();
-                work.lately.note_read(reads.system, newest.unwrap_or(begun).max(begun.plus(-1)));
+                let begun = begun.plus(-1);
+                work.lately.note_read(reads.system, newest.map_or(begun, |newest| newest.max(begun)));
                 self.set_reread(key, None)?;
             } else {
                 work.unjudged.push(reads.system);
@@ -339,7 +358,7 @@ impl Txn<'_> {
         let shown = canonical(entity, key.system, &row.values);
         self.note_unreadable(work, key.system, &shown)?;
         if self.source(key.system) != SourceKind::History || row.history.is_empty() {
-            return self.snapshots(entity, work, key.system, &shown, row.modified, begun, timing);
+            return self.snapshots(entity, work, key.system, &shown, (row.modified, row.mark), begun, timing);
         }
         let mut judged = true;
         for (at, ((field, binding), value)) in entity.fields_at(key.system).zip(&shown.values).enumerate() {
@@ -453,4 +472,24 @@ fn digest_of(entity: &Entity, system: SystemId, shown: &Shown) -> Option<Digest>
     let values: Option<Vec<&Value>> = shown.values.iter().map(|value| value.as_ref().ok()).collect();
     let fields = entity.fields_at(system).map(|(field, _)| field.id);
     Some(Digest::of_fields(fields.zip(values?)))
+}
+
+/// Fields that a row shows moved to what the write in flight carries: it lands with all its fields at once.
+fn landed_fields(
+    entity: &Entity,
+    work: &Work,
+    system: SystemId,
+    shown: &Shown,
+    modified: Millis,
+) -> Vec<crate::model::FieldId> {
+    let values = entity.fields_at(system).zip(&shown.values);
+    let landed = values.filter(|((field, _), value)| {
+        let Ok(value) = value else { return false };
+        let lately = work.lately.fields.iter().find(|lately| lately.field == field.id);
+        let late = lately.and_then(|lately| lately.sides.iter().find(|(s, _)| *s == system));
+        let flight = late.and_then(|(_, late)| late.flight.as_ref());
+        let moved = work.shown(field, system) != *value;
+        moved && flight.is_some_and(|flight| flight.value == *value && modified >= flight.sent)
+    });
+    landed.map(|((field, _), _)| field.id).collect()
 }

@@ -241,6 +241,7 @@ pub(super) fn field_rules<'r>(
             source: system.ability.source,
             stray_ms: system.ability.stray_ms,
             latest: Millis(0),
+            ahead_ms: 0,
             binding: field.binding(side.system)?,
         })
     });
@@ -261,6 +262,7 @@ impl<'a> Txn<'a> {
         let mut context = field_rules(self.rules, entity, field, state);
         for (rules, side) in context.sides.iter_mut().zip(&state.sides) {
             rules.latest = self.clocks.offset(side.system).latest(self.now);
+            rules.ahead_ms = self.clocks.offset(side.system).high;
         }
         context
     }
@@ -316,11 +318,14 @@ impl<'a> Txn<'a> {
         let live: Vec<RemoteKey> = work.record.live_sides().map(|side| remote_key(entity.id, side)).collect();
         let mut settled = Vec::new();
         for key in &live {
+            let history = self.source(key.system) == SourceKind::History;
             let pending = self.reread(key)?.is_some();
             doubtful |= pending;
-            let read = work.lately.read_at(key.system).map(Place::at);
+            // What a stream has yet to tell, a read does not take in: an equal save shows nothing. And a listing under way
+            // may show what a write covered before it was read back.
+            let read = work.lately.read_at(key.system).filter(|_| history).map(Place::at);
             // A listing does not tell what came and went between two of them; a history does, but only when it is read.
-            let listed = !pending && self.source(key.system) != SourceKind::History;
+            let listed = !pending && !history;
             let passed = if listed { self.delivered(key.system, entity.id)? } else { None };
             let upto = [read, passed].into_iter().flatten().max_by(Place::order);
             settled.extend(upto.map(|upto| (key.system, upto)));

@@ -104,7 +104,7 @@ impl Txn<'_> {
             let Some(binding) = field.binding(system) else { continue };
             let mut state = work.state(field);
             let Some(ix) = state.ix(system) else { continue };
-            state.fly(ix, op, projected.clone(), sent, self.now.plus(DEADLINE_MS));
+            state.fly(ix, op, projected.clone(), (self.now, sent), self.now.plus(DEADLINE_MS));
             raws.push((binding.property.clone(), field.write(binding, &state.value)));
             work.put_state(field, state, Vec::new());
         }
@@ -344,7 +344,11 @@ impl Txn<'_> {
                     land(self, work, Landing::Answered);
                     return self.adopt(entity, work, &key);
                 }
-                self.created(entity, work, &key, op);
+                self.landed(entity, work, &key, Some(op));
+                // Events of the first moments passed while the record was nobody's.
+                if self.source(system) == SourceKind::Stream {
+                    self.read_again(&key, 0)?;
+                }
             }
             Outcome::Done { .. } => {
                 land(self, work, Landing::Answered);
@@ -400,27 +404,31 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// The answer says that the record is new: nobody else can have touched it, so the answer settles it.
-    fn created(&mut self, entity: &Entity, work: &mut Work, key: &RemoteKey, op: OpId) {
-        let system = key.system;
+    /// A create has landed, and nobody else can have touched the record before: so that settles it.
+    pub fn landed(&mut self, entity: &Entity, work: &mut Work, key: &RemoteKey, op: Option<OpId>) {
         let mut sent = None;
-        self.each_flight(entity, work, system, Some(op), |state, context, ix, now, fates| {
+        self.each_flight(entity, work, key.system, op, |state, context, ix, now, fates| {
             let Some(flight) = &mut state.sides[ix].late.flight else { return };
             let place = Place::at(flight.sent);
-            sent = Some(place);
+            sent = Some(flight.sent);
             flight.state = FlightState::Answered(now);
             // One entry at the sending, with the turn as of which it was built.
             state.settle(context, ix, place, SettledBy::Answer, now, fates);
         });
-        let made = self.clocks.offset(system).latest(self.now);
-        if let Some(side) = work.record.side_mut(system) {
+        self.take_part(work, key, sent);
+    }
+
+    /// The side of a create takes part from its earliest sending on.
+    pub fn take_part(&mut self, work: &mut Work, key: &RemoteKey, sent: Option<Millis>) {
+        let made = self.clocks.offset(key.system).latest(self.now);
+        if let Some(side) = work.record.side_mut(key.system) {
             side.state = SideState::Live;
             side.remote = key.remote.clone();
             side.made = made;
-            side.settled = sent.map_or(side.settled, |sent: Place| Place::at(sent.time.plus(-1)));
+            side.settled = sent.map_or(side.settled, |sent| Place::at(sent.plus(-1)));
         }
         self.set_index(key.clone(), Some(work.record.id));
-        self.set_problem(entity.id, work.record.id, system, None);
+        self.set_problem(work.record.entity, work.record.id, key.system, None);
     }
 
     /// The program starts: nobody knows what became of the writes that were in flight, so each is read back first.

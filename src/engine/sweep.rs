@@ -157,7 +157,8 @@ impl Txn<'_> {
             let Some(told) = self.delivered(system, entity.id)? else { continue };
             let offset = self.clocks.offset(system);
             self.each_flight(entity, work, system, None, |state, context, ix, now, fates| {
-                let flight = state.sides[ix].late.flight.as_ref();
+                // Past its deadline a read tells: some of the stream may have passed while the record was nobody's.
+                let flight = state.sides[ix].late.flight.as_ref().filter(|flight| flight.deadline > now);
                 let told = flight.is_some_and(|flight| match flight.state {
                     FlightState::Sent => false,
                     FlightState::Answered(at) | FlightState::Unknown(at) => told.time > offset.latest(at),

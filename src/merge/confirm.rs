@@ -35,12 +35,12 @@ pub struct Evidence {
 
 impl FieldState {
     /// A write leaves: the field flies.
-    pub fn fly(&mut self, ix: usize, op: OpId, value: Value, sent: Millis, deadline: Millis) {
+    pub fn fly(&mut self, ix: usize, op: OpId, value: Value, (left, sent): (Millis, Millis), deadline: Millis) {
         let (stamp, turn) = (self.stamp, self.turn);
         let side = &mut self.sides[ix];
         debug_assert!(side.late.flight.is_none(), "one write in flight per record and side");
         let state = FlightState::Sent;
-        side.late.flight = Some(Flight { op, value, stamp, turn, sent, state, deadline });
+        side.late.flight = Some(Flight { op, value, stamp, turn, left, sent, state, deadline });
     }
 
     /// The call came back, or did not.
@@ -93,22 +93,33 @@ impl FieldState {
         let last = self.turn;
         let side = &mut self.sides[ix];
         let Some(flight) = side.late.flight.take() else { return };
+        // One at a time: what was sent after another write had settled landed after it.
+        let writes = side.late.entries.iter().filter(|entry| entry.kind == EntryKind::Write);
+        let last_write = writes.map(|entry| entry.place).max_by(Place::order);
+        let place = match (by, last_write) {
+            (SettledBy::Mark | SettledBy::Late, _) => place,
+            (_, Some(last)) if place.before(&last) => last,
+            _ => place,
+        };
         let turn = if crate::defect!("turn-of-now") { last } else { flight.turn };
         side.late.enter(Entry { place, turn, kind: EntryKind::Write });
         let exact = matches!(by, SettledBy::Mark | SettledBy::Late);
         let until = if exact { place.time } else { rules.sides[ix].latest.max(place.time) };
         // An equal save leaves no trace of its own: what is at its place is a person's.
         if by != SettledBy::EqualSave {
-            side.late.ours.push(Own { place, until, value: flight.value.clone() });
+            side.late.ours.push(Own { place, until, value: flight.value.clone(), over: side.shown.clone() });
         }
         side.show_from(place, &flight.value);
         if matches!(side.apart, Some(Apart::Parked { .. })) {
             side.apart = None;
         }
         out.push(Fate::Settled { system: side.system, op: flight.op, by });
-        // An equal value is no proof: without an answer the write itself may still be on its way.
-        if by == SettledBy::Value && !matches!(flight.state, FlightState::Answered(_)) {
-            self.stray(rules, ix, flight, now);
+        let answered = matches!(flight.state, FlightState::Answered(_));
+        let twin = side.late.strays.iter().any(|stray| stray.value == flight.value);
+        // An equal value is no proof: without an answer the write itself may still be on its way. And of two equal writes one
+        // has landed: which, nobody knows.
+        if !answered && (twin || matches!(by, SettledBy::Value | SettledBy::EqualSave)) {
+            self.stray(rules, ix, flight);
         }
         self.release(rules, ix, out);
     }
@@ -117,8 +128,8 @@ impl FieldState {
         if crate::defect!("strays") {
             return;
         }
-        let until = now.plus(rules.sides[ix].stray_ms);
-        let Flight { op, value, turn, sent, .. } = flight;
+        let Flight { op, value, turn, left, sent, .. } = flight;
+        let until = left.plus(rules.sides[ix].stray_ms);
         self.sides[ix].late.strays.push(Stray { op, value, turn, sent, until });
     }
 
@@ -149,12 +160,15 @@ impl FieldState {
             FlightState::Answered(at) | FlightState::Unknown(at) => snapshot.asked >= at,
         };
         let polled = rules.sides[ix].source == SourceKind::Polled;
+        if snapshot.modified >= snapshot.told {
+            return SnapshotFate::Reread;
+        }
         // A stream tells by itself, up to the deadline.
         if asked_after && (polled || flight.deadline <= now) {
             return self.read_back(rules, ix, snapshot, now, out);
         }
-        if polled && snapshot.value == flight.value && snapshot.modified >= flight.sent && snapshot.begun >= flight.sent
-        {
+        let after = snapshot.modified >= flight.sent && snapshot.begun >= flight.sent;
+        if polled && snapshot.value == flight.value && after {
             let place = Place::at(snapshot.modified);
             self.settle(rules, ix, place, SettledBy::Value, now, out);
             return SnapshotFate::Judged;
@@ -190,20 +204,20 @@ impl FieldState {
             let by = if answered && !modified_since { SettledBy::EqualSave } else { SettledBy::Value };
             let place = if modified_since { Place::at(snapshot.modified) } else { sent };
             self.settle(rules, ix, place, by, now, out);
-        } else if answered {
+        } else if answered || snapshot.landed {
             // It landed and was covered, or the system changed the value in our transaction: either way an edit of that side
             // whose people had seen what we wrote.
             self.settle(rules, ix, sent, SettledBy::Covered, now, out);
+            let place = Place::at(snapshot.modified);
             let known = self.sides[ix].shown == snapshot.value;
-            if !known {
+            if !known && !self.snapshot_of_stray(rules, ix, &snapshot, out) {
                 let since = Some(snapshot.since.max(flight.sent));
-                let place = Place::at(snapshot.modified);
                 self.edit(rules, ix, Edit { value: snapshot.value, place, since }, true, out);
             }
             return SnapshotFate::Judged;
         } else {
             side.late.flight = None;
-            self.stray(rules, ix, flight, now);
+            self.stray(rules, ix, flight);
             self.release(rules, ix, out);
         }
         match self.judge(rules, ix, snapshot, out) {
@@ -212,21 +226,39 @@ impl FieldState {
         }
     }
 
-    /// A write that was given up turns out to have landed.
+    /// Does a snapshot show a write that was given up, and may yet have landed?
+    pub(super) fn snapshot_of_stray(
+        &mut self,
+        rules: &FieldRules<'_>,
+        ix: usize,
+        snapshot: &Snapshot,
+        out: &mut Vec<Fate>,
+    ) -> bool {
+        let place = Place::at(snapshot.modified);
+        let may_be = rules.sides[ix].source != SourceKind::History && !snapshot.theirs;
+        may_be && self.stray_landed(rules, ix, place, snapshot.alone, &snapshot.value, out)
+    }
+
+    /// A write that was given up turns out to have landed. `exact` = it landed at the place, if it is the one, and not before.
     pub(super) fn stray_landed(
         &mut self,
         rules: &FieldRules<'_>,
         ix: usize,
         place: Place,
+        exact: bool,
         value: &Value,
         out: &mut Vec<Fate>,
     ) -> bool {
         let side = &mut self.sides[ix];
-        let fits = |stray: &Stray| stray.value == *value && place.time >= stray.sent;
+        let ahead = rules.sides[ix].ahead_ms;
+        let fits = |stray: &Stray| {
+            let in_time = !exact || place.time <= stray.until.plus(ahead);
+            stray.value == *value && place.time >= stray.sent && in_time
+        };
         let Some(at) = side.late.strays.iter().position(fits) else { return false };
         let stray = side.late.strays.remove(at);
         side.late.enter(Entry { place, turn: stray.turn, kind: EntryKind::Write });
-        side.late.ours.push(Own { place, until: place.time, value: value.clone() });
+        side.late.ours.push(Own { place, until: place.time, value: value.clone(), over: side.shown.clone() });
         out.push(Fate::Settled { system: side.system, op: stray.op, by: SettledBy::Late });
         let system = side.system;
         // An edit made after it had seen it.
@@ -267,7 +299,7 @@ impl FieldState {
                 self.settle(rules, ix, *place, by, now, out);
                 return;
             }
-            if self.stray_landed(rules, ix, *place, value, out) {
+            if self.stray_landed(rules, ix, *place, true, value, out) {
                 return;
             }
             if *mark == Mark::Ours && place.time <= self.sides[ix].made {
@@ -357,7 +389,7 @@ impl FieldState {
     /// All evidence of side `ix` has been taken in up to a moment after the answer, or after we stopped waiting for one: a
     /// write that left no trace was an equal save, or has not landed.
     pub fn no_trace(&mut self, rules: &FieldRules<'_>, ix: usize, now: Millis, out: &mut Vec<Fate>) {
-        let side = &mut self.sides[ix];
+        let side = &self.sides[ix];
         let Some(flight) = side.late.flight.clone() else { return };
         match flight.state {
             FlightState::Sent => {}
@@ -366,11 +398,17 @@ impl FieldState {
                 let by = SettledBy::EqualSave;
                 self.settle(rules, ix, place.unwrap_or(Place::at(flight.sent)), by, now, out);
             }
-            FlightState::Unknown(_) => {
-                side.late.flight = None;
-                self.stray(rules, ix, flight, now);
-                self.release(rules, ix, out);
-            }
+            FlightState::Unknown(_) => match self.equal_save(ix, &flight).filter(|_| !crate::defect!("equal-save")) {
+                // Landed or not, its value was there for the people to see.
+                Some(place) => {
+                    self.settle(rules, ix, place, SettledBy::EqualSave, now, out);
+                }
+                None => {
+                    self.sides[ix].late.flight = None;
+                    self.stray(rules, ix, flight);
+                    self.release(rules, ix, out);
+                }
+            },
         }
     }
 
@@ -380,7 +418,12 @@ impl FieldState {
         let mut waiting: Vec<&Edit> = side.late.waiting.iter().collect();
         waiting.sort_by(|a, b| a.place.order(&b.place));
         let before = waiting.iter().rev().find(|edit| edit.place.time < flight.sent);
-        let at_sending = before.map_or(&side.shown, |edit| &edit.value);
+        // A write of ours that landed after it covered it, and is what the side shows.
+        let covers = |edit: &Edit| {
+            let covers = |entry: &Entry| entry.kind == EntryKind::Write && edit.place.before(&entry.place);
+            side.late.entries.iter().any(covers)
+        };
+        let at_sending = before.filter(|edit| !covers(edit)).map_or(&side.shown, |edit| &edit.value);
         let later = waiting.iter().rev().find(|edit| edit.place.time >= flight.sent && edit.value == flight.value);
         match later {
             Some(edit) => Some(edit.place),

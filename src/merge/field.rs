@@ -31,6 +31,8 @@ pub struct SideRules<'a> {
     pub stray_ms: i64,
     /// The latest time that its clock can show now.
     pub latest: Millis,
+    /// How far its clock can be ahead of ours, in milliseconds.
+    pub ahead_ms: i64,
     /// The field's counterpart.
     pub binding: &'a FieldBinding,
 }
@@ -128,6 +130,19 @@ pub struct Snapshot {
     pub since: Millis,
     /// When the read left, by our clock.
     pub asked: Millis,
+    /// Did no other field of the record move?
+    pub alone: bool,
+    /// Another field shows that the write in flight has landed.
+    pub landed: bool,
+    /// Not a write of ours that was given up: somebody else changed the record last, and nothing but this field moved.
+    pub theirs: bool,
+    /// The source tells by itself what was changed at this time or later; [`Self::ALL_TOLD`] where it never does.
+    pub told: Millis,
+}
+
+impl Snapshot {
+    /// Of a source that tells nothing by itself.
+    pub const ALL_TOLD: Millis = Millis(i64::MAX);
 }
 
 /// What became of a snapshot's field.
@@ -396,16 +411,30 @@ impl FieldState {
         if snapshot.value == side.shown {
             return SnapshotFate::Same;
         }
-        let doubtful = snapshot.begun <= side.settled.time || self.known_since(rules, ix, snapshot.begun);
+        // Of a stream's record a read shows no more than what passed while it was nobody's.
+        let untold = snapshot.modified >= snapshot.told;
+        let doubtful = untold || snapshot.begun <= side.settled.time || self.known_since(rules, ix, snapshot.begun);
+        let place = Place::at(snapshot.modified);
         if doubtful && !crate::defect!("order-test") {
+            // A late read may still tell of an edit that a write of ours has covered.
+            if rules.sides[ix].source == SourceKind::Polled && self.covered(ix, &snapshot) {
+                let since = Some(snapshot.since);
+                self.edit(rules, ix, Edit { value: snapshot.value, place, since }, false, out);
+            }
             return SnapshotFate::Reread;
         }
-        let place = Place::at(snapshot.modified);
-        if rules.sides[ix].source == SourceKind::Polled && self.stray_landed(rules, ix, place, &snapshot.value, out) {
+        if self.snapshot_of_stray(rules, ix, &snapshot, out) {
             return SnapshotFate::Judged;
         }
         let since = Some(snapshot.since);
         self.edit(rules, ix, Edit { value: snapshot.value, place, since }, true, out);
         SnapshotFate::Judged
+    }
+
+    /// Does a late read show what neither we wrote nor had known to be there, before a write of ours that settled?
+    fn covered(&self, ix: usize, snapshot: &Snapshot) -> bool {
+        let ours = &self.sides[ix].late.ours;
+        let next = ours.iter().filter(|own| own.place.time > snapshot.modified).min_by_key(|own| own.place.time);
+        next.is_some_and(|own| own.value != snapshot.value && own.over != snapshot.value)
     }
 }

@@ -41,9 +41,8 @@ impl FieldState {
     /// back to 0.
     pub fn prune(&mut self, rules: &FieldRules<'_>, now: Millis) -> bool {
         for (side, context) in self.sides.iter_mut().zip(&rules.sides) {
-            // One that landed over an edit before that was read shows nothing new: its history has to be read once more.
-            let ahead = context.latest.0 - now.0;
-            let unread = |until: Millis| context.source == SourceKind::History && side.settled.time < until.plus(ahead);
+            // What landed in time may be told late, after a down time: everything up to its end must have been told first.
+            let unread = |until: Millis| side.settled.time < until.plus(context.ahead_ms);
             side.late.strays.retain(|stray| stray.until > now || unread(stray.until));
         }
         let in_force: Vec<Turn> =

@@ -68,6 +68,8 @@ pub struct Flight {
     pub stamp: Stamp,
     /// The last turn when the value was built.
     pub turn: Turn,
+    /// When it left, by our clock.
+    pub left: Millis,
     /// Earliest time by the side's clock at which it can have left, floored to the side's step.
     pub sent: Millis,
     /// What is known of it.
@@ -87,7 +89,7 @@ pub struct Stray {
     pub turn: Turn,
     /// When it left, as in [`Flight::sent`].
     pub sent: Millis,
-    /// Forgotten after this, by our clock.
+    /// It cannot land after this, by our clock.
     pub until: Millis,
 }
 
@@ -100,6 +102,8 @@ pub struct Own {
     pub until: Millis,
     /// What.
     pub value: Value,
+    /// What was known to be there before.
+    pub over: Value,
 }
 
 /// An edit, before it is decided.

@@ -34,8 +34,10 @@ pub struct RawRow {
     pub remote: RemoteId,
     /// The record's modified time by its system's clock.
     pub modified: Millis,
-    /// Digest of the remote's own bytes of the asked properties; the modified time is not part of it.
+    /// Digest of the remote's own bytes of the asked properties; the modified time and the mark are not part of it.
     pub raw: RawDigest,
+    /// Who changed the record last, whichever field it was.
+    pub mark: Mark,
 }
 
 /// Decodes the rows that the digests could not dismiss.
@@ -67,7 +69,7 @@ pub struct RawPage {
     pub end: PageEnd,
 }
 
-/// Whose write a history entry or event was.
+/// Whose write a history entry or event was, or a record's last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mark {
     /// The source cannot tell.
@@ -98,6 +100,8 @@ pub struct ReadRow {
     pub remote: RemoteId,
     /// The record's modified time by its system's clock.
     pub modified: Millis,
+    /// Who changed the record last, whichever field it was.
+    pub mark: Mark,
     /// Values, one per asked property in order, the external id last where the spec names one.
     pub values: Vec<Raw>,
     /// History per asked property, newest first; empty when none was asked for.

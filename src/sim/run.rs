@@ -2,7 +2,7 @@
 
 use super::oracle::{Edited, Order, admissible};
 use super::rng::Rng;
-use super::world::{EditSet, FIELDS, World};
+use super::world::{EditSet, FIELDS, Told, World};
 use crate::engine::{
     Answer, Answers, Clocks, Effect, Event, Events, Input, LookedUp, MemoryView, PageRows, Pass, Reads, Step, View,
     step,
@@ -90,8 +90,8 @@ pub struct Report {
     pub crashes: u32,
     /// Answers lost.
     pub lost_answers: u32,
-    /// Edits that had rivals in the end.
-    pub contested: u32,
+    /// Is there a side whose rows cannot say who changed a record last?
+    pub unmarked: bool,
 }
 
 const POLL_MS: i64 = 4_000;
@@ -104,8 +104,8 @@ enum Doing {
     Edit { side: usize, field: usize },
     /// A listing leaves for a system.
     Poll { side: usize },
-    /// A stream's run arrives.
-    Stream { side: usize, from: u64, upto: u64, clock: i64, life: u32 },
+    /// A stream's run arrives; doubled, it begins at the beginning.
+    Stream { side: usize, doubled: bool, upto: u64, clock: i64, life: u32 },
     /// A page arrives.
     Page { side: usize, row: Option<Row>, timing: Timing, complete: bool, life: u32 },
     /// A read is evaluated by the remote.
@@ -124,14 +124,28 @@ enum Doing {
     Restart,
 }
 
+/// What a field of a side showed at a moment.
+#[derive(Clone)]
+struct Sight {
+    side: usize,
+    field: usize,
+    at: i64,
+    value: Value,
+    /// The newest edit then, if a person made it.
+    edit: Option<usize>,
+    /// The write that put it there, if one of ours did.
+    op: Option<OpId>,
+    /// Taken in after a listing that was made later?
+    late: bool,
+}
+
 #[derive(Clone)]
 struct Row {
-    /// Whose row it is.
-    side: usize,
-    /// Per field the value, and the newest edit when the row was read, if a person made it.
-    shows: [(Value, Option<usize>); FIELDS],
+    /// Per field what it showed when the row was read.
+    shows: [Sight; FIELDS],
     raws: Vec<Raw>,
     modified: i64,
+    mark: Mark,
     history: Vec<Vec<PastValue>>,
 }
 
@@ -154,15 +168,25 @@ struct Run {
     rules: Rules,
     view: MemoryView,
     edits: Vec<Edited>,
-    /// Edits that some read has shown to the engine.
-    shown: EditSet,
-    /// What reads have shown, and writes of ours have put there.
-    believed: Vec<[Value; FIELDS]>,
+    /// Per edit, the writes of ours that its author saw, and what each told.
+    told: Vec<Vec<Told>>,
+    /// What rows that were taken in have shown.
+    sights: Vec<Sight>,
+    /// Writes of ours that landed.
+    landings: Vec<(OpId, Sight)>,
+    /// Per side, when the newest listing that was taken in was made.
+    listed: Vec<i64>,
+    /// Operations whose answer was heard.
+    heard: Vec<OpId>,
+    /// Edits whose event passed before the record was known: told by a read, if at all.
+    missed: EditSet,
     first: [Value; FIELDS],
     known: [EditSet; FIELDS],
     life: u32,
     up: bool,
     busy: Vec<bool>,
+    /// Position up to which each stream was committed.
+    streamed: Vec<u64>,
     storm: bool,
     traced: Vec<bool>,
     report: Report,
@@ -221,6 +245,7 @@ impl Run {
                 };
                 World {
                     source,
+                    marked: source == SourceKind::Polled && rng.percent(50),
                     step: if coarse { 1_000 } else { 1 },
                     skew,
                     offset: ClockOffset { low: skew - under, high: skew + over },
@@ -231,6 +256,7 @@ impl Run {
             })
             .collect();
         let rules = rules(&options, &worlds);
+        let unmarked = worlds.iter().any(|world| world.source == SourceKind::Polled && !world.marked);
         let traced = (0..n).map(|_| rng.percent(50)).collect();
         Self {
             options,
@@ -243,16 +269,21 @@ impl Run {
             rules,
             view: MemoryView::new(),
             edits: Vec::new(),
-            shown: 0,
-            believed: vec![[Value::Null, Value::Null]; n],
+            told: Vec::new(),
+            sights: Vec::new(),
+            landings: Vec::new(),
+            listed: vec![0; n],
+            heard: Vec::new(),
+            missed: 0,
             first: [Value::Null, Value::Null],
             known: [0; FIELDS],
             life: 0,
             up: true,
             busy: vec![false; n],
+            streamed: vec![0; n],
             storm: false,
             traced,
-            report: Report::default(),
+            report: Report { unmarked, ..Report::default() },
             broken: false,
             committed: false,
         }
@@ -389,13 +420,14 @@ impl Run {
         if self.writes() > bound {
             return Some(Violation::Loop);
         }
+        // What only a late row shows, over which a listing has gone already, may be taken in or not.
+        let (shown, shown_in_order) = (self.shown(true), self.shown(false));
         for field in 0..FIELDS {
-            let edits: Vec<(usize, &Edited)> = self
-                .edits
-                .iter()
-                .enumerate()
-                .filter(|(id, edit)| edit.field == field && self.can_be_known(*id))
-                .collect();
+            let judged: Vec<Edited> = (0..self.edits.len()).map(|id| self.as_known(id)).collect();
+            let of_field = judged.iter().enumerate().filter(|(_, edit)| edit.field == field);
+            let edits: Vec<(usize, &Edited)> = of_field.filter(|(id, _)| self.can_be_known(shown, *id)).collect();
+            let unsure = (self.missed & !shown) | (shown & !shown_in_order & self.of_polled());
+            let sure: Vec<(usize, &Edited)> = edits.iter().copied().filter(|(id, _)| unsure & (1 << id) == 0).collect();
             let sources: Vec<SourceKind> = self.worlds.iter().map(|world| world.source).collect();
             let order = Order {
                 policy: self.rules.entities[0].fields[field].conflict,
@@ -404,7 +436,10 @@ impl Run {
                 coarse: self.worlds.iter().map(|world| world.step).max().unwrap_or(1),
                 sources: &sources,
             };
-            let right = admissible(&edits, &self.first[field], &order);
+            let mut right = admissible(&edits, &self.first[field], &order);
+            if sure.len() < edits.len() {
+                right.extend(admissible(&sure, &self.first[field], &order));
+            }
             let shown = self.worlds[0].remote.as_ref().map(|remote| remote.value(field).clone()).unwrap_or_default();
             self.say(|| format!("end {}: {shown}, right: {right:?}", field_name(field)));
             if !right.contains(&shown) {
@@ -415,9 +450,31 @@ impl Run {
     }
 
     /// What our own write covered between two polls nobody can ever know of: the limit of a side that is only polled.
-    fn can_be_known(&self, id: usize) -> bool {
+    fn can_be_known(&self, shown: EditSet, id: usize) -> bool {
         let polled = self.worlds[self.edits[id].side].source == SourceKind::Polled;
-        !polled || self.shown & (1 << id) != 0
+        !polled || shown & (1 << id) != 0
+    }
+
+    /// An edit as the engine could know it: of what its author saw through a write of ours that nobody can know to have
+    /// landed, he may have seen nothing.
+    fn as_known(&self, id: usize) -> Edited {
+        let mut edit = self.edits[id].clone();
+        let (known, unknown): (Vec<&Told>, Vec<&Told>) =
+            self.told[id].iter().partition(|told| self.is_known(edit.side, told.op, told.traced));
+        let all = |told: &[&Told]| told.iter().fold(0, |set, told| set | told.knew);
+        let own = self.edits[..id].iter().enumerate().filter(|(_, other)| {
+            other.side == edit.side && other.field == edit.field
+        });
+        let own: EditSet = own.fold(0, |set, (id, _)| set | (1 << id));
+        let sure = (own | all(&known)) & edit.saw;
+        edit.may |= edit.saw & all(&unknown) & !sure;
+        edit.saw = sure;
+        edit
+    }
+
+    fn of_polled(&self) -> EditSet {
+        let polled = |edit: &Edited| self.worlds[edit.side].source == SourceKind::Polled;
+        self.edits.iter().enumerate().fold(0, |set, (id, edit)| set | (u64::from(polled(edit)) << id))
     }
 
     /// Plays the next event; false when none is left.
@@ -438,7 +495,9 @@ impl Run {
         match doing {
             Doing::Edit { side, field } => self.person(side, field),
             Doing::Poll { side } => self.poll(side),
-            Doing::Stream { side, from, upto, clock, life } if self.alive(life) => self.stream(side, from, upto, clock),
+            Doing::Stream { side, doubled, upto, clock, life } if self.alive(life) => {
+                self.stream(side, doubled, upto, clock);
+            }
             Doing::Page { side, row, timing, complete, life } if self.alive(life) => {
                 self.page(side, row, timing, complete, Pass::Changes);
             }
@@ -448,10 +507,11 @@ impl Run {
             }
             Doing::ReadBack { side, row, timing, life } if self.alive(life) => {
                 self.busy[side] = false;
-                let seen = row.as_ref().map(|row| (row.side, row.shows.clone()));
+                let seen = row.as_ref().map(|row| row.shows.clone());
                 let rows = row.into_iter().map(|row| ReadRow {
                     remote: remote_id(),
                     modified: Millis(row.modified),
+                    mark: row.mark,
                     values: row.raws,
                     history: row.history,
                 });
@@ -464,7 +524,7 @@ impl Run {
                 };
                 self.say(|| format!("read-back of {}: {:?}", system_name(side), reads.rows));
                 self.feed(move |_, _| Input::Read(reads));
-                self.show(seen);
+                self.show(seen, false);
             }
             Doing::LookUp { side, values, records, timing, life } if self.alive(life) => {
                 self.busy[side] = false;
@@ -475,6 +535,7 @@ impl Run {
                 let rows = row.into_iter().map(|row| ReadRow {
                     remote: remote_id(),
                     modified: Millis(row.modified),
+                    mark: row.mark,
                     values: row.raws,
                     history: Vec::new(),
                 });
@@ -490,7 +551,11 @@ impl Run {
                 self.say(|| format!("answer of {}: {outcome:?}", system_name(side)));
                 let answers = vec![Answer { op, record, outcome }];
                 let answers = Answers { entity: ENTITY, system: system_id(side), answers };
+                let done = matches!(answers.answers[0].outcome, Outcome::Done { .. });
                 self.feed(move |_, _| Input::Answers(answers));
+                if done && self.committed {
+                    self.heard.push(op);
+                }
             }
             Doing::Tick { life } if self.alive(life) => self.tick(),
             Doing::Restart => {
@@ -528,12 +593,18 @@ impl Run {
         let time = world.clock(now);
         let Some(remote) = &mut world.remote else { return };
         let saw = remote.seen[field];
+        let told = remote.told[field].clone();
         remote.seen[field] |= 1 << id;
         let same = |(at, edit): (usize, &Edited)| {
             (edit.field == field && edit.side != side && edit.value == before).then_some(1u64 << at)
         };
         let may = self.edits.iter().enumerate().filter_map(same).fold(0, |set, bit| set | bit);
-        self.edits.push(Edited { side, field, time, value: value.clone(), saw, may });
+        if let Some(remote) = &mut self.worlds[side].remote {
+            remote.may[field] |= may;
+            let may = remote.may[field];
+            self.edits.push(Edited { side, field, time, value: value.clone(), saw, may });
+        }
+        self.told.push(told);
         self.say(|| format!("edit {id}: {}.{} = {value} at {time}, saw {saw:b}", system_name(side), field_name(field)));
     }
 
@@ -562,9 +633,17 @@ impl Run {
             SourceKind::History => (0..FIELDS).map(|field| self.history(side, field)).collect(),
             _ => Vec::new(),
         };
-        let newest = |field: usize| remote.history[field].last();
-        let shows = [0, 1].map(|field| (remote.value(field).clone(), newest(field).and_then(|past| past.edit)));
-        Some(Row { side, shows, raws, modified: remote.modified, history })
+        let mark = match (world.marked, remote.ours) {
+            (false, _) => Mark::Unknown,
+            (true, true) => Mark::Ours,
+            (true, false) => Mark::Theirs,
+        };
+        let shows = [0, 1].map(|field| {
+            let newest = remote.history[field].last();
+            let (edit, op) = (newest.and_then(|past| past.edit), newest.and_then(|past| past.op));
+            Sight { side, field, at: self.now, value: remote.value(field).clone(), edit, op, late: false }
+        });
+        Some(Row { shows, raws, modified: remote.modified, mark, history })
     }
 
     fn history(&self, side: usize, field: usize) -> Vec<PastValue> {
@@ -587,12 +666,11 @@ impl Run {
         let life = self.life;
         let timing = self.timing(side);
         if self.worlds[side].source == SourceKind::Stream {
-            // Everything since a while ago, doubled on purpose; in order.
             let upto = self.worlds[side].position;
-            let from = if self.storm && self.rng.one_in(3) { 0 } else { upto.saturating_sub(64) };
+            let doubled = self.storm && self.rng.one_in(3);
             let clock = self.worlds[side].clock(self.now);
             let latency = self.latency();
-            self.after(latency, Doing::Stream { side, from, upto, clock, life });
+            self.after(latency, Doing::Stream { side, doubled, upto, clock, life });
             return;
         }
         let there = self.latency();
@@ -613,14 +691,18 @@ impl Run {
         }
     }
 
-    fn stream(&mut self, side: usize, from: u64, upto: u64, clock: i64) {
+    /// In order, from what was committed last; now and then everything is told once more.
+    fn stream(&mut self, side: usize, doubled: bool, upto: u64, clock: i64) {
+        let from = if doubled { 0 } else { self.streamed[side] };
         let mut events: Vec<(u64, Event)> = Vec::new();
+        let mut passed: EditSet = 0;
         for (field, remote) in (0..FIELDS).filter_map(|field| Some((field, self.worlds[side].remote.as_ref()?))) {
             for past in remote.history[field].iter().filter(|past| past.position > from && past.position <= upto) {
                 let fields = vec![(field_name(field).to_owned(), FieldKind::Text.write(&past.value))];
                 let place = Place { time: Millis(past.time), position: Some(past.position) };
                 let mark = if past.op.is_some() { Mark::Ours } else { Mark::Theirs };
                 events.push((past.position, Event { remote: remote_id(), place, fields, mark }));
+                passed |= past.edit.map_or(0, |edit| 1 << edit);
             }
         }
         events.sort_by_key(|(position, _)| *position);
@@ -630,6 +712,10 @@ impl Run {
         let events = Events { entity: ENTITY, system: system_id(side), events, delivered };
         let unknown = !self.linked(side);
         self.feed(move |_, _| Input::Events(events));
+        if self.committed {
+            self.streamed[side] = self.streamed[side].max(upto);
+            self.missed |= if unknown { passed } else { 0 };
+        }
         if unknown {
             // A stream tells of new records too; here a page does.
             let timing = self.timing(side);
@@ -644,7 +730,7 @@ impl Run {
     }
 
     fn page(&mut self, side: usize, row: Option<Row>, timing: Timing, complete: bool, pass: Pass) {
-        let seen = row.as_ref().map(|row| (row.side, row.shows.clone()));
+        let seen = row.as_ref().map(|row| row.shows.clone());
         let raws = row.as_ref().map(|row| row.raws.clone()).unwrap_or_default();
         let text = format!("{raws:?}");
         let rows: Vec<RawRow> = row
@@ -652,6 +738,7 @@ impl Run {
             .map(|row| RawRow {
                 remote: remote_id(),
                 modified: Millis(row.modified),
+                mark: row.mark,
                 raw: RawDigest::of_bytes(text.as_bytes()),
             })
             .collect();
@@ -669,7 +756,7 @@ impl Run {
                 complete: complete.then_some(timing),
             })
         });
-        self.show(seen);
+        self.show(seen, true);
     }
 
     /// One input: decided, committed (unless a crash comes before), effects sent (unless one comes after).
@@ -705,16 +792,46 @@ impl Run {
         self.send(step);
     }
 
-    /// A row was taken in: the edits by which it differs from what was known before are no secret any more. One that brings
-    /// back the value that was last read stays one.
-    fn show(&mut self, row: Option<(usize, [(Value, Option<usize>); FIELDS])>) {
-        let Some((side, shows)) = row.filter(|_| self.committed) else { return };
-        for (field, (value, edit)) in shows.into_iter().enumerate() {
-            if value != self.believed[side][field] {
-                self.shown |= edit.map_or(0, |edit| 1 << edit);
-                self.believed[side][field] = value;
+    /// A row was taken in.
+    fn show(&mut self, row: Option<[Sight; FIELDS]>, listing: bool) {
+        for mut sight in row.into_iter().flatten().filter(|_| self.committed) {
+            let listed = &mut self.listed[sight.side];
+            sight.late = sight.at < *listed;
+            if listing {
+                *listed = sight.at.max(*listed);
+            }
+            self.sights.push(sight);
+        }
+    }
+
+    /// Can the engine know that a write of ours landed? It was answered, or a row showed it, or a stream or history tells.
+    fn is_known(&self, side: usize, op: OpId, traced: bool) -> bool {
+        let told = traced && self.worlds[side].source != SourceKind::Polled;
+        told || self.heard.contains(&op) || self.sights.iter().any(|sight| sight.side == side && sight.op == Some(op))
+    }
+
+    /// Edits that some row has shown to the engine: by which the row differs from what could be known of the moment before,
+    /// by older rows and by writes of ours that were answered. One that brings back that value stays a secret.
+    fn shown(&self, late: bool) -> EditSet {
+        let heard = self.landings.iter().filter(|(op, _)| self.heard.contains(op)).map(|(_, landing)| landing);
+        let mut known: Vec<&Sight> = self.sights.iter().filter(|sight| late || !sight.late).chain(heard).collect();
+        known.sort_by_key(|sight| sight.at);
+        let mut shown = 0;
+        for (at, sight) in known.iter().enumerate() {
+            let same = |other: &&&Sight| other.side == sight.side && other.field == sight.field;
+            let before = known[..at].iter().rev().find(same);
+            if before.is_none_or(|before| before.value != sight.value) {
+                shown |= sight.edit.map_or(0, |edit| 1 << edit);
             }
         }
+        shown
+    }
+
+    fn land(&mut self, side: usize, op: OpId, value: impl Fn(usize) -> Option<Value>) {
+        let at = self.now;
+        let fields = (0..FIELDS).filter_map(|field| Some((field, value(field)?)));
+        let landings = fields.map(|(field, value)| (op, Sight { side, field, at, value, edit: None, op: Some(op), late: false }));
+        self.landings.extend(landings);
     }
 
     fn crash(&mut self, when: &str) {
@@ -840,10 +957,13 @@ impl Run {
                 let given = |field: usize| item.fields.iter().find(|(name, _)| name == field_name(field));
                 let values = [0, 1].map(|field| given(field).map(|(_, raw)| text(raw)).unwrap_or_default());
                 world.create(now, &values, Some(value.clone()), Some(item.op));
-                self.believed[side] = values;
                 if let Some(remote) = &mut world.remote {
                     remote.seen = knew;
+                    // Whoever sees the record knows that it was made.
+                    remote.told = knew.map(|knew| vec![Told { op: item.op, traced: true, knew }]);
                 }
+                self.land(side, item.op, |field| Some(values[field].clone()));
+                self.heard.push(item.op);
                 self.say(|| format!("created on {}: {:?}", system_name(side), item.fields));
                 if let Some(back) = answer {
                     let outcome = Outcome::Done { remote: remote_id(), created };
@@ -854,12 +974,15 @@ impl Run {
         }
         for field in 0..FIELDS {
             let Some((_, raw)) = item.fields.iter().find(|(name, _)| name == field_name(field)) else { continue };
-            world.set(now, field, &text(raw), Some(item.op), None, traced);
-            self.believed[side][field] = text(raw);
+            let traced = world.set(now, field, &text(raw), Some(item.op), None, traced);
             if let Some(remote) = &mut world.remote {
                 remote.seen[field] |= knew[field];
+                remote.told[field].push(Told { op: item.op, traced, knew: knew[field] });
             }
         }
+        self.land(side, item.op, |field| {
+            item.fields.iter().find(|(name, _)| name == field_name(field)).map(|(_, raw)| text(raw))
+        });
         self.say(|| format!("lands on {}: {:?}", system_name(side), item.fields));
         if let Some(back) = answer {
             let outcome = Outcome::Done { remote: remote_id(), created };

@@ -23,6 +23,17 @@ pub struct Past {
     pub edit: Option<usize>,
 }
 
+/// A write of ours as people there could see it.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Which.
+    pub op: OpId,
+    /// Did it leave a trace in the field's history?
+    pub traced: bool,
+    /// The edits that its value rested on.
+    pub knew: EditSet,
+}
+
 /// A record in one system.
 #[derive(Debug, Clone)]
 pub struct Remote {
@@ -32,6 +43,12 @@ pub struct Remote {
     pub history: [Vec<Past>; FIELDS],
     /// Per field, the edits that people there have been able to see.
     pub seen: [EditSet; FIELDS],
+    /// Per field, the writes of ours that landed.
+    pub told: [Vec<Told>; FIELDS],
+    /// Per field, edits elsewhere whose value people there have seen, because it had been there before.
+    pub may: [EditSet; FIELDS],
+    /// Was the last modification ours?
+    pub ours: bool,
     /// Our external id.
     pub external: Option<String>,
     /// Times that we created it.
@@ -45,6 +62,8 @@ pub struct World {
     pub source: SourceKind,
     /// Step of its times.
     pub step: i64,
+    /// Do rows say who changed the record last?
+    pub marked: bool,
     /// Its clock minus true time.
     pub skew: i64,
     /// What the engine believes about that.
@@ -70,21 +89,33 @@ impl World {
         let position = self.position;
         let history = values.clone().map(|value| vec![Past { time, position, value, op, edit: None }]);
         let creates = u32::from(op.is_some());
-        self.remote = Some(Remote { modified: time, history, seen: [0; FIELDS], external, creates });
+        let ours = op.is_some();
+        let (seen, told, may) = ([0; FIELDS], [Vec::new(), Vec::new()], [0; FIELDS]);
+        self.remote = Some(Remote { modified: time, history, seen, told, may, ours, external, creates });
     }
 
     /// Sets a field. An equal value leaves no trace where the system keeps none (`traced` false); it bumps the modified
-    /// time all the same.
-    pub fn set(&mut self, now: i64, field: usize, value: &Value, op: Option<OpId>, edit: Option<usize>, traced: bool) {
+    /// time all the same. Returns whether there is a trace.
+    pub fn set(
+        &mut self,
+        now: i64,
+        field: usize,
+        value: &Value,
+        op: Option<OpId>,
+        edit: Option<usize>,
+        traced: bool,
+    ) -> bool {
         let time = self.clock(now);
         self.position += 1;
         let position = self.position;
-        let Some(remote) = &mut self.remote else { return };
+        let Some(remote) = &mut self.remote else { return false };
         remote.modified = remote.modified.max(time);
+        remote.ours = op.is_some();
         let same = remote.history[field].last().is_some_and(|last| last.value == *value);
         if !same || traced {
             remote.history[field].push(Past { time, position, value: value.clone(), op, edit });
         }
+        !same || traced
     }
 }
 
