@@ -1,7 +1,7 @@
 //! `syncline backfill`: both sides are read once, linked, and made equal.
 
 use super::steps::Steps;
-use super::{CliError, Context, Exit, Output, ground};
+use super::{CliError, Context, Exit, Output, ground, problems};
 use crate::daemon::BackfillReport;
 use indicatif::HumanCount;
 use serde_json::{Map, Value, json};
@@ -42,7 +42,8 @@ pub(super) fn show(report: &BackfillReport, output: Output) {
     });
     output.table(["entity", "records", "linked", "split", "pending"], rows);
     if report.counts.problems > 0 {
-        output.say(format!("{} problems: see `syncline status`", HumanCount(report.counts.problems)));
+        problems::show(report.counts.problems, &report.counts.causes, output);
+        output.say("`syncline status` lists what is left of them");
     }
     output.document(&document(report));
 }

@@ -8,6 +8,7 @@ mod error;
 mod ground;
 mod init;
 mod output;
+mod problems;
 mod run;
 mod sandbox;
 mod status;
@@ -79,7 +80,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(&error, json),
     };
-    trace::start(cli.global.verbose);
+    // The story of a demo speaks for itself.
+    let quiet = matches!(cli.command, Command::Demo(_));
+    trace::start(cli.global.verbose, quiet);
     let context = Context { config: cli.global.config, output: Output { json: cli.global.json } };
     match dispatch(&cli.command, &context) {
         Ok(exit) => exit.into(),

@@ -1,7 +1,8 @@
 //! `syncline run`: live, until it is told to stop.
 
-use super::{CliError, Context, Exit, ground};
-use crate::daemon::{DaemonError, Progress};
+use super::{CliError, Context, Exit, ground, problems};
+use crate::daemon::{DaemonError, Progress, causes};
+use crate::engine::View;
 use crate::rules::config::parse_duration;
 use serde_json::json;
 use std::sync::Arc;
@@ -47,7 +48,13 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
         }));
         driver.live(interval, args.once).await?;
         let tally = driver.tally().clone();
-        driver.into_store().close().map_err(DaemonError::from)?;
+        let store = driver.into_store();
+        if args.once {
+            let view = store.snapshot().map_err(DaemonError::from)?;
+            let causes = causes(&config.rules, &view).map_err(DaemonError::from)?;
+            problems::show(view.problems_len().map_err(DaemonError::from)?, &causes, output);
+        }
+        store.close().map_err(DaemonError::from)?;
         let sum = |counts: &std::collections::BTreeMap<_, u64>| counts.values().sum::<u64>();
         output.document(&json!({
             "done": true, "created": sum(&tally.created), "updated": sum(&tally.updated), "merged": tally.merged,

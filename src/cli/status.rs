@@ -1,7 +1,7 @@
 //! `syncline status`: what a running sync is doing.
 
 use super::ground::{self, Ground};
-use super::{CliError, Context, Exit, Output};
+use super::{CliError, Context, Exit, Output, problems};
 use crate::daemon::{DaemonError, offline};
 use serde_json::Value;
 
@@ -54,4 +54,5 @@ fn show(status: &Value, output: Output) {
         });
         output.table(["entity", "records", "linked", "pending", "split", "review"], rows);
     }
+    problems::show_status(status, output);
 }

@@ -1,12 +1,13 @@
-//! Traces on stderr: what `RUST_LOG` says, else what `--verbose` says, else warnings only, and none on a terminal.
+//! Traces on stderr: what `RUST_LOG` says, else what `--verbose` says, else warnings only, and none on a terminal or
+//! where a command is `quiet`.
 
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Starts tracing for this process.
-pub(super) fn start(verbose: u8) {
+pub(super) fn start(verbose: u8, quiet: bool) {
     let level = match verbose {
-        0 if std::io::stderr().is_terminal() => "off",
+        0 if quiet || std::io::stderr().is_terminal() => "off",
         0 => "warn",
         1 => "syncline=info",
         2 => "syncline=debug",

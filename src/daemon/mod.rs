@@ -4,6 +4,7 @@
 pub mod connect;
 mod driver;
 mod error;
+mod problems;
 pub mod secrets;
 pub mod socket;
 mod status;
@@ -11,5 +12,6 @@ mod verify;
 
 pub use driver::{BackfillReport, Driver, Handle, OnProgress, Progress, Tally};
 pub use error::DaemonError;
+pub use problems::{Cause, Example, causes};
 pub use status::{Counts, EntityStatus, Live, Status, SystemStatus, offline};
 pub use verify::{read_all, verify_offline};

@@ -1,5 +1,6 @@
 //! What is going on: the counts of a mirror, and whether anything is left to do.
 
+use super::problems::{self, Cause, causes};
 use crate::engine::{View, ViewError};
 use crate::model::{Apart, EntityId, Millis, Record, SideState};
 use crate::rules::Rules;
@@ -53,6 +54,8 @@ pub struct Counts {
     pub entities: Vec<EntityStatus>,
     /// Records that have a problem.
     pub problems: u64,
+    /// The most frequent causes of them.
+    pub causes: Vec<Cause>,
     /// Fields that wait for a person.
     pub reviews: u64,
 }
@@ -104,7 +107,7 @@ pub(super) fn each_record(
 /// # Errors
 /// It cannot be read.
 pub fn count(rules: &Rules, view: &dyn View) -> Result<Counts, ViewError> {
-    let mut counts = Counts { problems: view.problems_len()?, ..Counts::default() };
+    let mut counts = Counts { problems: view.problems_len()?, causes: causes(rules, view)?, ..Counts::default() };
     for entity in &rules.entities {
         let mut status = EntityStatus { name: entity.name.clone(), ..EntityStatus::default() };
         status.pending = view.outbox_len(entity.id)?;
@@ -218,6 +221,7 @@ pub fn document(status: &Status, counts: &Counts) -> Value {
         "systems": systems,
         "entities": entities,
         "problems": counts.problems,
+        "problem_causes": problems::document(&counts.causes),
         "reviews": counts.reviews,
     })
 }

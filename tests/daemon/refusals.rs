@@ -1,6 +1,6 @@
 //! Bad input: exit code 2 or 3, one clear message, and an untouched store.
 
-use super::world::{World, bytes};
+use super::world::{CONTACTS, World, bytes, until};
 use serde_json::{Value, json};
 use syncline::store::{OpenOptions, Store};
 
@@ -87,4 +87,54 @@ fn a_store_that_is_damaged_foreign_or_in_use_stays_as_it_is() {
     world.edit_config("town = {", "city = {");
     assert_eq!(world.json(&["run", "--once", "--interval", "100ms"]).0, Some(0));
     assert_eq!(world.status()["quiet"], json!(true));
+}
+
+#[test]
+fn a_refused_record_is_listed_with_its_cause() {
+    let world = World::new(0);
+    let long = "x".repeat(81);
+    let ids = ["a@example.org", "b@example.org"].map(|email| {
+        let body = json!({ "properties": { "email": email, "lastname": long } });
+        world.person("hubspot", "POST", CONTACTS, &body)["id"].as_str().expect("an id").to_owned()
+    });
+    let (code, out, err) = world.run(&["backfill"]);
+    assert_eq!(code, Some(1), "{out}{err}");
+    for part in ["STRING_TOO_LONG", "salesforce", "person", "shorten"] {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+
+    let check = |status: &Value| {
+        assert_eq!(status["problems"], 2, "{status}");
+        let [cause] = status["problem_causes"].as_array().expect("a list").as_slice() else { panic!("{status}") };
+        for (key, value) in [("system", "salesforce"), ("entity", "person"), ("code", "STRING_TOO_LONG")] {
+            assert_eq!(cause[key], value, "{cause}");
+        }
+        assert_eq!(cause["count"], 2, "{cause}");
+        assert!(cause["message"].as_str().is_some_and(|message| message.contains("80")), "{cause}");
+        assert_eq!(cause["example"]["record"].as_str().map(str::len), Some(32), "{cause}");
+        let remote = cause["example"]["remote"].as_object().expect("ids");
+        assert!(remote.len() == 1 && ids.iter().any(|id| remote["hubspot"] == *id), "{cause}");
+        // Everything but the remote's own message is free of values.
+        let mut rest = status.clone();
+        rest["problem_causes"][0]["message"] = Value::Null;
+        assert!(!rest.to_string().contains("example.org") && !rest.to_string().contains(&long), "{rest}");
+    };
+    check(&world.status());
+    let (_, out, _) = world.run(&["status"]);
+    assert!(out.contains("STRING_TOO_LONG") && ids.iter().any(|id| out.contains(id)), "{out}");
+    let (code, out, err) = world.run(&["run", "--once", "--interval", "100ms"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("STRING_TOO_LONG"), "{out}");
+
+    let live = world.start(&["run", "--interval", "100ms"]);
+    until("the daemon answers", || world.status()["daemon"] == true);
+    check(&world.status());
+    assert_eq!(live.stop(), Some(0));
+}
+
+#[test]
+fn a_demo_tells_its_story_without_a_log() {
+    let world = World::new(0);
+    let (code, out, err) = world.run(&["demo", "--records", "60"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
 }

@@ -1,0 +1,165 @@
+//! What keeps records from being equal, by cause: a count alone helps nobody.
+
+use crate::engine::{Problem, View, ViewError};
+use crate::model::{EntityId, RecordId, SystemId};
+use crate::rules::Rules;
+use serde_json::{Map, Value, json};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// Problems of one kind: what one system says about records of one entity under one code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// Name of the system.
+    pub system: String,
+    /// Name of the entity.
+    pub entity: String,
+    /// The remote's own code, or ours.
+    pub code: String,
+    /// What was wrong with the example, cut where it is long.
+    pub message: String,
+    /// Records that have it.
+    pub count: u64,
+    /// One of them.
+    pub example: Example,
+}
+
+/// A record, and where to find it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// Its id here.
+    pub record: RecordId,
+    /// (system, its id there), in the order of the rules.
+    pub remote: Vec<(String, String)>,
+}
+
+impl Cause {
+    fn document(&self) -> Value {
+        let remote = self.example.remote.iter().map(|(system, id)| (system.clone(), Value::from(id.as_str())));
+        json!({
+            "system": self.system,
+            "entity": self.entity,
+            "code": self.code,
+            "message": self.message,
+            "count": self.count,
+            "example": { "record": self.example.record.to_string(), "remote": remote.collect::<Map<_, _>>() },
+        })
+    }
+}
+
+/// The most frequent causes, at most 20. Of more than 100,000 problems the first so many are looked at.
+///
+/// # Errors
+/// The mirror cannot be read.
+pub fn causes(rules: &Rules, view: &dyn View) -> Result<Vec<Cause>, ViewError> {
+    let mut groups: BTreeMap<(SystemId, EntityId, String), (u64, RecordId, Problem)> = BTreeMap::new();
+    for (entity, record, system, problem) in view.problems(PROBLEMS_MAX)? {
+        let group = groups.entry((system, entity, problem.code.clone()));
+        group.and_modify(|(count, ..)| *count += 1).or_insert((1, record, problem));
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, (count, ..))| Reverse(*count));
+    groups.truncate(CAUSES_MAX);
+    let causes = groups.into_iter().map(|((system, entity, code), (count, record, problem))| {
+        Ok(Cause {
+            system: rules.system(system).map(|system| system.name.clone()).unwrap_or_default(),
+            entity: rules.entity(entity).map(|entity| entity.name.clone()).unwrap_or_default(),
+            code,
+            message: cut(&problem.message),
+            count,
+            example: example(rules, view, entity, record)?,
+        })
+    });
+    causes.collect()
+}
+
+fn example(rules: &Rules, view: &dyn View, entity: EntityId, id: RecordId) -> Result<Example, ViewError> {
+    let record = view.record(entity, id)?;
+    let remote = rules.systems.iter().filter_map(|system| {
+        let side = record.as_ref()?.live_sides().find(|side| side.system == system.id)?;
+        Some((system.name.clone(), side.remote.to_string()))
+    });
+    Ok(Example { record: id, remote: remote.collect() })
+}
+
+/// Some remotes repeat the value that they refuse, however long it is.
+fn cut(message: &str) -> String {
+    match message.char_indices().nth(MESSAGE_MAX) {
+        Some((at, _)) => format!("{}…", &message[..at]),
+        None => message.to_owned(),
+    }
+}
+
+/// The causes as `status --json` lists them.
+pub(super) fn document(causes: &[Cause]) -> Value {
+    causes.iter().map(Cause::document).collect()
+}
+
+/// Causes that are listed.
+const CAUSES_MAX: usize = 20;
+/// Problems that are looked at.
+const PROBLEMS_MAX: usize = 100_000;
+/// Characters of a message that are shown.
+const MESSAGE_MAX: usize = 240;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Change, MemoryView};
+    use crate::model::{Ability, BatchLimits, FieldKind, Millis, SourceKind};
+    use crate::rules::{EntitySpec, FieldSpec};
+
+    fn rules() -> Rules {
+        let batch = BatchLimits { read: 10, read_history: 10, write: 10 };
+        let ability = Ability {
+            source: SourceKind::Polled,
+            resolution_ms: 1,
+            stray_ms: 0,
+            lag_ms: 0,
+            batch,
+            upsert: true,
+            lookups: None,
+        };
+        let person = EntitySpec::new("person")
+            .at("a", "people")
+            .at("b", "Person")
+            .match_by("email")
+            .field(FieldSpec::new("email", FieldKind::Email).at("a", "email").at("b", "Email"));
+        Rules::builder().system("a", ability.clone()).system("b", ability).entity(person).build().unwrap()
+    }
+
+    fn problem(number: u8, system: &str, code: &str, message: &str) -> Change {
+        let problem = Problem { since: Millis(0), code: code.into(), message: message.into(), fields: Vec::new() };
+        let (entity, record) = (EntityId::of("person"), RecordId([number; 16]));
+        Change::SetProblem(entity, record, SystemId::of(system), Some(Box::new(problem)))
+    }
+
+    #[test]
+    fn problems_are_grouped_by_cause_and_the_most_frequent_comes_first() {
+        let mut view = MemoryView::new();
+        view.apply(&[
+            problem(1, "a", "RARE", "seldom"),
+            problem(1, "b", "OFTEN", "first"),
+            problem(2, "b", "OFTEN", "second"),
+            problem(3, "b", "RARE", "seldom"),
+        ]);
+        let causes = causes(&rules(), &view).unwrap();
+        let shown = causes.iter().map(|cause| (cause.system.as_str(), cause.code.as_str(), cause.count));
+        let mut rest: Vec<_> = shown.collect();
+        assert_eq!(rest.remove(0), ("b", "OFTEN", 2));
+        rest.sort_unstable();
+        assert_eq!(rest, [("a", "RARE", 1), ("b", "RARE", 1)]);
+        assert_eq!(causes[0].message, "first", "message and example are of one record");
+        assert_eq!(causes[0].example, Example { record: RecordId([1; 16]), remote: Vec::new() });
+    }
+
+    #[test]
+    fn the_list_and_its_messages_are_bounded() {
+        let mut view = MemoryView::new();
+        let long = "ä".repeat(10_000);
+        view.apply(&(0..30).map(|n| problem(n, "a", &format!("CODE_{n}"), &long)).collect::<Vec<_>>());
+        let causes = causes(&rules(), &view).unwrap();
+        assert_eq!(causes.len(), CAUSES_MAX);
+        assert!(causes.iter().all(|cause| cause.message.chars().count() == MESSAGE_MAX + 1));
+    }
+}
