@@ -3,7 +3,7 @@
 use super::{BoxFuture, Connector, ConnectorError, DeletedPage, Keys, Outcome, ReadAnswer, ReadSpec, Target};
 use super::{WriteAnswer, WriteItem};
 use crate::model::{Ability, BatchLimits, ClockOffset, Millis, ObjectSchema, PageEnd, PropertySchema, PropertyType};
-use crate::model::{Raw, RawDigest, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, SourceKind, Timing};
+use crate::model::{Mark, Raw, RawDigest, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, SourceKind, Timing};
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -76,7 +76,7 @@ impl Memory {
             .map(|(id, entry)| {
                 let values = entry.values(spec);
                 let raw = RawDigest::of_bytes(format!("{values:?}").as_bytes());
-                (RawRow { remote: id.clone(), modified: entry.modified, raw }, values)
+                (RawRow { remote: id.clone(), modified: entry.modified, mark: Mark::Unknown, raw }, values)
             })
             .unzip();
         RawPage { rows, decoder: Arc::new(Decoded(values)), timing, end: state.end() }
@@ -227,6 +227,7 @@ impl Connector for Memory {
         };
         let found = state.of(&spec.object).filter(|(id, entry)| !entry.deleted && asked(id, entry));
         let row = |(id, entry): (&RemoteId, &Entry)| ReadRow {
+            mark: Mark::Unknown,
             remote: id.clone(),
             modified: entry.modified,
             values: entry.values(spec),

@@ -69,6 +69,7 @@ fn connector(
         }
         SystemKind::Salesforce => {
             let mut config = SalesforceConfig::new(&system.name, &system.url, token);
+            config.marks = true;
             config.version = system.version.clone().unwrap_or(config.version);
             config.overlap = overlap(config.overlap, system.overlap);
             Arc::new(Salesforce::new(config)?)

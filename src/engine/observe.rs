@@ -5,8 +5,8 @@ use super::txn::{Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Problem, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, Snapshot, SnapshotFate};
 use crate::model::{
-    Digest, EntityId, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind, SystemId, Timing,
-    Value,
+    Digest, EntityId, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind, SystemId,
+    Timing, Value,
 };
 use crate::rules::{Entity, Field};
 
@@ -153,7 +153,7 @@ impl Txn<'_> {
         let live = work.record.side(key.system).is_some_and(|side| side.state == SideState::Live);
         if !live {
             let values = shown.or_known(entity, key.system, None);
-            let from = self.linked_from(key.system, begun, modified);
+            let from = self.linked_from(key.system, begun, modified.0);
             work.link_side(self.rules, entity, key, &values, Place::at(from), self.now);
             self.put(work);
             return Ok(());
@@ -277,7 +277,8 @@ impl Txn<'_> {
                 state.link(&context, ix, value.clone(), Place::at(begun), self.now, &mut fates);
             } else {
                 let landed = landed.iter().any(|other| *other != field.id);
-                let snapshot = Snapshot { value: value.clone(),
+                let snapshot = Snapshot {
+                    value: value.clone(),
                     begun,
                     modified,
                     since,

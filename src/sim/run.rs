@@ -462,9 +462,10 @@ impl Run {
         let (known, unknown): (Vec<&Told>, Vec<&Told>) =
             self.told[id].iter().partition(|told| self.is_known(edit.side, told.op, told.traced));
         let all = |told: &[&Told]| told.iter().fold(0, |set, told| set | told.knew);
-        let own = self.edits[..id].iter().enumerate().filter(|(_, other)| {
-            other.side == edit.side && other.field == edit.field
-        });
+        let own = self.edits[..id]
+            .iter()
+            .enumerate()
+            .filter(|(_, other)| other.side == edit.side && other.field == edit.field);
         let own: EditSet = own.fold(0, |set, (id, _)| set | (1 << id));
         let sure = (own | all(&known)) & edit.saw;
         edit.may |= edit.saw & all(&unknown) & !sure;
@@ -830,7 +831,8 @@ impl Run {
     fn land(&mut self, side: usize, op: OpId, value: impl Fn(usize) -> Option<Value>) {
         let at = self.now;
         let fields = (0..FIELDS).filter_map(|field| Some((field, value(field)?)));
-        let landings = fields.map(|(field, value)| (op, Sight { side, field, at, value, edit: None, op: Some(op), late: false }));
+        let landings =
+            fields.map(|(field, value)| (op, Sight { side, field, at, value, edit: None, op: Some(op), late: false }));
         self.landings.extend(landings);
     }
 

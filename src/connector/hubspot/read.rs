@@ -211,7 +211,7 @@ impl HubSpot {
                 spec.properties.iter().map(each).collect::<Result<_, _>>()?
             }
         };
-        Ok(ReadRow { remote: row.id()?, modified: row.modified(object)?, values, history })
+        Ok(ReadRow { remote: row.id()?, modified: row.modified(object)?, mark: Mark::Unknown, values, history })
     }
 
     /// One batch read; gives the body and when it was asked for.
@@ -293,7 +293,12 @@ impl HubSpot {
             let properties = properties.ok_or_else(|| self.client.protocol(what, "a record has no properties"))?;
             let span = rows::span(body, properties).ok_or_else(|| self.client.protocol(what, "a row elsewhere"))?;
             let members = self.parsed(what, Members::parse(properties))?;
-            out.push(RawRow { remote, modified, raw: self.parsed(what, set.push(span, &members))? });
+            out.push(RawRow {
+                remote,
+                modified,
+                mark: Mark::Unknown,
+                raw: self.parsed(what, set.push(span, &members))?,
+            });
         }
         Ok(())
     }

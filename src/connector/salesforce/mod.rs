@@ -17,7 +17,7 @@ use super::{BoxFuture, Connector, ConnectorError, DeletedPage, Keys, ReadAnswer,
 use crate::model::{Ability, BatchLimits, ClockOffset, ObjectSchema, RawPage, SourceKind};
 use secrecy::SecretString;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// How to reach one Salesforce org.
 #[derive(Debug, Clone)]
@@ -34,6 +34,9 @@ pub struct SalesforceConfig {
     pub overlap: Overlap,
     /// Longest time that a request whose answer was lost may still land, in milliseconds: requests end after ten minutes.
     pub stray_ms: i64,
+    /// Ask once whose token it is, and with each row who changed it last: so a write of ours that lands late is told from a
+    /// person who restores the same value.
+    pub marks: bool,
     /// When to give up on an exchange.
     pub timeouts: Timeouts,
     /// How often to try again.
@@ -50,6 +53,7 @@ impl SalesforceConfig {
             version: "v61.0".to_owned(),
             overlap: Overlap { near_ms: 10_000, far_ms: 600_000, far_every_ms: 60_000 },
             stray_ms: 600_000,
+            marks: false,
             timeouts: Timeouts::default(),
             patience: Patience::default(),
         }
@@ -62,6 +66,18 @@ pub struct Salesforce {
     version: String,
     overlap: Overlap,
     ability: Ability,
+    /// Do we ask who changed a row last, and if so, who we are once that is known.
+    marks: bool,
+    user: Mutex<Option<Own>>,
+}
+
+/// Whose token it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Own {
+    /// This user's.
+    User(String),
+    /// The org does not say.
+    Unknown,
 }
 
 impl Salesforce {
@@ -101,7 +117,8 @@ impl Salesforce {
             upsert: true,
             lookups: None,
         };
-        Ok(Self { client, version: config.version, overlap: config.overlap, ability })
+        let (marks, user) = (config.marks, Mutex::default());
+        Ok(Self { client, version: config.version, overlap: config.overlap, ability, marks, user })
     }
 }
 

@@ -3,13 +3,14 @@
 use super::super::client::Reply;
 use super::super::overlap::Kept;
 use super::super::rows::{self, Members, RowSet};
+use super::super::transport::Request;
 use super::super::{ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec};
-use super::Salesforce;
 use super::wire::{self, BATCH, LITERAL_MAX, PATH_MAX, Page, Refusal};
-use crate::model::{Millis, PageEnd, RawPage, RawRow, ReadRow, RemoteId, Timing};
+use super::{Own, Salesforce};
+use crate::model::{Mark, Millis, PageEnd, RawPage, RawRow, ReadRow, RemoteId, Timing};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// Where a listing of changes or of deleted records stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,11 +38,12 @@ impl Salesforce {
         let last = cursor.filter(|cursor| !cursor.is_empty()).map(std::str::from_utf8).transpose();
         let last = last.map_err(|_| self.client.protocol(&what, "a cursor of another program"))?;
         let condition = last.map(|id| format!(" WHERE Id > {}", wire::literal(id))).unwrap_or_default();
-        let select = wire::select(&spec.object, &names);
+        let own = self.own_user().await?;
+        let select = wire::select(&spec.object, &marked(&names, &own));
         let soql = format!("{select}{condition} ORDER BY Id LIMIT {}", wire::PAGE);
         let (body, timing) = self.query(&what, &soql, false).await?;
         let page = self.parsed(&what, Page::parse(&body))?;
-        let (rows, set) = self.rows(&what, names, &page, &body)?;
+        let (rows, set) = self.rows(&what, names, own.as_deref(), &page, &body)?;
         let end = match rows.last() {
             Some(row) if !page.is_last() => PageEnd::More(row.remote.as_str().as_bytes().to_vec()),
             _ => PageEnd::Done(Vec::new()),
@@ -58,10 +60,11 @@ impl Salesforce {
             }
             Begun::Run(kept, run) => (kept, run),
         };
-        let soql = self.behind(&what, &wire::select(&spec.object, &names), "", &run)?;
+        let own = self.own_user().await?;
+        let soql = self.behind(&what, &wire::select(&spec.object, &marked(&names, &own)), "", &run)?;
         let (body, timing) = self.query(&what, &soql, false).await?;
         let page = self.parsed(&what, Page::parse(&body))?;
-        let (rows, set) = self.rows(&what, names, &page, &body)?;
+        let (rows, set) = self.rows(&what, names, own.as_deref(), &page, &body)?;
         let last = rows.last().map(|row| (row.remote.clone(), row.modified));
         let end = self.end(&what, cursor, run, last, page.is_last())?;
         Ok(RawPage { rows, decoder: Arc::new(set), timing, end })
@@ -105,7 +108,8 @@ impl Salesforce {
             let message = format!("a value of {property} has {} characters", long.chars().count());
             return Err(self.client.refused(&what, 0, "VALUE_TOO_LONG".into(), message));
         }
-        let head = format!("{} WHERE {property} IN (", wire::select(&spec.object, &names));
+        let own = self.own_user().await?;
+        let head = format!("{} WHERE {property} IN (", wire::select(&spec.object, &marked(&names, &own)));
         let mut answer = ReadAnswer { rows: Vec::new(), timing: self.client.timing() };
         let keys = keys.into_iter().filter(|key| !key.is_empty());
         for (index, list) in lists(keys, PATH_MAX.saturating_sub(wire::literal_cost(&head) + 200)).iter().enumerate() {
@@ -124,7 +128,13 @@ impl Salesforce {
                     let (remote, modified) = self.parsed(&what, wire::stamp(&members))?;
                     let values = self.parsed(&what, rows::values(&members, &names))?;
                     last = Some(remote.clone());
-                    answer.rows.push(ReadRow { remote, modified, values, history: Vec::new() });
+                    answer.rows.push(ReadRow {
+                        remote,
+                        modified,
+                        mark: mark(&members, own.as_deref()),
+                        values,
+                        history: Vec::new(),
+                    });
                 }
                 if page.is_last() || page.records.is_empty() {
                     break;
@@ -180,6 +190,7 @@ impl Salesforce {
         &self,
         what: &str,
         names: Vec<String>,
+        own: Option<&str>,
         page: &Page<'_>,
         body: &str,
     ) -> Result<(Vec<RawRow>, RowSet), ConnectorError> {
@@ -190,7 +201,12 @@ impl Salesforce {
             let members = self.parsed(what, Members::parse(record.get()))?;
             let (remote, modified) = self.parsed(what, wire::stamp(&members))?;
             let span = rows::span(body, record.get()).ok_or_else(|| self.client.protocol(what, "a row elsewhere"))?;
-            rows.push(RawRow { remote, modified, raw: self.parsed(what, set.push(span, &members))? });
+            rows.push(RawRow {
+                remote,
+                modified,
+                mark: mark(&members, own),
+                raw: self.parsed(what, set.push(span, &members))?,
+            });
         }
         Ok((rows, set))
     }
@@ -205,10 +221,29 @@ impl Salesforce {
         Ok((self.expect(what, reply)?, timing))
     }
 
+    /// The id of the user whose token it is; asked for once. None where marks are off or the org does not say.
+    async fn own_user(&self) -> Result<Option<String>, ConnectorError> {
+        let known = || self.user.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.marks {
+            return Ok(None);
+        }
+        if let Some(own) = known().clone() {
+            return Ok(own.user());
+        }
+        let reply = self.client.read(Request::get("/services/oauth2/userinfo")).await?;
+        // A token may lack the right to ask. Then rows carry no mark.
+        let own = match self.expect("asking whose token it is", reply) {
+            Ok(body) => wire::user_of(&body).map_or(Own::Unknown, Own::User),
+            Err(_) => Own::Unknown,
+        };
+        *known() = Some(own.clone());
+        Ok(own.user())
+    }
+
     /// Makes sure that something is known of Salesforce's clock, by a call that costs no quota.
     async fn clock_known(&self, what: &str) -> Result<Timing, ConnectorError> {
         if self.client.known_offset().is_none() {
-            let reply = self.client.read(super::super::transport::Request::get("/services/data")).await?;
+            let reply = self.client.read(Request::get("/services/data")).await?;
             self.expect(what, reply)?;
         }
         Ok(self.client.timing())
@@ -288,5 +323,31 @@ mod tests {
         let by_room: Vec<usize> = cut(160);
         assert!(by_room.iter().all(|count| *count == 10), "{by_room:?}");
         assert_eq!(lists(["a'b"].into_iter(), 0), [r"'a\'b'"]);
+    }
+}
+
+impl Own {
+    fn user(self) -> Option<String> {
+        match self {
+            Self::User(id) => Some(id),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// Who changed a row last, whichever field it was.
+const LAST_BY: &str = "LastModifiedById";
+
+/// The columns of a query: with the last changer where we know ourselves.
+fn marked(names: &[String], own: &Option<String>) -> Vec<String> {
+    names.iter().cloned().chain(own.iter().map(|_| LAST_BY.to_owned())).collect()
+}
+
+fn mark(members: &Members<'_>, own: Option<&str>) -> Mark {
+    let by = members.get(LAST_BY).and_then(|json| serde_json::from_str::<String>(json).ok());
+    match (own, by.and_then(|id| wire::id18(&id))) {
+        (Some(own), Some(by)) if by.as_str() == own => Mark::Ours,
+        (Some(_), Some(_)) => Mark::Theirs,
+        _ => Mark::Unknown,
     }
 }

@@ -112,6 +112,14 @@ impl<'a> Page<'a> {
     }
 }
 
+/// The user of a userinfo answer: its `user_id`, or the end of `sub`, which is an address.
+pub(crate) fn user_of(body: &str) -> Option<String> {
+    let info: serde_json::Value = serde_json::from_str(body).ok()?;
+    let text = |name: &str| info.get(name).and_then(serde_json::Value::as_str);
+    let id = text("user_id").or_else(|| text("sub")?.rsplit('/').next())?;
+    id18(id).map(|id| id.as_str().to_owned())
+}
+
 /// A record's id and time.
 pub(crate) fn stamp(members: &Members<'_>) -> Result<(RemoteId, Millis), String> {
     let text = |name: &str| members.get(name).and_then(|json| serde_json::from_str::<String>(json).ok());
@@ -207,6 +215,15 @@ const SUFFIX: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whose_token_it_is_is_read_in_either_form_and_never_guessed() {
+        let id = "0055g00000AbCdEAAV";
+        assert_eq!(user_of(&format!(r#"{{"user_id":"{id}","organization_id":"00D"}}"#)).as_deref(), Some(id));
+        assert_eq!(user_of(&format!(r#"{{"sub":"https://login.salesforce.com/id/00D/{id}"}}"#)).as_deref(), Some(id));
+        assert_eq!(user_of(r#"{"sub":"x"}"#), None);
+        assert_eq!(user_of("<html>"), None);
+    }
     use proptest::prelude::*;
 
     fn answer(status: u16, body: &str) -> Answer {
