@@ -124,7 +124,7 @@ impl FieldState {
         self.release(rules, ix, out);
     }
 
-    fn stray(&mut self, rules: &FieldRules<'_>, ix: usize, flight: Flight, now: Millis) {
+    fn stray(&mut self, rules: &FieldRules<'_>, ix: usize, flight: Flight) {
         if crate::defect!("strays") {
             return;
         }
