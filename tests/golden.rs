@@ -93,7 +93,7 @@ fn latelys() -> Vec<(&'static str, Lately)> {
         edited: Some(Place::at(NOW)),
         flight: Some(flight(FlightState::Answered(NOW))),
         strays: vec![Stray { op: OpId(1), value: Value::Null, turn: Turn(1), sent: NOW, until: NOW.plus(9) }],
-        ours: vec![Own { place: place(), until: NOW, over: OVER, value: Value::Bool(false) }],
+        ours: vec![Own { place: place(), until: NOW, over: Value::Null, value: Value::Bool(false) }],
         waiting: vec![edit.clone(), Edit { since: None, ..edit.clone() }],
         ..SideLately::default()
     };

@@ -3,10 +3,10 @@
 use super::record::{Work, remote_key};
 use super::txn::{Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Problem, Reads, RereadRow, ViewError};
-use crate::merge::{Evidence, Snapshot, SnapshotFate};
+use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
-    Digest, EntityId, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind, SystemId,
-    Timing, Value,
+    Digest, EntityId, FieldId, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind,
+    SystemId, Timing, Value,
 };
 use crate::rules::{Entity, Field};
 
@@ -254,12 +254,7 @@ impl Txn<'_> {
         let passed = self.delivered(system, entity.id)?.map_or(Millis::MIN, |place| place.time);
         let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed).min(modified);
         let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
-        // Whoever changed the record last changed what moved, if no more than one field did.
-        let moved = |((field, _), value): &((&Field, _), &Result<Value, String>)| {
-            value.as_ref().is_ok_and(|value| work.shown(field, system) != *value)
-        };
-        let alone = entity.fields_at(system).zip(&shown.values).filter(moved).count() == 1;
-        let theirs = mark == Mark::Theirs && alone;
+        let moved = moved_fields(entity, work, system, shown);
         let landed = landed_fields(entity, work, system, shown, modified);
         let mut judged = true;
         for ((field, _), value) in entity.fields_at(system).zip(&shown.values) {
@@ -276,6 +271,9 @@ impl Txn<'_> {
             if unbased {
                 state.link(&context, ix, value.clone(), Place::at(begun), self.now, &mut fates);
             } else {
+                // Whoever changed the record last changed what moved, if no more than one field did.
+                let alone = moved.iter().all(|other| *other == field.id);
+                let theirs = mark == Mark::Theirs && alone;
                 let landed = landed.iter().any(|other| *other != field.id);
                 let snapshot = Snapshot {
                     value: value.clone(),
@@ -387,7 +385,7 @@ impl Txn<'_> {
                 Some(Evidence { place: Place::at(past.at), value, mark: past.mark })
             });
             let entries: Vec<Evidence> = entries.collect();
-            judged &= state.history(&context, ix, &entries, value, begun, timing.sent, self.now, &mut fates);
+            judged &= state.history(&context, ix, &entries, value, begun, timing.sent, &mut fates);
             work.put_state(field, state, fates);
         }
         Ok(judged)
@@ -410,7 +408,7 @@ impl Txn<'_> {
                 let Some(ix) = state.ix(events.system) else { continue };
                 let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
                 let evidence = Evidence { place: event.place, value, mark: event.mark };
-                state.evidence(&context, ix, &evidence, false, self.now, &mut fates);
+                state.evidence(&context, ix, &evidence, false, &mut fates);
                 work.put_state(field, state, fates);
             }
             self.put(work);
@@ -475,22 +473,28 @@ fn digest_of(entity: &Entity, system: SystemId, shown: &Shown) -> Option<Digest>
     Some(Digest::of_fields(fields.zip(values?)))
 }
 
+/// Fields that a row shows to be neither as they were nor as a write in flight leaves them.
+fn moved_fields(entity: &Entity, work: &Work, system: SystemId, shown: &Shown) -> Vec<FieldId> {
+    let values = entity.fields_at(system).zip(&shown.values);
+    let moved = values.filter(|((field, _), value)| {
+        let Ok(value) = value else { return false };
+        let before = work.shown(field, system);
+        match work.flight(field, system) {
+            Some(flight) if matches!(flight.state, FlightState::Answered(_)) => flight.value != *value,
+            Some(flight) => flight.value != *value && before != *value,
+            None => before != *value,
+        }
+    });
+    moved.map(|((field, _), _)| field.id).collect()
+}
+
 /// Fields that a row shows moved to what the write in flight carries: it lands with all its fields at once.
-fn landed_fields(
-    entity: &Entity,
-    work: &Work,
-    system: SystemId,
-    shown: &Shown,
-    modified: Millis,
-) -> Vec<crate::model::FieldId> {
+fn landed_fields(entity: &Entity, work: &Work, system: SystemId, shown: &Shown, modified: Millis) -> Vec<FieldId> {
     let values = entity.fields_at(system).zip(&shown.values);
     let landed = values.filter(|((field, _), value)| {
         let Ok(value) = value else { return false };
-        let lately = work.lately.fields.iter().find(|lately| lately.field == field.id);
-        let late = lately.and_then(|lately| lately.sides.iter().find(|(s, _)| *s == system));
-        let flight = late.and_then(|(_, late)| late.flight.as_ref());
         let moved = work.shown(field, system) != *value;
-        moved && flight.is_some_and(|flight| flight.value == *value && modified >= flight.sent)
+        moved && work.flight(field, system).is_some_and(|flight| flight.value == *value && modified >= flight.sent)
     });
     landed.map(|((field, _), _)| field.id).collect()
 }

@@ -3,7 +3,7 @@
 use super::txn::Txn;
 use super::{Change, DigestRow, Happening, KeyHolder, OutboxRow, ViewError};
 use crate::merge::identity::match_key;
-use crate::merge::{Fate, FieldLately, FieldRules, FieldState, Lately, SideField, SideRules, policy};
+use crate::merge::{Fate, FieldLately, FieldRules, FieldState, Flight, Lately, SideField, SideRules, policy};
 use crate::model::{
     Apart, Differs, Digest, EntityId, FieldId, Millis, Place, RawDigest, Record, RecordId, RemoteKey, Side, SideState,
     SourceKind, Stamp, SystemId, Value,
@@ -50,6 +50,13 @@ impl Work {
     /// What a side shows of a field.
     pub fn shown(&self, field: &Field, system: SystemId) -> Value {
         shown(&self.record, field, system)
+    }
+
+    /// The write in flight to a field of a side.
+    pub fn flight(&self, field: &Field, system: SystemId) -> Option<&Flight> {
+        let at = self.lately.fields.binary_search_by_key(&field.id, |f| f.field).ok()?;
+        let (_, late) = self.lately.fields[at].sides.iter().find(|(s, _)| *s == system)?;
+        late.flight.as_ref()
     }
 
     /// Takes a field apart.

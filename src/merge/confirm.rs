@@ -64,7 +64,7 @@ impl FieldState {
         match landing {
             Landing::Answered if crate::defect!("answer-settles") => {
                 let place = Place::at(flight.sent);
-                self.settle(rules, ix, place, SettledBy::Answer, now, out);
+                self.settle(rules, ix, place, SettledBy::Answer, out);
             }
             Landing::Answered => flight.state = FlightState::Answered(now),
             Landing::Unknown => flight.state = FlightState::Unknown(now),
@@ -81,15 +81,7 @@ impl FieldState {
     }
 
     /// The write in flight landed at `place`.
-    pub fn settle(
-        &mut self,
-        rules: &FieldRules<'_>,
-        ix: usize,
-        place: Place,
-        by: SettledBy,
-        now: Millis,
-        out: &mut Vec<Fate>,
-    ) {
+    pub fn settle(&mut self, rules: &FieldRules<'_>, ix: usize, place: Place, by: SettledBy, out: &mut Vec<Fate>) {
         let last = self.turn;
         let side = &mut self.sides[ix];
         let Some(flight) = side.late.flight.take() else { return };
@@ -165,12 +157,12 @@ impl FieldState {
         }
         // A stream tells by itself, up to the deadline.
         if asked_after && (polled || flight.deadline <= now) {
-            return self.read_back(rules, ix, snapshot, now, out);
+            return self.read_back(rules, ix, snapshot, out);
         }
         let after = snapshot.modified >= flight.sent && snapshot.begun >= flight.sent;
         if polled && snapshot.value == flight.value && after {
             let place = Place::at(snapshot.modified);
-            self.settle(rules, ix, place, SettledBy::Value, now, out);
+            self.settle(rules, ix, place, SettledBy::Value, out);
             return SnapshotFate::Judged;
         }
         let expected = snapshot.value == side.shown
@@ -192,7 +184,6 @@ impl FieldState {
         rules: &FieldRules<'_>,
         ix: usize,
         snapshot: Snapshot,
-        now: Millis,
         out: &mut Vec<Fate>,
     ) -> SnapshotFate {
         let side = &mut self.sides[ix];
@@ -203,11 +194,11 @@ impl FieldState {
         if snapshot.value == flight.value && (answered || modified_since) {
             let by = if answered && !modified_since { SettledBy::EqualSave } else { SettledBy::Value };
             let place = if modified_since { Place::at(snapshot.modified) } else { sent };
-            self.settle(rules, ix, place, by, now, out);
+            self.settle(rules, ix, place, by, out);
         } else if answered || snapshot.landed {
             // It landed and was covered, or the system changed the value in our transaction: either way an edit of that side
             // whose people had seen what we wrote.
-            self.settle(rules, ix, sent, SettledBy::Covered, now, out);
+            self.settle(rules, ix, sent, SettledBy::Covered, out);
             let place = Place::at(snapshot.modified);
             let known = self.sides[ix].shown == snapshot.value;
             if !known && !self.snapshot_of_stray(rules, ix, &snapshot, out) {
@@ -281,7 +272,6 @@ impl FieldState {
         ix: usize,
         evidence: &Evidence,
         current: bool,
-        now: Millis,
         out: &mut Vec<Fate>,
     ) {
         let Evidence { place, value, mark } = evidence;
@@ -296,7 +286,7 @@ impl FieldState {
             let lands = flight.is_some_and(|f| f.value == *value && place.time >= f.sent.floor(step));
             if lands {
                 let by = if *mark == Mark::Ours { SettledBy::Mark } else { SettledBy::Value };
-                self.settle(rules, ix, *place, by, now, out);
+                self.settle(rules, ix, *place, by, out);
                 return;
             }
             if self.stray_landed(rules, ix, *place, true, value, out) {
@@ -323,7 +313,6 @@ impl FieldState {
         shown: &Value,
         begun: Millis,
         asked: Millis,
-        now: Millis,
         out: &mut Vec<Fate>,
     ) -> bool {
         let in_order = begun > self.sides[ix].settled.time && !self.known_since(rules, ix, begun);
@@ -331,19 +320,17 @@ impl FieldState {
         let (own, rest): (Vec<&Evidence>, Vec<&Evidence>) =
             entries.iter().partition(|entry| self.may_be_own(rules, ix, entry));
         for entry in own {
-            self.evidence(rules, ix, entry, false, now, out);
+            self.evidence(rules, ix, entry, false, out);
         }
         let newest = entries.last();
         for entry in rest {
             let current = in_order && newest.is_some_and(|newest| std::ptr::eq(newest, entry)) && entry.value == *shown;
-            self.evidence(rules, ix, entry, current, now, out);
+            self.evidence(rules, ix, entry, current, out);
         }
         let after = |at: Millis| asked >= at;
         let side = &self.sides[ix];
         match side.late.flight.as_ref().map(|flight| flight.state) {
-            Some(FlightState::Answered(at) | FlightState::Unknown(at)) if after(at) => {
-                self.no_trace(rules, ix, now, out)
-            }
+            Some(FlightState::Answered(at) | FlightState::Unknown(at)) if after(at) => self.no_trace(rules, ix, out),
             Some(_) => return true,
             None => {}
         }
@@ -388,7 +375,7 @@ impl FieldState {
 
     /// All evidence of side `ix` has been taken in up to a moment after the answer, or after we stopped waiting for one: a
     /// write that left no trace was an equal save, or has not landed.
-    pub fn no_trace(&mut self, rules: &FieldRules<'_>, ix: usize, now: Millis, out: &mut Vec<Fate>) {
+    pub fn no_trace(&mut self, rules: &FieldRules<'_>, ix: usize, out: &mut Vec<Fate>) {
         let side = &self.sides[ix];
         let Some(flight) = side.late.flight.clone() else { return };
         match flight.state {
@@ -396,12 +383,12 @@ impl FieldState {
             FlightState::Answered(_) => {
                 let place = if crate::defect!("equal-save") { None } else { self.equal_save(ix, &flight) };
                 let by = SettledBy::EqualSave;
-                self.settle(rules, ix, place.unwrap_or(Place::at(flight.sent)), by, now, out);
+                self.settle(rules, ix, place.unwrap_or(Place::at(flight.sent)), by, out);
             }
             FlightState::Unknown(_) => match self.equal_save(ix, &flight).filter(|_| !crate::defect!("equal-save")) {
                 // Landed or not, its value was there for the people to see.
                 Some(place) => {
-                    self.settle(rules, ix, place, SettledBy::EqualSave, now, out);
+                    self.settle(rules, ix, place, SettledBy::EqualSave, out);
                 }
                 None => {
                     self.sides[ix].late.flight = None;

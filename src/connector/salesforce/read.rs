@@ -310,22 +310,6 @@ fn lists<'k>(keys: impl Iterator<Item = &'k str>, room: usize) -> Vec<String> {
 const SURVIVOR: &str = "MasterRecordId";
 const SECOND_MS: i64 = 1_000;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_are_cut_where_a_url_ends() {
-        let keys: Vec<String> = (0..450).map(|n| format!("key-{n:05}")).collect();
-        let cut = |room| lists(keys.iter().map(String::as_str), room).iter().map(|l| l.split(',').count()).collect();
-        let by_count: Vec<usize> = cut(100_000);
-        assert_eq!(by_count, [200, 200, 50]);
-        let by_room: Vec<usize> = cut(160);
-        assert!(by_room.iter().all(|count| *count == 10), "{by_room:?}");
-        assert_eq!(lists(["a'b"].into_iter(), 0), [r"'a\'b'"]);
-    }
-}
-
 impl Own {
     fn user(self) -> Option<String> {
         match self {
@@ -349,5 +333,21 @@ fn mark(members: &Members<'_>, own: Option<&str>) -> Mark {
         (Some(own), Some(by)) if by.as_str() == own => Mark::Ours,
         (Some(_), Some(_)) => Mark::Theirs,
         _ => Mark::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_cut_where_a_url_ends() {
+        let keys: Vec<String> = (0..450).map(|n| format!("key-{n:05}")).collect();
+        let cut = |room| lists(keys.iter().map(String::as_str), room).iter().map(|l| l.split(',').count()).collect();
+        let by_count: Vec<usize> = cut(100_000);
+        assert_eq!(by_count, [200, 200, 50]);
+        let by_room: Vec<usize> = cut(160);
+        assert!(by_room.iter().all(|count| *count == 10), "{by_room:?}");
+        assert_eq!(lists(["a'b"].into_iter(), 0), [r"'a\'b'"]);
     }
 }
