@@ -255,6 +255,11 @@ impl Txn<'_> {
         let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed).min(modified);
         let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
         let moved = moved_fields(entity, work, system, shown);
+        let differs = |((field, _), value): ((&Field, _), &Result<Value, String>)| {
+            let differs = value.as_ref().is_ok_and(|value| work.shown(field, system) != *value);
+            differs.then_some(field.id)
+        };
+        let differing: Vec<FieldId> = entity.fields_at(system).zip(&shown.values).filter_map(differs).collect();
         let landed = landed_fields(entity, work, system, shown, modified);
         let mut judged = true;
         for ((field, _), value) in entity.fields_at(system).zip(&shown.values) {
@@ -272,8 +277,8 @@ impl Txn<'_> {
                 state.link(&context, ix, value.clone(), Place::at(begun), self.now, &mut fates);
             } else {
                 // Whoever changed the record last changed what moved, if no more than one field did.
-                let alone = moved.iter().all(|other| *other == field.id);
-                let theirs = mark == Mark::Theirs && alone;
+                let theirs = mark == Mark::Theirs && moved.iter().all(|other| *other == field.id);
+                let alone = differing.iter().all(|other| *other == field.id);
                 let landed = landed.iter().any(|other| *other != field.id);
                 let snapshot = Snapshot {
                     value: value.clone(),

@@ -195,7 +195,7 @@ impl FieldState {
             let by = if answered && !modified_since { SettledBy::EqualSave } else { SettledBy::Value };
             let place = if modified_since { Place::at(snapshot.modified) } else { sent };
             self.settle(rules, ix, place, by, out);
-        } else if answered || snapshot.landed {
+        } else if answered || (snapshot.landed && snapshot.value != side.shown) {
             // It landed and was covered, or the system changed the value in our transaction: either way an edit of that side
             // whose people had seen what we wrote.
             self.settle(rules, ix, sent, SettledBy::Covered, out);
@@ -385,8 +385,8 @@ impl FieldState {
                 let by = SettledBy::EqualSave;
                 self.settle(rules, ix, place.unwrap_or(Place::at(flight.sent)), by, out);
             }
-            FlightState::Unknown(_) => match self.equal_save(ix, &flight).filter(|_| !crate::defect!("equal-save")) {
-                // Landed or not, its value was there for the people to see.
+            FlightState::Unknown(_) => match self.equal_shown(ix, &flight).filter(|_| !crate::defect!("equal-save")) {
+                // Landed or not, its value is there for the people to see.
                 Some(place) => {
                     self.settle(rules, ix, place, SettledBy::EqualSave, out);
                 }
@@ -397,6 +397,18 @@ impl FieldState {
                 }
             },
         }
+    }
+
+    /// From where on the field shows the flight's value, whether that has landed or not.
+    fn equal_shown(&self, ix: usize, flight: &Flight) -> Option<Place> {
+        let late = &self.sides[ix].late;
+        let sent = Place::at(flight.sent);
+        let Some(last) = late.waiting.iter().max_by(|a, b| a.place.order(&b.place)) else {
+            return (self.sides[ix].shown == flight.value).then_some(sent);
+        };
+        let covered = |entry: &Entry| entry.kind == EntryKind::Write && last.place.before(&entry.place);
+        let shows = last.value == flight.value && !late.entries.iter().any(covered);
+        shows.then_some(if last.place.before(&sent) { sent } else { last.place })
     }
 
     /// The last place after the sending at which the field showed the flight's value.

@@ -98,6 +98,8 @@ pub struct Report {
 
 const POLL_MS: i64 = 4_000;
 const STRAY_MS: i64 = 30_000;
+/// Answers lost; besides, every crash loses those that are under way.
+const LOST_PERCENT: i64 = 15;
 const STORM_MS: i64 = 60_000;
 const LIMIT_MS: i64 = 600_000;
 
@@ -191,8 +193,9 @@ struct Run {
     life: u32,
     up: bool,
     busy: Vec<bool>,
-    /// Position up to which each stream was committed.
+    /// Position up to which each stream was committed, and its clock then.
     streamed: Vec<u64>,
+    told_until: Vec<i64>,
     storm: bool,
     traced: Vec<bool>,
     report: Report,
@@ -288,6 +291,7 @@ impl Run {
             up: true,
             busy: vec![false; n],
             streamed: vec![0; n],
+            told_until: vec![0; n],
             storm: false,
             traced,
             report: Report { unmarked, ..Report::default() },
@@ -476,7 +480,7 @@ impl Run {
     fn as_known(&self, id: usize) -> Edited {
         let mut edit = self.edits[id].clone();
         let (known, unknown): (Vec<&Told>, Vec<&Told>) =
-            self.told[id].iter().partition(|told| self.is_known(edit.side, told.op, told.traced));
+            self.told[id].iter().partition(|told| self.is_known(edit.side, edit.field, told.op, told.traced));
         let all = |told: &[&Told]| told.iter().fold(0, |set, told| set | told.knew);
         let own = self.edits[..id]
             .iter()
@@ -754,6 +758,7 @@ impl Run {
         self.feed(move |_, _| Input::Events(events));
         if self.committed {
             self.streamed[side] = self.streamed[side].max(upto);
+            self.told_until[side] = self.told_until[side].max(clock);
             self.missed |= if unknown { passed } else { 0 };
         }
         if unknown {
@@ -847,7 +852,10 @@ impl Run {
                 let same = here && landing.at > sight.at && landing.modified <= sight.modified;
                 same && self.sights.iter().any(read)
             });
-            sight.late = sight.at < *listed || covered;
+            // A read of a stream's record judges only what the stream has told past.
+            let source = self.worlds[sight.side].source;
+            let untold = source == SourceKind::Stream && sight.modified >= self.told_until[sight.side];
+            sight.late = sight.at < *listed || covered || untold;
             if listing {
                 *listed = sight.at.max(*listed);
             }
@@ -856,17 +864,17 @@ impl Run {
     }
 
     /// Can the engine know that a write of ours landed? It was answered, or a row showed it, or a stream or history tells.
-    fn is_known(&self, side: usize, op: OpId, traced: bool) -> bool {
+    fn is_known(&self, side: usize, field: usize, op: OpId, traced: bool) -> bool {
         let told = traced && self.worlds[side].source != SourceKind::Polled;
         let heard = self.heard.iter().any(|(heard, _)| *heard == op);
-        told || heard || self.sights.iter().any(|sight| sight.side == side && sight.op == Some(op))
+        told || heard
+            || self.sights.iter().any(|sight| sight.side == side && sight.field == field && sight.op == Some(op))
     }
 
     /// Edits that some row has shown to the engine: by which the row differs from what could be known of the moment before,
     /// by older rows and by writes of ours that were answered. One that brings back that value stays a secret.
     fn shown(&self, late: bool) -> EditSet {
-        // A write lands with all its fields at once.
-        let known = |(op, landing): &&(OpId, Sight)| self.is_known(landing.side, *op, false);
+        let known = |(op, landing): &&(OpId, Sight)| self.is_known(landing.side, landing.field, *op, false);
         let heard = self.landings.iter().filter(known).map(|(_, landing)| landing);
         let mut known: Vec<&Sight> = self.sights.iter().filter(|sight| late || !sight.late).chain(heard).collect();
         known.sort_by_key(|sight| sight.at);
@@ -980,7 +988,7 @@ impl Run {
         let life = self.life;
         let knew = self.known;
         self.say(|| format!("write to {}: {:?}", system_name(side), item));
-        let lost = self.storm && self.rng.percent(15);
+        let lost = self.storm && self.rng.percent(LOST_PERCENT);
         let lands = !self.storm || self.rng.percent(if lost { 60 } else { 95 });
         let there = self.latency();
         let (op, back) = (item.op, self.latency());
