@@ -480,3 +480,14 @@ fn a_killed_process_leaves_whole_steps() {
     }
     assert!(last > 0, "the child never wrote a step");
 }
+
+#[test]
+fn a_birth_that_was_cut_short_is_begun_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("syncline.redb");
+    let newborn = folder.path().join("syncline.redb.new");
+    std::fs::write(&newborn, b"half a store").unwrap();
+    drop(Store::create_or_open(&path, Millis(1), &OpenOptions::default()).unwrap());
+    assert!(path.exists() && !newborn.exists());
+    drop(Store::open(&path, &OpenOptions::default()).unwrap());
+}

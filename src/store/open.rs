@@ -96,12 +96,21 @@ impl Store {
         if path.try_exists()? && std::fs::metadata(path)?.len() > 0 && !is_unborn(path, options)? {
             return Self::open(path, options);
         }
-        create_private(path)?;
+        // Born under another name, so that a file under this one is a whole store, whenever the program is killed.
+        let mut newborn = path.as_os_str().to_owned();
+        newborn.push(".new");
+        let newborn = PathBuf::from(newborn);
+        match std::fs::remove_file(&newborn) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        create_private(&newborn)?;
         guard(|| {
-            let database = options.builder().create(path).map_err(|error| refused(path, error))?;
-            birth(&database, now, &path.to_string_lossy())?;
-            Self::begin(database, Some(path))
-        })
+            let database = options.builder().create(&newborn).map_err(|error| refused(&newborn, error))?;
+            birth(&database, now, &path.to_string_lossy())
+        })?;
+        std::fs::rename(&newborn, path)?;
+        Self::open(path, options)
     }
 
     /// Opens the store on a disk, or makes one where it is empty.

@@ -117,7 +117,8 @@ pub(crate) fn user_of(body: &str) -> Option<String> {
     let info: serde_json::Value = serde_json::from_str(body).ok()?;
     let text = |name: &str| info.get(name).and_then(serde_json::Value::as_str);
     let id = text("user_id").or_else(|| text("sub")?.rsplit('/').next())?;
-    id18(id).map(|id| id.as_str().to_owned())
+    let is_id = matches!(id.len(), 15 | 18) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    id18(is_id.then_some(id)?).map(|id| id.as_str().to_owned())
 }
 
 /// A record's id and time.
@@ -215,6 +216,7 @@ const SUFFIX: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn whose_token_it_is_is_read_in_either_form_and_never_guessed() {
@@ -224,7 +226,6 @@ mod tests {
         assert_eq!(user_of(r#"{"sub":"x"}"#), None);
         assert_eq!(user_of("<html>"), None);
     }
-    use proptest::prelude::*;
 
     fn answer(status: u16, body: &str) -> Answer {
         let body = body.as_bytes().to_vec();
