@@ -2,90 +2,16 @@
 //!
 //! `cargo bench --no-default-features --features wire --bench reconcile`, sizes by `SYNCLINE_BENCH_RECORDS`.
 
+#[path = "support/json.rs"]
+mod json;
 mod support;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-use std::borrow::Cow;
-use std::fmt;
+use json::*;
 use support::*;
 use syncline::engine::{Change, DigestRow, View};
 use syncline::model::*;
 use syncline::store::{OpenOptions, Store};
-
-#[derive(Deserialize)]
-struct Page<P> {
-    results: Vec<Row<P>>,
-}
-
-#[derive(Deserialize)]
-struct Row<P> {
-    id: RemoteText,
-    properties: P,
-}
-
-#[derive(Deserialize)]
-struct RemoteText(String);
-
-/// Properties in the order of the page, borrowed where nothing is escaped.
-struct Properties<'a>(Vec<Cow<'a, str>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Properties<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each;
-        impl<'de> Visitor<'de> for Each {
-            type Value = Properties<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("properties")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                let mut out = Vec::with_capacity(FIELDS as usize);
-                while let Some((_, value)) = map.next_entry::<&str, Text<'de>>()? {
-                    out.push(value.0);
-                }
-                Ok(Properties(out))
-            }
-        }
-        deserializer.deserialize_map(Each)
-    }
-}
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// Floor of the first level: parse the frame, hash the remote's own bytes.
-fn raw(page: &[u8], mut row: impl FnMut(RemoteText, RawDigest)) {
-    let page: Page<&RawValue> = serde_json::from_slice(page).expect("our own page");
-    for Row { id, properties } in page.results {
-        row(id, RawDigest::of_bytes(properties.get().as_bytes()));
-    }
-}
-
-/// Floor of the second level: parse everything, make it canonical, hash that.
-fn canonical(page: &[u8], mut row: impl FnMut(RemoteText, Digest)) {
-    let page: Page<Properties<'_>> = serde_json::from_slice(page).expect("our own page");
-    for Row { id, properties } in page.results {
-        let values: Vec<Value> = properties.0.into_iter().map(|text| Value::Text(text.into_owned())).collect();
-        row(id, Digest::of_fields((0..).map(FieldId).zip(&values)));
-    }
-}
-
-fn floor_raw(pages: &[Vec<u8>]) -> u64 {
-    let mut total = 0;
-    pages.iter().for_each(|page| raw(page, |id, digest| sum(digest.0 ^ id.0.len() as u64, &mut total)));
-    total
-}
-
-fn floor_canonical(pages: &[Vec<u8>]) -> u64 {
-    let mut total = 0;
-    let low = |digest: Digest| u64::from_le_bytes(digest.0[..8].try_into().expect("8 of 16"));
-    pages.iter().for_each(|page| canonical(page, |id, digest| sum(low(digest) ^ id.0.len() as u64, &mut total)));
-    total
-}
 
 /// Rows whose digest is not the known one.
 fn reconcile<D>(

@@ -168,13 +168,32 @@ pub type Worker<'a> = (&'a str, usize, &'a mut dyn FnMut());
 /// Runs the workers in turns, so that a noisy machine is noisy for all of them, and prints what each cost beside the
 /// first. Cells are the minimum, median and maximum over the rounds; cpu is the time of this thread, kernel included.
 pub fn turns(title: &str, rounds: usize, workers: &mut [Worker<'_>]) {
+    let timed = |work: &mut dyn FnMut(), repeats: u32| {
+        let (cpu, wall) = (cpu(), Instant::now());
+        (0..repeats).for_each(|_| work());
+        (self::cpu().saturating_sub(cpu), wall.elapsed())
+    };
+    let mut workers: Vec<(&str, usize, Box<Timed<'_>>)> = workers
+        .iter_mut()
+        .map(|(name, records, work)| {
+            (*name, *records, Box::new(move |repeats| timed(*work, repeats)) as Box<Timed<'_>>)
+        })
+        .collect();
+    timed_turns(title, rounds, &mut workers);
+}
+
+/// So many runs of a worker that has something to do between them: the time of this thread and the time that passed, of
+/// the runs alone.
+pub type Timed<'a> = dyn FnMut(u32) -> (Duration, Duration) + 'a;
+
+/// As [`turns`], with workers that take their time themselves.
+pub fn timed_turns(title: &str, rounds: usize, workers: &mut [(&str, usize, Box<Timed<'_>>)]) {
     // The first run warms up, and says how many make the clock's step of some milliseconds small.
     let repeats: Vec<u32> = workers
         .iter_mut()
         .map(|(_, _, work)| {
-            let begun = Instant::now();
-            work();
-            (TURN.as_nanos() / begun.elapsed().as_nanos().max(1)).clamp(1, 1000) as u32
+            let (_, wall) = work(1);
+            (TURN.as_nanos() / wall.as_nanos().max(1)).clamp(1, 1000) as u32
         })
         .collect();
     if trial() {
@@ -183,9 +202,7 @@ pub fn turns(title: &str, rounds: usize, workers: &mut [Worker<'_>]) {
     let mut costs: Vec<Vec<(f64, f64)>> = vec![Vec::new(); workers.len()];
     for _ in 0..rounds {
         for (((_, records, work), costs), &repeats) in workers.iter_mut().zip(&mut costs).zip(&repeats) {
-            let (cpu, wall) = (cpu(), Instant::now());
-            (0..repeats).for_each(|_| work());
-            let (cpu, wall) = (self::cpu().saturating_sub(cpu), wall.elapsed());
+            let (cpu, wall) = work(repeats);
             let records = f64::from(repeats) * *records as f64;
             costs.push((cpu.as_secs_f64() / records, wall.as_secs_f64() / records));
         }
@@ -195,7 +212,8 @@ pub fn turns(title: &str, rounds: usize, workers: &mut [Worker<'_>]) {
         let cpu = spread(own.iter().map(|(cpu, _)| 0.001 / cpu));
         let wall = spread(own.iter().map(|(_, wall)| 0.001 / wall));
         let share = spread(own.iter().zip(&costs[0]).map(|(own, first)| first.0 / own.0));
-        println!("  {name:<42} cpu {cpu:>22} k/s   wall {wall:>22} k/s   of the first {share}");
+        let passed = spread(own.iter().zip(&costs[0]).map(|(own, first)| first.1 / own.1));
+        println!("  {name:<42} cpu {cpu:>22} k/s   wall {wall:>22} k/s   of the first {share} cpu, {passed} wall");
     }
 }
 
@@ -209,7 +227,7 @@ fn spread(values: impl Iterator<Item = f64>) -> String {
 }
 
 /// Processor time of this thread; where the system does not tell, the time that passed.
-fn cpu() -> Duration {
+pub fn cpu() -> Duration {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
     let nanos = told.and_then(|text| text.split(' ').next()?.parse().ok());
