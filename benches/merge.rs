@@ -111,7 +111,7 @@ impl World {
             let value = |field: &u32| field_at(number, *field, versions);
             let bytes: Vec<u8> = [number as u32].iter().chain(versions).flat_map(|part| part.to_le_bytes()).collect();
             let (remote, modified) = (remote(number as u64), self.now.plus(-500));
-            page.rows.push(RawRow { remote, modified, raw: RawDigest::of_bytes(&bytes) });
+            page.rows.push(RawRow { remote, modified, mark: Mark::Unknown, raw: RawDigest::of_bytes(&bytes) });
             page.values.push(self.order.iter().map(|field| Raw::Text(value(field))).collect());
         }
         page
@@ -238,7 +238,12 @@ impl World {
         for page in pages {
             let mut rows = Vec::with_capacity(PAGE);
             raw(page, |id, raw| {
-                rows.push(RawRow { remote: RemoteId::parse(&id.0).expect("digits"), modified: self.now, raw })
+                rows.push(RawRow {
+                    remote: RemoteId::parse(&id.0).expect("digits"),
+                    modified: self.now,
+                    mark: Mark::Unknown,
+                    raw,
+                })
             });
             each(rows);
         }

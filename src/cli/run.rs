@@ -49,18 +49,20 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
         driver.live(interval, args.once).await?;
         let tally = driver.tally().clone();
         let store = driver.into_store();
+        let mut problems = 0;
         if args.once {
             let view = store.snapshot().map_err(DaemonError::from)?;
             let causes = causes(&config.rules, &view).map_err(DaemonError::from)?;
-            problems::show(view.problems_len().map_err(DaemonError::from)?, &causes, output);
+            problems = view.problems_len().map_err(DaemonError::from)?;
+            problems::show(problems, &causes, output);
         }
         store.close().map_err(DaemonError::from)?;
         let sum = |counts: &std::collections::BTreeMap<_, u64>| counts.values().sum::<u64>();
         output.document(&json!({
             "done": true, "created": sum(&tally.created), "updated": sum(&tally.updated), "merged": tally.merged,
-            "conflicts": tally.conflicts, "detached": tally.detached,
+            "conflicts": tally.conflicts, "detached": tally.detached, "problems": problems,
         }));
-        Ok(Exit::Equal)
+        Ok(if problems == 0 { Exit::Equal } else { Exit::Problems })
     })
 }
 

@@ -300,7 +300,7 @@ impl<'a> Txn<'a> {
         };
         let changed = old != Some(&work.record);
         if changed || old_lately != Some(&work.lately) {
-            self.save_outbox(entity, &work)?;
+            self.save_outbox(entity, &work, changed)?;
         }
         if changed {
             self.save_keys(entity, old, Some(&work.record))?;
@@ -372,7 +372,7 @@ impl<'a> Txn<'a> {
         Ok(())
     }
 
-    fn save_outbox(&mut self, entity: &Entity, work: &Work) -> Result<(), ViewError> {
+    fn save_outbox(&mut self, entity: &Entity, work: &Work, changed: bool) -> Result<(), ViewError> {
         let id = work.record.id;
         for binding in &entity.bindings {
             let at = (binding.system, entity.id, id);
@@ -380,7 +380,10 @@ impl<'a> Txn<'a> {
             let row = self.outbox(at)?;
             let row = match work.record.side(binding.system).map(|side| side.state) {
                 // A create is queued where it is decided, and kept until the side is there.
-                None | Some(SideState::Creating) => row.filter(|row| row.create && writable),
+                None | Some(SideState::Creating) => row.filter(|row| row.create && writable).map(|row| {
+                    let waits = row.flying.is_none() && row.probe.is_none();
+                    OutboxRow { due: if changed && waits { self.now } else { row.due }, ..row }
+                }),
                 Some(SideState::Detached) => None,
                 Some(SideState::Live) if work.flies(binding.system) => {
                     row.map(|row| OutboxRow { create: false, ..row })
@@ -390,7 +393,8 @@ impl<'a> Txn<'a> {
                     let due = if fields.is_empty() { later } else { Some(self.now) };
                     due.filter(|_| writable).map(|due| match row {
                         Some(row) if row.flying.is_none() && !row.create => {
-                            let due = if fields.is_empty() { due } else { row.due.min(self.now.max(row.due)) };
+                            // What was refused or put off is tried at once when somebody has changed it since.
+                            let due = if fields.is_empty() || changed { due } else { row.due };
                             OutboxRow { due, ..row }
                         }
                         _ => OutboxRow {
