@@ -378,7 +378,7 @@ impl Txn<'_> {
                 Some(Evidence { place: Place::at(past.at), value, mark: past.mark })
             });
             let entries: Vec<Evidence> = entries.collect();
-            judged &= state.history(&context, ix, &entries, value, begun, timing.sent, self.now, &mut fates);
+            judged &= state.history(&context, ix, &entries, value, begun, timing.sent, &mut fates);
             work.put_state(field, state, fates);
         }
         Ok(judged)
@@ -401,7 +401,7 @@ impl Txn<'_> {
                 let Some(ix) = state.ix(events.system) else { continue };
                 let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
                 let evidence = Evidence { place: event.place, value, mark: event.mark };
-                state.evidence(&context, ix, &evidence, false, self.now, &mut fates);
+                state.evidence(&context, ix, &evidence, false, &mut fates);
                 work.put_state(field, state, fates);
             }
             self.put(work);

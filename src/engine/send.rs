@@ -262,8 +262,8 @@ impl Txn<'_> {
                 // Linked meanwhile.
             } else if row.probe.is_some() {
                 // The create has not landed so far; it still may, so its values are remembered.
-                self.each_flight(entity, &mut work, looked.system, row.probe, |state, context, ix, now, fates| {
-                    state.no_trace(context, ix, now, fates);
+                self.each_flight(entity, &mut work, looked.system, row.probe, |state, context, ix, _, fates| {
+                    state.no_trace(context, ix, fates);
                 });
                 let row = OutboxRow { due: self.now, probe: None, looked: None, attempts: row.attempts + 1, ..row };
                 self.set_outbox(at, Some(row))?;
@@ -412,7 +412,7 @@ impl Txn<'_> {
             sent = Some(flight.sent);
             flight.state = FlightState::Answered(now);
             // One entry at the sending, with the turn as of which it was built.
-            state.settle(context, ix, place, SettledBy::Answer, now, fates);
+            state.settle(context, ix, place, SettledBy::Answer, fates);
         });
         self.take_part(work, key, sent);
     }

@@ -164,7 +164,7 @@ impl Txn<'_> {
                     FlightState::Answered(at) | FlightState::Unknown(at) => told.time > offset.latest(at),
                 });
                 if told {
-                    state.no_trace(context, ix, now, fates);
+                    state.no_trace(context, ix, fates);
                 }
             });
         }

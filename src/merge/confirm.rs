@@ -64,7 +64,7 @@ impl FieldState {
         match landing {
             Landing::Answered if crate::defect!("answer-settles") => {
                 let place = Place::at(flight.sent);
-                self.settle(rules, ix, place, SettledBy::Answer, now, out);
+                self.settle(rules, ix, place, SettledBy::Answer, out);
             }
             Landing::Answered => flight.state = FlightState::Answered(now),
             Landing::Unknown => flight.state = FlightState::Unknown(now),
@@ -87,20 +87,17 @@ impl FieldState {
         ix: usize,
         place: Place,
         by: SettledBy,
-        now: Millis,
         out: &mut Vec<Fate>,
     ) {
         let last = self.turn;
         let side = &mut self.sides[ix];
         let Some(flight) = side.late.flight.take() else { return };
-        // One at a time: what was sent after another write had settled landed after it.
+        // One at a time: what was sent after another write had settled landed after it. (Elsewhere one that was given up may
+        // have been told of meanwhile.)
         let writes = side.late.entries.iter().filter(|entry| entry.kind == EntryKind::Write);
         let last_write = writes.map(|entry| entry.place).max_by(Place::order);
-        let place = match (by, last_write) {
-            (SettledBy::Mark | SettledBy::Late, _) => place,
-            (_, Some(last)) if place.before(&last) => last,
-            _ => place,
-        };
+        let polled = rules.sides[ix].source == SourceKind::Polled;
+        let place = last_write.filter(|last| polled && place.before(last)).unwrap_or(place);
         let turn = if crate::defect!("turn-of-now") { last } else { flight.turn };
         side.late.enter(Entry { place, turn, kind: EntryKind::Write });
         let exact = matches!(by, SettledBy::Mark | SettledBy::Late);
@@ -165,12 +162,12 @@ impl FieldState {
         }
         // A stream tells by itself, up to the deadline.
         if asked_after && (polled || flight.deadline <= now) {
-            return self.read_back(rules, ix, snapshot, now, out);
+            return self.read_back(rules, ix, snapshot, out);
         }
         let after = snapshot.modified >= flight.sent && snapshot.begun >= flight.sent;
         if polled && snapshot.value == flight.value && after {
             let place = Place::at(snapshot.modified);
-            self.settle(rules, ix, place, SettledBy::Value, now, out);
+            self.settle(rules, ix, place, SettledBy::Value, out);
             return SnapshotFate::Judged;
         }
         let expected = snapshot.value == side.shown
@@ -192,7 +189,6 @@ impl FieldState {
         rules: &FieldRules<'_>,
         ix: usize,
         snapshot: Snapshot,
-        now: Millis,
         out: &mut Vec<Fate>,
     ) -> SnapshotFate {
         let side = &mut self.sides[ix];
@@ -203,11 +199,11 @@ impl FieldState {
         if snapshot.value == flight.value && (answered || modified_since) {
             let by = if answered && !modified_since { SettledBy::EqualSave } else { SettledBy::Value };
             let place = if modified_since { Place::at(snapshot.modified) } else { sent };
-            self.settle(rules, ix, place, by, now, out);
+            self.settle(rules, ix, place, by, out);
         } else if answered || (snapshot.landed && snapshot.value != side.shown) {
             // It landed and was covered, or the system changed the value in our transaction: either way an edit of that side
             // whose people had seen what we wrote.
-            self.settle(rules, ix, sent, SettledBy::Covered, now, out);
+            self.settle(rules, ix, sent, SettledBy::Covered, out);
             let place = Place::at(snapshot.modified);
             let known = self.sides[ix].shown == snapshot.value;
             if !known && !self.snapshot_of_stray(rules, ix, &snapshot, out) {
@@ -281,7 +277,6 @@ impl FieldState {
         ix: usize,
         evidence: &Evidence,
         current: bool,
-        now: Millis,
         out: &mut Vec<Fate>,
     ) {
         let Evidence { place, value, mark } = evidence;
@@ -296,7 +291,7 @@ impl FieldState {
             let lands = flight.is_some_and(|f| f.value == *value && place.time >= f.sent.floor(step));
             if lands {
                 let by = if *mark == Mark::Ours { SettledBy::Mark } else { SettledBy::Value };
-                self.settle(rules, ix, *place, by, now, out);
+                self.settle(rules, ix, *place, by, out);
                 return;
             }
             if self.stray_landed(rules, ix, *place, true, value, out) {
@@ -323,7 +318,6 @@ impl FieldState {
         shown: &Value,
         begun: Millis,
         asked: Millis,
-        now: Millis,
         out: &mut Vec<Fate>,
     ) -> bool {
         let in_order = begun > self.sides[ix].settled.time && !self.known_since(rules, ix, begun);
@@ -331,18 +325,18 @@ impl FieldState {
         let (own, rest): (Vec<&Evidence>, Vec<&Evidence>) =
             entries.iter().partition(|entry| self.may_be_own(rules, ix, entry));
         for entry in own {
-            self.evidence(rules, ix, entry, false, now, out);
+            self.evidence(rules, ix, entry, false, out);
         }
         let newest = entries.last();
         for entry in rest {
             let current = in_order && newest.is_some_and(|newest| std::ptr::eq(newest, entry)) && entry.value == *shown;
-            self.evidence(rules, ix, entry, current, now, out);
+            self.evidence(rules, ix, entry, current, out);
         }
         let after = |at: Millis| asked >= at;
         let side = &self.sides[ix];
         match side.late.flight.as_ref().map(|flight| flight.state) {
             Some(FlightState::Answered(at) | FlightState::Unknown(at)) if after(at) => {
-                self.no_trace(rules, ix, now, out)
+                self.no_trace(rules, ix, out)
             }
             Some(_) => return true,
             None => {}
@@ -388,7 +382,7 @@ impl FieldState {
 
     /// All evidence of side `ix` has been taken in up to a moment after the answer, or after we stopped waiting for one: a
     /// write that left no trace was an equal save, or has not landed.
-    pub fn no_trace(&mut self, rules: &FieldRules<'_>, ix: usize, now: Millis, out: &mut Vec<Fate>) {
+    pub fn no_trace(&mut self, rules: &FieldRules<'_>, ix: usize, out: &mut Vec<Fate>) {
         let side = &self.sides[ix];
         let Some(flight) = side.late.flight.clone() else { return };
         match flight.state {
@@ -396,12 +390,12 @@ impl FieldState {
             FlightState::Answered(_) => {
                 let place = if crate::defect!("equal-save") { None } else { self.equal_save(ix, &flight) };
                 let by = SettledBy::EqualSave;
-                self.settle(rules, ix, place.unwrap_or(Place::at(flight.sent)), by, now, out);
+                self.settle(rules, ix, place.unwrap_or(Place::at(flight.sent)), by, out);
             }
             FlightState::Unknown(_) => match self.equal_shown(ix, &flight).filter(|_| !crate::defect!("equal-save")) {
                 // Landed or not, its value is there for the people to see.
                 Some(place) => {
-                    self.settle(rules, ix, place, SettledBy::EqualSave, now, out);
+                    self.settle(rules, ix, place, SettledBy::EqualSave, out);
                 }
                 None => {
                     self.sides[ix].late.flight = None;
@@ -432,7 +426,10 @@ impl FieldState {
         let before = waiting.iter().rev().find(|edit| edit.place.time < flight.sent);
         // A write of ours that landed after it covered it, and is what the side shows.
         let covers = |edit: &Edit| {
-            let covers = |entry: &Entry| entry.kind == EntryKind::Write && edit.place.before(&entry.place);
+            let covers = |entry: &Entry| {
+                let after = edit.place.before(&entry.place) && !Place::at(flight.sent).before(&entry.place);
+                entry.kind == EntryKind::Write && after
+            };
             side.late.entries.iter().any(covers)
         };
         let at_sending = before.filter(|edit| !covers(edit)).map_or(&side.shown, |edit| &edit.value);

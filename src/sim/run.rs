@@ -254,7 +254,8 @@ impl Run {
                 };
                 World {
                     source,
-                    marked: source == SourceKind::Polled && rng.percent(50),
+                    // A stream's rows say it too; histories have better marks.
+                    marked: source == SourceKind::Stream || (source == SourceKind::Polled && rng.percent(50)),
                     step: if coarse { 1_000 } else { 1 },
                     skew,
                     offset: ClockOffset { low: skew - under, high: skew + over },
