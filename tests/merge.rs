@@ -1,0 +1,713 @@
+//! Histories of one field, told step by step: what people do, what systems tell, and what the rules make of it.
+
+use syncline::merge::{
+    Evidence, Fate, FieldRules, FieldState, Landing, SideField, SideLately, SideRules, Snapshot, SnapshotFate, Turn,
+};
+use syncline::model::{
+    Apart, FieldId, FieldKind, Mark, Millis, OpId, Place, SourceKind, Stamp, SystemId, Value,
+};
+use syncline::rules::ConflictPolicy::{self, Latest, Owns, Prefer};
+use syncline::rules::{Field, FieldBinding, LinkPolicy};
+
+const STRAY_MS: i64 = 30_000;
+const HOUR: i64 = 3_600_000;
+const A: usize = 0;
+const B: usize = 1;
+const C: usize = 2;
+
+fn system(side: usize) -> SystemId {
+    SystemId(side as u32 + 1)
+}
+
+fn text(value: &str) -> Value {
+    if value.is_empty() { Value::Null } else { Value::Text(value.into()) }
+}
+
+/// One field of one record, in two or three systems whose clocks are right.
+struct Story {
+    field: Field,
+    sources: Vec<SourceKind>,
+    state: FieldState,
+    now: i64,
+    ops: u64,
+    fates: Vec<Fate>,
+}
+
+impl Story {
+    /// The sides show `shown` and are linked at time 0.
+    fn linked(conflict: ConflictPolicy, on_link: LinkPolicy, source: SourceKind, shown: &[&str]) -> Self {
+        let binding = |side| FieldBinding {
+            system: system(side),
+            property: "name".into(),
+            values: Vec::new(),
+            default: None,
+        };
+        let bindings = (0..shown.len()).map(binding).collect();
+        let (id, name, kind) = (FieldId(1), "name".to_owned(), FieldKind::Text);
+        let field = Field { id, name, kind, bindings, conflict, on_link };
+        let state = FieldState {
+            field: id,
+            value: Value::Null,
+            stamp: Stamp::ZERO,
+            turn: Turn(0),
+            recent: Vec::new(),
+            sides: Vec::new(),
+        };
+        let sources = vec![source; shown.len()];
+        let mut story = Self { field, sources, state, now: 0, ops: 0, fates: Vec::new() };
+        for (side, value) in shown.iter().enumerate() {
+            story.state.sides.push(SideField {
+                system: system(side),
+                shown: Value::Null,
+                apart: None,
+                unbased: true,
+                settled: Place::at(Millis(0)),
+                made: Millis::MIN,
+                late: SideLately::default(),
+            });
+            story.with(|state, rules, fates| {
+                state.link(rules, on_link, side, text(value), Place::at(Millis(0)), Millis(0), fates);
+            });
+        }
+        story
+    }
+
+    /// All sides show "old".
+    fn of(conflict: ConflictPolicy, source: SourceKind, sides: usize) -> Self {
+        Self::linked(conflict, LinkPolicy::FillBlanks, source, &vec!["old"; sides])
+    }
+
+    fn with<T>(&mut self, act: impl FnOnce(&mut FieldState, &FieldRules<'_>, &mut Vec<Fate>) -> T) -> T {
+        let sides = self.sources.iter().enumerate().map(|(side, source)| SideRules {
+            rank: side,
+            step_ms: 1,
+            source: *source,
+            stray_ms: STRAY_MS,
+            latest: Millis(self.now),
+            ahead_ms: 0,
+            binding: &self.field.bindings[side],
+        });
+        let sides = sides.take(self.state.sides.len()).collect();
+        let rules = FieldRules { policy: self.field.conflict, coarse_ms: 1, field: &self.field, sides };
+        act(&mut self.state, &rules, &mut self.fates)
+    }
+
+    fn tell(&mut self, side: usize, value: &str, at: i64, mark: Mark) {
+        self.now = self.now.max(at);
+        let evidence = Evidence { place: Place::at(Millis(at)), value: text(value), mark };
+        self.with(|state, rules, fates| state.evidence(rules, side, &evidence, false, fates));
+    }
+
+    /// A side tells of an edit by a person.
+    fn person(&mut self, side: usize, value: &str, at: i64) {
+        self.tell(side, value, at, Mark::Theirs);
+    }
+
+    /// A side tells that a write of ours landed.
+    fn lands(&mut self, side: usize, value: &str, at: i64) {
+        self.tell(side, value, at, Mark::Ours);
+    }
+
+    /// A read that began now shows a value.
+    fn read(&mut self, side: usize, value: &str, modified: i64, theirs: bool) -> SnapshotFate {
+        let snapshot = Snapshot {
+            value: text(value),
+            begun: Millis(self.now),
+            modified: Millis(modified),
+            since: Millis(0),
+            asked: Millis(self.now),
+            alone: true,
+            landed: false,
+            theirs,
+            told: Snapshot::ALL_TOLD,
+        };
+        let now = Millis(self.now);
+        self.with(|state, rules, fates| state.snapshot(rules, side, snapshot, now, fates))
+    }
+
+    /// Is a write to this side due?
+    fn owes(&mut self, side: usize) -> bool {
+        let shows = self.with(|state, rules, _| state.shows_register(rules, side));
+        let state = &self.state.sides[side];
+        !shows && state.apart.is_none() && state.late.flight.is_none()
+    }
+
+    /// A write leaves at a time.
+    fn send(&mut self, side: usize, at: i64) -> OpId {
+        assert!(self.owes(side), "nothing to write");
+        self.now = self.now.max(at);
+        self.ops += 1;
+        let op = OpId(self.ops);
+        let (value, sent) = (self.state.value.clone(), Millis(at));
+        self.state.fly(side, op, value, (sent, sent), Millis(at + 60_000));
+        op
+    }
+
+    fn answer(&mut self, side: usize, op: OpId, landing: Landing) {
+        let now = Millis(self.now);
+        self.with(|state, rules, fates| state.answered(rules, side, op, landing, now, fates));
+    }
+
+    /// Everything up to now was told, and no write of ours was in it.
+    fn no_trace(&mut self, side: usize) {
+        self.with(|state, rules, fates| state.no_trace(rules, side, fates));
+    }
+
+    /// A write that leaves, lands and is answered at once.
+    fn write(&mut self, side: usize, at: i64) {
+        let op = self.send(side, at);
+        let Value::Text(value) = self.state.value.clone() else { panic!("a text") };
+        self.answer(side, op, Landing::Answered);
+        self.lands(side, &value, at);
+    }
+
+    /// What is owed is written, and everybody has seen everything.
+    fn settle(&mut self, at: i64) {
+        for side in 0..self.state.sides.len() {
+            if self.owes(side) {
+                self.write(side, at);
+            }
+        }
+        self.now = at;
+        self.close();
+    }
+
+    fn close(&mut self) {
+        let now = Millis(self.now);
+        self.with(|state, rules, _| state.close(rules, |_| now));
+    }
+
+    fn forget(&mut self) -> bool {
+        let now = Millis(self.now);
+        self.with(|state, rules, _| state.prune(rules, now))
+    }
+
+    fn value(&self) -> String {
+        match &self.state.value {
+            Value::Text(value) => value.clone(),
+            _ => String::new(),
+        }
+    }
+
+    fn shows(&self, side: usize) -> &Value {
+        &self.state.sides[side].shown
+    }
+
+    fn lost(&self, value: &str) -> bool {
+        self.fates.iter().any(|fate| matches!(fate, Fate::Lost { value: lost, .. } if *lost == text(value)))
+    }
+}
+
+fn polled(value: &str) -> Story {
+    // B is owed a value that A's people entered.
+    let mut story = Story::of(Latest, SourceKind::Polled, 2);
+    story.person(A, value, 10);
+    story
+}
+
+#[test]
+fn an_edit_reaches_the_other_side_and_one_an_hour_later_follows() {
+    for policy in [Latest, Prefer(system(A)), Prefer(system(B))] {
+        let mut story = Story::of(policy, SourceKind::History, 2);
+        story.person(A, "x", 10);
+        assert!(!story.owes(A) && story.owes(B));
+        story.settle(20);
+        story.person(B, "y", HOUR);
+        assert_eq!(story.value(), "y", "{policy:?}");
+        assert!(!story.lost("x"), "it was replaced knowingly");
+        assert!(story.owes(A) && !story.owes(B));
+    }
+}
+
+#[test]
+fn an_edit_an_hour_later_follows_although_two_sides_had_said_the_same() {
+    let mut story = Story::of(Prefer(system(A)), SourceKind::History, 2);
+    story.person(A, "x", 10);
+    story.person(B, "x", 11);
+    story.settle(20);
+    story.person(B, "y", HOUR);
+    assert_eq!(story.value(), "y");
+}
+
+#[test]
+fn concurrent_edits_meet_the_policy_in_every_order_of_arrival() {
+    for (policy, winner) in [(Latest, "y"), (Prefer(system(A)), "x"), (Owns(system(A)), "x")] {
+        for order in [[(A, "x", 10), (B, "y", 11)], [(B, "y", 11), (A, "x", 10)]] {
+            let mut story = Story::of(policy, SourceKind::History, 2);
+            order.iter().for_each(|(side, value, at)| story.person(*side, value, *at));
+            assert_eq!(story.value(), winner, "{policy:?} {order:?}");
+            assert!(story.lost(if winner == "x" { "y" } else { "x" }));
+        }
+    }
+}
+
+#[test]
+fn an_equal_save_changes_nothing_but_counts() {
+    let mut story = Story::of(Latest, SourceKind::History, 2);
+    story.person(B, "old", 20);
+    assert_eq!(story.value(), "old");
+    // A's people had not seen that B's wanted it so, and they were earlier.
+    story.person(A, "x", 10);
+    assert_eq!(story.value(), "old");
+    assert!(story.lost("x") && story.owes(A));
+}
+
+#[test]
+fn a_late_told_edit_that_our_write_covered_changes_nothing_there() {
+    let mut story = Story::of(Latest, SourceKind::History, 2);
+    story.person(A, "x", 10);
+    story.write(B, 12);
+    story.person(B, "y", 5);
+    assert_eq!(story.value(), "x");
+    assert!(story.lost("y"));
+    assert_eq!(*story.shows(B), text("x"));
+    assert!(!story.owes(B));
+}
+
+#[test]
+fn an_edit_after_our_write_had_seen_it_and_one_before_it_had_not() {
+    for (at, value) in [(11, "x"), (13, "y")] {
+        let mut story = Story::of(Prefer(system(A)), SourceKind::History, 2);
+        story.person(A, "x", 10);
+        story.write(B, 12);
+        story.person(B, "y", at);
+        assert_eq!(story.value(), value);
+    }
+}
+
+#[test]
+fn an_older_word_of_a_side_does_not_override_its_newer_one() {
+    let mut story = Story::of(Latest, SourceKind::History, 2);
+    story.person(A, "x", 20);
+    story.person(A, "w", 10);
+    assert_eq!(story.value(), "x");
+    assert!(story.lost("w"));
+}
+
+#[test]
+fn a_repeat_of_our_own_write_is_no_edit() {
+    let mut story = Story::of(Prefer(system(B)), SourceKind::History, 2);
+    story.person(A, "x", 10);
+    story.write(B, 12);
+    story.person(A, "z", 13);
+    story.tell(B, "x", 12, Mark::Unknown);
+    assert_eq!(story.value(), "z");
+}
+
+#[test]
+fn an_edit_that_was_told_twice_is_one_edit() {
+    let mut story = Story::of(Prefer(system(B)), SourceKind::History, 2);
+    story.person(B, "y", 10);
+    story.write(A, 12);
+    story.person(A, "x", 13);
+    assert_eq!(story.value(), "x");
+    story.person(B, "y", 10);
+    assert_eq!(story.value(), "x");
+}
+
+#[test]
+fn of_three_edits_the_policy_decides_over_all() {
+    let mut story = Story::of(Latest, SourceKind::History, 3);
+    story.person(C, "z", 12);
+    story.person(B, "y", 11);
+    story.person(A, "x", 10);
+    assert_eq!(story.value(), "z");
+    assert!(story.lost("x") && story.lost("y") && !story.lost("z"));
+}
+
+#[test]
+fn what_somebody_replaced_knowingly_does_not_come_back() {
+    let mut story = Story::of(Prefer(system(A)), SourceKind::History, 3);
+    story.person(A, "x", 10);
+    story.write(B, 12);
+    story.person(B, "y", 20);
+    assert_eq!(story.value(), "y");
+    // C's people had seen neither.
+    story.person(C, "z", 15);
+    assert_eq!(story.value(), "y");
+}
+
+#[test]
+fn an_edit_that_lost_still_rivals_those_whose_people_had_not_seen_it() {
+    let mut story = Story::of(Prefer(system(A)), SourceKind::History, 3);
+    story.person(A, "x", 10);
+    story.write(C, 12);
+    story.person(B, "y", 30);
+    assert!(story.lost("y"));
+    // C's people replace x, and know nothing of the later y.
+    story.person(C, "z", 23);
+    assert_eq!(story.value(), "y");
+}
+
+#[test]
+fn an_edit_that_won_has_not_seen_its_rivals() {
+    let mut story = Story::of(Latest, SourceKind::History, 2);
+    story.person(A, "x", 10);
+    story.person(B, "y", 11);
+    let seen = |story: &Story, side: usize| story.state.sides[side].late.base_where(|_| true);
+    assert_eq!(seen(&story, A), Turn(1));
+    assert_eq!(seen(&story, B), Turn(0));
+}
+
+#[test]
+fn a_late_told_edit_from_before_a_closing_is_what_its_side_shows() {
+    let mut story = Story::of(Latest, SourceKind::History, 2);
+    story.person(A, "x", 10);
+    story.person(B, "x", 11);
+    story.now = 20;
+    story.close();
+    story.person(B, "y", 15);
+    assert_eq!(story.value(), "y");
+    assert!(!story.owes(B) && story.owes(A));
+}
+
+#[test]
+fn a_write_shows_the_turn_as_of_which_it_was_built() {
+    let mut story = Story::of(Prefer(system(A)), SourceKind::History, 2);
+    story.person(A, "x", 10);
+    let op = story.send(B, 11);
+    story.person(A, "z", 12);
+    story.answer(B, op, Landing::Answered);
+    story.lands(B, "x", 13);
+    // B's people see x, and nothing of z.
+    story.person(B, "y", 14);
+    assert_eq!(story.value(), "z");
+    assert!(story.lost("y"));
+}
+
+#[test]
+fn the_answer_alone_does_not_settle_a_write() {
+    let mut story = Story::of(Prefer(system(A)), SourceKind::History, 2);
+    story.person(A, "x", 10);
+    let op = story.send(B, 11);
+    story.answer(B, op, Landing::Answered);
+    story.person(B, "y", 12);
+    // The write came after it: its people had not seen x.
+    story.lands(B, "x", 13);
+    assert_eq!(story.value(), "x");
+    assert_eq!(*story.shows(B), text("x"));
+}
+
+#[test]
+fn waiting_edits_are_released_in_the_order_of_their_places() {
+    let mut story = Story::of(Latest, SourceKind::History, 2);
+    story.person(A, "x", 10);
+    let op = story.send(B, 11);
+    story.person(B, "z", 13);
+    story.person(B, "y", 12);
+    story.answer(B, op, Landing::Answered);
+    story.lands(B, "x", 11);
+    assert_eq!(story.value(), "z");
+    assert_eq!(*story.shows(B), text("z"));
+}
+
+#[test]
+fn a_lost_write_that_lands_late_is_patched_again_and_is_no_edit() {
+    let mut story = Story::of(Prefer(system(B)), SourceKind::History, 2);
+    story.person(A, "x", 10);
+    let op = story.send(B, 11);
+    story.answer(B, op, Landing::Unknown);
+    story.no_trace(B);
+    story.person(A, "y", 12);
+    story.write(B, 13);
+    assert!(!story.owes(B));
+    story.lands(B, "x", 20);
+    assert_eq!(story.value(), "y");
+    assert!(story.owes(B), "it shows x again");
+}
+
+#[test]
+fn a_lost_write_is_still_known_when_it_is_told_after_a_long_down_time() {
+    let mut story = Story::of(Latest, SourceKind::Stream, 2);
+    story.person(A, "x", 10);
+    let op = story.send(B, 11);
+    story.answer(B, op, Landing::Unknown);
+    story.no_trace(B);
+    story.person(A, "y", 12);
+    story.write(B, 13);
+    story.now = HOUR;
+    story.forget();
+    story.lands(B, "x", 20);
+    assert_eq!(story.value(), "y");
+}
+
+#[test]
+fn of_two_equal_lost_writes_one_landing_leaves_the_other_outstanding() {
+    let mut story = Story::of(Latest, SourceKind::Stream, 2);
+    story.person(A, "x", 10);
+    let first = story.send(B, 11);
+    story.answer(B, first, Landing::Unknown);
+    story.no_trace(B);
+    let second = story.send(B, 12);
+    story.lands(B, "x", 13);
+    story.answer(B, second, Landing::Answered);
+    story.person(B, "y", 14);
+    assert_eq!(story.value(), "y");
+    // The second was the one that landed at 13; here comes the first.
+    story.lands(B, "x", 20);
+    assert_eq!(story.value(), "y");
+    assert!(story.owes(B));
+}
+
+#[test]
+fn a_write_that_saved_what_was_there_counts_as_seen() {
+    let mut story = Story::of(Prefer(system(A)), SourceKind::History, 2);
+    story.person(A, "x", 20);
+    let op = story.send(B, 21);
+    // Meanwhile they entered the same.
+    story.person(B, "x", 22);
+    story.person(B, "y", 30);
+    story.answer(B, op, Landing::Answered);
+    story.no_trace(B);
+    assert_eq!(story.value(), "y");
+}
+
+#[test]
+fn an_unanswered_write_of_what_the_side_shows_counts_as_seen() {
+    let mut story = Story::of(Prefer(system(A)), SourceKind::History, 2);
+    story.person(A, "x", 20);
+    let op = story.send(B, 21);
+    story.person(B, "x", 22);
+    story.answer(B, op, Landing::Unknown);
+    story.no_trace(B);
+    story.person(B, "y", 30);
+    assert_eq!(story.value(), "y");
+}
+
+#[test]
+fn an_unanswered_write_proves_nothing_when_something_else_is_shown_by_now() {
+    let mut story = Story::of(Latest, SourceKind::History, 2);
+    story.person(A, "x", 40);
+    let op = story.send(B, 10);
+    story.person(B, "x", 11);
+    story.person(B, "old", 12);
+    story.answer(B, op, Landing::Unknown);
+    story.no_trace(B);
+    assert_eq!(story.value(), "x", "A's edit was later, and B's people had not seen it");
+}
+
+#[test]
+fn a_read_asked_for_before_what_we_know_is_not_judged() {
+    let mut story = polled("x");
+    story.now = 100;
+    story.write(B, 100);
+    assert_eq!(story.read(B, "old", 0, false), SnapshotFate::Reread);
+    assert_eq!(story.value(), "x");
+}
+
+#[test]
+fn a_late_read_tells_of_an_edit_that_our_write_covered() {
+    let mut story = polled("x");
+    story.write(B, 100);
+    // Asked for before the write, it comes in after it.
+    assert_eq!(story.read(B, "y", 50, true), SnapshotFate::Reread);
+    assert_eq!(story.value(), "y", "the later edit of two that had not seen each other");
+    assert!(story.owes(B));
+}
+
+#[test]
+fn a_late_read_of_what_was_known_before_our_write_tells_nothing() {
+    let mut story = polled("x");
+    story.write(B, 100);
+    assert_eq!(story.read(B, "old", 50, true), SnapshotFate::Reread);
+    assert_eq!(story.value(), "x");
+}
+
+#[test]
+fn a_read_behind_a_write_in_flight_waits_for_it() {
+    let mut story = polled("x");
+    let op = story.send(B, 100);
+    story.now = 120;
+    assert_eq!(story.read(B, "y", 110, true), SnapshotFate::Reread);
+    story.now = 130;
+    story.answer(B, op, Landing::NotWritten);
+    assert_eq!(story.value(), "y");
+}
+
+#[test]
+fn a_person_who_restores_an_old_value_is_told_from_a_lost_write_by_the_mark() {
+    for (theirs, value) in [(true, "x"), (false, "y")] {
+        let mut story = polled("x");
+        let op = story.send(B, 100);
+        story.answer(B, op, Landing::Unknown);
+        story.now = 110;
+        story.read(B, "old", 0, true);
+        story.person(A, "y", 200);
+        let op = story.send(B, 210);
+        story.now = 220;
+        story.answer(B, op, Landing::Answered);
+        story.read(B, "y", 215, false);
+        story.now = 400;
+        story.read(B, "x", 390, theirs);
+        assert_eq!(story.value(), value, "theirs: {theirs}");
+    }
+}
+
+#[test]
+fn what_changed_after_a_lost_write_could_land_is_a_person_s() {
+    let mut story = polled("x");
+    let op = story.send(B, 100);
+    story.answer(B, op, Landing::Unknown);
+    story.now = 110;
+    story.read(B, "old", 0, true);
+    story.person(A, "y", 200);
+    story.write(B, 210);
+    story.now = STRAY_MS + 1_000;
+    story.read(B, "x", STRAY_MS + 500, false);
+    assert_eq!(story.value(), "x");
+}
+
+#[test]
+fn a_lost_write_may_land_while_another_is_on_its_way() {
+    let mut story = polled("x");
+    let op = story.send(B, 100);
+    story.answer(B, op, Landing::Unknown);
+    story.now = 110;
+    story.read(B, "old", 0, true);
+    story.person(A, "y", 200);
+    let op = story.send(B, 210);
+    story.now = 220;
+    story.answer(B, op, Landing::Answered);
+    story.now = 240;
+    // y landed, and x over it.
+    story.read(B, "x", 230, false);
+    assert_eq!(story.value(), "y");
+    assert!(story.owes(B));
+}
+
+#[test]
+fn a_write_is_placed_after_the_one_before_it() {
+    let mut story = Story::of(Latest, SourceKind::Polled, 2);
+    story.person(A, "x", 10);
+    let op = story.send(B, 20);
+    story.now = 30;
+    story.answer(B, op, Landing::Answered);
+    story.read(B, "x", 25, false);
+    story.person(A, "z", 24);
+    // By the bounds of the clock it may have left before the last one landed.
+    story.now = 26;
+    let op = story.send(B, 24);
+    story.now = 40;
+    story.answer(B, op, Landing::Answered);
+    story.now = 50;
+    story.read(B, "x", 45, true);
+    assert_eq!(story.value(), "x", "somebody took z back");
+}
+
+#[test]
+fn a_stream_s_record_is_judged_by_a_read_only_as_far_as_the_stream_has_told() {
+    let mut story = Story::of(Latest, SourceKind::Stream, 2);
+    story.now = 100;
+    let snapshot = |told| Snapshot {
+        value: text("y"),
+        begun: Millis(100),
+        modified: Millis(90),
+        since: Millis(0),
+        asked: Millis(100),
+        alone: true,
+        landed: false,
+        theirs: true,
+        told: Millis(told),
+    };
+    let judge = |story: &mut Story, told| {
+        story.with(|state, rules, fates| state.snapshot(rules, B, snapshot(told), Millis(100), fates))
+    };
+    assert_eq!(judge(&mut story, 90), SnapshotFate::Reread);
+    assert_eq!(story.value(), "old");
+    assert_eq!(judge(&mut story, 91), SnapshotFate::Judged);
+    assert_eq!(story.value(), "y");
+}
+
+#[test]
+fn first_link_of_equal_and_blank_values() {
+    let link = |policy, shown: &[&str]| Story::linked(policy, LinkPolicy::FillBlanks, SourceKind::History, shown);
+    let mut equal = link(Latest, &["a", "a"]);
+    assert!(!equal.owes(A) && !equal.owes(B));
+    for shown in [["a", ""], ["", "a"]] {
+        let mut one = link(Latest, &shown);
+        assert_eq!(one.value(), "a");
+        assert_eq!([one.owes(A), one.owes(B)], shown.map(str::is_empty));
+    }
+    let mut owner = link(Owns(system(A)), &["", "a"]);
+    assert!(!owner.owes(A) && !owner.owes(B), "nothing is written into the owner, and its blank wipes nothing");
+    assert!(owner.fates.is_empty());
+}
+
+#[test]
+fn first_link_of_different_values_and_the_edit_that_ends_the_split() {
+    let prefer = LinkPolicy::Prefer(system(B));
+    let mut story = Story::linked(Latest, prefer, SourceKind::History, &["a", "b"]);
+    assert_eq!(story.value(), "b");
+    assert!(story.owes(A) && !story.owes(B));
+
+    for (side, other) in [(A, B), (B, A)] {
+        let fill = LinkPolicy::FillBlanks;
+        let mut story = Story::linked(Latest, fill, SourceKind::History, &["a", "b"]);
+        assert!(!story.owes(A) && !story.owes(B), "both stay");
+        assert_eq!(story.state.sides[B].apart, Some(Apart::Split));
+        story.person(side, "x", HOUR);
+        assert_eq!(story.value(), "x");
+        assert!(story.owes(other) && !story.owes(side));
+        story.settle(HOUR + 10);
+        assert_eq!(*story.shows(other), text("x"));
+        assert!(story.state.sides.iter().all(|side| side.apart.is_none()));
+    }
+}
+
+#[test]
+fn a_settled_past_is_forgotten_and_the_next_edit_follows() {
+    let mut story = Story::of(Prefer(system(A)), SourceKind::History, 2);
+    story.person(A, "x", 10);
+    story.settle(20);
+    for side in &mut story.state.sides {
+        side.settled = Place::at(Millis(1_000));
+    }
+    story.now = 2_000;
+    assert!(story.forget());
+    assert_eq!(story.state.turn, Turn(0));
+    story.person(B, "y", HOUR);
+    assert_eq!(story.value(), "y");
+}
+
+/// Each rule that is switched off must change one of the histories above.
+#[cfg(feature = "defects")]
+mod defects {
+    use super::*;
+
+    fn fails_with(defect: &'static str, history: fn()) {
+        history();
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        let outcome = std::thread::spawn(move || {
+            syncline::defects::set(Some(defect));
+            history();
+        });
+        let failed = outcome.join().is_err();
+        std::panic::set_hook(hook);
+        assert!(failed, "nobody notices `{defect}`");
+    }
+
+    #[test]
+    fn each_is_noticed() {
+        let cases: &[(&str, fn())] = &[
+            ("seen", an_edit_that_was_told_twice_is_one_edit),
+            ("ours", a_repeat_of_our_own_write_is_no_edit),
+            ("superseded", an_older_word_of_a_side_does_not_override_its_newer_one),
+            ("overtaken", a_late_told_edit_that_our_write_covered_changes_nothing_there),
+            ("pairwise", of_three_edits_the_policy_decides_over_all),
+            ("replaced", what_somebody_replaced_knowingly_does_not_come_back),
+            ("overtakers", a_late_told_edit_from_before_a_closing_is_what_its_side_shows),
+            ("winner-entry", an_edit_that_won_has_not_seen_its_rivals),
+            ("loser-forgotten", an_edit_that_lost_still_rivals_those_whose_people_had_not_seen_it),
+            ("turn-of-now", a_write_shows_the_turn_as_of_which_it_was_built),
+            ("closing", an_edit_an_hour_later_follows_although_two_sides_had_said_the_same),
+            ("answer-settles", the_answer_alone_does_not_settle_a_write),
+            ("strays", a_lost_write_that_lands_late_is_patched_again_and_is_no_edit),
+            ("equal-save", a_write_that_saved_what_was_there_counts_as_seen),
+            ("order-test", a_read_asked_for_before_what_we_know_is_not_judged),
+            ("snapshot-waits", a_read_behind_a_write_in_flight_waits_for_it),
+            ("release-order", waiting_edits_are_released_in_the_order_of_their_places),
+        ];
+        cases.iter().for_each(|(defect, history)| fails_with(defect, *history));
+    }
+}
