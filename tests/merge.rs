@@ -380,6 +380,7 @@ fn the_answer_alone_does_not_settle_a_write() {
     let mut story = Story::of(Prefer(system(A)), SourceKind::History, 2);
     story.person(A, "x", 10);
     let op = story.send(B, 11);
+    story.now = 20;
     story.answer(B, op, Landing::Answered);
     story.person(B, "y", 12);
     // The write came after it: its people had not seen x.
@@ -399,6 +400,7 @@ fn waiting_edits_are_released_in_the_order_of_their_places() {
     story.lands(B, "x", 11);
     assert_eq!(story.value(), "z");
     assert_eq!(*story.shows(B), text("z"));
+    assert!(!story.lost("y"), "its own people went on from it");
 }
 
 #[test]
@@ -703,7 +705,7 @@ mod defects {
             ("closing", an_edit_an_hour_later_follows_although_two_sides_had_said_the_same),
             ("answer-settles", the_answer_alone_does_not_settle_a_write),
             ("strays", a_lost_write_that_lands_late_is_patched_again_and_is_no_edit),
-            ("equal-save", a_write_that_saved_what_was_there_counts_as_seen),
+            ("equal-save", an_unanswered_write_of_what_the_side_shows_counts_as_seen),
             ("order-test", a_read_asked_for_before_what_we_know_is_not_judged),
             ("snapshot-waits", a_read_behind_a_write_in_flight_waits_for_it),
             ("release-order", waiting_edits_are_released_in_the_order_of_their_places),
