@@ -232,10 +232,11 @@ impl FieldState {
     ) -> bool {
         let place = Place::at(snapshot.modified);
         let may_be = rules.sides[ix].source != SourceKind::History && !snapshot.theirs;
-        may_be && self.stray_landed(rules, ix, place, snapshot.alone, &snapshot.value, out)
+        may_be && self.stray_landed(rules, ix, place, snapshot.alone, &snapshot.value, SettledBy::Guessed, out)
     }
 
     /// A write that was given up turns out to have landed. `exact` = it landed at the place, if it is the one, and not before.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn stray_landed(
         &mut self,
         rules: &FieldRules<'_>,
@@ -243,6 +244,7 @@ impl FieldState {
         place: Place,
         exact: bool,
         value: &Value,
+        by: SettledBy,
         out: &mut Vec<Fate>,
     ) -> bool {
         let side = &mut self.sides[ix];
@@ -255,7 +257,7 @@ impl FieldState {
         let stray = side.late.strays.remove(at);
         side.late.enter(Entry { place, turn: stray.turn, kind: EntryKind::Write });
         side.late.ours.push(Own { place, until: place.time, value: value.clone(), over: side.shown.clone() });
-        out.push(Fate::Settled { system: side.system, op: stray.op, by: SettledBy::Late });
+        out.push(Fate::Settled { system: side.system, op: stray.op, by });
         let system = side.system;
         // An edit made after it had seen it.
         let after = |taken: &&super::Taken| taken.system == system && place.before(&taken.edit.place);
@@ -294,7 +296,8 @@ impl FieldState {
                 self.settle(rules, ix, *place, by, out);
                 return;
             }
-            if self.stray_landed(rules, ix, *place, true, value, out) {
+            let by = if *mark == Mark::Ours { SettledBy::Late } else { SettledBy::Guessed };
+            if self.stray_landed(rules, ix, *place, true, value, by, out) {
                 return;
             }
             if *mark == Mark::Ours && place.time <= self.sides[ix].made {

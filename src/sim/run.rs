@@ -438,7 +438,7 @@ impl Run {
             let judged: Vec<Edited> = (0..self.edits.len()).map(|id| self.as_known(id)).collect();
             let of_field = judged.iter().enumerate().filter(|(_, edit)| edit.field == field);
             let edits: Vec<(usize, &Edited)> = of_field.filter(|(id, _)| self.can_be_known(shown, *id)).collect();
-            let unsure = (self.missed & !shown) | (shown & !shown_in_order & self.of_polled());
+            let unsure = !shown_in_order & (self.missed | (shown & self.of_polled()));
             let sure: Vec<(usize, &Edited)> = edits.iter().copied().filter(|(id, _)| unsure & (1 << id) == 0).collect();
             let sources: Vec<SourceKind> = self.worlds.iter().map(|world| world.source).collect();
             let order = Order {
