@@ -70,7 +70,12 @@ fn main() {
                 );
                 for ((kind, unmarked), mut seeds) in found {
                     seeds.sort_unstable();
-                    print!("  {kind:?}{} {} {:?}", if unmarked { " (unmarked)" } else { "" }, seeds.len(), &seeds[..seeds.len().min(12)]);
+                    print!(
+                        "  {kind:?}{} {} {:?}",
+                        if unmarked { " (unmarked)" } else { "" },
+                        seeds.len(),
+                        &seeds[..seeds.len().min(12)]
+                    );
                 }
                 println!();
             }

@@ -3,9 +3,7 @@
 use syncline::merge::{
     Evidence, Fate, FieldRules, FieldState, Landing, SideField, SideLately, SideRules, Snapshot, SnapshotFate, Turn,
 };
-use syncline::model::{
-    Apart, FieldId, FieldKind, Mark, Millis, OpId, Place, SourceKind, Stamp, SystemId, Value,
-};
+use syncline::model::{Apart, FieldId, FieldKind, Mark, Millis, OpId, Place, SourceKind, Stamp, SystemId, Value};
 use syncline::rules::ConflictPolicy::{self, Latest, Owns, Prefer};
 use syncline::rules::{Field, FieldBinding, LinkPolicy};
 
@@ -36,12 +34,8 @@ struct Story {
 impl Story {
     /// The sides show `shown` and are linked at time 0.
     fn linked(conflict: ConflictPolicy, on_link: LinkPolicy, source: SourceKind, shown: &[&str]) -> Self {
-        let binding = |side| FieldBinding {
-            system: system(side),
-            property: "name".into(),
-            values: Vec::new(),
-            default: None,
-        };
+        let binding =
+            |side| FieldBinding { system: system(side), property: "name".into(), values: Vec::new(), default: None };
         let bindings = (0..shown.len()).map(binding).collect();
         let (id, name, kind) = (FieldId(1), "name".to_owned(), FieldKind::Text);
         let field = Field { id, name, kind, bindings, conflict, on_link };

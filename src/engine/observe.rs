@@ -5,8 +5,8 @@ use super::txn::{Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Problem, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
-    Digest, EntityId, FieldId, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind, SystemId, Timing,
-    Value,
+    Digest, EntityId, FieldId, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind,
+    SystemId, Timing, Value,
 };
 use crate::rules::{Entity, Field};
 
@@ -269,7 +269,8 @@ impl Txn<'_> {
                 let theirs = mark == Mark::Theirs && moved.iter().all(|other| *other == field.id);
                 let alone = differing.iter().all(|other| *other == field.id);
                 let landed = landed.iter().any(|other| *other != field.id);
-                let snapshot = Snapshot { value: value.clone(),
+                let snapshot = Snapshot {
+                    value: value.clone(),
                     begun,
                     modified,
                     since,
@@ -482,13 +483,7 @@ fn moved_fields(entity: &Entity, work: &Work, system: SystemId, shown: &Shown) -
 }
 
 /// Fields that a row shows moved to what the write in flight carries: it lands with all its fields at once.
-fn landed_fields(
-    entity: &Entity,
-    work: &Work,
-    system: SystemId,
-    shown: &Shown,
-    modified: Millis,
-) -> Vec<FieldId> {
+fn landed_fields(entity: &Entity, work: &Work, system: SystemId, shown: &Shown, modified: Millis) -> Vec<FieldId> {
     let values = entity.fields_at(system).zip(&shown.values);
     let landed = values.filter(|((field, _), value)| {
         let Ok(value) = value else { return false };

@@ -81,14 +81,7 @@ impl FieldState {
     }
 
     /// The write in flight landed at `place`.
-    pub fn settle(
-        &mut self,
-        rules: &FieldRules<'_>,
-        ix: usize,
-        place: Place,
-        by: SettledBy,
-        out: &mut Vec<Fate>,
-    ) {
+    pub fn settle(&mut self, rules: &FieldRules<'_>, ix: usize, place: Place, by: SettledBy, out: &mut Vec<Fate>) {
         let last = self.turn;
         let side = &mut self.sides[ix];
         let Some(flight) = side.late.flight.take() else { return };
@@ -338,9 +331,7 @@ impl FieldState {
         let after = |at: Millis| asked >= at;
         let side = &self.sides[ix];
         match side.late.flight.as_ref().map(|flight| flight.state) {
-            Some(FlightState::Answered(at) | FlightState::Unknown(at)) if after(at) => {
-                self.no_trace(rules, ix, out)
-            }
+            Some(FlightState::Answered(at) | FlightState::Unknown(at)) if after(at) => self.no_trace(rules, ix, out),
             Some(_) => return true,
             None => {}
         }

@@ -483,9 +483,10 @@ impl Run {
         let (known, unknown): (Vec<&Told>, Vec<&Told>) =
             self.told[id].iter().partition(|told| self.is_known(edit.side, edit.field, told.op, told.traced));
         let all = |told: &[&Told]| told.iter().fold(0, |set, told| set | told.knew);
-        let own = self.edits[..id].iter().enumerate().filter(|(_, other)| {
-            other.side == edit.side && other.field == edit.field
-        });
+        let own = self.edits[..id]
+            .iter()
+            .enumerate()
+            .filter(|(_, other)| other.side == edit.side && other.field == edit.field);
         let own: EditSet = own.fold(0, |set, (id, _)| set | (1 << id));
         let sure = (own | all(&known)) & edit.saw;
         edit.may |= edit.saw & all(&unknown) & !sure;
@@ -676,7 +677,16 @@ impl Run {
         let shows = [0, 1].map(|field| {
             let newest = remote.history[field].last();
             let (edit, op) = (newest.and_then(|past| past.edit), newest.and_then(|past| past.op));
-            Sight { side, field, at: self.now, modified: remote.modified, value: remote.value(field).clone(), edit, op, late: false }
+            Sight {
+                side,
+                field,
+                at: self.now,
+                modified: remote.modified,
+                value: remote.value(field).clone(),
+                edit,
+                op,
+                late: false,
+            }
         });
         Some(Row { shows, raws, modified: remote.modified, mark, history })
     }
@@ -858,7 +868,8 @@ impl Run {
     fn is_known(&self, side: usize, field: usize, op: OpId, traced: bool) -> bool {
         let told = traced && self.worlds[side].source != SourceKind::Polled;
         let heard = self.heard.iter().any(|(heard, _)| *heard == op);
-        told || heard || self.sights.iter().any(|sight| sight.side == side && sight.field == field && sight.op == Some(op))
+        told || heard
+            || self.sights.iter().any(|sight| sight.side == side && sight.field == field && sight.op == Some(op))
     }
 
     /// Edits that some row has shown to the engine: by which the row differs from what could be known of the moment before,
@@ -882,7 +893,9 @@ impl Run {
     fn land(&mut self, side: usize, op: OpId, value: impl Fn(usize) -> Option<Value>) {
         let (at, modified) = (self.now, self.worlds[side].clock(self.now));
         let fields = (0..FIELDS).filter_map(|field| Some((field, value(field)?)));
-        let landings = fields.map(|(field, value)| (op, Sight { side, field, at, modified, value, edit: None, op: Some(op), late: false }));
+        let landings = fields.map(|(field, value)| {
+            (op, Sight { side, field, at, modified, value, edit: None, op: Some(op), late: false })
+        });
         self.landings.extend(landings);
     }
 
