@@ -1,0 +1,91 @@
+//! Whole histories through the real engine, judged by the reference in `src/sim`: `examples/simulate.rs` runs many more.
+#![cfg(feature = "sim")]
+
+use syncline::sim::{Options, Policy, Report, Sources, Violation, run};
+
+/// Seeds per configuration; fewer where the engine is not optimised, so that a plain `cargo test` stays short.
+const SEEDS: std::ops::Range<u64> = 0..if cfg!(debug_assertions) { 80 } else { 300 };
+const POLICIES: [Policy; 3] = [Policy::Latest, Policy::Prefer, Policy::Owns];
+
+fn each(sources: Sources, mut judge: impl FnMut(Options, Report)) {
+    for systems in [2, 3] {
+        for policy in POLICIES {
+            for seed in SEEDS {
+                let options = Options { seed, systems, policy, sources, trace: false };
+                judge(options, run(options));
+            }
+        }
+    }
+}
+
+/// No edit is lost, the sides end equal, and everything comes to rest.
+fn exact(sources: Sources) {
+    let (mut edits, mut crashes, mut lost_answers) = (0, 0, 0);
+    each(sources, |options, report| {
+        assert_eq!(report.violation, None, "{options:?}");
+        edits += report.edits;
+        crashes += report.crashes;
+        lost_answers += report.lost_answers;
+    });
+    assert!(edits > 1_000 && crashes > 500 && lost_answers > 100, "a run must have done something");
+}
+
+#[test]
+fn streams_lose_nothing() {
+    exact(Sources::Streams);
+}
+
+#[test]
+fn histories_lose_nothing() {
+    exact(Sources::Histories);
+}
+
+#[test]
+fn a_stream_among_histories_loses_nothing() {
+    exact(Sources::Mixed);
+}
+
+#[test]
+fn polled_sides_may_take_an_edit_for_a_write_of_ours_but_always_end_equal_and_at_rest() {
+    for sources in [Sources::OnePolled, Sources::AllPolled] {
+        let (mut runs, mut lost, mut mistaken) = (0, 0, 0);
+        each(sources, |options, report| {
+            runs += 1;
+            match report.violation {
+                None => {}
+                Some(Violation::Lost) => lost += 1,
+                Some(Violation::Mistaken) => mistaken += 1,
+                Some(worse) => panic!("{worse:?}: {options:?}"),
+            }
+        });
+        println!("{sources:?}: of {runs} histories {lost} lost an edit, {mistaken} mistook one for a write of ours");
+        assert!(lost + mistaken <= runs / 50);
+    }
+}
+
+#[test]
+fn a_seed_gives_one_history() {
+    for sources in [Sources::Streams, Sources::Mixed, Sources::AllPolled] {
+        for seed in 0..20 {
+            let options = Options { seed, systems: 3, policy: Policy::Latest, sources, trace: false };
+            assert_eq!(format!("{:?}", run(options)), format!("{:?}", run(options)));
+        }
+    }
+}
+
+/// Switching a rule of the engine off must be noticed by whole histories too.
+#[cfg(feature = "defects")]
+#[test]
+fn writes_that_are_sent_again_after_a_crash_without_a_read_back_are_noticed() {
+    let violations = |defect| {
+        std::thread::spawn(move || {
+            syncline::defects::set(defect);
+            let (systems, policy, sources) = (3, Policy::Prefer, Sources::Histories);
+            let options = |seed| Options { seed, systems, policy, sources, trace: false };
+            (0..400).filter(|seed| run(options(*seed)).violation.is_some()).count()
+        })
+    };
+    let (without, with) = (violations(None), violations(Some("start-readback")));
+    assert_eq!(without.join().ok(), Some(0));
+    assert!(with.join().is_ok_and(|count| count > 0));
+}
