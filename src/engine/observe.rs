@@ -467,7 +467,7 @@ fn digest_of(entity: &Entity, system: SystemId, shown: &Shown) -> Option<Digest>
     Some(Digest::of_fields(fields.zip(values?)))
 }
 
-/// Fields that a row shows to be neither as they were nor as a write in flight leaves them.
+/// Fields that a row shows to be neither as they were nor as an answered write leaves them.
 fn moved_fields(entity: &Entity, work: &Work, system: SystemId, shown: &Shown) -> Vec<FieldId> {
     let values = entity.fields_at(system).zip(&shown.values);
     let moved = values.filter(|((field, _), value)| {
@@ -475,8 +475,7 @@ fn moved_fields(entity: &Entity, work: &Work, system: SystemId, shown: &Shown) -
         let before = work.shown(field, system);
         match work.flight(field, system) {
             Some(flight) if matches!(flight.state, FlightState::Answered(_)) => flight.value != *value,
-            Some(flight) => flight.value != *value && before != *value,
-            None => before != *value,
+            _ => before != *value,
         }
     });
     moved.map(|((field, _), _)| field.id).collect()

@@ -169,6 +169,10 @@ impl FieldState {
         if expected || !polled {
             return SnapshotFate::Reread;
         }
+        if self.out_of_order(rules, ix, &snapshot) {
+            self.take_covered(rules, ix, snapshot, out);
+            return SnapshotFate::Reread;
+        }
         if !crate::defect!("snapshot-waits") {
             let place = Place::at(snapshot.modified);
             self.edit(rules, ix, Edit { value: snapshot.value, place, since: Some(snapshot.since) }, true, out);

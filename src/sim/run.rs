@@ -143,6 +143,8 @@ struct Sight {
     op: Option<OpId>,
     /// Taken in after a listing that was made later?
     late: bool,
+    /// Taken in after any row that was made later?
+    stale: bool,
 }
 
 #[derive(Clone)]
@@ -440,7 +442,10 @@ impl Run {
             let edits: Vec<(usize, &Edited)> = of_field.filter(|(id, _)| self.can_be_known(shown, *id)).collect();
             let unsure = !shown_in_order & (self.missed | (shown & self.of_polled()));
             let sure: Vec<(usize, &Edited)> = edits.iter().copied().filter(|(id, _)| unsure & (1 << id) == 0).collect();
-            let sources: Vec<SourceKind> = self.worlds.iter().map(|world| world.source).collect();
+            // What a read alone shows is dated by the record's modified time.
+            let dated = edits.iter().all(|(id, _)| self.missed & (1 << id) == 0);
+            let source = |world: &World| if dated { world.source } else { SourceKind::Polled };
+            let sources: Vec<SourceKind> = self.worlds.iter().map(source).collect();
             let order = Order {
                 policy: self.rules.entities[0].fields[field].conflict,
                 side_of: &|system| system.0 as usize - 1,
@@ -686,6 +691,7 @@ impl Run {
                 edit,
                 op,
                 late: false,
+                stale: false,
             }
         });
         Some(Row { shows, raws, modified: remote.modified, mark, history })
@@ -857,6 +863,8 @@ impl Run {
             let source = self.worlds[sight.side].source;
             let untold = source == SourceKind::Stream && sight.modified >= self.told_until[sight.side];
             sight.late = sight.at < *listed || covered || untold;
+            let rows = self.sights.iter().filter(|row| row.side == sight.side && row.field == sight.field);
+            sight.stale = rows.map(|row| row.at).max().is_some_and(|newest| sight.at < newest);
             if listing {
                 *listed = sight.at.max(*listed);
             }
@@ -869,7 +877,10 @@ impl Run {
         let told = traced && self.worlds[side].source != SourceKind::Polled;
         let heard = self.heard.iter().any(|(heard, _)| *heard == op);
         told || heard
-            || self.sights.iter().any(|sight| sight.side == side && sight.field == field && sight.op == Some(op))
+            || self
+                .sights
+                .iter()
+                .any(|sight| sight.side == side && sight.field == field && sight.op == Some(op) && !sight.stale)
     }
 
     /// Edits that some row has shown to the engine: by which the row differs from what could be known of the moment before,
@@ -894,7 +905,7 @@ impl Run {
         let (at, modified) = (self.now, self.worlds[side].clock(self.now));
         let fields = (0..FIELDS).filter_map(|field| Some((field, value(field)?)));
         let landings = fields.map(|(field, value)| {
-            (op, Sight { side, field, at, modified, value, edit: None, op: Some(op), late: false })
+            (op, Sight { side, field, at, modified, value, edit: None, op: Some(op), late: false, stale: false })
         });
         self.landings.extend(landings);
     }
@@ -979,7 +990,17 @@ impl Run {
         for (name, raw) in &item.fields {
             let field = (0..FIELDS).find(|field| field_name(*field) == name).unwrap_or_default();
             let value = FieldKind::Text.read(raw).unwrap_or_default();
-            let sight = Sight { side, field, at: self.now, modified: 0, value, edit: None, op: None, late: false };
+            let sight = Sight {
+                side,
+                field,
+                at: self.now,
+                modified: 0,
+                value,
+                edit: None,
+                op: None,
+                late: false,
+                stale: false,
+            };
             self.outstanding.push((item.op, sight));
         }
     }
