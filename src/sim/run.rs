@@ -892,7 +892,9 @@ impl Run {
         known.sort_by_key(|sight| sight.at);
         let mut shown = 0;
         for (at, sight) in known.iter().enumerate() {
-            let same = |other: &&&Sight| other.side == sight.side && other.field == sight.field;
+            // What a row showed that came in behind a later one was not known when that was judged.
+            let same =
+                |other: &&&Sight| other.side == sight.side && other.field == sight.field && (late || !other.stale);
             let before = known[..at].iter().rev().find(same);
             if before.is_none_or(|before| before.value != sight.value) {
                 shown |= sight.edit.map_or(0, |edit| 1 << edit);
