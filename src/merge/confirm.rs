@@ -381,6 +381,10 @@ impl FieldState {
         for entry in late.entries.iter_mut().filter(|entry| entry.kind == EntryKind::Write && entry.place == old) {
             entry.place = *place;
         }
+        // It landed over what was taken for newer.
+        if late.edited.is_none_or(|edited| edited.before(place)) {
+            self.sides[ix].show_from(*place, value);
+        }
         true
     }
 
