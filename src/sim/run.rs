@@ -931,9 +931,15 @@ impl Run {
                 for taken in &row.recent {
                     let side = taken.system.0 as usize - 1;
                     let time = taken.edit.place.time.0;
+                    // A position names it; a time alone may fit several, of which the newest was shown.
+                    let history = self.worlds[side].remote.as_ref().map(|remote| &remote.history[field]);
+                    let named = taken.edit.place.position.and_then(|position| {
+                        history?.iter().find(|past| past.position == position).and_then(|past| past.edit)
+                    });
                     let fits = |edit: &&(usize, &Edited)| {
-                        let (_, edit) = edit;
-                        edit.field == field && edit.side == side && edit.time <= time && edit.value == taken.edit.value
+                        let (id, edit) = edit;
+                        let alike = edit.time <= time && edit.value == taken.edit.value;
+                        edit.field == field && edit.side == side && named.map_or(alike, |named| named == *id)
                     };
                     let newest = self.edits.iter().enumerate().collect::<Vec<_>>();
                     if let Some((id, edit)) = newest.iter().rev().find(fits) {
