@@ -446,6 +446,38 @@ fn of_two_equal_lost_writes_one_landing_leaves_the_other_outstanding() {
 }
 
 #[test]
+fn a_late_event_of_a_settled_write_shows_what_it_wrote() {
+    let mut story = Story::of(Latest, SourceKind::Stream, 2);
+    story.person(A, "x", 10);
+    let op = story.send(B, 11);
+    story.now = 30;
+    story.answer(B, op, Landing::Answered);
+    story.person(B, "y", 12);
+    story.no_trace(B);
+    assert_eq!(*story.shows(B), text("y"));
+    // It landed over y after all.
+    story.lands(B, "x", 20);
+    assert_eq!(*story.shows(B), text("x"));
+}
+
+#[test]
+fn an_answer_after_a_write_was_given_up_does_not_forget_it() {
+    let mut story = polled("x");
+    let op = story.send(B, 100);
+    story.answer(B, op, Landing::Unknown);
+    story.now = 110;
+    story.read(B, "old", 0, true);
+    story.person(A, "y", 200);
+    story.write(B, 210);
+    story.now = 300;
+    story.answer(B, op, Landing::Answered);
+    // It had landed last, before the answer.
+    story.read(B, "x", 250, false);
+    assert_eq!(story.value(), "y");
+    assert!(story.owes(B));
+}
+
+#[test]
 fn a_write_that_saved_what_was_there_counts_as_seen() {
     let mut story = Story::of(Prefer(system(A)), SourceKind::History, 2);
     story.person(A, "x", 20);

@@ -1,66 +1,91 @@
-//! Fixed seeds of the simulator: no edit is lost where every side tells its edits, nothing diverges, loops or duplicates,
-//! and a seed is a history, always the same one.
-
+//! Whole histories through the real engine, judged by the reference in `src/sim`: `examples/simulate.rs` runs many more.
 use syncline::sim::{Options, Policy, Report, Sources, Violation, run};
 
+/// Seeds per configuration; fewer where the engine is not optimised, so that a plain `cargo test` stays short.
+const SEEDS: std::ops::Range<u64> = 0..if cfg!(debug_assertions) { 80 } else { 300 };
 const POLICIES: [Policy; 3] = [Policy::Latest, Policy::Prefer, Policy::Owns];
 
-fn history(seed: u64, systems: usize, policy: Policy, sources: Sources) -> Report {
-    run(Options { seed, systems, policy, sources, trace: false })
-}
-
-#[test]
-fn where_every_side_tells_its_edits_none_is_lost() {
-    let (mut edits, mut lost_answers, mut crashes, mut writes) = (0, 0, 0, 0);
-    for sources in [Sources::Streams, Sources::Histories, Sources::Mixed] {
-        for systems in [2, 3] {
-            for policy in POLICIES {
-                for seed in 0..60 {
-                    let report = history(seed, systems, policy, sources);
-                    assert_eq!(report.violation, None, "seed {seed}, {systems} systems, {policy:?}, {sources:?}");
-                    edits += report.edits;
-                    lost_answers += report.lost_answers;
-                    crashes += report.crashes;
-                    writes += report.writes;
-                }
-            }
-        }
-    }
-    // A green run must have done something.
-    assert!(edits > 2_000 && lost_answers > 50 && crashes > 500 && writes > 1_000);
-}
-
-#[test]
-fn a_polled_side_never_diverges_loops_or_duplicates() {
-    for sources in [Sources::OnePolled, Sources::AllPolled] {
-        for systems in [2, 3] {
-            for policy in POLICIES {
-                for seed in 0..40 {
-                    let report = history(seed, systems, policy, sources);
-                    let only_lost = report.violation.is_none_or(|violation| {
-                        !matches!(
-                            violation,
-                            Violation::Diverged
-                                | Violation::Restless
-                                | Violation::Loop
-                                | Violation::Duplicate
-                                | Violation::Broken
-                        )
-                    });
-                    assert!(only_lost, "seed {seed}, {systems} systems, {policy:?}, {sources:?}: {report:?}");
-                }
+fn each(sources: Sources, mut judge: impl FnMut(Options, Report)) {
+    for systems in [2, 3] {
+        for policy in POLICIES {
+            for seed in SEEDS {
+                let options = Options { seed, systems, policy, sources, trace: false };
+                judge(options, run(options));
             }
         }
     }
 }
 
+/// No edit is lost, the sides end equal, and everything comes to rest.
+fn exact(sources: Sources) {
+    let (mut edits, mut crashes, mut lost_answers) = (0, 0, 0);
+    each(sources, |options, report| {
+        assert_eq!(report.violation, None, "{options:?}");
+        edits += report.edits;
+        crashes += report.crashes;
+        lost_answers += report.lost_answers;
+    });
+    assert!(edits > 1_000 && crashes > 500 && lost_answers > 100, "a run must have done something");
+}
+
 #[test]
-fn a_seed_is_a_history() {
-    for seed in [3, 1_000_003] {
-        let once = history(seed, 3, Policy::Latest, Sources::OnePolled);
-        let again = history(seed, 3, Policy::Latest, Sources::OnePolled);
-        assert_eq!(format!("{once:?}"), format!("{again:?}"));
+fn streams_lose_nothing() {
+    exact(Sources::Streams);
+}
+
+#[test]
+fn histories_lose_nothing() {
+    exact(Sources::Histories);
+}
+
+#[test]
+fn a_stream_among_histories_loses_nothing() {
+    exact(Sources::Mixed);
+}
+
+#[test]
+fn polled_sides_may_take_an_edit_for_a_write_of_ours_but_always_end_equal_and_at_rest() {
+    for sources in [Sources::OnePolled, Sources::AllPolled, Sources::OneUnmarked, Sources::AllUnmarked] {
+        let (mut runs, mut lost, mut mistaken) = (0, 0, 0);
+        each(sources, |options, report| {
+            runs += 1;
+            match report.violation {
+                None => {}
+                Some(Violation::Lost) => lost += 1,
+                Some(Violation::Mistaken) => mistaken += 1,
+                Some(worse) => panic!("{worse:?}: {options:?}"),
+            }
+        });
+        println!("{sources:?}: of {runs} histories {lost} lost an edit, {mistaken} mistook one for a write of ours");
+        assert!(lost + mistaken <= runs / 50);
     }
+}
+
+#[test]
+fn a_seed_gives_one_history() {
+    for sources in [Sources::Streams, Sources::Mixed, Sources::AllPolled] {
+        for seed in 0..20 {
+            let options = Options { seed, systems: 3, policy: Policy::Latest, sources, trace: false };
+            assert_eq!(format!("{:?}", run(options)), format!("{:?}", run(options)));
+        }
+    }
+}
+
+/// Switching a rule of the engine off must be noticed by whole histories too.
+#[cfg(feature = "defects")]
+#[test]
+fn writes_that_are_sent_again_after_a_crash_without_a_read_back_are_noticed() {
+    let violations = |defect| {
+        std::thread::spawn(move || {
+            syncline::defects::set(defect);
+            let (systems, policy, sources) = (3, Policy::Prefer, Sources::Histories);
+            let options = |seed| Options { seed, systems, policy, sources, trace: false };
+            (0..400).filter(|seed| run(options(*seed)).violation.is_some()).count()
+        })
+    };
+    let (without, with) = (violations(None), violations(Some("start-readback")));
+    assert_eq!(without.join().ok(), Some(0));
+    assert!(with.join().is_ok_and(|count| count > 0));
 }
 
 /// Each defect that shows often enough is seen within a few hundred histories.
@@ -71,7 +96,8 @@ fn planted_defects_are_seen() {
         [("seen", Sources::Streams), ("overtaken", Sources::Streams), ("closing", Sources::Histories)]
     {
         syncline::defects::set(Some(defect));
-        let bad = (0..400).filter(|seed| history(*seed, 2, Policy::Latest, sources).violation.is_some()).count();
+        let options = |seed| Options { seed, systems: 2, policy: Policy::Latest, sources, trace: false };
+        let bad = (0..400).filter(|seed| run(options(*seed)).violation.is_some()).count();
         syncline::defects::set(None);
         assert!(bad > 4, "{defect} shows in {bad} of 400 histories");
     }

@@ -2,6 +2,7 @@
 
 use super::auth::{Credential, Session, Step, token_answer};
 use super::clock::RemoteClock;
+use super::quota::daily_limit;
 use super::retry::{Patience, Repeat, Tries, Verdict};
 use super::transport::{Answer, Lost, Request, Transport};
 use super::{ConnectorError, Outcome};
@@ -22,6 +23,8 @@ pub(crate) struct Client {
     verdict: fn(&Answer) -> Verdict,
     clock: Mutex<RemoteClock>,
     calls: AtomicU64,
+    /// 0 = not told.
+    daily: AtomicU64,
 }
 
 /// An answer and its timing.
@@ -51,12 +54,17 @@ impl Client {
         verdict: fn(&Answer) -> Verdict,
     ) -> Self {
         let session = Arc::new(Session::new(credential));
-        let (clock, calls) = (Mutex::default(), AtomicU64::new(0));
-        Self { system, url, transport, session, token_path, patience, verdict, clock, calls }
+        let (clock, calls, daily) = (Mutex::default(), AtomicU64::new(0), AtomicU64::new(0));
+        Self { system, url, transport, session, token_path, patience, verdict, clock, calls, daily }
     }
 
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    /// The account's calls a day, as the last answer that said it.
+    pub fn daily_limit(&self) -> Option<u64> {
+        Some(self.daily.load(Ordering::Relaxed)).filter(|limit| *limit > 0)
     }
 
     /// The remote's clock as far as it is known.
@@ -127,10 +135,13 @@ impl Client {
     async fn send(&self, request: &Request) -> Result<Answer, Lost> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let result = self.transport.send(request).await;
-        if let Ok(answer) = &result
-            && let Some(date) = answer.header("date")
-        {
-            self.clock().observe(date, answer.sent, answer.received);
+        if let Ok(answer) = &result {
+            if let Some(date) = answer.header("date") {
+                self.clock().observe(date, answer.sent, answer.received);
+            }
+            if let Some(limit) = daily_limit(answer) {
+                self.daily.store(limit, Ordering::Relaxed);
+            }
         }
         result
     }

@@ -20,6 +20,8 @@ pub mod memory;
 #[cfg(feature = "wire")]
 mod overlap;
 #[cfg(feature = "wire")]
+mod quota;
+#[cfg(feature = "wire")]
 pub mod retry;
 #[cfg(feature = "wire")]
 mod rows;
@@ -175,6 +177,11 @@ pub trait Connector: Send + Sync {
 
     /// Calls made since the start, refused and repeated ones included.
     fn calls(&self) -> u64;
+
+    /// Calls that the account may make in a day, all its programs together, as far as answers have said.
+    fn daily_limit(&self) -> Option<u64> {
+        None
+    }
 
     /// The properties of an object.
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>>;

@@ -16,6 +16,8 @@ pub(super) enum Found {
     New,
     /// A side of a known record.
     Linked,
+    /// The side of a known record that we were about to create.
+    Adopted,
 }
 
 /// Code of the problem that a record matches several, and linking it would be a guess.
@@ -52,8 +54,8 @@ impl Txn<'_> {
         for id in [external, Some(derived)].into_iter().flatten() {
             match self.take(entity.id, id)? {
                 Some(work) => match self.join_side(entity, work, key, &values, begun, None, raw)? {
-                    true => return Ok(Found::Linked),
-                    false => continue,
+                    Some(found) => return Ok(found),
+                    None => continue,
                 },
                 // Restored store: the remote record remembers its name.
                 None if external == Some(id) => name = id,
@@ -64,9 +66,9 @@ impl Txn<'_> {
             match self.candidates(entity, key.system, &values, None)? {
                 Candidates::Of(ids, by) if ids.len() == 1 => {
                     if let Some(work) = self.take(entity.id, ids[0])?
-                        && self.join_side(entity, work, key, &values, begun, Some(by), raw)?
+                        && let Some(found) = self.join_side(entity, work, key, &values, begun, Some(by), raw)?
                     {
-                        return Ok(Found::Linked);
+                        return Ok(found);
                     }
                 }
                 Candidates::Of(_, by) | Candidates::Ambiguous(by) => {
@@ -115,13 +117,17 @@ impl Txn<'_> {
         begun: Millis,
         by: Option<FieldId>,
         raw: RawDigest,
-    ) -> Result<bool, ViewError> {
+    ) -> Result<Option<Found>, ViewError> {
+        let mut found = Found::Linked;
         match work.record.side(key.system).map(|side| side.state) {
             Some(SideState::Live) => {
                 self.put(work);
-                return Ok(false);
+                return Ok(None);
             }
-            Some(SideState::Creating) => self.adopt(entity, &mut work, key)?,
+            Some(SideState::Creating) => {
+                self.adopt(entity, &mut work, key)?;
+                found = Found::Adopted;
+            }
             Some(SideState::Detached) | None => {
                 work.link_side(self.rules, entity, key, values, Place::at(begun), self.now);
                 work.raws.push((key.system, raw));
@@ -132,7 +138,7 @@ impl Txn<'_> {
         let remote = key.remote.clone();
         self.journal(entity.id, Some(work.record.id), Happening::Linked { system: key.system, remote, by });
         self.put(work);
-        Ok(true)
+        Ok(Some(found))
     }
 
     /// A create whose answer was lost has landed: the side takes part, and a read-back tells what it shows.

@@ -1,5 +1,6 @@
 //! What systems show and tell: pages, reads, events, deletes.
 
+use super::identify::Found;
 use super::record::{Work, remote_key};
 use super::txn::{Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Problem, Reads, RereadRow, ViewError};
@@ -111,14 +112,25 @@ impl Txn<'_> {
                 continue;
             }
             let from = self.linked_from(page.system, begun, row.modified);
-            match self.index_of(&key)? {
-                Some(id) => {
-                    self.moved(entity, &key, id, &shown, Some(row.raw), (row.modified, row.mark), begun, page.timing)?;
-                }
+            let known = match self.index_of(&key)? {
+                Some(id) => Some(id),
                 None => match self.identify(entity, &key, &shown, from, page.pass, row.raw)? {
-                    super::identify::Found::New => mirrored += 1,
-                    super::identify::Found::Linked => linked += 1,
+                    Found::New => {
+                        mirrored += 1;
+                        None
+                    }
+                    Found::Linked => {
+                        linked += 1;
+                        None
+                    }
+                    Found::Adopted => {
+                        linked += 1;
+                        self.index_of(&key)?.filter(|_| self.source(page.system) == SourceKind::Polled)
+                    }
                 },
+            };
+            if let Some(id) = known {
+                self.moved(entity, &key, id, &shown, Some(row.raw), (row.modified, row.mark), begun, page.timing)?;
             }
         }
         if page.pass == Pass::Backfill && !page.rows.is_empty() {
@@ -254,7 +266,7 @@ impl Txn<'_> {
         let passed = self.delivered(system, entity.id)?.map_or(Millis::MIN, |place| place.time);
         let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed).min(modified);
         let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
-        let moved = moved_fields(entity, work, system, shown);
+        let moved = moved_fields(entity, work, system, shown, timing.sent);
         let differs = |((field, _), value): ((&Field, _), &Result<Value, String>)| {
             let differs = value.as_ref().is_ok_and(|value| work.shown(field, system) != *value);
             differs.then_some(field.id)
@@ -478,16 +490,17 @@ fn digest_of(entity: &Entity, system: SystemId, shown: &Shown) -> Option<Digest>
     Some(Digest::of_fields(fields.zip(values?)))
 }
 
-/// Fields that a row shows to be neither as they were nor as a write in flight leaves them.
-fn moved_fields(entity: &Entity, work: &Work, system: SystemId, shown: &Shown) -> Vec<FieldId> {
+/// Fields that a row shows to be neither as they were nor as a write leaves them. A read that was asked for after a write was
+/// answered shows the write; what is as before then was taken back.
+fn moved_fields(entity: &Entity, work: &Work, system: SystemId, shown: &Shown, asked: Millis) -> Vec<FieldId> {
     let values = entity.fields_at(system).zip(&shown.values);
     let moved = values.filter(|((field, _), value)| {
-        let Ok(value) = value else { return false };
-        let before = work.shown(field, system);
-        match work.flight(field, system) {
-            Some(flight) if matches!(flight.state, FlightState::Answered(_)) => flight.value != *value,
-            Some(flight) => flight.value != *value && before != *value,
-            None => before != *value,
+        let Ok(value) = value else { return true };
+        let before = work.shown(field, system) == *value;
+        match work.flight(field, system).map(|flight| (flight.state, flight.value == *value)) {
+            Some((FlightState::Answered(_), true)) => false,
+            Some((FlightState::Answered(at), false)) => at <= asked || !before,
+            _ => !before,
         }
     });
     moved.map(|((field, _), _)| field.id).collect()

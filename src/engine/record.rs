@@ -440,11 +440,19 @@ impl<'a> Txn<'a> {
     fn save_digests(&mut self, entity: &Entity, work: &Work, changed: bool) -> Result<(), ViewError> {
         for side in work.record.live_sides() {
             let raw = work.raws.iter().find(|(system, _)| *system == side.system).map(|(_, raw)| *raw);
-            if work.unjudged.contains(&side.system) || (!changed && raw.is_none()) {
+            let flies = work.flies(side.system);
+            if !flies && (work.unjudged.contains(&side.system) || (!changed && raw.is_none())) {
                 continue;
             }
             let key = remote_key(entity.id, side);
             let known = self.digest(&key)?;
+            if flies {
+                // A row as it was before a write is news then.
+                if known.is_some() {
+                    self.set_digest(key, None);
+                }
+                continue;
+            }
             let canonical = shown_digest(entity, &work.record, side.system);
             let raw = match (raw, known) {
                 (Some(raw), _) => raw,

@@ -55,9 +55,15 @@ impl FieldState {
     ) {
         let side = &mut self.sides[ix];
         let Some(flight) = side.late.flight.as_mut().filter(|flight| flight.op == op) else {
-            // It settled by its value before the answer came; an answered write cannot land again.
+            // It settled by its value, or was given up, before the answer came; an answered write cannot land any more.
             if landing == Landing::Answered {
-                side.late.strays.retain(|stray| stray.op != op);
+                let ours = &side.late.ours;
+                let shown =
+                    |stray: &Stray| ours.iter().any(|own| own.value == stray.value && own.place.time >= stray.sent);
+                side.late.strays.retain(|stray| stray.op != op || !shown(stray));
+                for stray in side.late.strays.iter_mut().filter(|stray| stray.op == op) {
+                    stray.until = stray.until.min(now);
+                }
             }
             return;
         };
@@ -85,14 +91,12 @@ impl FieldState {
         let last = self.turn;
         let side = &mut self.sides[ix];
         let Some(flight) = side.late.flight.take() else { return };
-        // One at a time: what was sent after another write had settled landed after it.
+        // One at a time: what was sent after another write had settled landed after it. (Elsewhere one that was given up may
+        // have been told of meanwhile.)
         let writes = side.late.entries.iter().filter(|entry| entry.kind == EntryKind::Write);
         let last_write = writes.map(|entry| entry.place).max_by(Place::order);
-        let place = match (by, last_write) {
-            (SettledBy::Mark | SettledBy::Late, _) => place,
-            (_, Some(last)) if place.before(&last) => last,
-            _ => place,
-        };
+        let polled = rules.sides[ix].source == SourceKind::Polled;
+        let place = last_write.filter(|last| polled && place.before(last)).unwrap_or(place);
         let turn = if crate::defect!("turn-of-now") { last } else { flight.turn };
         side.late.enter(Entry { place, turn, kind: EntryKind::Write });
         let exact = matches!(by, SettledBy::Mark | SettledBy::Late);
@@ -171,6 +175,10 @@ impl FieldState {
         if expected || !polled {
             return SnapshotFate::Reread;
         }
+        if self.out_of_order(rules, ix, &snapshot) {
+            self.take_covered(rules, ix, snapshot, out);
+            return SnapshotFate::Reread;
+        }
         if !crate::defect!("snapshot-waits") {
             let place = Place::at(snapshot.modified);
             self.edit(rules, ix, Edit { value: snapshot.value, place, since: Some(snapshot.since) }, true, out);
@@ -227,10 +235,11 @@ impl FieldState {
     ) -> bool {
         let place = Place::at(snapshot.modified);
         let may_be = rules.sides[ix].source != SourceKind::History && !snapshot.theirs;
-        may_be && self.stray_landed(rules, ix, place, snapshot.alone, &snapshot.value, out)
+        may_be && self.stray_landed(rules, ix, place, snapshot.alone, &snapshot.value, SettledBy::Guessed, out)
     }
 
     /// A write that was given up turns out to have landed. `exact` = it landed at the place, if it is the one, and not before.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn stray_landed(
         &mut self,
         rules: &FieldRules<'_>,
@@ -238,6 +247,7 @@ impl FieldState {
         place: Place,
         exact: bool,
         value: &Value,
+        by: SettledBy,
         out: &mut Vec<Fate>,
     ) -> bool {
         let side = &mut self.sides[ix];
@@ -250,7 +260,7 @@ impl FieldState {
         let stray = side.late.strays.remove(at);
         side.late.enter(Entry { place, turn: stray.turn, kind: EntryKind::Write });
         side.late.ours.push(Own { place, until: place.time, value: value.clone(), over: side.shown.clone() });
-        out.push(Fate::Settled { system: side.system, op: stray.op, by: SettledBy::Late });
+        out.push(Fate::Settled { system: side.system, op: stray.op, by });
         let system = side.system;
         // An edit made after it had seen it.
         let after = |taken: &&super::Taken| taken.system == system && place.before(&taken.edit.place);
@@ -289,7 +299,8 @@ impl FieldState {
                 self.settle(rules, ix, *place, by, out);
                 return;
             }
-            if self.stray_landed(rules, ix, *place, true, value, out) {
+            let by = if *mark == Mark::Ours { SettledBy::Late } else { SettledBy::Guessed };
+            if self.stray_landed(rules, ix, *place, true, value, by, out) {
                 return;
             }
             if *mark == Mark::Ours && place.time <= self.sides[ix].made {
@@ -370,6 +381,10 @@ impl FieldState {
         for entry in late.entries.iter_mut().filter(|entry| entry.kind == EntryKind::Write && entry.place == old) {
             entry.place = *place;
         }
+        // It landed over what was taken for newer.
+        if late.edited.is_none_or(|edited| edited.before(place)) {
+            self.sides[ix].show_from(*place, value);
+        }
         true
     }
 
@@ -419,7 +434,10 @@ impl FieldState {
         let before = waiting.iter().rev().find(|edit| edit.place.time < flight.sent);
         // A write of ours that landed after it covered it, and is what the side shows.
         let covers = |edit: &Edit| {
-            let covers = |entry: &Entry| entry.kind == EntryKind::Write && edit.place.before(&entry.place);
+            let covers = |entry: &Entry| {
+                let after = edit.place.before(&entry.place) && !Place::at(flight.sent).before(&entry.place);
+                entry.kind == EntryKind::Write && after
+            };
             side.late.entries.iter().any(covers)
         };
         let at_sending = before.filter(|edit| !covers(edit)).map_or(&side.shown, |edit| &edit.value);

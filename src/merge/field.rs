@@ -407,20 +407,14 @@ impl FieldState {
         snapshot: Snapshot,
         out: &mut Vec<Fate>,
     ) -> SnapshotFate {
-        let side = &self.sides[ix];
-        if snapshot.value == side.shown {
+        if snapshot.value == self.sides[ix].shown {
             return SnapshotFate::Same;
         }
         // Of a stream's record a read shows no more than what passed while it was nobody's.
         let untold = snapshot.modified >= snapshot.told;
-        let doubtful = untold || snapshot.begun <= side.settled.time || self.known_since(rules, ix, snapshot.begun);
         let place = Place::at(snapshot.modified);
-        if doubtful && !crate::defect!("order-test") {
-            // A late read may still tell of an edit that a write of ours has covered.
-            if rules.sides[ix].source == SourceKind::Polled && self.covered(ix, &snapshot) {
-                let since = Some(snapshot.since);
-                self.edit(rules, ix, Edit { value: snapshot.value, place, since }, false, out);
-            }
+        if (untold || self.out_of_order(rules, ix, &snapshot)) && !crate::defect!("order-test") {
+            self.take_covered(rules, ix, snapshot, out);
             return SnapshotFate::Reread;
         }
         if self.snapshot_of_stray(rules, ix, &snapshot, out) {
@@ -429,6 +423,19 @@ impl FieldState {
         let since = Some(snapshot.since);
         self.edit(rules, ix, Edit { value: snapshot.value, place, since }, true, out);
         SnapshotFate::Judged
+    }
+
+    /// Did the read begin before, or in the same step as, something that we know of this side?
+    pub(super) fn out_of_order(&self, rules: &FieldRules<'_>, ix: usize, snapshot: &Snapshot) -> bool {
+        snapshot.begun <= self.sides[ix].settled.time || self.known_since(rules, ix, snapshot.begun)
+    }
+
+    /// A late read may still tell of an edit that a write of ours has covered.
+    pub(super) fn take_covered(&mut self, rules: &FieldRules<'_>, ix: usize, snapshot: Snapshot, out: &mut Vec<Fate>) {
+        if rules.sides[ix].source == SourceKind::Polled && self.covered(ix, &snapshot) {
+            let (place, since) = (Place::at(snapshot.modified), Some(snapshot.since));
+            self.edit(rules, ix, Edit { value: snapshot.value, place, since }, false, out);
+        }
     }
 
     /// Does a late read show what neither we wrote nor had known to be there, before a write of ours that settled?

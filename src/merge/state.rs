@@ -44,6 +44,8 @@ pub enum SettledBy {
     EqualSave,
     /// It turned up after it had been given up.
     Late,
+    /// The same, guessed from its value where no mark proves it: it may have been a person who entered the same.
+    Guessed,
 }
 
 /// What is known of a write that has not settled.

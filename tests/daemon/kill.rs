@@ -54,3 +54,24 @@ fn a_live_run_that_is_killed_while_people_edit_goes_on() {
         assert_eq!(world.salesforce(person["Id"].as_str().expect("an id"), field), "round 2");
     }
 }
+
+/// Ctrl-C in the middle of writing: what was sent is heard, and nothing is sent again.
+#[test]
+fn a_live_run_that_is_interrupted_finishes_what_it_sent() {
+    let world = World::new(60);
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    world.set_faults(&json!({ "latency_ms": 300 }));
+    let people = world.query("SELECT Id, Email FROM Contact WHERE Email != null ORDER BY Id LIMIT 6");
+    let live = world.start(&["run", "--interval", "100ms"]);
+    until("the daemon answers", || world.status()["daemon"] == true);
+    let before = world.writes_total();
+    for person in &people {
+        world.edit_salesforce("Contact", person["Id"].as_str().expect("an id"), &json!({ "Title": "interrupted" }));
+    }
+    until("it writes", || world.writes_total() > before);
+    assert_eq!(live.signal("-INT"), Some(0));
+    world.set_faults(&json!({}));
+    assert_eq!(world.json(&["run", "--once", "--interval", "100ms"]).0, Some(0));
+    assert_eq!(world.writes_total(), before + people.len() as u64, "one write an edit");
+    world.assert_equal();
+}

@@ -123,13 +123,47 @@ fn a_refused_record_is_listed_with_its_cause() {
     let (_, out, _) = world.run(&["status"]);
     assert!(out.contains("STRING_TOO_LONG") && ids.iter().any(|id| out.contains(id)), "{out}");
     let (code, out, err) = world.run(&["run", "--once", "--interval", "100ms"]);
-    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(code, Some(1), "problems remain: {err}");
     assert!(out.contains("STRING_TOO_LONG"), "{out}");
 
     let live = world.start(&["run", "--interval", "100ms"]);
     until("the daemon answers", || world.status()["daemon"] == true);
     check(&world.status());
+    // Somebody mends one: it is tried at once, and its problem is gone.
+    world.edit_hubspot(&ids[0], json!({ "lastname": "short" }));
+    until("the mended record arrives", || world.status()["problems"] == 1);
+    assert_eq!(world.query("SELECT Id, LastName FROM Contact WHERE LastName = 'short'").len(), 1);
     assert_eq!(live.stop(), Some(0));
+}
+
+#[test]
+fn a_clock_that_is_far_off_is_refused_and_the_limit_can_be_raised() {
+    let world = World::new(20);
+    world.set_faults(&json!({ "clock_offset_ms": 150_000 }));
+    let error = refused(&world, "backfill", 3);
+    assert_eq!(error["code"], "clock");
+    assert!(error["mend"].as_str().is_some_and(|mend| mend.contains("max_drift")), "{error}");
+    assert!(!world.path("syncline.redb").exists(), "nothing was begun");
+    world.append_config("\n[run]\nmax_drift = \"5m\"\n");
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    world.assert_equal();
+}
+
+#[test]
+fn polling_that_would_eat_the_daily_calls_is_said() {
+    let world = World::new(20);
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    let live = world.start(&["run", "--interval", "100ms"]);
+    until("the daemon answers", || world.status()["daemon"] == true);
+    assert_eq!(live.signal("-INT"), Some(0));
+    let warned = std::fs::read_to_string(world.path("stderr")).expect("a file");
+    assert!(warned.contains("polling salesforce") && warned.contains("--interval"), "{warned}");
+
+    let live = world.start(&["run", "--interval", "1h"]);
+    until("the daemon answers", || world.status()["daemon"] == true);
+    assert_eq!(live.signal("-INT"), Some(0));
+    let quiet = std::fs::read_to_string(world.path("stderr")).expect("a file");
+    assert!(!quiet.contains("polling"), "{quiet}");
 }
 
 #[test]

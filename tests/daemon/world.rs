@@ -54,6 +54,13 @@ impl World {
         std::fs::write(file, text.replace(from, to)).expect("a config");
     }
 
+    /// Adds to the config.
+    pub fn append_config(&self, text: &str) {
+        let file = self.path("syncline.toml");
+        let config = std::fs::read_to_string(&file).expect("a config");
+        std::fs::write(file, config + text).expect("a config");
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_syncline"));
         command.current_dir(self.folder.path()).args(args).env_remove("RUST_LOG");
@@ -74,9 +81,10 @@ impl World {
         (code, document.unwrap_or_else(|error| panic!("{error}: {out}{err}")))
     }
 
-    /// Starts it.
+    /// Starts it; what it writes to stderr goes to the file `stderr`.
     pub fn start(&self, args: &[&str]) -> Process {
-        let child = self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let stderr = std::fs::File::create(self.path("stderr")).expect("a file");
+        let child = self.command(args).stdout(Stdio::null()).stderr(stderr).spawn();
         Process(child.expect("the binary runs"))
     }
 
@@ -209,8 +217,13 @@ impl Process {
     }
 
     /// SIGTERM, and the exit code.
-    pub fn stop(mut self) -> Option<i32> {
-        let sent = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+    pub fn stop(self) -> Option<i32> {
+        self.signal("-TERM")
+    }
+
+    /// A signal that ends it, and the exit code.
+    pub fn signal(mut self, signal: &str) -> Option<i32> {
+        let sent = Command::new("kill").args([signal, &self.0.id().to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()));
         let mut code = None;
         until("it ends", || {

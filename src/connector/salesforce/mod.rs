@@ -135,6 +135,10 @@ impl Connector for Salesforce {
         self.client.calls()
     }
 
+    fn daily_limit(&self) -> Option<u64> {
+        self.client.daily_limit()
+    }
+
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {
         Box::pin(self.describe(object))
     }

@@ -1,0 +1,36 @@
+//! How many calls a day an account has, as its answers say.
+
+use super::transport::Answer;
+
+/// The account's calls a day: HubSpot says it as a number (`X-HubSpot-RateLimit-Daily`, on calls with a key; not under OAuth),
+/// Salesforce as used and allowed (`Sforce-Limit-Info: api-usage=18/100000`). None where an answer says nothing of it.
+pub(crate) fn daily_limit(answer: &Answer) -> Option<u64> {
+    if let Some(limit) = answer.header("x-hubspot-ratelimit-daily") {
+        return limit.trim().parse().ok();
+    }
+    let info = answer.header("sforce-limit-info")?;
+    let usage = info.split([';', ',']).find_map(|part| part.trim().strip_prefix("api-usage="))?;
+    usage.split_once('/')?.1.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Millis;
+
+    #[test]
+    fn both_forms_are_read_and_others_say_nothing() {
+        let answer = |name: &str, value: &str| {
+            let headers = vec![(name.to_owned(), value.to_owned())];
+            Answer { status: 200, headers, body: Vec::new(), sent: Millis(0), received: Millis(0) }
+        };
+        assert_eq!(daily_limit(&answer("x-hubspot-ratelimit-daily", "250000")), Some(250_000));
+        assert_eq!(daily_limit(&answer("sforce-limit-info", "api-usage=10018/100000")), Some(100_000));
+        let more = "api-bursts=1/750; api-usage=1/15000; per-app-api-usage=17/250(appName=sample)";
+        assert_eq!(daily_limit(&answer("sforce-limit-info", more)), Some(15_000));
+        for bad in ["", "api-usage=", "api-usage=1", "api-usage=1/many", "per-app-api-usage=1/2"] {
+            assert_eq!(daily_limit(&answer("sforce-limit-info", bad)), None, "{bad}");
+        }
+        assert_eq!(daily_limit(&answer("date", "250000")), None);
+    }
+}

@@ -1,0 +1,103 @@
+//! What a simulated history is made from, and what it reports.
+
+/// Which conflict policy a run uses; systems are named by their number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// `latest`.
+    Latest,
+    /// `prefer` the first system.
+    Prefer,
+    /// The first system `owns`.
+    Owns,
+}
+
+impl Policy {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Latest, Self::Prefer, Self::Owns];
+}
+
+/// What the sides' sources are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sources {
+    /// Ordered streams with positions everywhere.
+    Streams,
+    /// Marks with history everywhere.
+    Histories,
+    /// A history and a stream (and a history).
+    Mixed,
+    /// One side is only polled, and its rows say who changed a record last; the others have histories.
+    OnePolled,
+    /// All sides are only polled, and their rows say who changed a record last.
+    AllPolled,
+    /// As `OnePolled`, but a row does not say who changed it.
+    OneUnmarked,
+    /// As `AllPolled`, but no row says who changed it.
+    AllUnmarked,
+}
+
+impl Sources {
+    /// Each of them.
+    pub const ALL: [Self; 7] = [
+        Self::Streams,
+        Self::Histories,
+        Self::Mixed,
+        Self::OnePolled,
+        Self::AllPolled,
+        Self::OneUnmarked,
+        Self::AllUnmarked,
+    ];
+
+    /// Does every side tell its edits one by one?
+    pub fn exact(self) -> bool {
+        matches!(self, Self::Streams | Self::Histories | Self::Mixed)
+    }
+}
+
+/// One run's parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The seed of every choice.
+    pub seed: u64,
+    /// Two or three systems.
+    pub systems: usize,
+    /// The policy.
+    pub policy: Policy,
+    /// The sources.
+    pub sources: Sources,
+    /// Print what happens.
+    pub trace: bool,
+}
+
+/// What was wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Violation {
+    /// The final value is none that is right: an edit was lost.
+    Lost,
+    /// An edit on a polled side looked exactly like a write of ours whose answer was lost, and was taken for it.
+    Mistaken,
+    /// The sides do not show the same in the end.
+    Diverged,
+    /// Work is left when nothing happens any more.
+    Restless,
+    /// More writes than edits can explain, or writes in the silence.
+    Loop,
+    /// A record was created twice.
+    Duplicate,
+    /// The engine said that its view cannot be read.
+    Broken,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// What was wrong, if anything.
+    pub violation: Option<Violation>,
+    /// Edits by people.
+    pub edits: u32,
+    /// Writes of ours that were accepted.
+    pub writes: u32,
+    /// Crashes.
+    pub crashes: u32,
+    /// Answers lost.
+    pub lost_answers: u32,
+}

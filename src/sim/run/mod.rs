@@ -1,0 +1,481 @@
+//! One simulated history: people, a lossy network, crashes, and the real engine over a map.
+
+mod audit;
+mod network;
+mod setup;
+
+use super::oracle::Edited;
+use super::rng::Rng;
+use super::world::{EditSet, FIELDS, Told, World};
+use super::{Options, Report, Sources};
+use crate::engine::{Answer, Answers, Clocks, Effect, Input, LookedUp, MemoryView, Pass, Reads, View, step};
+use crate::model::{ClockOffset, Millis, OpId, Outcome, Raw, ReadRow, RecordId, SourceKind, Timing, Value, WriteItem};
+use crate::rules::Rules;
+use audit::Sight;
+use network::Row;
+use setup::{ENTITY, field_name, remote_id, rules, source, system_id, system_name};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+const POLL_MS: i64 = 4_000;
+const STRAY_MS: i64 = 30_000;
+/// Answers lost; besides, every crash loses those that are under way.
+const LOST_PERCENT: i64 = 15;
+const STORM_MS: i64 = 60_000;
+const LIMIT_MS: i64 = 600_000;
+
+enum Doing {
+    /// A person edits.
+    Edit { side: usize, field: usize },
+    /// A listing leaves for a system.
+    Poll { side: usize },
+    /// A stream's run arrives; doubled, it begins at the beginning.
+    Stream { side: usize, doubled: bool, upto: u64, clock: i64, life: u32 },
+    /// A page arrives.
+    Page { side: usize, row: Option<Row>, timing: Timing, complete: bool, life: u32 },
+    /// A read is evaluated by the remote.
+    Read { side: usize, timing: Timing, life: u32, latency: i64 },
+    /// Its answer arrives.
+    ReadBack { side: usize, row: Option<Row>, timing: Timing, life: u32 },
+    /// A look-up is evaluated and answered at once.
+    LookUp { side: usize, values: Vec<String>, records: Vec<RecordId>, timing: Timing, life: u32 },
+    /// A write is applied by the remote.
+    Apply { side: usize, item: WriteItem, knew: [EditSet; FIELDS], answer: Option<i64>, record: RecordId, life: u32 },
+    /// Its answer arrives.
+    Answered { side: usize, record: RecordId, op: OpId, outcome: Outcome, life: u32 },
+    /// The engine looks for work.
+    Tick { life: u32 },
+    /// The program starts again.
+    Restart,
+}
+
+impl Doing {
+    /// Does it change what a remote shows?
+    fn moves(&self) -> bool {
+        matches!(self, Self::Apply { .. } | Self::Edit { .. })
+    }
+}
+
+struct Run {
+    options: Options,
+    rng: Rng,
+    now: i64,
+    order: u64,
+    queue: BinaryHeap<Reverse<(i64, u64, usize)>>,
+    doings: Vec<Option<Doing>>,
+    /// How many of them will change a remote.
+    moving: usize,
+    worlds: Vec<World>,
+    rules: Rules,
+    view: MemoryView,
+    edits: Vec<Edited>,
+    /// Per edit, the writes of ours that its author saw, and what each told.
+    told: Vec<Vec<Told>>,
+    /// What rows that were taken in have shown.
+    sights: Vec<Sight>,
+    /// Writes of ours that landed.
+    landings: Vec<(OpId, Sight)>,
+    /// Per side, when the newest listing that was taken in was made.
+    listed: Vec<i64>,
+    /// Writes that left.
+    outstanding: Vec<(OpId, Sight)>,
+    /// Operations whose answer was heard.
+    heard: Vec<(OpId, i64)>,
+    /// Edits whose event passed before the record was known: told by a read, if at all.
+    missed: EditSet,
+    first: [Value; FIELDS],
+    known: [EditSet; FIELDS],
+    life: u32,
+    up: bool,
+    busy: Vec<bool>,
+    /// Position up to which each stream was committed, and its clock then.
+    streamed: Vec<u64>,
+    told_until: Vec<i64>,
+    storm: bool,
+    traced: Vec<bool>,
+    report: Report,
+    broken: bool,
+    committed: bool,
+}
+
+/// Runs one history.
+pub fn run(options: Options) -> Report {
+    let mut run = Run::new(options);
+    run.storm();
+    run.heal();
+    run.report
+}
+
+impl Run {
+    fn new(options: Options) -> Self {
+        let mut rng = Rng::new(options.seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5eed);
+        let n = options.systems;
+        let worlds: Vec<World> = (0..n)
+            .map(|side| {
+                let skew = rng.range(-700, 700);
+                let (under, over) = (rng.range(0, 1_200), rng.range(0, 1_200));
+                let source = source(&options, side);
+                let coarse = match source {
+                    SourceKind::History => false,
+                    _ => rng.percent(70),
+                };
+                World {
+                    source,
+                    // A stream's rows say it too; histories have better marks.
+                    marked: source == SourceKind::Stream
+                        || matches!(options.sources, Sources::OnePolled | Sources::AllPolled),
+                    step: if coarse { 1_000 } else { 1 },
+                    skew,
+                    offset: ClockOffset { low: skew - under, high: skew + over },
+                    remote: None,
+                    position: 0,
+                    accepted: 0,
+                }
+            })
+            .collect();
+        let rules = rules(&options, &worlds);
+        let traced = (0..n).map(|_| rng.percent(50)).collect();
+        Self {
+            options,
+            rng,
+            now: 1_700_000_000_000,
+            order: 0,
+            queue: BinaryHeap::new(),
+            doings: Vec::new(),
+            moving: 0,
+            worlds,
+            rules,
+            view: MemoryView::new(),
+            edits: Vec::new(),
+            told: Vec::new(),
+            sights: Vec::new(),
+            landings: Vec::new(),
+            listed: vec![0; n],
+            heard: Vec::new(),
+            outstanding: Vec::new(),
+            missed: 0,
+            first: [Value::Null, Value::Null],
+            known: [0; FIELDS],
+            life: 0,
+            up: true,
+            busy: vec![false; n],
+            streamed: vec![0; n],
+            told_until: vec![0; n],
+            storm: false,
+            traced,
+            report: Report::default(),
+            broken: false,
+            committed: false,
+        }
+    }
+
+    fn say(&self, text: impl FnOnce() -> String) {
+        if self.options.trace {
+            println!("{:>8} {}", self.now - 1_700_000_000_000, text());
+        }
+    }
+
+    fn after(&mut self, delay: i64, doing: Doing) {
+        self.order += 1;
+        self.moving += usize::from(doing.moves());
+        self.doings.push(Some(doing));
+        self.queue.push(Reverse((self.now + delay.max(0), self.order, self.doings.len() - 1)));
+    }
+
+    /// Sets the world up, lets the engine link it, and plays the storm.
+    fn storm(&mut self) {
+        let n = self.worlds.len();
+        let born_everywhere = self.rng.percent(75);
+        for value in &mut self.first {
+            *value = Value::Int(self.rng.range(0, 3)).into_text();
+        }
+        let first = self.first.clone();
+        for side in 0..n {
+            if born_everywhere || side == 0 {
+                let now = self.now;
+                self.worlds[side].create(now, &first, None, None);
+            }
+        }
+        self.now += 10_000;
+        for side in 0..n {
+            self.first_read(side);
+        }
+        self.feed(|_, _| Input::Link { entity: ENTITY, after: None, create: true, limit: 100 });
+        self.storm = true;
+        let edits = self.rng.range(1, 9);
+        let mut at = self.rng.range(0, 4_000);
+        for _ in 0..edits {
+            let side = self.rng.range(0, n as i64) as usize;
+            let field = usize::from(self.rng.percent(30));
+            self.after(at, Doing::Edit { side, field });
+            // Bursts and pauses.
+            at += match self.rng.range(0, 4) {
+                0 => self.rng.range(0, 30),
+                1 => self.rng.range(0, 1_500),
+                2 => self.rng.range(0, 6_000),
+                _ => self.rng.range(0, 25_000),
+            };
+        }
+        for side in 0..n {
+            let delay = self.rng.range(0, POLL_MS);
+            self.after(delay, Doing::Poll { side });
+        }
+        self.after(100, Doing::Tick { life: 0 });
+        let end = self.now + STORM_MS;
+        while self.now < end && self.next() {}
+        self.storm = false;
+    }
+
+    fn first_read(&mut self, side: usize) {
+        let timing = self.timing(side);
+        let row = self.row(side);
+        self.page(side, row, timing, true, Pass::Backfill);
+    }
+
+    /// No more faults: everything must become equal and quiet, and stay so.
+    fn heal(&mut self) {
+        self.up = true;
+        let end = self.now + LIMIT_MS;
+        let mut quiet_since = None;
+        let mut writes = 0;
+        while self.now < end && self.next() && !self.broken {
+            if !self.quiet() {
+                quiet_since = None;
+                continue;
+            }
+            let since = *quiet_since.get_or_insert_with(|| {
+                writes = self.writes();
+                self.now
+            });
+            if self.now - since > 4 * POLL_MS + STRAY_MS + 4 * POLL_MS {
+                break;
+            }
+        }
+        self.report.edits = self.edits.len() as u32;
+        self.report.writes = self.writes();
+        let silent = quiet_since.is_some_and(|_| self.writes() == writes);
+        self.report.violation = self.verdict(silent);
+        if self.options.trace {
+            let records = self.view.record_scan(ENTITY, None, 2);
+            let lately = self.view.lately_scan(ENTITY, None, 4).unwrap_or_default();
+            let lately: Vec<_> = lately.iter().map(|id| self.view.lately(ENTITY, *id)).collect();
+            println!("{records:#?}\n{lately:#?}");
+            let rows: Vec<_> = (0..self.worlds.len())
+                .map(|side| self.view.outbox_due(system_id(side), ENTITY, Millis(i64::MAX), 4))
+                .collect();
+            println!("{rows:?} {:?}", self.report);
+        }
+    }
+
+    fn writes(&self) -> u32 {
+        self.worlds.iter().map(|world| world.accepted).sum()
+    }
+
+    /// Nothing is to be sent or read.
+    fn idle(&self) -> bool {
+        self.view.outbox_len(ENTITY) == Ok(0) && self.view.reread_len() == Ok(0)
+    }
+
+    fn quiet(&self) -> bool {
+        self.idle() && self.moving == 0 && self.view.lately_scan(ENTITY, None, 1).is_ok_and(|ids| ids.is_empty())
+    }
+
+    /// Plays the next event; false when none is left.
+    fn next(&mut self) -> bool {
+        let Some(Reverse((at, _, slot))) = self.queue.pop() else { return false };
+        self.now = self.now.max(at);
+        if let Some(doing) = self.doings[slot].take() {
+            self.moving -= usize::from(doing.moves());
+            self.play(doing);
+        }
+        !self.broken
+    }
+
+    fn alive(&self, life: u32) -> bool {
+        self.up && life == self.life
+    }
+
+    fn play(&mut self, doing: Doing) {
+        match doing {
+            Doing::Edit { side, field } => self.person(side, field),
+            Doing::Poll { side } => self.poll(side),
+            Doing::Stream { side, doubled, upto, clock, life } if self.alive(life) => {
+                self.stream(side, doubled, upto, clock);
+            }
+            Doing::Page { side, row, timing, complete, life } if self.alive(life) => {
+                self.page(side, row, timing, complete, Pass::Changes);
+            }
+            Doing::Read { side, timing, life, latency } => {
+                let row = self.row(side);
+                self.after(latency, Doing::ReadBack { side, row, timing, life });
+            }
+            Doing::ReadBack { side, row, timing, life } if self.alive(life) => {
+                self.busy[side] = false;
+                let seen = row.as_ref().map(|row| row.shows.clone());
+                let rows = row.into_iter().map(|row| ReadRow {
+                    remote: remote_id(),
+                    modified: Millis(row.modified),
+                    mark: row.mark,
+                    values: row.raws,
+                    history: row.history,
+                });
+                let reads = Reads {
+                    entity: ENTITY,
+                    system: system_id(side),
+                    asked: vec![remote_id()],
+                    rows: rows.collect(),
+                    timing,
+                };
+                self.say(|| format!("read-back of {}: {:?}", system_name(side), reads.rows));
+                self.feed(move |_, _| Input::Read(reads));
+                self.show(seen, false);
+            }
+            Doing::LookUp { side, values, records, timing, life } if self.alive(life) => {
+                self.busy[side] = false;
+                let row = self.row(side).filter(|row| {
+                    let external = row.raws.last();
+                    values.iter().any(|value| external == Some(&Raw::Text(value.clone())))
+                });
+                let rows = row.into_iter().map(|row| ReadRow {
+                    remote: remote_id(),
+                    modified: Millis(row.modified),
+                    mark: row.mark,
+                    values: row.raws,
+                    history: Vec::new(),
+                });
+                let rows = rows.collect();
+                let looked = LookedUp { entity: ENTITY, system: system_id(side), records, rows, timing };
+                self.feed(move |_, _| Input::LookedUp(looked));
+            }
+            Doing::Apply { side, item, knew, answer, record, life } => {
+                self.apply(side, item, knew, answer, record, life)
+            }
+            Doing::Answered { side, record, op, outcome, life } if self.alive(life) => {
+                self.busy[side] = false;
+                self.say(|| format!("answer of {}: {outcome:?}", system_name(side)));
+                let answers = vec![Answer { op, record, outcome }];
+                let answers = Answers { entity: ENTITY, system: system_id(side), answers };
+                let done = matches!(answers.answers[0].outcome, Outcome::Done { .. });
+                self.feed(move |_, _| Input::Answers(answers));
+                if done && self.committed {
+                    self.heard.push((op, self.now));
+                }
+            }
+            Doing::Tick { life } if self.alive(life) => self.tick(),
+            Doing::Restart => {
+                self.up = true;
+                self.busy.fill(false);
+                self.say(|| "restart".into());
+                self.feed(|_, _| Input::Start);
+                let life = self.life;
+                self.after(50, Doing::Tick { life });
+            }
+            _ => {}
+        }
+    }
+
+    fn person(&mut self, side: usize, field: usize) {
+        let now = self.now;
+        let traced = self.traced[side];
+        let id = self.edits.len();
+        let world = &mut self.worlds[side];
+        let Some(remote) = &world.remote else { return };
+        // Few values, so that reverts and equal saves happen.
+        let value = match self.rng.range(0, 6) {
+            0 => remote.value(field).clone(),
+            1 => self.first[field].clone(),
+            n => Value::Int(n - 2).into_text(),
+        };
+        let before = remote.value(field).clone();
+        let equal = before == value;
+        if equal && !traced {
+            // Nobody can ever know of it.
+            world.set(now, field, &value, None, None, false);
+            return;
+        }
+        world.set(now, field, &value, None, Some(id), true);
+        let time = world.clock(now);
+        let Some(remote) = &mut world.remote else { return };
+        let saw = remote.seen[field];
+        let told = remote.told[field].clone();
+        remote.seen[field] |= 1 << id;
+        let same = |(at, edit): (usize, &Edited)| {
+            (edit.field == field && edit.side != side && edit.value == before).then_some(1u64 << at)
+        };
+        let may = self.edits.iter().enumerate().filter_map(same).fold(0, |set, bit| set | bit);
+        if let Some(remote) = &mut self.worlds[side].remote {
+            remote.may[field] |= may;
+            let may = remote.may[field];
+            self.edits.push(Edited { side, field, time, value: value.clone(), saw, may });
+        }
+        self.told.push(told);
+        self.say(|| format!("edit {id}: {}.{} = {value} at {time}, saw {saw:b}", system_name(side), field_name(field)));
+    }
+
+    /// One input: decided, committed (unless a crash comes before), effects sent (unless one comes after).
+    fn feed<'i>(&mut self, input: impl FnOnce(&Rules, Millis) -> Input<'i>) {
+        let offsets = self.worlds.iter().enumerate().map(|(side, world)| (system_id(side), world.offset)).collect();
+        let clocks = Clocks { now: Millis(self.now), offsets };
+        let input = input(&self.rules, clocks.now);
+        let step = match step(&self.rules, &self.view, &clocks, input) {
+            Ok(step) => step,
+            Err(_) => {
+                self.broken = true;
+                return;
+            }
+        };
+        let crash = self.storm && !step.changes.is_empty() && self.rng.one_in(25);
+        self.committed = false;
+        if crash && self.rng.percent(30) {
+            return self.crash("before a commit");
+        }
+        self.view.apply(&step.changes);
+        if self.options.trace {
+            for change in &step.changes {
+                if let crate::engine::Change::Journal(entry) = change {
+                    self.say(|| format!("journal {:?}", entry.what));
+                }
+            }
+        }
+        self.committed = true;
+        self.learn();
+        for effect in &step.effects {
+            let Effect::Write { system, items, .. } = effect else { continue };
+            items.iter().for_each(|(_, item)| self.leaves(system.0 as usize - 1, item));
+        }
+        if crash {
+            return self.crash("after a commit");
+        }
+        self.send(step);
+    }
+
+    fn crash(&mut self, when: &str) {
+        self.say(|| format!("crash {when}"));
+        self.report.crashes += 1;
+        self.life += 1;
+        self.up = false;
+        let down = if self.rng.one_in(4) { self.rng.range(0, 20_000) } else { self.rng.range(0, 1_500) };
+        self.after(down, Doing::Restart);
+    }
+
+    fn tick(&mut self) {
+        let life = self.life;
+        self.after(if self.storm { 150 } else { 300 }, Doing::Tick { life });
+        // What has nothing to do changes nothing, and is not asked.
+        if self.view.lately_scan(ENTITY, None, 1).is_ok_and(|ids| ids.is_empty()) && self.idle() {
+            return;
+        }
+        self.feed(|_, _| Input::Sweep { entity: ENTITY, after: None, limit: 10 });
+        for side in 0..self.worlds.len() {
+            if self.up && self.life == life && !self.busy[side] {
+                self.feed(|_, _| Input::Work { entity: ENTITY, system: system_id(side), create: true });
+            }
+        }
+    }
+}
+
+impl Value {
+    fn into_text(self) -> Self {
+        Self::Text(self.to_string())
+    }
+}

@@ -1,0 +1,305 @@
+//! The way between the engine and the worlds: late, doubled, out of order, with lost answers.
+
+use super::audit::Sight;
+use super::setup::{ENTITY, OBJECT, field_name, remote_id, system_id, system_name};
+use super::{Doing, LOST_PERCENT, POLL_MS, Run, STRAY_MS};
+use crate::engine::{Effect, Event, Events, Input, PageRows, Pass, Step, View};
+use crate::model::{
+    FieldKind, Mark, Millis, Outcome, PastValue, Place, Raw, RawDigest, RawRow, RecordId, RemoteKey, RowDecoder,
+    SourceKind, Target, Timing, Value, WriteItem,
+};
+use crate::sim::world::{EditSet, FIELDS, Told};
+
+#[derive(Clone)]
+pub(super) struct Row {
+    /// Per field what it showed when the row was read.
+    pub(super) shows: [Sight; FIELDS],
+    pub(super) raws: Vec<Raw>,
+    pub(super) modified: i64,
+    pub(super) mark: Mark,
+    pub(super) history: Vec<Vec<PastValue>>,
+}
+
+pub(super) struct OneRow(Vec<Raw>);
+
+impl RowDecoder for OneRow {
+    fn decode(&self, _index: usize) -> Result<Vec<Raw>, String> {
+        Ok(self.0.clone())
+    }
+}
+
+impl Run {
+    pub(super) fn timing(&self, side: usize) -> Timing {
+        Timing { sent: Millis(self.now), offset: self.worlds[side].offset }
+    }
+
+    pub(super) fn latency(&mut self) -> i64 {
+        if !self.storm {
+            return self.rng.range(1, 50);
+        }
+        match self.rng.range(0, 10) {
+            0 => self.rng.range(0, 6_000),
+            1 | 2 => self.rng.range(0, 1_500),
+            _ => self.rng.range(1, 200),
+        }
+    }
+
+    pub(super) fn row(&self, side: usize) -> Option<Row> {
+        let world = &self.worlds[side];
+        let remote = world.remote.as_ref()?;
+        let raw = |value: &Value| FieldKind::Text.write(value);
+        let mut raws: Vec<Raw> = (0..FIELDS).map(|field| raw(remote.value(field))).collect();
+        raws.push(remote.external.clone().map_or(Raw::Null, Raw::Text));
+        let history = match world.source {
+            SourceKind::History => (0..FIELDS).map(|field| self.history(side, field)).collect(),
+            _ => Vec::new(),
+        };
+        let mark = match (world.marked, remote.ours) {
+            (false, _) => Mark::Unknown,
+            (true, true) => Mark::Ours,
+            (true, false) => Mark::Theirs,
+        };
+        let shows = [0, 1].map(|field| {
+            let newest = remote.history[field].last();
+            let (edit, op) = (newest.and_then(|past| past.edit), newest.and_then(|past| past.op));
+            Sight {
+                side,
+                field,
+                at: self.now,
+                modified: remote.modified,
+                value: remote.value(field).clone(),
+                edit,
+                op,
+                late: false,
+                stale: false,
+            }
+        });
+        Some(Row { shows, raws, modified: remote.modified, mark, history })
+    }
+
+    pub(super) fn history(&self, side: usize, field: usize) -> Vec<PastValue> {
+        let Some(remote) = &self.worlds[side].remote else { return Vec::new() };
+        let entries = remote.history[field].iter().rev().map(|past| PastValue {
+            value: FieldKind::Text.write(&past.value),
+            at: Millis(past.time),
+            mark: if past.op.is_some() { Mark::Ours } else { Mark::Theirs },
+            who: None,
+        });
+        entries.collect()
+    }
+
+    pub(super) fn poll(&mut self, side: usize) {
+        let pause = POLL_MS + self.rng.range(-500, 500);
+        self.after(pause, Doing::Poll { side });
+        if !self.up {
+            return;
+        }
+        let life = self.life;
+        let timing = self.timing(side);
+        if self.worlds[side].source == SourceKind::Stream {
+            let upto = self.worlds[side].position;
+            let doubled = self.storm && self.rng.one_in(3);
+            let clock = self.worlds[side].clock(self.now);
+            let latency = self.latency();
+            self.after(latency, Doing::Stream { side, doubled, upto, clock, life });
+            return;
+        }
+        let there = self.latency();
+        let back = self.latency();
+        // Evaluated on arrival: for simplicity the page is taken then, and delivered later.
+        let at = self.now;
+        self.now += there;
+        let row = self.row(side);
+        self.now = at;
+        let twice = self.storm && self.rng.one_in(6);
+        // A row taken in the future would see edits that have not happened: so evaluate now instead when people are about.
+        let row = if there > 0 { self.row(side) } else { row };
+        let again = row.clone();
+        self.after(there + back, Doing::Page { side, row, timing, complete: true, life });
+        if twice {
+            let later = self.latency() + self.latency();
+            self.after(there + back + later, Doing::Page { side, row: again, timing, complete: true, life });
+        }
+    }
+
+    /// In order, from what was committed last; now and then everything is told once more.
+    pub(super) fn stream(&mut self, side: usize, doubled: bool, upto: u64, clock: i64) {
+        let from = if doubled { 0 } else { self.streamed[side] };
+        let mut events: Vec<(u64, Event)> = Vec::new();
+        let mut passed: EditSet = 0;
+        for (field, remote) in (0..FIELDS).filter_map(|field| Some((field, self.worlds[side].remote.as_ref()?))) {
+            for past in remote.history[field].iter().filter(|past| past.position > from && past.position <= upto) {
+                let fields = vec![(field_name(field).to_owned(), FieldKind::Text.write(&past.value))];
+                let place = Place { time: Millis(past.time), position: Some(past.position) };
+                let mark = if past.op.is_some() { Mark::Ours } else { Mark::Theirs };
+                events.push((past.position, Event { remote: remote_id(), place, fields, mark }));
+                passed |= past.edit.map_or(0, |edit| 1 << edit);
+            }
+        }
+        events.sort_by_key(|(position, _)| *position);
+        let events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
+        let delivered = Place { time: Millis(clock), position: Some(upto) };
+        self.say(|| format!("stream of {} up to {upto}", system_name(side)));
+        let events = Events { entity: ENTITY, system: system_id(side), events, delivered };
+        let unknown = !self.linked(side);
+        self.feed(move |_, _| Input::Events(events));
+        if self.committed {
+            self.streamed[side] = self.streamed[side].max(upto);
+            self.told_until[side] = self.told_until[side].max(clock);
+            self.missed |= if unknown { passed } else { 0 };
+        }
+        if unknown {
+            // A stream tells of new records too; here a page does.
+            let timing = self.timing(side);
+            let row = self.row(side);
+            self.page(side, row, timing, false, Pass::Changes);
+        }
+    }
+
+    pub(super) fn linked(&self, side: usize) -> bool {
+        let key = RemoteKey { entity: ENTITY, system: system_id(side), object: OBJECT, remote: remote_id() };
+        self.view.index(&key).is_ok_and(|id| id.is_some())
+    }
+
+    pub(super) fn page(&mut self, side: usize, row: Option<Row>, timing: Timing, complete: bool, pass: Pass) {
+        let seen = row.as_ref().map(|row| row.shows.clone());
+        let raws = row.as_ref().map(|row| row.raws.clone()).unwrap_or_default();
+        let text = format!("{raws:?}");
+        let rows: Vec<RawRow> = row
+            .iter()
+            .map(|row| RawRow {
+                remote: remote_id(),
+                modified: Millis(row.modified),
+                mark: row.mark,
+                raw: RawDigest::of_bytes(text.as_bytes()),
+            })
+            .collect();
+        self.say(|| format!("page of {} asked at {}: {text}", system_name(side), timing.sent.0 - 1_700_000_000_000));
+        let decoder = OneRow(raws);
+        self.feed(|_, _| {
+            Input::Page(PageRows {
+                entity: ENTITY,
+                system: system_id(side),
+                pass,
+                rows: &rows,
+                decoder: &decoder,
+                timing,
+                cursor: None,
+                complete: complete.then_some(timing),
+            })
+        });
+        self.show(seen, true);
+    }
+
+    pub(super) fn send(&mut self, step: Step) {
+        let life = self.life;
+        for effect in step.effects {
+            self.say(|| format!("effect {effect:?}"));
+            match effect {
+                Effect::Read { system, .. } => {
+                    let side = system.0 as usize - 1;
+                    self.busy[side] = true;
+                    let timing = self.timing(side);
+                    let there = self.latency();
+                    let latency = self.latency();
+                    self.after(there, Doing::Read { side, timing, life, latency });
+                }
+                Effect::LookUp { system, values, records, .. } => {
+                    let side = system.0 as usize - 1;
+                    self.busy[side] = true;
+                    let timing = self.timing(side);
+                    let latency = self.latency();
+                    self.after(latency, Doing::LookUp { side, values, records, timing, life });
+                }
+                Effect::Write { system, items, .. } => {
+                    let side = system.0 as usize - 1;
+                    self.busy[side] = true;
+                    for (record, item) in items {
+                        self.launch(side, record, item);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A write leaves: it may land or not, soon or late, and its answer may be heard or not.
+    pub(super) fn launch(&mut self, side: usize, record: RecordId, item: WriteItem) {
+        let life = self.life;
+        let knew = self.known;
+        self.say(|| format!("write to {}: {:?}", system_name(side), item));
+        let lost = self.storm && self.rng.percent(LOST_PERCENT);
+        let lands = !self.storm || self.rng.percent(if lost { 60 } else { 95 });
+        let there = self.latency();
+        let (op, back) = (item.op, self.latency());
+        if lost {
+            self.report.lost_answers += 1;
+            let late = if self.rng.one_in(3) { self.rng.range(0, STRAY_MS - 8_000) } else { there };
+            if lands {
+                self.after(late, Doing::Apply { side, item, knew, answer: None, record, life });
+            }
+            self.after(there + back, Doing::Answered { side, record, op, outcome: Outcome::Unknown, life });
+        } else if lands {
+            self.after(there, Doing::Apply { side, item, knew, answer: Some(back), record, life });
+        } else {
+            let code = "BUSY".to_owned();
+            self.after(
+                there + back,
+                Doing::Answered { side, record, op, outcome: Outcome::Retry { code, after_ms: 500 }, life },
+            );
+        }
+    }
+
+    pub(super) fn apply(
+        &mut self,
+        side: usize,
+        item: WriteItem,
+        knew: [EditSet; FIELDS],
+        answer: Option<i64>,
+        record: RecordId,
+        life: u32,
+    ) {
+        let now = self.now;
+        let traced = self.traced[side];
+        let text = |raw: &Raw| FieldKind::Text.read(raw).unwrap_or_default();
+        let world = &mut self.worlds[side];
+        world.accepted += 1;
+        let mut created = None;
+        if let Target::Upsert { value, .. } = &item.target {
+            created = Some(world.remote.is_none());
+            if world.remote.is_none() {
+                let given = |field: usize| item.fields.iter().find(|(name, _)| name == field_name(field));
+                let values = [0, 1].map(|field| given(field).map(|(_, raw)| text(raw)).unwrap_or_default());
+                world.create(now, &values, Some(value.clone()), Some(item.op));
+                if let Some(remote) = &mut world.remote {
+                    remote.seen = knew;
+                    // Whoever sees the record knows that it was made.
+                    remote.told = knew.map(|knew| vec![Told { op: item.op, traced: true, knew }]);
+                }
+                self.land(side, item.op, |field| Some(values[field].clone()));
+                self.heard.push((item.op, self.now));
+                self.say(|| format!("created on {}: {:?}", system_name(side), item.fields));
+                if let Some(back) = answer {
+                    let outcome = Outcome::Done { remote: remote_id(), created };
+                    self.after(back, Doing::Answered { side, record, op: item.op, outcome, life });
+                }
+                return;
+            }
+        }
+        for (field, knew) in knew.into_iter().enumerate() {
+            let Some((_, raw)) = item.fields.iter().find(|(name, _)| name == field_name(field)) else { continue };
+            let traced = world.set(now, field, &text(raw), Some(item.op), None, traced);
+            if let Some(remote) = &mut world.remote {
+                remote.seen[field] |= knew;
+                remote.told[field].push(Told { op: item.op, traced, knew });
+            }
+        }
+        self.land(side, item.op, |field| {
+            item.fields.iter().find(|(name, _)| name == field_name(field)).map(|(_, raw)| text(raw))
+        });
+        self.say(|| format!("lands on {}: {:?}", system_name(side), item.fields));
+        if let Some(back) = answer {
+            let outcome = Outcome::Done { remote: remote_id(), created };
+            self.after(back, Doing::Answered { side, record, op: item.op, outcome, life });
+        }
+    }
+}
