@@ -62,6 +62,7 @@ fn records() -> Vec<(&'static str, Record)> {
             differs(1, Some(Apart::Split)),
             differs(2, Some(Apart::Review)),
             differs(3, Some(Apart::Parked { until: Millis(-1) })),
+            differs(5, Some(Apart::OneWay)),
         ],
     });
     full.put_side(Side {
@@ -324,6 +325,7 @@ mod another_crate {
         Split,
         Review,
         Parked { until: i64 },
+        OneWay,
     }
 
     #[derive(SchemaWrite, SchemaRead, Debug, PartialEq)]
@@ -400,6 +402,7 @@ mod another_crate {
                         Apart::Split => ApartMirror::Split,
                         Apart::Review => ApartMirror::Review,
                         Apart::Parked { until } => ApartMirror::Parked { until: until.0 },
+                        Apart::OneWay => ApartMirror::OneWay,
                     });
                     (differs.field.0, value(&differs.shown), apart)
                 })

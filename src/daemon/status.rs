@@ -138,7 +138,7 @@ pub(super) fn unequal(rules: &Rules, view: &dyn View, now: Millis) -> Result<u64
             let differs = live.flat_map(|side| &side.differs).filter(|differs| match differs.apart {
                 None => true,
                 Some(Apart::Parked { until }) => until <= now,
-                Some(Apart::Split | Apart::Review) => false,
+                Some(Apart::Split | Apart::Review | Apart::OneWay) => false,
             });
             count += differs.count() as u64;
             Ok(())

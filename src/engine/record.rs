@@ -1,14 +1,14 @@
 //! One record at work: its fields taken apart for the merge rules, and put together again.
 
 use super::txn::Txn;
-use super::{Change, DigestRow, Happening, KeyHolder, OutboxRow, ViewError};
+use super::{Change, DigestRow, Happening, KeyHolder, OutboxRow, Problem, ViewError};
 use crate::merge::identity::match_key;
 use crate::merge::{Fate, FieldLately, FieldRules, FieldState, Flight, Lately, SideField, SideRules, policy};
 use crate::model::{
     Apart, Differs, Digest, EntityId, FieldId, Millis, Place, RawDigest, Record, RecordId, RemoteKey, Side, SideState,
     SourceKind, Stamp, SystemId, Value,
 };
-use crate::rules::{Entity, Field, Mode, Rules};
+use crate::rules::{ConflictPolicy, Entity, Field, Mode, OneWayEdits, Rules};
 
 /// A record taken out of the store for one step.
 pub(super) struct Work {
@@ -203,14 +203,14 @@ impl Work {
             let Some(field) = entity.field(differs.field) else { continue };
             let Some(binding) = field.binding(system) else { continue };
             match differs.apart {
-                Some(Apart::Split | Apart::Review) => continue,
+                Some(Apart::Split | Apart::Review | Apart::OneWay) => continue,
                 Some(Apart::Parked { until }) if until > now => {
                     later = Some(later.map_or(until, |known| known.min(until)));
                     continue;
                 }
                 Some(Apart::Parked { .. }) | None => {}
             }
-            if side.unbased.binary_search(&field.id).is_ok() {
+            if side.unbased.binary_search(&field.id).is_ok() || !field.conflict.writes_to(system) {
                 continue;
             }
             let value = self.record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default();
@@ -260,6 +260,9 @@ pub(super) fn field_rules<'r>(
     }
 }
 
+/// Code of the problem that a one-way field was edited where it only arrives.
+const ONE_WAY_EDIT: &str = "ONE_WAY_EDIT";
+
 impl<'a> Txn<'a> {
     /// A field's surroundings at this moment.
     pub fn context<'r>(&self, entity: &'r Entity, field: &'r Field, state: &FieldState) -> FieldRules<'r>
@@ -299,6 +302,9 @@ impl<'a> Txn<'a> {
             None => (None, None),
         };
         let changed = old != Some(&work.record);
+        if changed {
+            self.note_one_way(entity, &work)?;
+        }
         if changed || old_lately != Some(&work.lately) {
             self.save_outbox(entity, &work, changed)?;
         }
@@ -312,6 +318,37 @@ impl<'a> Txn<'a> {
         }
         if changed {
             self.record_changes.push(Change::PutRecord(Box::new(work.record)));
+        }
+        Ok(())
+    }
+
+    /// Lists, or no longer, what people edited where a one-way field only arrives and the rules call that a problem.
+    fn note_one_way(&mut self, entity: &Entity, work: &Work) -> Result<(), ViewError> {
+        let asked = |field: &&Field| {
+            matches!(field.conflict, ConflictPolicy::OneWay { edits: OneWayEdits::Problem, .. })
+        };
+        if !entity.fields.iter().any(|field| asked(&field)) {
+            return Ok(());
+        }
+        let id = work.record.id;
+        for side in work.record.live_sides() {
+            let kept = |field: &&Field| {
+                let apart = side.differs(field.id).and_then(|differs| differs.apart);
+                apart == Some(Apart::OneWay) && field.conflict.writes_to(side.system)
+            };
+            let fields = entity.fields.iter().filter(asked).filter(kept).map(|field| field.name.clone());
+            let fields: Vec<String> = fields.collect();
+            let known = self.view.problem(entity.id, id, side.system)?;
+            let ours = known.as_ref().filter(|known| known.code == ONE_WAY_EDIT);
+            if ours.is_some_and(|known| known.fields == fields) || (known.is_some() && ours.is_none()) {
+                continue;
+            }
+            let message = "edited where it only arrives: edit it in its source, or take the edit back";
+            let problem =
+                Problem { since: self.now, code: ONE_WAY_EDIT.into(), message: message.into(), fields: fields.clone() };
+            if known.is_some() || !fields.is_empty() {
+                self.set_problem(entity.id, id, side.system, Some(problem).filter(|_| !fields.is_empty()));
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use super::{Answer, Answers, Effect, Happening, LookedUp, OutboxRow, Pass, Probl
 use crate::merge::identity::external_id;
 use crate::merge::{Fate, FlightState, Landing, SettledBy};
 use crate::model::{
+    Apart,
     EntityId, FieldKind, Millis, OpId, Outcome, Place, Raw, RawDigest, RecordId, RemoteId, RemoteKey, Side, SideState,
     SourceKind, SystemId, Target, WriteItem,
 };
@@ -202,12 +203,15 @@ impl Txn<'_> {
                 let mut state = work.state(field);
                 let Some(ix) = state.ix(system) else { continue };
                 state.sides[ix].shown = Default::default();
+                if !field.conflict.writes_to(system) {
+                    state.sides[ix].apart = Some(Apart::OneWay);
+                }
                 work.put_state(field, state, Vec::new());
             }
         }
         let op = self.mint_op();
         let mut patch = Vec::new();
-        for (field, at) in entity.fields_at(system) {
+        for (field, at) in entity.fields_at(system).filter(|(field, _)| field.conflict.writes_to(system)) {
             let value = work.record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default();
             patch.push((field, field.project(at, &value)));
         }

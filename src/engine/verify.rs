@@ -237,6 +237,8 @@ impl Work<'_> {
         let excluded = &mut self.verdict.excluded;
         if !equal && apart(|apart| apart == Apart::Split) {
             excluded.split += 1;
+        } else if !equal && apart(|apart| apart == Apart::OneWay) {
+            excluded.one_way += 1;
         } else if !equal && apart(|apart| apart == Apart::Review) {
             excluded.review += 1;
         } else if !equal && apart(|apart| matches!(apart, Apart::Parked { .. })) {

@@ -292,15 +292,20 @@ impl FieldState {
         if edited.is_none_or(|known| known.before(&place)) {
             *edited = Some(place);
         }
+        let from_source = rules.policy.owner() == Some(system);
         for side in &mut self.sides {
             side.apart = match side.apart {
                 Some(Apart::Split) => None,
-                Some(Apart::Parked { .. }) if side.system == system => None,
+                Some(Apart::OneWay) if from_source => None,
+                Some(Apart::Parked { .. } | Apart::OneWay) if side.system == system => None,
                 apart => apart,
             };
         }
         self.recent.push(Taken { system, edit, base, turn });
         let rivals = self.decide_at(rules, self.recent.len() - 1, out);
+        if !overtaken && rules.policy.keeps_edits_of(system) && !self.shows_register(rules, ix) {
+            self.sides[ix].apart = Some(Apart::OneWay);
+        }
         if (rivals == 0 || crate::defect!("winner-entry")) && !overtaken {
             self.sides[ix].late.enter(Entry { place, turn, kind: EntryKind::Edit });
         }

@@ -2,7 +2,7 @@
 
 use super::{Entry, EntryKind, Fate, FieldRules, FieldState, Turn};
 use crate::model::{Apart, Millis, Origin, Place, Stamp, Value};
-use crate::rules::{ConflictPolicy, LinkPolicy};
+use crate::rules::LinkPolicy;
 
 impl FieldState {
     /// Side `ix`, which has no base, shows `value`: nobody edited anything, so a blank never beats a value, equal values
@@ -49,16 +49,16 @@ impl FieldState {
 
     /// Nothing is written into a field's owner, and an owner's blank wipes nothing.
     fn spare_owner(&mut self, rules: &FieldRules<'_>) {
-        let ConflictPolicy::Owns(owner) = rules.policy else { return };
+        let Some(owner) = rules.policy.owner() else { return };
         let Some(ix) = self.ix(owner) else { return };
         if !self.shows_register(rules, ix) {
-            self.sides[ix].apart = Some(Apart::Split);
+            self.sides[ix].apart = Some(if rules.policy.writes_to(owner) { Apart::Split } else { Apart::OneWay });
         }
     }
 
     fn link_differing(&mut self, rules: &FieldRules<'_>, ix: usize, now: Millis, out: &mut Vec<Fate>) {
-        let winner = match (rules.policy, rules.field.on_link) {
-            (ConflictPolicy::Owns(system), _) | (_, LinkPolicy::Prefer(system)) => {
+        let winner = match (rules.policy.owner(), rules.field.on_link) {
+            (Some(system), _) | (_, LinkPolicy::Prefer(system)) => {
                 self.ix(system).filter(|at| !self.sides[*at].unbased && !self.sides[*at].shown.is_null())
             }
             _ => None,

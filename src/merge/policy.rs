@@ -35,7 +35,7 @@ pub fn decide<'a>(
     match policy {
         ConflictPolicy::Latest => latest(&mut set.iter().copied()),
         ConflictPolicy::Prefer(system) => of(system).or_else(|| latest(&mut set.iter().copied())),
-        ConflictPolicy::Owns(system) => of(system),
+        ConflictPolicy::Owns(system) | ConflictPolicy::OneWay { from: system, .. } => of(system),
     }
     .map_or(Verdict::Register, Verdict::Edit)
 }
@@ -46,6 +46,7 @@ pub fn name(policy: ConflictPolicy, system_name: impl Fn(SystemId) -> String) ->
         ConflictPolicy::Latest => "latest".into(),
         ConflictPolicy::Prefer(system) => format!("prefer {}", system_name(system)),
         ConflictPolicy::Owns(system) => format!("{} owns", system_name(system)),
+        ConflictPolicy::OneWay { from, .. } => format!("one way from {}", system_name(from)),
     }
 }
 

@@ -64,7 +64,7 @@ impl FieldState {
                 && late.edited.is_none_or(|edited| !side.settled.before(&edited))
                 && late.entries.iter().all(|entry| !side.settled.before(&entry.place))
                 && !matches!(side.apart, Some(Apart::Review | Apart::Parked { .. }))
-                && (in_force[ix] == self.turn || side.apart == Some(Apart::Split))
+                && (in_force[ix] == self.turn || matches!(side.apart, Some(Apart::Split | Apart::OneWay)))
                 && (side.apart.is_some() || self.shows_register(rules, ix))
         };
         let done = self.recent.is_empty() && self.sides.iter().enumerate().all(idle);

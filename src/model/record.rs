@@ -25,6 +25,8 @@ pub enum Apart {
         /// When to try again.
         until: Millis,
     },
+    /// The field only goes the other way: nothing is written to its source, and an edit where it arrives was kept.
+    OneWay,
 }
 
 /// A field in which a side does not show the projection of the register.

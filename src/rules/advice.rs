@@ -1,7 +1,7 @@
 //! Advice before going live: do the rules fit what a system says about its own objects?
 
 use super::nearest::nearest;
-use super::{Binding, ConflictPolicy, Entity, Field, FieldBinding, Mode, Rules, System};
+use super::{Binding, Entity, Field, FieldBinding, Mode, Rules, System};
 use crate::model::{FieldKind, ObjectSchema, PropertySchema, PropertyType, Raw, SystemId, Value};
 
 /// Something about the rules that a system's schema brings to light.
@@ -118,7 +118,7 @@ impl Check<'_> {
     }
 
     fn property(&mut self, at: &str, field: &Field, binding: &FieldBinding, property: &PropertySchema) {
-        let written = self.system.mode == Mode::ReadWrite && field.conflict != ConflictPolicy::Owns(self.system.id);
+        let written = self.system.mode == Mode::ReadWrite && field.conflict.owner() != Some(self.system.id);
         if written && !property.writable {
             self.error(
                 at,

@@ -367,7 +367,7 @@ impl<'a> EntityCheck<'a> {
         if own.is_some() && !self.checks.system(&at, Some(system)) || self.checks.find(system).is_none() || lives {
             return policy.compile();
         }
-        if own.is_some() || matches!(policy, ConflictSpec::Owns(_)) {
+        if own.is_some() || matches!(policy, ConflictSpec::Owns(_) | ConflictSpec::OneWay { .. }) {
             self.checks.fault(at, Fault::PolicyElsewhere { policy: policy.to_string(), system: system.to_owned() });
         }
         ConflictPolicy::Latest
@@ -415,7 +415,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Words that no system can be named: the options that stand beside system names, those planned, and words of policies.
-pub(crate) const RESERVED: [&str; 19] = [
+pub(crate) const RESERVED: [&str; 20] = [
     "type",
     "conflict",
     "on_link",
@@ -425,6 +425,7 @@ pub(crate) const RESERVED: [&str; 19] = [
     "is",
     "group",
     "direction",
+    "edits",
     "transform",
     "required",
     "timeout",

@@ -131,6 +131,45 @@ pub enum ConflictPolicy {
     Prefer(SystemId),
     /// Only this system's edits count; others are reverted.
     Owns(SystemId),
+    /// One way: only this system's edits count, and the field is never written there.
+    OneWay {
+        /// The source.
+        from: SystemId,
+        /// What an edit elsewhere leads to.
+        edits: OneWayEdits,
+    },
+}
+
+/// What an edit leads to where a one-way field only arrives. Its value is journaled in each case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OneWayEdits {
+    /// It is overwritten at once.
+    #[default]
+    Overwrite,
+    /// It stays until the source is edited.
+    Keep,
+    /// As `Keep`, and it is listed as a problem.
+    Problem,
+}
+
+impl ConflictPolicy {
+    /// The system whose edits alone count.
+    pub fn owner(self) -> Option<SystemId> {
+        match self {
+            Self::Owns(system) | Self::OneWay { from: system, .. } => Some(system),
+            Self::Latest | Self::Prefer(_) => None,
+        }
+    }
+
+    /// May the field be written to a system?
+    pub fn writes_to(self, system: SystemId) -> bool {
+        !matches!(self, Self::OneWay { from, .. } if from == system)
+    }
+
+    /// Does an edit at `system` stay there although it does not count?
+    pub fn keeps_edits_of(self, system: SystemId) -> bool {
+        matches!(self, Self::OneWay { from, edits: OneWayEdits::Keep | OneWayEdits::Problem } if from != system)
+    }
 }
 
 /// What happens to two different values when two records are linked. A blank never beats a value.

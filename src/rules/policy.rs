@@ -1,6 +1,6 @@
 //! Policies by the names of their systems, as a config and code state them, before the systems are known.
 
-use super::{ConflictPolicy, LinkPolicy};
+use super::{ConflictPolicy, LinkPolicy, OneWayEdits};
 use crate::model::SystemId;
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +15,13 @@ pub enum ConflictSpec {
     Prefer(String),
     /// Only this system's edits count.
     Owns(String),
+    /// One way; in a config the key `direction` says so, and `edits`.
+    OneWay {
+        /// The source.
+        from: String,
+        /// What an edit elsewhere leads to.
+        edits: OneWayEdits,
+    },
 }
 
 /// A [`LinkPolicy`] by system name: `fill blanks`, `prefer X`.
@@ -63,7 +70,7 @@ impl ConflictSpec {
     pub fn system(&self) -> Option<&str> {
         match self {
             Self::Latest => None,
-            Self::Prefer(system) | Self::Owns(system) => Some(system),
+            Self::Prefer(system) | Self::Owns(system) | Self::OneWay { from: system, .. } => Some(system),
         }
     }
 
@@ -72,6 +79,7 @@ impl ConflictSpec {
             Self::Latest => ConflictPolicy::Latest,
             Self::Prefer(system) => ConflictPolicy::Prefer(SystemId::of(system)),
             Self::Owns(system) => ConflictPolicy::Owns(SystemId::of(system)),
+            Self::OneWay { from, edits } => ConflictPolicy::OneWay { from: SystemId::of(from), edits: *edits },
         }
     }
 }
@@ -137,6 +145,7 @@ impl fmt::Display for ConflictSpec {
             Self::Latest => f.write_str("latest"),
             Self::Prefer(system) => write!(f, "prefer {system}"),
             Self::Owns(system) => write!(f, "{system} owns"),
+            Self::OneWay { from, .. } => write!(f, "one way from {from}"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What [`Rules::builder`](super::Rules::builder) is told: the config by names, before anything is checked.
 
-use super::{ConflictSpec, LinkSpec, Mode};
+use super::{ConflictSpec, LinkSpec, Mode, OneWayEdits};
 use crate::model::{Ability, FieldKind, Raw};
 
 /// A system, by name.
@@ -176,6 +176,12 @@ impl FieldSpec {
     pub fn conflict(mut self, conflict: ConflictSpec) -> Self {
         self.conflict = Some(conflict);
         self
+    }
+
+    /// One way: only the edits of `from` count, and it is never written there.
+    #[must_use]
+    pub fn one_way(self, from: impl Into<String>, edits: OneWayEdits) -> Self {
+        self.conflict(ConflictSpec::OneWay { from: from.into(), edits })
     }
 
     /// What a first link does.

@@ -5,7 +5,7 @@ use super::reader::{Node, Section};
 use super::settings::SystemSettings;
 use crate::model::{FieldKind, Raw};
 use crate::rules::nearest::nearest;
-use crate::rules::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, PolicyError, ValueRow};
+use crate::rules::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, OneWayEdits, PolicyError, ValueRow};
 use std::str::FromStr;
 
 pub(super) fn entities(node: Option<Node<'_>>, systems: &[SystemSettings], problems: &mut Problems) -> Vec<EntitySpec> {
@@ -116,7 +116,20 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     field.on_link = section.take("on_link").and_then(|node| policy(&node, problems));
     field.default = section.take("default").and_then(|node| default(&node, problems));
     section.refuse("group", "decide each field by itself", problems);
-    section.refuse("direction", "use conflict = \"<system> owns\"", problems);
+    let edits = section.take("edits").and_then(|node| Some((node.clone(), one_way_edits(&node, problems)?)));
+    if let Some(node) = section.take("direction") {
+        let edits = edits.map_or_else(OneWayEdits::default, |(_, edits)| edits);
+        if let Some(from) = direction(&node, problems) {
+            if field.conflict.is_some() {
+                let message = "a one-way field has no conflicts";
+                problems.push(&node.key_span, message, "take `conflict` away, or `direction`");
+            }
+            field = field.one_way(from, edits);
+        }
+    } else if let Some((node, _)) = edits {
+        let message = "`edits` says what happens to edits where a one-way field only arrives";
+        problems.push(&node.key_span, message, "add direction = \"from <system>\", or take it away");
+    }
     section.refuse("transform", "map the property as it is", problems);
     properties(section, systems, &mut field, problems);
     Some(field)
@@ -182,6 +195,30 @@ fn scale(node: &Node<'_>, known: bool, kind: &mut FieldKind, problems: &mut Prob
     }
 }
 
+fn direction(node: &Node<'_>, problems: &mut Problems) -> Option<String> {
+    let text = node.text(problems)?;
+    match text.split_whitespace().collect::<Vec<_>>()[..] {
+        ["from", system] => Some(system.to_owned()),
+        _ => {
+            problems.push(&node.span, format!("`{text}` is no direction"), "write \"from <system>\"");
+            None
+        }
+    }
+}
+
+fn one_way_edits(node: &Node<'_>, problems: &mut Problems) -> Option<OneWayEdits> {
+    match node.text(problems)? {
+        "overwrite" => Some(OneWayEdits::Overwrite),
+        "keep" => Some(OneWayEdits::Keep),
+        "problem" => Some(OneWayEdits::Problem),
+        text => {
+            let mend = "write \"overwrite\", \"keep\" or \"problem\"";
+            problems.push(&node.span, format!("`{text}` is nothing that can be done with an edit"), mend);
+            None
+        }
+    }
+}
+
 fn value_row(node: &Node<'_>, problems: &mut Problems) -> Option<ValueRow> {
     let mut section = node.section(problems)?;
     let is = section.take("is").and_then(|node| node.text(problems)).map(str::to_owned);
@@ -222,5 +259,5 @@ pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &
     }
 }
 
-const OPTIONS: [&str; 6] = ["type", "conflict", "on_link", "default", "scale", "values"];
+const OPTIONS: [&str; 8] = ["type", "conflict", "direction", "edits", "on_link", "default", "scale", "values"];
 const TYPES: &str = "text, email, phone, domain, decimal, bool, date, datetime, enum";
