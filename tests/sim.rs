@@ -2,7 +2,7 @@
 use syncline::sim::{Options, Policy, Report, Sources, Violation, run};
 
 /// Seeds per configuration; fewer where the engine is not optimised, so that a plain `cargo test` stays short.
-const SEEDS: std::ops::Range<u64> = 0..if cfg!(debug_assertions) { 80 } else { 300 };
+const SEEDS: std::ops::Range<u64> = 0..if cfg!(debug_assertions) { 40 } else { 300 };
 const POLICIES: [Policy; 3] = [Policy::Latest, Policy::Prefer, Policy::Owns];
 
 fn each(sources: Sources, mut judge: impl FnMut(Options, Report)) {
