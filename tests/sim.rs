@@ -25,7 +25,7 @@ fn exact(sources: Sources) {
         crashes += report.crashes;
         lost_answers += report.lost_answers;
     });
-    assert!(edits > 1_000 && crashes > 500 && lost_answers > 100, "a run must have done something");
+    assert!(edits > 500 && crashes > 250 && lost_answers > 50, "a run must have done something");
 }
 
 #[test]
