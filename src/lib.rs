@@ -55,7 +55,8 @@
 //!     // Values come in the order of the entity's fields at that system.
 //!     let order = rules.entities[0].fields_at(SystemId::of(system)).map(|(field, _)| usize::from(field.name == "phone"));
 //!     let decoder = Row(order.map(|at| values[at].clone()).collect());
-//!     let row = RawRow { remote: RemoteId::parse("7").unwrap(), modified: Millis(500), raw: RawDigest(1) };
+//!     let remote = RemoteId::parse("7").unwrap();
+//!     let row = RawRow { remote, modified: Millis(500), raw: RawDigest(1), mark: Mark::Unknown };
 //!     let timing = Timing { sent: Millis(1_000), offset: ClockOffset::default() };
 //!     let page = PageRows {
 //!         entity, system: SystemId::of(system), pass: Pass::Backfill, rows: &[row], decoder: &decoder, timing,

@@ -155,3 +155,16 @@ fn the_next_edit_on_either_side_ends_a_split() {
         }
     });
 }
+
+/// Runs in a row by one driver: a poll that the last run left behind does not count as having read what came after it.
+#[test]
+fn a_run_reads_what_was_there_when_it_began() {
+    run(async {
+        let mut case = Case::new(LinkSpec::FillBlanks, ONE, ONE, false).await;
+        for round in 10..60 {
+            let phone = format!("+141555501{round}");
+            case.edit(round % 2 == 0, &phone).await;
+            assert_eq!(case.phones().await, [phone.as_str(), phone.as_str()], "round {round}");
+        }
+    });
+}

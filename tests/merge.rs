@@ -87,8 +87,12 @@ impl Story {
     }
 
     fn tell(&mut self, side: usize, value: &str, at: i64, mark: Mark) {
-        self.now = self.now.max(at);
-        let evidence = Evidence { place: Place::at(Millis(at)), value: text(value), mark };
+        self.tell_place(side, value, Place::at(Millis(at)), mark);
+    }
+
+    fn tell_place(&mut self, side: usize, value: &str, place: Place, mark: Mark) {
+        self.now = self.now.max(place.time.0);
+        let evidence = Evidence { place, value: text(value), mark };
         self.with(|state, rules, fates| state.evidence(rules, side, &evidence, false, fates));
     }
 
@@ -443,6 +447,28 @@ fn of_two_equal_lost_writes_one_landing_leaves_the_other_outstanding() {
     story.lands(B, "x", 20);
     assert_eq!(story.value(), "y");
     assert!(story.owes(B));
+}
+
+/// Our write of x leaves no trace in B's stream: its people had entered x. In the same second one of them goes on to y.
+#[test]
+fn an_equal_save_covers_no_edit_of_its_own_second() {
+    let at = |time, position| Place { time: Millis(time), position: Some(position) };
+    for known_before in [true, false] {
+        let mut story = Story::of(Prefer(system(A)), SourceKind::Stream, 2);
+        story.person(A, "x", 21_000);
+        let op = story.send(B, 22_000);
+        story.answer(B, op, Landing::Answered);
+        if known_before {
+            story.tell_place(B, "x", at(21_000, 3), Mark::Theirs);
+        } else {
+            // That it was there was known by other means.
+            story.state.sides[B].shown = text("x");
+        }
+        story.tell_place(B, "y", at(22_000, 5), Mark::Theirs);
+        story.no_trace(B);
+        assert_eq!((story.value().as_str(), story.shows(B)), ("y", &text("y")), "known before: {known_before}");
+        assert!(story.owes(A) && !story.owes(B));
+    }
 }
 
 #[test]

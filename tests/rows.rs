@@ -5,8 +5,8 @@ use syncline::engine::{
 };
 use syncline::merge::SettledBy;
 use syncline::model::{
-    Ability, BatchLimits, ClockOffset, FieldKind, Mark, Millis, OpId, Outcome, Raw, RawDigest, RawRow, ReadRow, RecordId, RemoteId,
-    RowDecoder, SourceKind, SystemId, Timing, WriteItem,
+    Ability, BatchLimits, ClockOffset, FieldKind, Mark, Millis, OpId, Outcome, Raw, RawDigest, RawRow, ReadRow,
+    RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Timing, WriteItem,
 };
 use syncline::rules::{ConflictSpec, EntitySpec, FieldSpec, Rules};
 

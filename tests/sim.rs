@@ -2,7 +2,7 @@
 use syncline::sim::{Options, Policy, Report, Sources, Violation, run};
 
 /// Seeds per configuration; fewer where the engine is not optimised, so that a plain `cargo test` stays short.
-const SEEDS: std::ops::Range<u64> = 0..if cfg!(debug_assertions) { 80 } else { 300 };
+const SEEDS: std::ops::Range<u64> = 0..if cfg!(debug_assertions) { 40 } else { 300 };
 const POLICIES: [Policy; 3] = [Policy::Latest, Policy::Prefer, Policy::Owns];
 
 fn each(sources: Sources, mut judge: impl FnMut(Options, Report)) {
@@ -25,7 +25,7 @@ fn exact(sources: Sources) {
         crashes += report.crashes;
         lost_answers += report.lost_answers;
     });
-    assert!(edits > 1_000 && crashes > 500 && lost_answers > 100, "a run must have done something");
+    assert!(edits > 500 && crashes > 250 && lost_answers > 50, "a run must have done something");
 }
 
 #[test]

@@ -396,28 +396,30 @@ impl FieldState {
         match flight.state {
             FlightState::Sent => {}
             FlightState::Answered(_) => {
-                let place = if crate::defect!("equal-save") { None } else { self.equal_save(ix, &flight) };
+                let place = if crate::defect!("equal-save") { None } else { self.equal_save(rules, ix, &flight) };
                 let by = SettledBy::EqualSave;
                 self.settle(rules, ix, place.unwrap_or(Place::at(flight.sent)), by, out);
             }
-            FlightState::Unknown(_) => match self.equal_shown(ix, &flight).filter(|_| !crate::defect!("equal-save")) {
-                // Landed or not, its value is there for the people to see.
-                Some(place) => {
-                    self.settle(rules, ix, place, SettledBy::EqualSave, out);
+            FlightState::Unknown(_) => {
+                match self.equal_shown(rules, ix, &flight).filter(|_| !crate::defect!("equal-save")) {
+                    // Landed or not, its value is there for the people to see.
+                    Some(place) => {
+                        self.settle(rules, ix, place, SettledBy::EqualSave, out);
+                    }
+                    None => {
+                        self.sides[ix].late.flight = None;
+                        self.stray(rules, ix, flight);
+                        self.release(rules, ix, out);
+                    }
                 }
-                None => {
-                    self.sides[ix].late.flight = None;
-                    self.stray(rules, ix, flight);
-                    self.release(rules, ix, out);
-                }
-            },
+            }
         }
     }
 
     /// From where on the field shows the flight's value, whether that has landed or not.
-    fn equal_shown(&self, ix: usize, flight: &Flight) -> Option<Place> {
+    fn equal_shown(&self, rules: &FieldRules<'_>, ix: usize, flight: &Flight) -> Option<Place> {
         let late = &self.sides[ix].late;
-        let sent = Place::at(flight.sent);
+        let sent = self.sending(rules, ix, flight);
         let Some(last) = late.waiting.iter().max_by(|a, b| a.place.order(&b.place)) else {
             return (self.sides[ix].shown == flight.value).then_some(sent);
         };
@@ -427,7 +429,7 @@ impl FieldState {
     }
 
     /// The last place after the sending at which the field showed the flight's value.
-    fn equal_save(&self, ix: usize, flight: &Flight) -> Option<Place> {
+    fn equal_save(&self, rules: &FieldRules<'_>, ix: usize, flight: &Flight) -> Option<Place> {
         let side = &self.sides[ix];
         let mut waiting: Vec<&Edit> = side.late.waiting.iter().collect();
         waiting.sort_by(|a, b| a.place.order(&b.place));
@@ -444,7 +446,18 @@ impl FieldState {
         let later = waiting.iter().rev().find(|edit| edit.place.time >= flight.sent && edit.value == flight.value);
         match later {
             Some(edit) => Some(edit.place),
-            None => (*at_sending == flight.value).then_some(Place::at(flight.sent)),
+            None => (*at_sending == flight.value).then_some(self.sending(rules, ix, flight)),
         }
+    }
+
+    /// The sending, for a write that changed nothing: after all that is known to have been there by then, and before whatever
+    /// a stream tells later. By its time alone it would lie beside an edit of the same second, and seem to cover that.
+    fn sending(&self, rules: &FieldRules<'_>, ix: usize, flight: &Flight) -> Place {
+        let late = &self.sides[ix].late;
+        let waiting = late.waiting.iter().map(|edit| edit.place);
+        let known = late.entries.iter().map(|entry| entry.place).chain(late.edited).chain(waiting);
+        let by_then = known.filter(|place| place.time < flight.sent).filter_map(|place| place.position);
+        let first = (rules.sides[ix].source == SourceKind::Stream).then_some(0);
+        Place { time: flight.sent, position: by_then.max().or(first) }
     }
 }

@@ -223,6 +223,9 @@ impl Driver {
     pub(super) async fn until_quiet(&mut self) -> Result<(), DaemonError> {
         for remote in &mut self.remotes {
             (remote.polls, remote.next_poll) = (0, Instant::now());
+            if let Some(polling) = &mut remote.polling {
+                polling.stale = true;
+            }
         }
         while !self.stopping {
             self.turn().await?;

@@ -79,7 +79,7 @@ impl Driver {
         if polling.left > 0 {
             return Ok(());
         }
-        let (began, failed) = (polling.began, polling.failed);
+        let (began, failed, stale) = (polling.began, polling.failed, polling.stale);
         if self.mode.in_order {
             // A first sync makes thousands of changes that each poll sees again: it is to write, not to look at itself.
             let took = wall_clock().0.saturating_sub(began.0).clamp(0, 60_000) as u64;
@@ -91,7 +91,7 @@ impl Driver {
             remote.next_poll = Instant::now() + backoff(remote.failures, remote.last_error.as_ref());
         } else {
             (remote.failures, remote.last_error, remote.passed) = (0, None, Some(began));
-            remote.polls += 1;
+            remote.polls += u64::from(!stale);
             self.sweep()?;
         }
         Ok(())

@@ -70,6 +70,8 @@ struct Polling {
     left: usize,
     began: Millis,
     failed: bool,
+    /// It began before somebody asked that everything be read: it may have missed what was there then.
+    stale: bool,
 }
 
 /// What tasks tell the driver.
@@ -316,7 +318,7 @@ impl Driver {
         }
         let remote = &mut self.remotes[at];
         remote.next_poll = Instant::now() + interval;
-        remote.polling = (left > 0).then(|| Polling { left, began: wall_clock(), failed: false });
+        remote.polling = (left > 0).then(|| Polling { left, began: wall_clock(), failed: false, stale: false });
         Ok(())
     }
 
@@ -335,11 +337,13 @@ impl Driver {
 
     /// Finishes what is under way: answers that have not been heard would have to be found out at the next start.
     async fn drain(&mut self) -> Result<(), DaemonError> {
-        self.stopping = true;
+        // Nothing new is begun meanwhile; afterwards the driver can go on where it was not told to stop.
+        let told = std::mem::replace(&mut self.stopping, true);
         let until = Instant::now() + DRAIN;
         while self.lanes.iter().any(|lane| lane.busy > 0) && Instant::now() < until {
             self.turn().await?;
         }
+        self.stopping = told;
         Ok(())
     }
 }
