@@ -324,9 +324,8 @@ impl<'a> Txn<'a> {
 
     /// Lists, or no longer, what people edited where a one-way field only arrives and the rules call that a problem.
     fn note_one_way(&mut self, entity: &Entity, work: &Work) -> Result<(), ViewError> {
-        let asked = |field: &&Field| {
-            matches!(field.conflict, ConflictPolicy::OneWay { edits: OneWayEdits::Problem, .. })
-        };
+        let asked =
+            |field: &&Field| matches!(field.conflict, ConflictPolicy::OneWay { edits: OneWayEdits::Problem, .. });
         if !entity.fields.iter().any(|field| asked(&field)) {
             return Ok(());
         }

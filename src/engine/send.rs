@@ -7,9 +7,8 @@ use super::{Answer, Answers, Effect, Happening, LookedUp, OutboxRow, Pass, Probl
 use crate::merge::identity::external_id;
 use crate::merge::{Fate, FlightState, Landing, SettledBy};
 use crate::model::{
-    Apart,
-    EntityId, FieldKind, Millis, OpId, Outcome, Place, Raw, RawDigest, RecordId, RemoteId, RemoteKey, Side, SideState,
-    SourceKind, SystemId, Target, WriteItem,
+    Apart, EntityId, FieldKind, Millis, OpId, Outcome, Place, Raw, RawDigest, RecordId, RemoteId, RemoteKey, Side,
+    SideState, SourceKind, SystemId, Target, WriteItem,
 };
 use crate::rules::{Binding, Entity, Field};
 

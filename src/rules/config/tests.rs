@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::FieldKind;
-use crate::rules::{ConflictPolicy, LinkPolicy, Mode};
+use crate::rules::{ConflictPolicy, LinkPolicy, Mode, OneWayEdits};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -123,6 +123,29 @@ fn each_error_names_line_cause_and_mend() {
             "no system is named `sap`",
             "name one of",
         ),
+        (
+            "conflict = \"hubspot owns\"",
+            "direction = \"to hubspot\"",
+            "to hubspot",
+            "no direction",
+            "\"from <system>\"",
+        ),
+        ("conflict = \"hubspot owns\"", "direction = \"from sap\"", "sap", "no system is named `sap`", "name one of"),
+        ("conflict = \"hubspot owns\"", "edits = \"keep\"", "edits", "only arrives", "add direction"),
+        (
+            "conflict = \"hubspot owns\"",
+            "direction = \"from hubspot\", edits = \"ask\"",
+            "ask",
+            "nothing that can be done",
+            "\"keep\" or \"problem\"",
+        ),
+        (
+            "conflict = \"hubspot owns\"",
+            "conflict = \"latest\", direction = \"from hubspot\"",
+            "direction",
+            "has no conflicts",
+            "take `conflict` away",
+        ),
         ("on_link = \"fill blanks\"", "on_link = \"latest\"", "latest", "not available", "\"fill blanks\""),
         ("match = [\"email\"]", "match = [\"mail\"]", "match", "`mail` is no field", "did you mean `email`?"),
         ("match = [\"email\"]\n", "", "[entities.person]", "nothing would ever happen", "add `match"),
@@ -229,5 +252,21 @@ proptest! {
                 prop_assert!(place.line >= 1 && place.column >= 1 && !error.mend.is_empty());
             }
         }
+    }
+}
+
+#[test]
+fn a_one_way_field_says_where_it_comes_from_and_what_becomes_of_edits() {
+    for (edits, wanted) in [
+        ("", OneWayEdits::Overwrite),
+        (", edits = \"overwrite\"", OneWayEdits::Overwrite),
+        (", edits = \"keep\"", OneWayEdits::Keep),
+        (", edits = \"problem\"", OneWayEdits::Problem),
+    ] {
+        let text = SOUND.replace("conflict = \"hubspot owns\"", &format!("direction = \"from hubspot\"{edits}"));
+        let config = parse(&text, Path::new("a.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+        let field = config.rules.entities[0].fields.iter().find(|field| field.name == "born").unwrap();
+        let from = config.rules.system_named("hubspot").unwrap().id;
+        assert_eq!(field.conflict, ConflictPolicy::OneWay { from, edits: wanted });
     }
 }
