@@ -5,7 +5,7 @@ use syncline::merge::{
 };
 use syncline::model::{Apart, FieldId, FieldKind, Mark, Millis, OpId, Place, SourceKind, Stamp, SystemId, Value};
 use syncline::rules::ConflictPolicy::{self, Latest, Owns, Prefer};
-use syncline::rules::{Field, FieldBinding, LinkPolicy};
+use syncline::rules::{Field, FieldBinding, LinkPolicy, Mismatch};
 
 const STRAY_MS: i64 = 30_000;
 const HOUR: i64 = 3_600_000;
@@ -34,11 +34,10 @@ struct Story {
 impl Story {
     /// The sides show `shown` and are linked at time 0.
     fn linked(conflict: ConflictPolicy, on_link: LinkPolicy, source: SourceKind, shown: &[&str]) -> Self {
-        let binding =
-            |side| FieldBinding { system: system(side), property: "name".into(), values: Vec::new(), default: None };
+        let binding = |side| FieldBinding::new(system(side), "name");
         let bindings = (0..shown.len()).map(binding).collect();
         let (id, name, kind) = (FieldId(1), "name".to_owned(), FieldKind::Text);
-        let field = Field { id, name, kind, bindings, conflict, on_link };
+        let field = Field { id, name, kind, bindings, conflict, on_link, mismatch: Mismatch::default() };
         let state = FieldState {
             field: id,
             value: Value::Null,

@@ -210,6 +210,8 @@ impl Work<'_> {
         for side in sides {
             unreadable.extend(self.view.problem(self.entity.id, record.id, side.system)?.map(|problem| problem.fields));
         }
+        let of_fields = self.view.field_problems(self.entity.id, record.id)?;
+        unreadable.extend(of_fields.into_iter().map(|(_, _, problem)| problem.fields));
         let entity = self.entity;
         for field in &entity.fields {
             let at: Vec<&Seen<'_>> = sides.iter().filter(|side| field.binding(side.system).is_some()).collect();
@@ -234,6 +236,10 @@ impl Work<'_> {
             let differs = at.iter().filter_map(|side| record.side(side.system)?.differs(field.id)?.apart);
             differs.into_iter().any(wanted)
         };
+        // What a side cannot hold is not shown by it.
+        let too_much = at
+            .iter()
+            .any(|side| field.binding(side.system).is_some_and(|binding| field.fits(binding, &register).is_err()));
         let excluded = &mut self.verdict.excluded;
         if !equal && apart(|apart| apart == Apart::Split) {
             excluded.split += 1;
@@ -241,7 +247,7 @@ impl Work<'_> {
             excluded.review += 1;
         } else if !equal && apart(|apart| matches!(apart, Apart::Parked { .. })) {
             excluded.parked += 1;
-        } else if shown.iter().any(|(_, shown)| shown.is_none()) && listed {
+        } else if !equal && listed && (shown.iter().any(|(_, shown)| shown.is_none()) || too_much) {
             excluded.problem += 1;
         } else if !equal && at.iter().any(|side| side.busy) {
             excluded.pending += 1;

@@ -24,6 +24,16 @@ impl Decimal {
         Self::canonical(self.0.round_dp_with_strategy(scale, strategy))
     }
 
+    /// Digits after the point.
+    pub fn scale(self) -> u32 {
+        self.0.scale()
+    }
+
+    /// Digits before the point; none for a number below 1.
+    pub fn digits(self) -> u32 {
+        self.0.trunc().mantissa().unsigned_abs().checked_ilog10().map_or(0, |log| log + 1)
+    }
+
     fn canonical(number: rust_decimal::Decimal) -> Self {
         let number = number.normalize();
         // Minus zero prints as "-0", but means zero.

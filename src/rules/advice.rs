@@ -182,7 +182,7 @@ impl Check<'_> {
     }
 
     fn default(&mut self, at: &str, field: &Field, binding: &FieldBinding, default: &Value, property: &PropertySchema) {
-        let Raw::Text(text) = field.write(binding, default) else { return };
+        let Ok(Raw::Text(text)) = field.write(binding, default) else { return };
         let too_long = property.length.is_some_and(|length| text.chars().count() > length as usize);
         let no_option = binding.values.is_empty() && !property.options.is_empty() && !property.options.contains(&text);
         let place = format!("{}'s `{}`", self.system.name, property.name);

@@ -77,6 +77,20 @@ pub enum Fault {
     ValueDrifts { system: String, shown: String, canonical: String, written: String, back: String },
     #[error("{scale} digits after the point are more than the 28 of a decimal number")]
     Scale { scale: u32 },
+    #[error("a {kind} field has no `{limit}`")]
+    LimitOfOtherKind { limit: &'static str, kind: &'static str },
+    #[error("{limit} 0 leaves room for nothing")]
+    LimitZero { limit: &'static str },
+    #[error("a scale of {scale} digits is more than the precision of {precision} that it is part of")]
+    LimitScale { scale: u32, precision: u32 },
+    #[error("`{option}` stands in the value map, but {system}'s `options` do not name it")]
+    OptionUnlisted { system: String, option: String },
+    #[error("`{choice}` has no effect: {why}")]
+    ChoiceUseless { choice: String, why: &'static str, mend: &'static str },
+    #[error("unknown options are to count as `{option}`, which {system} does not know")]
+    UnknownUnmapped { option: String, system: String, near: Option<String> },
+    #[error("the default for {system} cannot be held there: {unfit}")]
+    DefaultTooMuch { system: String, unfit: super::Unfit },
     #[error("the default is {reason}")]
     DefaultUnfit { reason: String },
     #[error("the value map does not know the default `{value}`")]
@@ -132,6 +146,14 @@ impl Fault {
                 format!("let one row come first for both, or give `{canonical}` and `{back}` one name by `is`")
             }
             Self::Scale { .. } => "use a scale from 0 to 28".into(),
+            Self::LimitOfOtherKind { .. } => "take it away".into(),
+            Self::LimitZero { .. } => "state what the property can hold, or take it away".into(),
+            Self::LimitScale { .. } => "count the digits before and after the point in `precision`".into(),
+            Self::OptionUnlisted { .. } => "name it in `options`, or take its row away".into(),
+            Self::ChoiceUseless { mend, .. } => (*mend).into(),
+            Self::UnknownUnmapped { near: Some(near), .. } => format!("did you mean `{near}`?"),
+            Self::UnknownUnmapped { .. } => "name an option that every system of the field knows".into(),
+            Self::DefaultTooMuch { .. } => "give a default that fits".into(),
             Self::DefaultUnfit { .. } => "give a default of the field's type".into(),
             Self::DefaultUnmapped { near: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::DefaultUnmapped { .. } => "name an option of the value map".into(),

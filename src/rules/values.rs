@@ -43,7 +43,7 @@ impl FieldValues<'_> {
     }
 
     fn system_name(&self, id: SystemId) -> String {
-        self.checks.systems.iter().find(|system| system.id == id).map_or_else(String::new, |s| s.name.clone())
+        self.checks.name(id)
     }
 
     /// Sorts the rows into the bindings; false if some row is unusable.
@@ -209,7 +209,7 @@ fn written<'a>(binding: &'a FieldBinding, canonical: &str) -> Option<&'a str> {
 }
 
 /// An option as it is read, none if it is blank.
-fn option_text(option: &str) -> Option<String> {
+pub(super) fn option_text(option: &str) -> Option<String> {
     match FieldKind::Enum.read(&Raw::Text(option.to_owned())) {
         Ok(Value::Enum(option)) => Some(option),
         _ => None,

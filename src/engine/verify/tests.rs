@@ -1,7 +1,7 @@
 use super::*;
 use crate::engine::{Change, MemoryView, OutboxRow};
 use crate::model::{Ability, BatchLimits, Differs, FieldKind, Hlc, Millis, Origin, Place, Side, SourceKind, Stamp};
-use crate::rules::{Binding, ConflictPolicy, FieldBinding, LinkPolicy, Mode, StampPolicy, System};
+use crate::rules::{Binding, ConflictPolicy, FieldBinding, LinkPolicy, Mismatch, Mode, StampPolicy, System};
 
 const ENTITY: EntityId = EntityId(1);
 const SYSTEMS: [SystemId; 2] = [SystemId(1), SystemId(2)];
@@ -13,11 +13,10 @@ fn rules() -> Rules {
         id,
         name: format!("f{}", id.0),
         kind: FieldKind::Text,
-        bindings: SYSTEMS
-            .map(|system| FieldBinding { system, property: "p".into(), values: Vec::new(), default: None })
-            .into(),
+        bindings: SYSTEMS.map(|system| FieldBinding::new(system, "p")).into(),
         conflict: ConflictPolicy::Latest,
         on_link: LinkPolicy::FillBlanks,
+        mismatch: Mismatch::default(),
     };
     let binding =
         |system| Binding { system, object: "things".into(), object_id: OBJECT, create: true, external_id: None };

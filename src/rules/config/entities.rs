@@ -1,6 +1,7 @@
 //! `[entities.NAME]` and their fields.
 
 use super::error::Problems;
+use super::limits::Limited;
 use super::reader::{Node, Section};
 use super::settings::SystemSettings;
 use crate::model::{FieldKind, Raw};
@@ -94,6 +95,7 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     let mut section = node.section(problems)?;
     let kind = section.take("type");
     let scale = section.take("scale");
+    let limits = Limited::take(&mut section);
     let has_values = section.take("values");
     let kind = match &kind {
         None => {
@@ -106,8 +108,9 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     let known = kind.is_some();
     let stand_in = if has_values.is_some() { FieldKind::Enum } else { FieldKind::Text };
     let mut field = FieldSpec::new(node.key, kind.unwrap_or(stand_in));
-    if let Some(node) = scale {
-        self::scale(&node, known, &mut field.kind, problems);
+    let scales = scale.as_ref().filter(|node| node.is_table());
+    if let Some(node) = scale.as_ref().filter(|node| !node.is_table()) {
+        self::scale(node, known, &mut field.kind, problems);
     }
     if let Some(rows) = has_values.and_then(|node| node.list(problems)) {
         field.values = rows.iter().filter_map(|row| value_row(row, problems)).collect();
@@ -119,6 +122,10 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     section.refuse("direction", "use conflict = \"<system> owns\"", problems);
     section.refuse("transform", "map the property as it is", problems);
     properties(section, systems, &mut field, problems);
+    // Without a type nobody knows what fits it.
+    if known {
+        limits.read(scales, &mut field, problems);
+    }
     Some(field)
 }
 
@@ -222,5 +229,18 @@ pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &
     }
 }
 
-const OPTIONS: [&str; 6] = ["type", "conflict", "on_link", "default", "scale", "values"];
+const OPTIONS: [&str; 12] = [
+    "type",
+    "conflict",
+    "on_link",
+    "default",
+    "scale",
+    "values",
+    "length",
+    "precision",
+    "options",
+    "too_long",
+    "too_fine",
+    "unknown",
+];
 const TYPES: &str = "text, email, phone, domain, decimal, bool, date, datetime, enum";

@@ -4,6 +4,7 @@
 mod duration;
 mod entities;
 mod error;
+mod limits;
 mod reader;
 mod settings;
 mod systems;

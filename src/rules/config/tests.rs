@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::FieldKind;
-use crate::rules::{ConflictPolicy, LinkPolicy, Mode};
+use crate::rules::{ConflictPolicy, Limits, LinkPolicy, Mismatch, Mode, TooFine, TooLong, Unknown};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -158,6 +158,61 @@ fn each_error_names_line_cause_and_mend() {
         ("salesforce = \"Done\" },", "salesforce = \"Dome\" },", "Dome", "does not know", "did you mean `Done`?"),
         ("salesforce = \"Done\" },", "sap = \"Done\" },", "sap", "named `sap`", "name one of"),
         ("salesforce = \"Done\" }]", "sap = \"Done\" }]", "sap", "named `sap`", "name one of"),
+        // Limits.
+        ("scale = 2", "scale = { sales = 2 }", "scale", "no property in `sales`", "name one of hubspot, salesforce"),
+        ("scale = 2", "scale = { salesforce = 29 }", "scale", "29 digits", "0 to 28"),
+        ("scale = 2", "scale = { salesforce = -1 }", "scale", "is a number", "a whole number from 0"),
+        ("scale = 2", "precision = { hubspot = 0 }", "pay =", "room for nothing", "what the property can hold"),
+        ("scale = 2", "length = 5", "length", "a decimal field has no `length`", "take it away"),
+        (
+            "scale = 2",
+            "scale = 2, too_fine = \"cut\"",
+            "pay =",
+            "`too_fine` cannot be `cut`",
+            "\"refuse\" or \"round\"",
+        ),
+        ("scale = 2", "scale = 2, too_fine = \"round\"", "pay =", "no system's `scale` is stated", "add scale = {"),
+        (
+            "default = 0.50",
+            "default = 100, precision = { hubspot = 4 }",
+            "pay =",
+            "cannot be held there: 3 digits",
+            "that fits",
+        ),
+        ("type = \"email\"", "type = \"email\", length = 0", "email = {", "room for nothing", "take it away"),
+        ("type = \"email\"", "type = \"email\", length = \"9\"", "email = {", "is a text", "a whole number"),
+        (
+            "type = \"email\"",
+            "type = \"email\", length = 9, too_long = \"truncate\"",
+            "email = {",
+            "only a text field can be cut",
+            "take it away",
+        ),
+        (
+            "type = \"email\"",
+            "type = \"text\", too_long = \"truncate\"",
+            "email = {",
+            "no `length` is stated",
+            "add length",
+        ),
+        ("type = \"email\"", "type = \"email\", lenght = 9", "email = {", "unknown key", "did you mean `length`?"),
+        ("type = \"email\"", "type = \"email\", unknown = \"pass\"", "email = {", "has no options", "take it away"),
+        (
+            "default = { salesforce = \"Done\" }",
+            "unknown = \"other\"",
+            "stage = {",
+            "which salesforce does not know",
+            "every system of the field",
+        ),
+        ("type = \"enum\"", "type = \"enum\", unknown = \"\"", "stage = {", "is blank", "\"refuse\", \"pass\""),
+        ("type = \"enum\"", "type = \"enum\", options = { hubspot = [] }", "stage = {", "names no option", "name them"),
+        (
+            "type = \"enum\"",
+            "type = \"enum\", options = { hubspot = [\"new\"] }",
+            "stage = {",
+            "`end` stands in the value map",
+            "name it in `options`",
+        ),
         (
             ", { hubspot = \"end\"",
             ", { hubspot = \"new\", salesforce = \"New\" }, { hubspot = \"end\"",
@@ -175,6 +230,33 @@ fn each_error_names_line_cause_and_mend() {
     ];
     let amiss: Vec<String> = cases.into_iter().filter_map(|(a, b, c, d, e)| check(a, b, c, d, e)).collect();
     assert!(amiss.is_empty(), "{}", amiss.join("\n"));
+}
+
+#[test]
+fn limits_are_of_one_system_or_of_all() {
+    let text = SOUND
+        .replace(
+            "scale = 2, hubspot",
+            "scale = { salesforce = 2 }, precision = { salesforce = 16 }, too_fine = \"round\", hubspot",
+        )
+        .replace("type = \"email\"", "type = \"text\", length = 80, too_long = \"truncate\"")
+        .replace(
+            "type = \"enum\"",
+            "type = \"enum\", unknown = \"new\", options = { salesforce = [\"New\", \"Done\"] }",
+        );
+    let config = parse(&text, Path::new("s.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+    let entity = &config.rules.entities[0];
+    let (salesforce, hubspot) = (config.rules.systems[0].id, config.rules.systems[1].id);
+    let field = |name: &str| entity.fields.iter().find(|field| field.name == name).unwrap();
+    let limits = |name, system| field(name).binding(system).unwrap().limits.clone();
+    assert_eq!(field("pay").kind, FieldKind::Decimal { scale: None }, "a table of scales rounds nothing");
+    assert_eq!(limits("pay", hubspot), Limits::default());
+    assert_eq!(limits("pay", salesforce), Limits { scale: Some(2), precision: Some(16), ..Limits::default() });
+    assert_eq!([limits("email", hubspot).length, limits("email", salesforce).length], [Some(80), Some(80)]);
+    assert_eq!(limits("stage", salesforce).options, ["New", "Done"]);
+    let choices = |name: &str| field(name).mismatch.clone();
+    assert_eq!((choices("pay").too_fine, choices("email").too_long), (TooFine::Round, TooLong::Truncate));
+    assert_eq!((choices("stage").unknown, choices("born")), (Unknown::As("new".into()), Mismatch::default()));
 }
 
 #[test]

@@ -1,0 +1,75 @@
+//! A field's values on their way: read from a system, written to it, and what it would show then.
+
+use super::{Field, FieldBinding, Unfit, Unknown};
+use crate::model::{Raw, Value, ValueError};
+
+impl Field {
+    /// The counterpart in a system.
+    pub fn binding(&self, system: crate::model::SystemId) -> Option<&FieldBinding> {
+        self.bindings.iter().find(|binding| binding.system == system)
+    }
+
+    /// The canonical value of what a system shows.
+    ///
+    /// # Errors
+    /// The value does not fit the type, or the value map does not know it.
+    pub fn read(&self, binding: &FieldBinding, raw: &Raw) -> Result<Value, ValueError> {
+        let value = self.kind.read(raw)?;
+        match value {
+            Value::Enum(shown) if !binding.values.is_empty() => self.canonical_option(binding, shown).map(Value::Enum),
+            value => Ok(value),
+        }
+    }
+
+    fn canonical_option(&self, binding: &FieldBinding, shown: String) -> Result<String, ValueError> {
+        let known = binding.values.iter().find(|(_, theirs)| *theirs == shown).map(|(canonical, _)| canonical.clone());
+        match (known, &self.mismatch.unknown) {
+            (Some(canonical), _) => Ok(canonical),
+            (None, Unknown::Refuse) => {
+                Err(ValueError { wanted: "a mapped option", reason: "the value map does not name it" })
+            }
+            (None, Unknown::Pass) => Ok(shown),
+            (None, Unknown::As(default)) => Ok(default.clone()),
+        }
+    }
+
+    /// What is sent to a system for a canonical value.
+    ///
+    /// # Errors
+    /// The system cannot hold the value, and nothing says what to send instead.
+    pub fn write(&self, binding: &FieldBinding, value: &Value) -> Result<Raw, Unfit> {
+        Ok(match binding.or_default(value) {
+            Value::Enum(canonical) => Raw::Text(self.fit_option(binding, canonical)?.to_owned()),
+            Value::Text(text) => Raw::Text(self.fit_text(binding, text)?.into_owned()),
+            Value::Decimal(number) => self.kind.write(&Value::Decimal(self.fit_number(binding, *number)?)),
+            other => self.kind.write(other),
+        })
+    }
+
+    /// Can the system hold this value, as it is or as the rules bend it?
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn fits(&self, binding: &FieldBinding, value: &Value) -> Result<(), Unfit> {
+        if self.is_plain(binding) {
+            return Ok(());
+        }
+        self.write(binding, value).map(drop)
+    }
+
+    /// What a system would show of a canonical value once it was written there. "Equal" always means: the side shows this.
+    /// A value that the system cannot hold stands for itself: no side that cannot hold it shows it.
+    pub fn project(&self, binding: &FieldBinding, value: &Value) -> Value {
+        let value = binding.or_default(value);
+        if self.is_plain(binding) || value.is_null() {
+            return value.clone();
+        }
+        let written = self.write(binding, value).ok();
+        written.and_then(|raw| self.read(binding, &raw).ok()).unwrap_or_else(|| value.clone())
+    }
+
+    /// Does the system show each value as it is?
+    fn is_plain(&self, binding: &FieldBinding) -> bool {
+        binding.values.is_empty() && binding.limits.is_empty()
+    }
+}
