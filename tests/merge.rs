@@ -696,6 +696,67 @@ fn a_settled_past_is_forgotten_and_the_next_edit_follows() {
     assert_eq!(story.value(), "y");
 }
 
+#[test]
+fn a_value_that_cannot_be_read_ends_the_flight_of_our_write_and_is_no_edit() {
+    let illegible = |story: &mut Story, asked: i64| {
+        let now = Millis(story.now);
+        story.with(|state, rules, fates| state.illegible(rules, B, Millis(asked), now, fates));
+    };
+    let mut story = polled("x");
+    let op = story.send(B, 20);
+    illegible(&mut story, 25);
+    assert!(story.state.sides[B].late.flight.is_some(), "the call has not come back");
+    story.now = 30;
+    story.answer(B, op, Landing::Answered);
+    illegible(&mut story, 25);
+    assert!(story.state.sides[B].late.flight.is_some(), "asked for before the answer");
+    illegible(&mut story, 31);
+    assert!(story.state.sides[B].late.flight.is_none() && !story.owes(B));
+    assert_eq!((story.value(), story.shows(B)), ("x".to_owned(), &text("x")));
+
+    let mut story = polled("x");
+    let op = story.send(B, 20);
+    story.now = 30;
+    story.answer(B, op, Landing::Unknown);
+    illegible(&mut story, 31);
+    assert_eq!(story.state.sides[B].late.strays.len(), 1, "it may still land");
+    assert!(story.owes(B));
+}
+
+#[test]
+fn a_history_with_a_value_that_cannot_be_read_still_tells_what_became_of_our_write() {
+    let mut story = Story::of(Latest, SourceKind::History, 2);
+    story.person(A, "x", 10);
+    let op = story.send(B, 20);
+    story.now = 30;
+    story.answer(B, op, Landing::Answered);
+    let entries = [Evidence { place: Place::at(Millis(21)), value: text("x"), mark: Mark::Ours }];
+    let judged =
+        story.with(|state, rules, fates| state.history(rules, B, &entries, None, Millis(35), Millis(35), fates));
+    assert!(judged && story.state.sides[B].late.flight.is_none());
+    assert_eq!((story.value(), story.shows(B)), ("x".to_owned(), &text("x")));
+}
+
+#[test]
+fn a_side_that_cannot_hold_the_value_hinders_nobody_and_its_people_have_not_seen_it() {
+    let mut story = Story::of(Prefer(system(A)), SourceKind::History, 3);
+    story.field.bindings[B].limits.length = Some(3);
+    story.person(A, "long", 10);
+    assert!(story.owes(C));
+    story.write(C, 20);
+    story.now = 30;
+    story.close();
+    story.person(C, "new", HOUR);
+    assert_eq!(story.value(), "new", "C's people had seen everything");
+    let mut story = Story::of(Prefer(system(A)), SourceKind::History, 2);
+    story.field.bindings[B].limits.length = Some(3);
+    story.person(A, "long", 10);
+    story.now = 30;
+    story.close();
+    story.person(B, "b", HOUR);
+    assert_eq!(story.value(), "long", "B's people had not, so A is preferred");
+}
+
 /// Each rule that is switched off must change one of the histories above.
 #[cfg(feature = "defects")]
 mod defects {

@@ -107,6 +107,7 @@ pub(super) async fn check_remotes(config: &mut Config, connectors: &[(SystemId, 
                 Severity::Warning => checked.warnings.push(error),
             }
         }
+        config.rules.learn(*id, &schemas);
         let objects = schemas.into_iter().map(|schema| schema.object).collect();
         checked.reached.push((system.name, objects, promise(ability.source)));
     }

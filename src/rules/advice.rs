@@ -1,7 +1,7 @@
 //! Advice before going live: do the rules fit what a system says about its own objects?
 
 use super::nearest::nearest;
-use super::{Binding, ConflictPolicy, Entity, Field, FieldBinding, Mode, Rules, System};
+use super::{Binding, ConflictPolicy, Entity, Field, FieldBinding, Mode, Rules, System, TooLong, Unknown};
 use crate::model::{FieldKind, ObjectSchema, PropertySchema, PropertyType, Raw, SystemId, Value};
 
 /// Something about the rules that a system's schema brings to light.
@@ -127,8 +127,11 @@ impl Check<'_> {
             );
         }
         self.kind(at, field, property);
+        if written {
+            self.limits(at, field, binding, property);
+        }
         if field.kind == FieldKind::Enum && !property.options.is_empty() {
-            self.options(at, binding, property);
+            self.options(at, field, binding, property);
         }
         if let Some(default) = binding.default.as_ref().filter(|_| written) {
             self.default(at, field, binding, default, property);
@@ -154,9 +157,10 @@ impl Check<'_> {
     }
 
     /// The value map and the system's options name each other.
-    fn options(&mut self, at: &str, binding: &FieldBinding, property: &PropertySchema) {
+    fn options(&mut self, at: &str, field: &Field, binding: &FieldBinding, property: &PropertySchema) {
         let mut reported: Vec<&str> = Vec::new();
-        for (_, theirs) in &binding.values {
+        let listed = binding.limits.options.iter();
+        for theirs in binding.values.iter().map(|(_, theirs)| theirs).chain(listed) {
             if !property.options.contains(theirs) && !reported.contains(&&**theirs) {
                 reported.push(theirs);
                 let mend = match nearest(theirs, property.options.iter().map(String::as_str)) {
@@ -172,12 +176,36 @@ impl Check<'_> {
             .filter(|option| !binding.values.is_empty() && !binding.values.iter().any(|(_, theirs)| theirs == *option))
             .map(String::as_str)
             .collect();
-        if !unmapped.is_empty() {
+        if !unmapped.is_empty() && field.mismatch.unknown == Unknown::Refuse {
             self.warn(
                 at,
                 format!("the value map leaves out {}'s {}", self.system.name, unmapped.join(", ")),
                 "add rows for them, or their records keep this field as a problem".to_owned(),
             );
+        }
+    }
+
+    /// What is stated is no more than what the property holds.
+    fn limits(&mut self, at: &str, field: &Field, binding: &FieldBinding, property: &PropertySchema) {
+        let place = format!("{}'s `{}`", self.system.name, property.name);
+        let stated = &binding.limits;
+        for (limit, stated, held, unit) in [
+            ("length", stated.length, property.length, "characters"),
+            ("precision", stated.precision, property.precision, "digits"),
+            ("scale", stated.scale, property.scale, "digits after the point"),
+        ] {
+            if let (Some(stated), Some(held)) = (stated, held)
+                && stated > held
+            {
+                let mend = format!("say {limit} = {{ {} = {held} }}", self.system.name);
+                self.warn(at, format!("{place} holds {held} {unit}, fewer than the `{limit}` of {stated}"), mend);
+            }
+        }
+        if let Some(held) = property.length.filter(|_| field.mismatch.too_long == TooLong::Truncate)
+            && stated.length.is_none()
+        {
+            let mend = format!("add length = {{ {} = {held} }}, or a longer text is refused there", self.system.name);
+            self.warn(at, format!("{place} holds {held} characters, and nothing says where to cut"), mend);
         }
     }
 

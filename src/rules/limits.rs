@@ -4,8 +4,8 @@ use super::builder::Checks;
 use super::error::Fault;
 use super::nearest::nearest;
 use super::spec::FieldSpec;
-use super::{Field, FieldBinding};
-use crate::model::{Decimal, FieldKind, SystemId, Value};
+use super::{Field, FieldBinding, Rules};
+use crate::model::{Decimal, FieldKind, ObjectSchema, SystemId, Value};
 use std::borrow::Cow;
 
 /// What a system can hold of a field, beyond its type. Nothing stated = no limit is known: the system itself refuses.
@@ -195,6 +195,28 @@ impl FieldBinding {
         match (value, &self.default) {
             (Value::Null, Some(default)) => default,
             (value, _) => value,
+        }
+    }
+}
+
+impl Rules {
+    /// Takes in how long texts may be where nothing is stated, so that one that is too long is one problem of one field rather
+    /// than a write that the system refuses. What bends values stays as stated: a schema that changes is no other mapping.
+    /// Options are not taken in: people add to them, and the system knows best.
+    pub fn learn(&mut self, system: SystemId, objects: &[ObjectSchema]) {
+        for entity in &mut self.entities {
+            let Some(object) = entity.binding(system).map(|binding| binding.object.clone()) else { continue };
+            let Some(schema) = objects.iter().find(|schema| schema.object == object) else { continue };
+            for field in entity.fields.iter_mut().filter(|field| is_text(&field.kind)) {
+                if field.mismatch.too_long != TooLong::Refuse {
+                    continue;
+                }
+                let Some(binding) = field.bindings.iter_mut().find(|binding| binding.system == system) else {
+                    continue;
+                };
+                let stated = schema.property(&binding.property).and_then(|property| property.length);
+                binding.limits.length = binding.limits.length.or(stated.filter(|length| *length > 0));
+            }
         }
     }
 }
