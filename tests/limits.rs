@@ -373,3 +373,51 @@ fn unknown_options_pass_or_count_as_another_where_the_rules_say_so() {
         case.no_problem();
     });
 }
+
+#[test]
+fn a_set_has_no_order_and_a_map_of_its_own() {
+    run(async {
+        let row = |crm: &str, desk: &str| ValueRow::default().at("crm", crm).at("desk", desk);
+        let tags = || field("tags", FieldKind::Set).value(row("news", "Newsletter")).value(row("fair", "Trade fair"));
+        let mut case = Case::linked(tags(), "news;fair", "Trade fair; Newsletter").await;
+        assert_eq!((case.field().await, case.writes), (["news;fair", "Trade fair; Newsletter"].map(str::to_owned), 0));
+        case.edit("fair", "Ann").await;
+        assert_eq!(case.field().await, ["fair", "Trade fair"]);
+        case.edit_desk("Newsletter;Trade fair", "Ann").await;
+        assert_eq!(case.field().await, ["fair;news", "Newsletter;Trade fair"]);
+        // One option that nobody knows holds back the field, and nothing else.
+        case.edit("fair;gala", "Anna").await;
+        assert_eq!(case.field().await, ["fair;gala", "Newsletter;Trade fair"]);
+        assert_eq!(case.name().await, ["Anna", "Anna"]);
+        case.one_problem("crm", "UNREADABLE_VALUE", "the value map does not name it");
+        case.edit("", "Anna").await;
+        assert_eq!(case.field().await, ["", ""]);
+        case.no_problem();
+
+        let pass = Mismatch { unknown: Unknown::Pass, ..Mismatch::default() };
+        let mut case = Case::linked(tags().mismatch(pass), "news", "Newsletter").await;
+        case.edit("gala;fair", "Anna").await;
+        assert_eq!(case.field().await, ["gala;fair", "Trade fair;gala"]);
+        case.no_problem();
+    });
+}
+
+#[test]
+fn whole_numbers_and_addresses_are_compared_by_what_they_mean() {
+    run(async {
+        for (spec, one, other, edit) in [
+            (field("staff", FieldKind::Integer), "12", "12.0", ["13.0", "13"]),
+            (
+                field("site", FieldKind::Url),
+                "https://example.com/A",
+                "HTTPS://Example.com:443/A",
+                ["HTTPS://Example.org/", "https://example.org"],
+            ),
+        ] {
+            let mut case = Case::linked(spec, one, other).await;
+            assert_eq!((case.field().await, case.writes), ([one, other].map(str::to_owned), 0));
+            case.edit(edit[0], "Ann").await;
+            assert_eq!(case.field().await, edit);
+        }
+    });
+}

@@ -130,7 +130,7 @@ impl Check<'_> {
         if written {
             self.limits(at, field, binding, property);
         }
-        if field.kind == FieldKind::Enum && !property.options.is_empty() {
+        if matches!(field.kind, FieldKind::Enum | FieldKind::Set) && !property.options.is_empty() {
             self.options(at, field, binding, property);
         }
         if let Some(default) = binding.default.as_ref().filter(|_| written) {
@@ -212,7 +212,9 @@ impl Check<'_> {
     fn default(&mut self, at: &str, field: &Field, binding: &FieldBinding, default: &Value, property: &PropertySchema) {
         let Ok(Raw::Text(text)) = field.write(binding, default) else { return };
         let too_long = property.length.is_some_and(|length| text.chars().count() > length as usize);
-        let no_option = binding.values.is_empty() && !property.options.is_empty() && !property.options.contains(&text);
+        let mut options = text.split(if field.kind == FieldKind::Set { ';' } else { '\0' });
+        let known = |option: &str| property.options.iter().any(|known| known == option);
+        let no_option = binding.values.is_empty() && !property.options.is_empty() && !options.all(known);
         let place = format!("{}'s `{}`", self.system.name, property.name);
         if too_long {
             let mend = "shorten it".to_owned();
@@ -262,16 +264,19 @@ fn fit(kind: &FieldKind, property: PropertyType) -> Fit {
     use PropertyType as P;
     match (kind, property) {
         (_, P::Other) => Fit::Mostly("we do not know that type"),
-        (F::Text | F::Email | F::Phone | F::Domain | F::Enum, P::Text)
-        | (F::Decimal { .. }, P::Number)
+        (F::Text | F::Email | F::Phone | F::Domain | F::Url | F::Enum, P::Text)
+        | (F::Decimal { .. } | F::Integer, P::Number)
         | (F::Bool, P::Bool)
         | (F::Date, P::Date)
         | (F::DateTime { .. }, P::DateTime)
-        | (F::Enum, P::Enumeration) => Fit::Well,
+        | (F::Enum, P::Enumeration)
+        | (F::Set, P::MultiEnumeration) => Fit::Well,
         (F::Text, P::Enumeration) => Fit::Mostly("only its options can be written"),
         (F::Text, P::MultiEnumeration) => Fit::Mostly("several options are one text"),
         (F::Text, P::Reference) => Fit::Mostly("ids mean nothing in another system"),
-        (F::Decimal { .. } | F::Bool | F::Date | F::DateTime { .. }, P::Text) => {
+        (F::Set, P::Text) => Fit::Mostly("`;` stands between its options"),
+        (F::Set, P::Enumeration) => Fit::Mostly("it holds one option only"),
+        (F::Decimal { .. } | F::Integer | F::Bool | F::Date | F::DateTime { .. }, P::Text) => {
             Fit::Mostly("other texts are reported as problems")
         }
         (F::Bool, P::Enumeration) => Fit::Mostly("options other than true and false are reported as problems"),
@@ -296,8 +301,9 @@ fn describe(kind: PropertyType) -> &'static str {
 
 fn types_for(kind: PropertyType) -> &'static str {
     match kind {
-        PropertyType::Text | PropertyType::MultiEnumeration | PropertyType::Reference => "\"text\"",
-        PropertyType::Number => "\"decimal\"",
+        PropertyType::Text | PropertyType::Reference => "\"text\"",
+        PropertyType::MultiEnumeration => "\"set\"",
+        PropertyType::Number => "\"decimal\" or \"integer\"",
         PropertyType::Bool => "\"bool\"",
         PropertyType::Date => "\"date\"",
         PropertyType::DateTime => "\"datetime\"",

@@ -61,12 +61,14 @@ pub enum Fault {
     CreateReadOnly { system: String },
     #[error("records are to be created in {system}, but no property there holds our external id")]
     CreateWithoutId { system: String },
-    #[error("a {kind} field has no value map")]
+    #[error("a field of type `{kind}` has no value map")]
     ValuesOfOtherKind { kind: &'static str },
     #[error("the row names {} system{}", .found, if *.found == 1 { " and no `is`" } else { "s" })]
     ValueAlone { found: usize },
     #[error("an option is blank")]
     ValueBlank,
+    #[error("`{option}` would be read as several options, for `;` stands between the options of a set")]
+    ValueParts { option: String },
     #[error("the row has no effect: rows before it name all that it names")]
     ValueUseless,
     #[error("`{canonical}` has no option in {system}")]
@@ -77,7 +79,7 @@ pub enum Fault {
     ValueDrifts { system: String, shown: String, canonical: String, written: String, back: String },
     #[error("{scale} digits after the point are more than the 28 of a decimal number")]
     Scale { scale: u32 },
-    #[error("a {kind} field has no `{limit}`")]
+    #[error("a field of type `{kind}` has no `{limit}`")]
     LimitOfOtherKind { limit: &'static str, kind: &'static str },
     #[error("{limit} 0 leaves room for nothing")]
     LimitZero { limit: &'static str },
@@ -135,11 +137,12 @@ impl Fault {
             Self::CreateWithoutId { system } => {
                 format!("name a unique property as `external_id` in `at.{system}`, or take {system} out of `create`")
             }
-            Self::ValuesOfOtherKind { .. } => "use `type = \"enum\"`, or take `values` away".into(),
+            Self::ValuesOfOtherKind { .. } => "use `type = \"enum\"` or \"set\", or take `values` away".into(),
             Self::ValueAlone { .. } => {
                 "name the options of two systems, or one system's and the canonical name as `is`".into()
             }
             Self::ValueBlank => "fill it in, or take the row away".into(),
+            Self::ValueParts { .. } => "give each option a row of its own, or use `type = \"enum\"`".into(),
             Self::ValueUseless => "take the row away".into(),
             Self::ValueMissing { system, .. } => format!("add {system}'s option to one of its rows"),
             Self::ValueDrifts { canonical, back, .. } => {

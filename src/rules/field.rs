@@ -17,6 +17,10 @@ impl Field {
         let value = self.kind.read(raw)?;
         match value {
             Value::Enum(shown) if !binding.values.is_empty() => self.canonical_option(binding, shown).map(Value::Enum),
+            Value::Set(shown) if !binding.values.is_empty() => {
+                let options = shown.into_iter().map(|option| self.canonical_option(binding, option));
+                Ok(Value::set(options.collect::<Result<Vec<_>, _>>()?))
+            }
             value => Ok(value),
         }
     }
@@ -40,8 +44,16 @@ impl Field {
     pub fn write(&self, binding: &FieldBinding, value: &Value) -> Result<Raw, Unfit> {
         Ok(match binding.or_default(value) {
             Value::Enum(canonical) => Raw::Text(self.fit_option(binding, canonical)?.to_owned()),
+            Value::Set(canonical) => {
+                let options = canonical.iter().map(|option| self.fit_option(binding, option));
+                self.kind.write(&Value::set(options.collect::<Result<Vec<_>, _>>()?))
+            }
             Value::Text(text) => Raw::Text(self.fit_text(binding, text)?.into_owned()),
             Value::Decimal(number) => self.kind.write(&Value::Decimal(self.fit_number(binding, *number)?)),
+            Value::Int(number) => {
+                self.fit_number(binding, (*number).into())?;
+                Raw::Number(number.to_string())
+            }
             other => self.kind.write(other),
         })
     }

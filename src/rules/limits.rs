@@ -257,7 +257,7 @@ fn faults(limits: &Limits, kind: &FieldKind) -> Vec<(&'static str, Fault)> {
     let stated = [
         ("length", limits.length.is_some(), is_text(kind)),
         ("precision", limits.precision.is_some(), is_number(kind)),
-        ("scale", limits.scale.is_some(), is_number(kind)),
+        ("scale", limits.scale.is_some(), matches!(kind, FieldKind::Decimal { .. })),
         ("options", !limits.options.is_empty(), is_choice(kind)),
     ];
     for (limit, stated, fits) in stated {
@@ -280,19 +280,22 @@ fn faults(limits: &Limits, kind: &FieldKind) -> Vec<(&'static str, Fault)> {
     if limits.options.iter().any(|option| super::values::option_text(option).is_none()) {
         faults.push(("options", Fault::ValueBlank));
     }
+    if let Some(option) = limits.options.iter().find(|option| *kind == FieldKind::Set && option.contains(';')) {
+        faults.push(("options", Fault::ValueParts { option: option.clone() }));
+    }
     faults
 }
 
 fn is_text(kind: &FieldKind) -> bool {
-    matches!(kind, FieldKind::Text | FieldKind::Email | FieldKind::Phone | FieldKind::Domain)
+    matches!(kind, FieldKind::Text | FieldKind::Email | FieldKind::Phone | FieldKind::Domain | FieldKind::Url)
 }
 
 fn is_number(kind: &FieldKind) -> bool {
-    matches!(kind, FieldKind::Decimal { .. })
+    matches!(kind, FieldKind::Decimal { .. } | FieldKind::Integer)
 }
 
 fn is_choice(kind: &FieldKind) -> bool {
-    matches!(kind, FieldKind::Enum)
+    matches!(kind, FieldKind::Enum | FieldKind::Set)
 }
 
 /// The choices, the value map and the default fit the limits.
@@ -312,8 +315,8 @@ pub(super) fn check(field: &Field, at: &str, checks: &mut Checks) {
     }
     if mismatch.too_fine == TooFine::Round {
         let choice = "too_fine = \"round\"";
-        if !is_number(&field.kind) {
-            checks.fault(format!("{at}.too_fine"), useless(choice, "the field is no number", "take it away"));
+        if !matches!(field.kind, FieldKind::Decimal { .. }) {
+            checks.fault(format!("{at}.too_fine"), useless(choice, "the field is no decimal number", "take it away"));
         } else if !some(|limits| limits.scale.is_some()) {
             let fault = useless(choice, "no system's `scale` is stated", "add scale = { SYSTEM = DIGITS }");
             checks.fault(format!("{at}.too_fine"), fault);

@@ -160,10 +160,12 @@ fn field_kind(node: &Node<'_>, problems: &mut Problems) -> Option<FieldKind> {
         "date" => return Some(FieldKind::Date),
         "datetime" => return Some(FieldKind::DateTime { step_ms: 1 }),
         "enum" => return Some(FieldKind::Enum),
-        "url" | "id" => "use \"text\"",
-        "integer" => "use \"decimal\" with scale = 0",
-        "money" => "use \"decimal\" with scale = 2",
-        "set" | "ref" => "leave the field out",
+        "url" => return Some(FieldKind::Url),
+        "integer" => return Some(FieldKind::Integer),
+        "set" => return Some(FieldKind::Set),
+        "id" => "use \"text\"",
+        "money" => "use \"decimal\" with scale = 2, and a field of its own for the currency",
+        "ref" => "leave the field out",
         _ => {
             let mend = match nearest(text, TYPES.split(", ")) {
                 Some(near) => format!("did you mean \"{near}\"?"),
@@ -182,7 +184,7 @@ fn scale(node: &Node<'_>, known: bool, kind: &mut FieldKind, problems: &mut Prob
     match kind {
         FieldKind::Decimal { scale } => *scale = number,
         _ if known => {
-            let message = format!("a {} field has no `scale`", kind.name());
+            let message = format!("a field of type `{}` has no `scale`", kind.name());
             problems.push(&node.key_span, message, "use type = \"decimal\", or take it away");
         }
         _ => {}
@@ -243,4 +245,4 @@ const OPTIONS: [&str; 12] = [
     "too_fine",
     "unknown",
 ];
-const TYPES: &str = "text, email, phone, domain, decimal, bool, date, datetime, enum";
+const TYPES: &str = "text, email, phone, domain, url, integer, decimal, bool, date, datetime, enum, set";

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::FieldKind;
+use crate::model::{FieldKind, Value};
 use crate::rules::{ConflictPolicy, Limits, LinkPolicy, Mismatch, Mode, TooFine, TooLong, Unknown};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -145,6 +145,8 @@ fn each_error_names_line_cause_and_mend() {
         // Fields.
         ("type = \"email\"", "type = \"e-mail\"", "e-mail", "no type", "did you mean \"email\"?"),
         ("type = \"email\"", "type = \"money\"", "money", "not available", "scale = 2"),
+        ("type = \"email\"", "type = \"intger\"", "intger", "no type", "did you mean \"integer\"?"),
+        ("type = \"email\"", "type = \"integer\", scale = 2", "email = {", "type `integer` has no `scale`", "decimal"),
         ("type = \"email\", ", "", "email = {", "has no `type`", "add type"),
         ("salesforce = \"Email\"", "sap = \"Email\", salesforce = \"Email\"", "Email", "named `sap`", "name one of"),
         ("salesforce = \"Email\"", "salesforce = \"\"", "email = {", "is blank", "fill it in"),
@@ -163,7 +165,7 @@ fn each_error_names_line_cause_and_mend() {
         ("scale = 2", "scale = { salesforce = 29 }", "scale", "29 digits", "0 to 28"),
         ("scale = 2", "scale = { salesforce = -1 }", "scale", "is a number", "a whole number from 0"),
         ("scale = 2", "precision = { hubspot = 0 }", "pay =", "room for nothing", "what the property can hold"),
-        ("scale = 2", "length = 5", "length", "a decimal field has no `length`", "take it away"),
+        ("scale = 2", "length = 5", "length", "type `decimal` has no `length`", "take it away"),
         (
             "scale = 2",
             "scale = 2, too_fine = \"cut\"",
@@ -230,6 +232,21 @@ fn each_error_names_line_cause_and_mend() {
     ];
     let amiss: Vec<String> = cases.into_iter().filter_map(|(a, b, c, d, e)| check(a, b, c, d, e)).collect();
     assert!(amiss.is_empty(), "{}", amiss.join("\n"));
+}
+
+#[test]
+fn an_option_of_a_set_is_one_option() {
+    let text =
+        SOUND.replace("type = \"enum\"", "type = \"set\"").replace("hubspot = \"end\"", "hubspot = \"end;over\"");
+    let errors = parse(&text, Path::new("s.toml")).unwrap_err();
+    assert!(errors.to_string().contains("`end;over` would be read as several options"), "{errors}");
+    let text = SOUND
+        .replace("type = \"enum\"", "type = \"set\"")
+        .replace("{ salesforce = \"Done\" }, values", "{ salesforce = \"Done;New\" }, values");
+    let config = parse(&text, Path::new("s.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+    let stage = config.rules.entities[0].fields.iter().find(|field| field.name == "stage").unwrap();
+    let default = stage.binding(config.rules.systems[0].id).and_then(|binding| binding.default.clone());
+    assert_eq!(default, Some(Value::set(["new", "end"])));
 }
 
 #[test]
