@@ -9,7 +9,8 @@ use syncline::daemon::Driver;
 use syncline::engine::View;
 use syncline::model::{EntityId, FieldKind, Millis, Raw, RemoteId, SystemId};
 use syncline::rules::{
-    CreateSpec, EntitySpec, FieldSpec, Limits, LinkSpec, Mismatch, Rules, TooFine, TooLong, Unknown, ValueRow,
+    CreateSpec, EntitySpec, FieldSpec, Limits, LinkSpec, Mismatch, Rules, TooFine, TooLong, Transform, Unknown,
+    ValueRow,
 };
 use syncline::store::Store;
 
@@ -418,6 +419,50 @@ fn whole_numbers_and_addresses_are_compared_by_what_they_mean() {
             assert_eq!((case.field().await, case.writes), ([one, other].map(str::to_owned), 0));
             case.edit(edit[0], "Ann").await;
             assert_eq!(case.field().await, edit);
+        }
+    });
+}
+
+#[test]
+fn a_side_holds_its_own_form_of_a_value_and_an_edit_of_it_is_taken_back() {
+    run(async {
+        let replace = Transform::Replace { from: " ".into(), to: "_".into() };
+        for (spec, linked, edit, at_desk) in [
+            (
+                field("pay", FieldKind::Decimal { scale: Some(2) }).transform("desk", [Transform::Times { power: 2 }]),
+                ["12.34", "1234"],
+                ["0.5", "50"],
+                ["0.99", "99"],
+            ),
+            (
+                field("code", FieldKind::Text).transform("desk", [replace, Transform::Prefix("C-".into())]),
+                ["a b", "C-a_b"],
+                ["x y z", "C-x_y_z"],
+                ["7 8", "C-7_8"],
+            ),
+            // What has lost something is taken as it is once a person enters it, and not before.
+            (
+                field("city", FieldKind::Text).transform("desk", [Transform::Trim, Transform::Upper]),
+                ["Rome", "ROME"],
+                ["Köln", "KÖLN"],
+                ["PARIS", "PARIS"],
+            ),
+            (
+                field("due", FieldKind::Date).transform("desk", [Transform::Shift { ms: 86_400_000 }]),
+                ["2026-02-28", "2026-03-01"],
+                ["2026-12-31", "2027-01-01"],
+                ["2023-12-31", "2024-01-01"],
+            ),
+        ] {
+            let mut case = Case::linked(spec, linked[0], linked[1]).await;
+            assert_eq!((case.field().await, case.writes), (linked.map(str::to_owned), 0), "equal as it stands");
+            case.edit(edit[0], "Anna").await;
+            assert_eq!((case.field().await, case.writes), (edit.map(str::to_owned), 1));
+            case.edit_desk(at_desk[1], "Anne").await;
+            assert_eq!((case.field().await, case.writes), (at_desk.map(str::to_owned), 1));
+            case.run().await;
+            assert_eq!(case.writes, 0, "and there it rests");
+            case.no_problem();
         }
     });
 }

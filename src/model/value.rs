@@ -34,6 +34,31 @@ impl Decimal {
         self.0.trunc().mantissa().unsigned_abs().checked_ilog10().map_or(0, |log| log + 1)
     }
 
+    /// Times ten to a power, exactly; none if that takes more digits than there are.
+    pub fn shifted(self, power: i32) -> Option<Self> {
+        let scale = i32::try_from(self.0.scale()).ok()?.checked_sub(power)?;
+        let number = match u32::try_from(scale) {
+            Ok(scale) => {
+                let mut number = self.0;
+                number.set_scale(scale).ok()?;
+                number
+            }
+            Err(_) => {
+                let factor = 10i128.checked_pow(scale.unsigned_abs())?;
+                rust_decimal::Decimal::try_from_i128_with_scale(self.0.mantissa().checked_mul(factor)?, 0).ok()?
+            }
+        };
+        Some(Self::canonical(number))
+    }
+
+    /// The power of ten that this is, if it is one.
+    pub fn power_of_ten(self) -> Option<i32> {
+        let mantissa = u128::try_from(self.0.mantissa()).ok()?;
+        let log = mantissa.checked_ilog10()?;
+        let power = i32::try_from(log).ok()? - i32::try_from(self.0.scale()).ok()?;
+        (10u128.checked_pow(log)? == mantissa).then_some(power)
+    }
+
     /// The whole number, if it is one that fits.
     pub fn to_int(self) -> Option<i64> {
         (self.0.scale() == 0).then(|| i64::try_from(self.0.mantissa()).ok()).flatten()

@@ -1,7 +1,7 @@
 //! Advice before going live: do the rules fit what a system says about its own objects?
 
 use super::nearest::nearest;
-use super::{Binding, ConflictPolicy, Entity, Field, FieldBinding, Mode, Rules, System, TooLong, Unknown};
+use super::{Binding, ConflictPolicy, Entity, Field, FieldBinding, Mode, Rules, System, TooLong, Transform, Unknown};
 use crate::model::{FieldKind, ObjectSchema, PropertySchema, PropertyType, Raw, SystemId, Value};
 
 /// Something about the rules that a system's schema brings to light.
@@ -47,6 +47,76 @@ pub fn check_schema(rules: &Rules, system: SystemId, objects: &[ObjectSchema]) -
         }
     }
     findings
+}
+
+/// Tries every transform on samples: what does not come back as it was is worth knowing before it is met. In the order of the
+/// rules.
+pub fn check_transforms(rules: &Rules) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (entity, field) in
+        rules.entities.iter().flat_map(|entity| entity.fields.iter().map(move |field| (entity, field)))
+    {
+        for binding in field.bindings.iter().filter(|binding| !binding.transforms.is_empty()) {
+            let Some(system) = rules.system(binding.system) else { continue };
+            let mut push = |message, mend| {
+                let (system, severity) = (system.name.clone(), Severity::Warning);
+                let at = format!("entities.{}.fields.{}.transform.{system}", entity.name, field.name);
+                findings.push(Finding { severity, system, at, message, mend });
+            };
+            let samples = samples(field, binding);
+            let lost = samples
+                .iter()
+                .find(|value| field.fits(binding, value).is_ok() && field.project(binding, value) != **value);
+            if let Some(value) = lost {
+                let losses: Vec<&str> = binding.transforms.iter().filter_map(Transform::loss).collect();
+                let loss = if losses.is_empty() { "digits that it has no room for" } else { &losses.join(", ") };
+                push(
+                    format!("`{value}` comes back from {} as `{}`", system.name, field.project(binding, value)),
+                    format!("leave it if nobody minds: an edit in {} loses {loss} everywhere", system.name),
+                );
+            }
+            let entered = samples.iter().filter_map(|value| field.read(binding, &field.kind.write(value)).ok());
+            let unsteady = entered
+                .into_iter()
+                .find(|value| field.fits(binding, value).is_ok() && field.project(binding, value) != *value);
+            if let Some(value) = unsteady.filter(|value| lost != Some(value)) {
+                push(
+                    format!(
+                        "what a person enters in {} may be written over at once: `{value}` comes back as `{}`",
+                        system.name,
+                        field.project(binding, &value)
+                    ),
+                    "leave it if that is what you want, or take steps that can be told apart".to_owned(),
+                );
+            }
+        }
+    }
+    findings
+}
+
+/// Values of a field's type, some of them made to hurt its transforms.
+fn samples(field: &Field, binding: &FieldBinding) -> Vec<Value> {
+    let texts: Vec<String> = match field.kind {
+        FieldKind::Decimal { .. } => ["1", "0.01", "-2.5", "1234.56"].map(str::to_owned).into(),
+        FieldKind::Integer => ["1", "-20", "300"].map(str::to_owned).into(),
+        FieldKind::Date => ["2026-03-01", "1999-12-31"].map(str::to_owned).into(),
+        FieldKind::DateTime { .. } => ["2026-03-01T10:00:00Z"].map(str::to_owned).into(),
+        _ => {
+            let mut texts = ["Ann", "ann of the North", "MÜLLER-LÜDENSCHEIDT", "7"].map(str::to_owned).to_vec();
+            for transform in &binding.transforms {
+                match transform {
+                    Transform::Replace { from, to } => {
+                        texts.extend([format!("a{from}b"), format!("a{to}b"), format!("a{from}b{to}c")]);
+                    }
+                    Transform::Prefix(text) => texts.extend([format!("{text}a"), format!("{text}{text}a")]),
+                    Transform::Suffix(text) => texts.extend([format!("a{text}"), format!("a{text}{text}")]),
+                    _ => {}
+                }
+            }
+            texts
+        }
+    };
+    texts.into_iter().filter_map(|text| field.kind.read(&Raw::Text(text)).ok()).collect()
 }
 
 struct Check<'a> {

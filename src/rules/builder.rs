@@ -5,7 +5,7 @@ use super::nearest::nearest;
 use super::spec::{CreateSpec, EntitySpec, FieldSpec, SystemSpec};
 use super::{
     Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, Rules, StampPolicy,
-    System, limits, values,
+    System, limits, transform, values,
 };
 use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -345,6 +345,7 @@ impl<'a> EntityCheck<'a> {
         let kind = self.kind(spec, &at, &bindings);
         limits::compile(spec, &kind, &at, &mut bindings, self.checks);
         values::compile(spec, &kind, &at, &mut bindings, self.checks);
+        transform::compile(spec, &kind, &at, &mut bindings, self.checks);
         let conflict = self.conflict(spec, &at, &bindings);
         let on_link = self.link(spec, &at, &bindings);
         let (id, name, mismatch) = (FieldId::of(&spec.name), spec.name.clone(), spec.mismatch.clone());

@@ -93,6 +93,12 @@ pub enum Fault {
     UnknownUnmapped { option: String, system: String, near: Option<String> },
     #[error("the default for {system} cannot be held there: {unfit}")]
     DefaultTooMuch { system: String, unfit: super::Unfit },
+    #[error("`{transform}` is nothing for a field of type `{kind}`")]
+    TransformOfOtherKind { transform: &'static str, kind: &'static str },
+    #[error("`{transform}` does nothing: {why}")]
+    TransformUseless { transform: &'static str, why: &'static str },
+    #[error("`{transform}` by nothing cannot be taken back, and the field goes both ways")]
+    TransformOneWay { transform: &'static str },
     #[error("the default is {reason}")]
     DefaultUnfit { reason: String },
     #[error("the value map does not know the default `{value}`")]
@@ -156,6 +162,13 @@ impl Fault {
             Self::ChoiceUseless { mend, .. } => (*mend).into(),
             Self::UnknownUnmapped { near: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::UnknownUnmapped { .. } => "name an option that every system of the field knows".into(),
+            Self::TransformOfOtherKind { transform: "times", .. } => "use it on a number, or take it away".into(),
+            Self::TransformOfOtherKind { transform: "shift", .. } => {
+                "use it on a date or a moment, or take it away".into()
+            }
+            Self::TransformOfOtherKind { .. } => "use it on a field of type \"text\", or take it away".into(),
+            Self::TransformUseless { .. } => "correct it, or take it away".into(),
+            Self::TransformOneWay { .. } => "replace it by a text that stands nowhere else, or take it away".into(),
             Self::DefaultTooMuch { .. } => "give a default that fits".into(),
             Self::DefaultUnfit { .. } => "give a default of the field's type".into(),
             Self::DefaultUnmapped { near: Some(near), .. } => format!("did you mean `{near}`?"),

@@ -1,7 +1,8 @@
 //! A field's values on their way: read from a system, written to it, and what it would show then.
 
-use super::{Field, FieldBinding, Unfit, Unknown};
+use super::{Field, FieldBinding, Unfit, Unknown, transform};
 use crate::model::{Raw, Value, ValueError};
+use std::borrow::Cow;
 
 impl Field {
     /// The counterpart in a system.
@@ -14,7 +15,10 @@ impl Field {
     /// # Errors
     /// The value does not fit the type, or the value map does not know it.
     pub fn read(&self, binding: &FieldBinding, raw: &Raw) -> Result<Value, ValueError> {
-        let value = self.kind.read(raw)?;
+        let value = match &*binding.transforms {
+            [] => self.kind.read(raw)?,
+            transforms => transform::read(transforms, &self.kind, raw)?,
+        };
         match value {
             Value::Enum(shown) if !binding.values.is_empty() => self.canonical_option(binding, shown).map(Value::Enum),
             Value::Set(shown) if !binding.values.is_empty() => {
@@ -42,7 +46,11 @@ impl Field {
     /// # Errors
     /// The system cannot hold the value, and nothing says what to send instead.
     pub fn write(&self, binding: &FieldBinding, value: &Value) -> Result<Raw, Unfit> {
-        Ok(match binding.or_default(value) {
+        let value = match (binding.or_default(value), &*binding.transforms) {
+            (value, []) => Cow::Borrowed(value),
+            (value, transforms) => Cow::Owned(transform::apply(transforms, value)?),
+        };
+        Ok(match &*value {
             Value::Enum(canonical) => Raw::Text(self.fit_option(binding, canonical)?.to_owned()),
             Value::Set(canonical) => {
                 let options = canonical.iter().map(|option| self.fit_option(binding, option));
@@ -82,6 +90,6 @@ impl Field {
 
     /// Does the system show each value as it is?
     fn is_plain(&self, binding: &FieldBinding) -> bool {
-        binding.values.is_empty() && binding.limits.is_empty()
+        binding.values.is_empty() && binding.limits.is_empty() && binding.transforms.is_empty()
     }
 }

@@ -1,7 +1,9 @@
 //! The fingerprint of a mapping: what is mirrored and how it reads. Who wins and where records are created is no part of
 //! it, for changing that changes no value.
 
-use super::{Binding, Entity, Field, FieldBinding, Limits, Mismatch, Rules, StampPolicy, TooFine, TooLong, Unknown};
+use super::{
+    Binding, Entity, Field, FieldBinding, Limits, Mismatch, Rules, StampPolicy, TooFine, TooLong, Transform, Unknown,
+};
 use crate::model::{Digest, FieldKind};
 
 impl Rules {
@@ -81,7 +83,7 @@ impl Bytes {
     }
 
     fn field_binding(&mut self, binding: &FieldBinding, mismatch: &Mismatch) {
-        let FieldBinding { system, property, values, default, limits } = binding;
+        let FieldBinding { system, property, values, default, limits, transforms } = binding;
         self.number(u64::from(system.0));
         self.text(property);
         self.list(values.iter().collect(), |out, (ours, theirs)| {
@@ -90,6 +92,24 @@ impl Bytes {
         });
         self.option(default.as_ref(), |out, value| value.canonical_bytes(&mut out.0));
         self.limits(limits, mismatch);
+        if !transforms.is_empty() {
+            self.0.push(added::TRANSFORMS);
+            self.list(transforms.iter().collect(), Self::transform);
+        }
+    }
+
+    fn transform(&mut self, transform: &Transform) {
+        self.text(transform.name());
+        match transform {
+            Transform::Trim | Transform::Upper | Transform::Lower | Transform::Title => {}
+            Transform::Replace { from, to } => {
+                self.text(from);
+                self.text(to);
+            }
+            Transform::Prefix(text) | Transform::Suffix(text) => self.text(text),
+            Transform::Times { power } => self.number(i64::from(*power) as u64),
+            Transform::Shift { ms } => self.number(*ms as u64),
+        }
     }
 
     /// A limit counts where it bends values. One at which values are refused changes none: whoever raises it has mended
@@ -121,4 +141,5 @@ mod added {
     pub const OPTIONS: u8 = 4;
     pub const PASS: u8 = 5;
     pub const UNKNOWN_AS: u8 = 6;
+    pub const TRANSFORMS: u8 = 7;
 }

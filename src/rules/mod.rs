@@ -14,6 +14,7 @@ mod policy;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod transform;
 mod values;
 
 pub use builder::RulesBuilder;
@@ -21,6 +22,7 @@ pub use error::{Fault, RulesError, RulesErrors};
 pub use limits::{Limits, Mismatch, TooFine, TooLong, Unfit, Unknown};
 pub use policy::{ConflictSpec, LinkSpec, PolicyError};
 pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, SystemSpec, ValueRow};
+pub use transform::Transform;
 
 use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, SystemId, Value};
 
@@ -126,12 +128,15 @@ pub struct FieldBinding {
     pub default: Option<Value>,
     /// What the system can hold.
     pub limits: Limits,
+    /// From the canonical value to what the system holds.
+    pub transforms: Vec<Transform>,
 }
 
 impl FieldBinding {
     /// A property that shows each value as it is.
     pub fn new(system: SystemId, property: impl Into<String>) -> Self {
-        Self { system, property: property.into(), values: Vec::new(), default: None, limits: Limits::default() }
+        let (values, limits, transforms) = (Vec::new(), Limits::default(), Vec::new());
+        Self { system, property: property.into(), values, default: None, limits, transforms }
     }
 }
 

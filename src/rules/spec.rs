@@ -1,6 +1,6 @@
 //! What [`Rules::builder`](super::Rules::builder) is told: the config by names, before anything is checked.
 
-use super::{ConflictSpec, Limits, LinkSpec, Mismatch, Mode};
+use super::{ConflictSpec, Limits, LinkSpec, Mismatch, Mode, Transform};
 use crate::model::{Ability, FieldKind, Raw};
 
 /// A system, by name.
@@ -76,6 +76,8 @@ pub struct FieldSpec {
     pub limits: Vec<(String, Limits)>,
     /// What becomes of a value that a system cannot hold.
     pub mismatch: Mismatch,
+    /// From the canonical value to what a system holds, by the system's name.
+    pub transforms: Vec<(String, Vec<Transform>)>,
 }
 
 /// What is written where a field is blank.
@@ -174,6 +176,7 @@ impl FieldSpec {
             values: Vec::new(),
             limits: Vec::new(),
             mismatch: Mismatch::default(),
+            transforms: Vec::new(),
         }
     }
 
@@ -216,6 +219,13 @@ impl FieldSpec {
     #[must_use]
     pub fn limit(mut self, system: impl Into<String>, limits: Limits) -> Self {
         self.limits.push((system.into(), limits));
+        self
+    }
+
+    /// What `system` holds of a value, step by step.
+    #[must_use]
+    pub fn transform(mut self, system: impl Into<String>, steps: impl IntoIterator<Item = Transform>) -> Self {
+        self.transforms.push((system.into(), steps.into_iter().collect()));
         self
     }
 

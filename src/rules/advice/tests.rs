@@ -212,3 +212,26 @@ fn lengths_are_learned_where_nothing_is_stated() {
     assert_eq!(learned(field(FieldKind::Text).limit("b", stated(9)).mismatch(cut)), [None, Some(9)]);
     assert_eq!(learned(field(FieldKind::Date)), [None, None]);
 }
+
+#[test]
+fn transforms_are_tried_on_samples() {
+    let tried = |kind, steps: Vec<Transform>| {
+        let findings = check_transforms(&rules(field(kind).transform("b", steps)));
+        findings.iter().map(|f| format!("[{:?}] {}: {}; {}", f.severity, f.at, f.message, f.mend)).collect::<Vec<_>>()
+    };
+    check(&tried(FieldKind::Text, vec![Transform::Prefix("C-".into())]), &[]);
+    check(&tried(FieldKind::Decimal { scale: Some(2) }, vec![Transform::Times { power: 2 }]), &[]);
+    check(&tried(FieldKind::Date, vec![Transform::Shift { ms: 86_400_000 }]), &[]);
+    check(
+        &tried(FieldKind::Text, vec![Transform::Upper]),
+        &[&["[Warning] entities.person.fields.x.transform.b:", "`Ann` comes back from b as `ANN`", "large and small"]],
+    );
+    let replace = |from: &str, to: &str| Transform::Replace { from: from.into(), to: to.into() };
+    check(
+        &tried(FieldKind::Text, vec![replace("-", "_")]),
+        &[&["`a_b` comes back from b as `a-b`", "which of the two"]],
+    );
+    // What b shows reads as "a", which is written there as "b", which reads as another one.
+    let drifts = tried(FieldKind::Text, vec![replace("a", "b"), replace("b", "c")]);
+    assert!(drifts.iter().any(|finding| finding.contains("comes back")), "{drifts:?}");
+}

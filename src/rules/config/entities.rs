@@ -4,6 +4,7 @@ use super::error::Problems;
 use super::limits::Limited;
 use super::reader::{Node, Section};
 use super::settings::SystemSettings;
+use super::transforms;
 use crate::model::{FieldKind, Raw};
 use crate::rules::nearest::nearest;
 use crate::rules::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, PolicyError, ValueRow};
@@ -96,6 +97,7 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     let kind = section.take("type");
     let scale = section.take("scale");
     let limits = Limited::take(&mut section);
+    let transform = section.take("transform");
     let has_values = section.take("values");
     let kind = match &kind {
         None => {
@@ -120,11 +122,13 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     field.default = section.take("default").and_then(|node| default(&node, problems));
     section.refuse("group", "decide each field by itself", problems);
     section.refuse("direction", "use conflict = \"<system> owns\"", problems);
-    section.refuse("transform", "map the property as it is", problems);
     properties(section, systems, &mut field, problems);
     // Without a type nobody knows what fits it.
     if known {
         limits.read(scales, &mut field, problems);
+        if let Some(node) = transform {
+            transforms::read(&node, &mut field, problems);
+        }
     }
     Some(field)
 }
@@ -231,7 +235,7 @@ pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &
     }
 }
 
-const OPTIONS: [&str; 12] = [
+const OPTIONS: [&str; 13] = [
     "type",
     "conflict",
     "on_link",
@@ -244,5 +248,6 @@ const OPTIONS: [&str; 12] = [
     "too_long",
     "too_fine",
     "unknown",
+    "transform",
 ];
 const TYPES: &str = "text, email, phone, domain, url, integer, decimal, bool, date, datetime, enum, set";

@@ -10,6 +10,7 @@ mod settings;
 mod systems;
 #[cfg(test)]
 mod tests;
+mod transforms;
 
 pub use duration::parse_duration;
 pub use error::{ConfigError, ConfigErrors, ConfigPlace};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{FieldKind, Value};
+use crate::model::{FieldKind, Raw, Value};
 use crate::rules::{ConflictPolicy, Limits, LinkPolicy, Mismatch, Mode, TooFine, TooLong, Unknown};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -160,6 +160,66 @@ fn each_error_names_line_cause_and_mend() {
         ("salesforce = \"Done\" },", "salesforce = \"Dome\" },", "Dome", "does not know", "did you mean `Done`?"),
         ("salesforce = \"Done\" },", "sap = \"Done\" },", "sap", "named `sap`", "name one of"),
         ("salesforce = \"Done\" }]", "sap = \"Done\" }]", "sap", "named `sap`", "name one of"),
+        // Transforms.
+        ("scale = 2", "transform = [\"trim\"]", "pay =", "names no system", "transform.SYSTEM"),
+        ("scale = 2", "transform.sales = []", "pay =", "no property in `sales`", "name one of hubspot"),
+        ("scale = 2", "transform.hubspot = \"trim\"", "pay =", "is a text", "write a list"),
+        ("scale = 2", "transform.hubspot = [\"uper\"]", "pay =", "`uper` is no step", "did you mean \"upper\"?"),
+        ("scale = 2", "transform.hubspot = [\"times\"]", "pay =", "`times` is no step", "{ times = 100 }"),
+        ("scale = 2", "transform.hubspot = [{ times = 12 }]", "pay =", "no power of ten", "write 100, 0.01"),
+        ("scale = 2", "transform.hubspot = [{ times = 1 }]", "pay =", "does nothing", "correct it"),
+        ("scale = 2", "transform.hubspot = [{ times = 100, shift = \"1d\" }]", "pay =", "one thing", "several steps"),
+        ("scale = 2", "transform.hubspot = [{ tims = 100 }]", "pay =", "unknown key", "did you mean `times`?"),
+        ("scale = 2", "transform.hubspot = [{ }]", "pay =", "does nothing", "write one of \"trim\""),
+        (
+            "scale = 2",
+            "transform.hubspot = [\"upper\"]",
+            "pay =",
+            "`upper` is nothing for a field of type `decimal`",
+            "\"text\"",
+        ),
+        (
+            "scale = 2",
+            "transform.hubspot = [{ shift = \"1d\" }]",
+            "pay =",
+            "`shift` is nothing for",
+            "a date or a moment",
+        ),
+        (
+            "type = \"datetime\"",
+            "type = \"datetime\", transform.hubspot = [{ shift = \"1\" }]",
+            "born",
+            "no time",
+            "\"2h\"",
+        ),
+        (
+            "type = \"datetime\"",
+            "type = \"date\", transform.hubspot = [{ shift = \"2h\" }]",
+            "born",
+            "has no hours",
+            "correct it",
+        ),
+        (
+            "type = \"email\"",
+            "type = \"text\", transform.hubspot = [\"trim\", { replace = \"-\", with = \"\" }]",
+            "email = {",
+            "cannot be taken back, and the field goes both ways",
+            "stands nowhere else",
+        ),
+        (
+            "type = \"email\"",
+            "type = \"text\", transform.hubspot = [{ replace = \"-\" }]",
+            "email = {",
+            "by what",
+            "add with",
+        ),
+        (
+            "type = \"email\"",
+            "type = \"text\", transform.hubspot = [{ prefix = \" \" }]",
+            "email = {",
+            "blank",
+            "correct it",
+        ),
         // Limits.
         ("scale = 2", "scale = { sales = 2 }", "scale", "no property in `sales`", "name one of hubspot, salesforce"),
         ("scale = 2", "scale = { salesforce = 29 }", "scale", "29 digits", "0 to 28"),
@@ -232,6 +292,24 @@ fn each_error_names_line_cause_and_mend() {
     ];
     let amiss: Vec<String> = cases.into_iter().filter_map(|(a, b, c, d, e)| check(a, b, c, d, e)).collect();
     assert!(amiss.is_empty(), "{}", amiss.join("\n"));
+}
+
+#[test]
+fn transforms_are_steps_of_one_system() {
+    let text = SOUND.replace("scale = 2", "scale = 2, transform.hubspot = [{ times = 100 }]").replace(
+        "type = \"email\"",
+        "type = \"text\", transform = { salesforce = [\"trim\", \"upper\", { replace = \" \", with = \"_\" }], hubspot = [{ prefix = \"C-\" }] }",
+    );
+    let config = parse(&text, Path::new("s.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+    let (salesforce, hubspot) = (config.rules.systems[0].id, config.rules.systems[1].id);
+    let written = |name: &str, system, value: &str| {
+        let field = config.rules.entities[0].fields.iter().find(|field| field.name == name).unwrap();
+        field.write(field.binding(system).unwrap(), &field.kind.read(&Raw::Text(value.into())).unwrap())
+    };
+    assert_eq!(written("email", salesforce, "a b"), Ok(Raw::Text("A_B".into())));
+    assert_eq!(written("email", hubspot, "7"), Ok(Raw::Text("C-7".into())));
+    assert_eq!(written("pay", hubspot, "1.5"), Ok(Raw::Number("150".into())));
+    assert_eq!(written("pay", salesforce, "1.5"), Ok(Raw::Number("1.5".into())));
 }
 
 #[test]
