@@ -163,7 +163,7 @@ impl Case {
         let rules = self.rules();
         let line = |(entity, _, system, problem): (EntityId, _, SystemId, syncline::engine::Problem)| {
             assert_eq!(entity, EntityId::of("person"));
-            assert_eq!(problem.fields, [self.field.name.clone()], "{problem:?}");
+            assert_eq!(problem.fields, std::slice::from_ref(&self.field.name), "{problem:?}");
             format!("{} {} {}", rules.system(system).unwrap().name, problem.code, problem.message)
         };
         let lines = problems.into_iter().map(line).collect();

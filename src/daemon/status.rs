@@ -52,7 +52,7 @@ pub struct SystemStatus {
 pub struct Counts {
     /// By entity, in the order of the rules.
     pub entities: Vec<EntityStatus>,
-    /// Records that have a problem.
+    /// Problems of records and of single fields.
     pub problems: u64,
     /// The most frequent causes of them.
     pub causes: Vec<Cause>,

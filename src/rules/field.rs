@@ -71,7 +71,7 @@ impl Field {
     /// # Errors
     /// It cannot.
     pub fn fits(&self, binding: &FieldBinding, value: &Value) -> Result<(), Unfit> {
-        if self.is_plain(binding) {
+        if self.is_plain(binding, binding.or_default(value)) {
             return Ok(());
         }
         self.write(binding, value).map(drop)
@@ -81,15 +81,24 @@ impl Field {
     /// A value that the system cannot hold stands for itself: no side that cannot hold it shows it.
     pub fn project(&self, binding: &FieldBinding, value: &Value) -> Value {
         let value = binding.or_default(value);
-        if self.is_plain(binding) || value.is_null() {
+        if value.is_null() || self.is_plain(binding, value) {
             return value.clone();
         }
         let written = self.write(binding, value).ok();
         written.and_then(|raw| self.read(binding, &raw).ok()).unwrap_or_else(|| value.clone())
     }
 
-    /// Does the system show each value as it is?
-    fn is_plain(&self, binding: &FieldBinding) -> bool {
-        binding.values.is_empty() && binding.limits.is_empty() && binding.transforms.is_empty()
+    /// Does the system hold this value, and show it as it is? Quick, and true of nearly all.
+    fn is_plain(&self, binding: &FieldBinding, value: &Value) -> bool {
+        let limits = &binding.limits;
+        binding.values.is_empty()
+            && binding.transforms.is_empty()
+            && match value {
+                // A character has one byte at least.
+                Value::Text(text) => limits.length.is_none_or(|max| text.len() <= max as usize),
+                Value::Int(_) | Value::Decimal(_) => limits.precision.is_none() && limits.scale.is_none(),
+                Value::Enum(_) | Value::Set(_) => limits.options.is_empty(),
+                _ => true,
+            }
     }
 }

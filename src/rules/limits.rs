@@ -135,10 +135,6 @@ impl Field {
     /// Text as a system can hold it.
     pub(super) fn fit_text<'v>(&self, binding: &FieldBinding, text: &'v str) -> Result<Cow<'v, str>, Unfit> {
         let Some(max) = binding.limits.length else { return Ok(Cow::Borrowed(text)) };
-        // A character has one byte at least.
-        if text.len() <= max as usize {
-            return Ok(Cow::Borrowed(text));
-        }
         let Some((at, _)) = text.char_indices().nth(max as usize) else { return Ok(Cow::Borrowed(text)) };
         match self.mismatch.too_long {
             TooLong::Refuse => Err(Unfit::TooLong { length: text.chars().count(), max }),

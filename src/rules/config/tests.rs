@@ -294,6 +294,13 @@ fn each_error_names_line_cause_and_mend() {
     assert!(amiss.is_empty(), "{}", amiss.join("\n"));
 }
 
+/// A store refuses another mapping: what is not stated must not change the fingerprint from one version to the next.
+#[test]
+fn the_fingerprint_of_a_config_is_frozen() {
+    let config = parse(SOUND, Path::new("s.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.rules.fingerprint().to_string(), "a5f8ccf651eae1d43bd558fd8eb16998");
+}
+
 #[test]
 fn transforms_are_steps_of_one_system() {
     let text = SOUND.replace("scale = 2", "scale = 2, transform.hubspot = [{ times = 100 }]").replace(
