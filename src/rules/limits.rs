@@ -198,7 +198,8 @@ impl FieldBinding {
 impl Rules {
     /// Takes in how long texts may be where nothing is stated, so that one that is too long is one problem of one field rather
     /// than a write that the system refuses. What bends values stays as stated: a schema that changes is no other mapping.
-    /// Options are not taken in: people add to them, and the system knows best.
+    /// Options are not taken in: people add to them, and the system knows best. Nor is the length of what a new record must
+    /// have: without it the record would be refused for another reason than the true one.
     pub fn learn(&mut self, system: SystemId, objects: &[ObjectSchema]) {
         for entity in &mut self.entities {
             let Some(object) = entity.binding(system).map(|binding| binding.object.clone()) else { continue };
@@ -210,7 +211,8 @@ impl Rules {
                 let Some(binding) = field.bindings.iter_mut().find(|binding| binding.system == system) else {
                     continue;
                 };
-                let stated = schema.property(&binding.property).and_then(|property| property.length);
+                let property = schema.property(&binding.property).filter(|property| !property.required);
+                let stated = property.and_then(|property| property.length);
                 binding.limits.length = binding.limits.length.or(stated.filter(|length| *length > 0));
             }
         }

@@ -191,26 +191,31 @@ fn limits_are_no_more_than_what_is_held() {
     );
 }
 
+fn learned_from(field: FieldSpec, schema: ObjectSchema) -> Vec<Option<u32>> {
+    let mut rules = rules(field);
+    let before = rules.fingerprint();
+    rules.learn(SystemId::of("a"), &[schema]);
+    assert_eq!(rules.fingerprint(), before);
+    let field = &rules.entities[0].fields[0];
+    field.bindings.iter().map(|binding| binding.limits.length).collect()
+}
+
 #[test]
 fn lengths_are_learned_where_nothing_is_stated() {
     let schema = |length| ObjectSchema {
         object: "people".into(),
         properties: vec![PropertySchema { length: Some(length), ..property("x", PropertyType::Text) }],
     };
-    let learned = |field: FieldSpec| {
-        let mut rules = rules(field);
-        let before = rules.fingerprint();
-        rules.learn(SystemId::of("a"), &[schema(80)]);
-        assert_eq!(rules.fingerprint(), before);
-        let field = &rules.entities[0].fields[0];
-        field.bindings.iter().map(|binding| binding.limits.length).collect::<Vec<_>>()
-    };
+    let learned = |field: FieldSpec| learned_from(field, schema(80));
     let stated = |length| Limits { length: Some(length), ..Limits::default() };
     let cut = Mismatch { too_long: TooLong::Truncate, ..Mismatch::default() };
     assert_eq!(learned(field(FieldKind::Text)), [Some(80), None]);
     assert_eq!(learned(field(FieldKind::Text).limit("a", stated(9))), [Some(9), None]);
     assert_eq!(learned(field(FieldKind::Text).limit("b", stated(9)).mismatch(cut)), [None, Some(9)]);
     assert_eq!(learned(field(FieldKind::Date)), [None, None]);
+    let mut required = schema(80);
+    required.properties[0].required = true;
+    assert_eq!(learned_from(field(FieldKind::Text), required), [None, None]);
 }
 
 #[test]
