@@ -248,6 +248,17 @@ mod tests {
             let problem = |(system, entity, record)| bytes(|out| super::problem(out, entity, record, system));
             prop_assert_eq!(problem(p).cmp(&problem(q)), (p.1, p.2, p.0).cmp(&(q.1, q.2, q.0)));
 
+            // A record's own problem comes before those of its fields.
+            let of_field = |(system, entity, record), field| {
+                bytes(|out| field_problem(out, entity, record, system, FieldId(field)))
+            };
+            prop_assert_eq!(of_field(p, 7).cmp(&of_field(q, 8)), (p.1, p.2, p.0, 7).cmp(&(q.1, q.2, q.0, 8)));
+            prop_assert!(problem(p) < of_field(p, 0));
+            let (system, entity, record) = p;
+            prop_assert_eq!(problem_parts(&mut Parts(&problem(p))), Some((entity, record, system, None)));
+            let field = Some(FieldId(7));
+            prop_assert_eq!(problem_parts(&mut Parts(&of_field(p, 7))), Some((entity, record, system, field)));
+
             let due = |pair, time| bytes(|out| outbox_due(out, &outbox(pair), Some(time)));
             prop_assert_eq!(due(p, t).cmp(&due(q, u)), (p.0, p.1, t, p.2).cmp(&(q.0, q.1, u, q.2)));
             prop_assert!(due(p, t) < bytes(|out| outbox_due(out, &outbox(q), None)));
