@@ -5,7 +5,7 @@ use syncline::merge::{
 };
 use syncline::model::{Apart, FieldId, FieldKind, Mark, Millis, OpId, Place, SourceKind, Stamp, SystemId, Value};
 use syncline::rules::ConflictPolicy::{self, Latest, Owns, Prefer};
-use syncline::rules::{Field, FieldBinding, LinkPolicy};
+use syncline::rules::{Field, FieldBinding, LinkPolicy, Mismatch};
 
 const STRAY_MS: i64 = 30_000;
 const HOUR: i64 = 3_600_000;
@@ -34,11 +34,10 @@ struct Story {
 impl Story {
     /// The sides show `shown` and are linked at time 0.
     fn linked(conflict: ConflictPolicy, on_link: LinkPolicy, source: SourceKind, shown: &[&str]) -> Self {
-        let binding =
-            |side| FieldBinding { system: system(side), property: "name".into(), values: Vec::new(), default: None };
+        let binding = |side| FieldBinding::new(system(side), "name");
         let bindings = (0..shown.len()).map(binding).collect();
         let (id, name, kind) = (FieldId(1), "name".to_owned(), FieldKind::Text);
-        let field = Field { id, name, kind, bindings, conflict, on_link };
+        let field = Field { id, name, kind, bindings, conflict, on_link, mismatch: Mismatch::default() };
         let state = FieldState {
             field: id,
             value: Value::Null,
@@ -721,6 +720,67 @@ fn a_settled_past_is_forgotten_and_the_next_edit_follows() {
     assert_eq!(story.state.turn, Turn(0));
     story.person(B, "y", HOUR);
     assert_eq!(story.value(), "y");
+}
+
+#[test]
+fn a_value_that_cannot_be_read_ends_the_flight_of_our_write_and_is_no_edit() {
+    let illegible = |story: &mut Story, asked: i64| {
+        let now = Millis(story.now);
+        story.with(|state, rules, fates| state.illegible(rules, B, Millis(asked), now, fates));
+    };
+    let mut story = polled("x");
+    let op = story.send(B, 20);
+    illegible(&mut story, 25);
+    assert!(story.state.sides[B].late.flight.is_some(), "the call has not come back");
+    story.now = 30;
+    story.answer(B, op, Landing::Answered);
+    illegible(&mut story, 25);
+    assert!(story.state.sides[B].late.flight.is_some(), "asked for before the answer");
+    illegible(&mut story, 31);
+    assert!(story.state.sides[B].late.flight.is_none() && !story.owes(B));
+    assert_eq!((story.value(), story.shows(B)), ("x".to_owned(), &text("x")));
+
+    let mut story = polled("x");
+    let op = story.send(B, 20);
+    story.now = 30;
+    story.answer(B, op, Landing::Unknown);
+    illegible(&mut story, 31);
+    assert_eq!(story.state.sides[B].late.strays.len(), 1, "it may still land");
+    assert!(story.owes(B));
+}
+
+#[test]
+fn a_history_with_a_value_that_cannot_be_read_still_tells_what_became_of_our_write() {
+    let mut story = Story::of(Latest, SourceKind::History, 2);
+    story.person(A, "x", 10);
+    let op = story.send(B, 20);
+    story.now = 30;
+    story.answer(B, op, Landing::Answered);
+    let entries = [Evidence { place: Place::at(Millis(21)), value: text("x"), mark: Mark::Ours }];
+    let judged =
+        story.with(|state, rules, fates| state.history(rules, B, &entries, None, Millis(35), Millis(35), fates));
+    assert!(judged && story.state.sides[B].late.flight.is_none());
+    assert_eq!((story.value(), story.shows(B)), ("x".to_owned(), &text("x")));
+}
+
+#[test]
+fn a_side_that_cannot_hold_the_value_hinders_nobody_and_its_people_have_not_seen_it() {
+    let mut story = Story::of(Prefer(system(A)), SourceKind::History, 3);
+    story.field.bindings[B].limits.length = Some(3);
+    story.person(A, "long", 10);
+    assert!(story.owes(C));
+    story.write(C, 20);
+    story.now = 30;
+    story.close();
+    story.person(C, "new", HOUR);
+    assert_eq!(story.value(), "new", "C's people had seen everything");
+    let mut story = Story::of(Prefer(system(A)), SourceKind::History, 2);
+    story.field.bindings[B].limits.length = Some(3);
+    story.person(A, "long", 10);
+    story.now = 30;
+    story.close();
+    story.person(B, "b", HOUR);
+    assert_eq!(story.value(), "long", "B's people had not, so A is preferred");
 }
 
 /// Each rule that is switched off must change one of the histories above.

@@ -180,6 +180,40 @@ fn what_could_not_be_read_back_is_refused_and_nothing_of_the_step_is_written() {
     assert_eq!(store.cursor("n"), Ok(Some(vec![1])));
 }
 
+#[test]
+fn problems_of_fields_stand_beside_the_record_s_own() {
+    let store = Store::in_memory(NOW).unwrap();
+    let memory = &mut MemoryView::new();
+    let problem = |code: &str| Problem { since: NOW, code: code.into(), message: "m".into(), fields: vec!["f".into()] };
+    let (entity, record, [a, b]) = (EntityId(1), RecordId([1; 16]), [SystemId(1), SystemId(2)]);
+    let of_field = |record, system, field, code: Option<&str>| {
+        Change::SetFieldProblem(entity, record, system, FieldId(field), code.map(|code| Box::new(problem(code))))
+    };
+    let other = RecordId([2; 16]);
+    let changes = [
+        Change::SetProblem(entity, record, a, Some(Box::new(problem("whole")))),
+        of_field(record, b, 1, Some("one")),
+        of_field(record, a, 9, Some("nine")),
+        of_field(record, a, 2, Some("two")),
+        of_field(other, a, 2, Some("other")),
+        of_field(record, b, 1, None),
+    ];
+    store.apply(&changes).unwrap();
+    store.check().unwrap();
+    memory.apply(&changes);
+    for view in [&store as &dyn View, memory] {
+        assert_eq!(view.problem(entity, record, a).unwrap(), Some(problem("whole")));
+        assert_eq!(view.problem(entity, other, a).unwrap(), None);
+        let fields = view.field_problems(entity, record).unwrap();
+        assert_eq!(fields, [(a, FieldId(2), problem("two")), (a, FieldId(9), problem("nine"))]);
+        let codes: Vec<_> = view.problems(10).unwrap().into_iter().map(|(.., problem)| problem.code).collect();
+        assert_eq!(
+            (codes, view.problems_len().unwrap()),
+            (["whole", "two", "nine", "other"].map(str::to_owned).to_vec(), 4)
+        );
+    }
+}
+
 /// A disk whose power fails: what was not synced survives in part, in any order, and even half a write.
 #[derive(Debug, Clone)]
 struct Failing {

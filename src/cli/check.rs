@@ -5,7 +5,7 @@ use super::{CliError, Context, Exit, ground};
 use crate::connector::{Connector, ConnectorError};
 use crate::daemon::secrets;
 use crate::model::{SourceKind, SystemId};
-use crate::rules::advice::{Severity, check_schema};
+use crate::rules::advice::{Severity, check_schema, check_transforms};
 use crate::rules::config::{Config, ConfigError};
 use crate::rules::{Rules, System};
 use serde_json::{Value, json};
@@ -24,9 +24,14 @@ pub fn run(args: &CheckArgs, context: &Context) -> Result<Exit, CliError> {
     let mut config = context.load()?;
     check_secrets(&config)?;
     let mut checked = Checked::default();
+    for finding in check_transforms(&config.rules) {
+        checked.warnings.push(config.source.error(&finding.at, finding.message, finding.mend));
+    }
     if !args.offline {
         let connectors = ground::connect(&mut config)?;
+        let of_config = checked.warnings;
         checked = ground::runtime()?.block_on(check_remotes(&mut config, &connectors));
+        checked.warnings.splice(0..0, of_config);
     }
     show(&config, &checked, context);
     checked.verdict(&config)
@@ -107,6 +112,7 @@ pub(super) async fn check_remotes(config: &mut Config, connectors: &[(SystemId, 
                 Severity::Warning => checked.warnings.push(error),
             }
         }
+        config.rules.learn(*id, &schemas);
         let objects = schemas.into_iter().map(|schema| schema.object).collect();
         checked.reached.push((system.name, objects, promise(ability.source)));
     }

@@ -93,7 +93,9 @@ fn mend(code: &str) -> Option<&'static str> {
         "INSUFFICIENT_ACCESS_OR_READONLY" | "INVALID_FIELD_FOR_INSERT_UPDATE" => {
             "let the integration's user write this record and field"
         }
-        "UNREADABLE_VALUE" => "correct the value in its own system, or give the field the type `text`",
+        "UNREADABLE_VALUE" => {
+            "correct the value in its own system, name the option in `values`, or give the field the type `text`"
+        }
         _ => return None,
     })
 }

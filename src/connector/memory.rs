@@ -175,6 +175,8 @@ impl Connector for Memory {
             required: false,
             unique: false,
             length: None,
+            precision: None,
+            scale: None,
             options: Vec::new(),
         };
         let properties = names.into_iter().map(property).collect();

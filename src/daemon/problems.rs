@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// Problems of one kind: what one system says about records of one entity under one code.
+/// Problems of one kind: what one system says about records of one entity, or one of their fields, under one code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     /// Name of the system.
@@ -52,15 +52,17 @@ impl Cause {
 /// # Errors
 /// The mirror cannot be read.
 pub fn causes(rules: &Rules, view: &dyn View) -> Result<Vec<Cause>, ViewError> {
-    let mut groups: BTreeMap<(SystemId, EntityId, String), (u64, RecordId, Problem)> = BTreeMap::new();
+    let mut groups: BTreeMap<(SystemId, EntityId, String, Option<String>), (u64, RecordId, Problem)> = BTreeMap::new();
     for (entity, record, system, problem) in view.problems(PROBLEMS_MAX)? {
-        let group = groups.entry((system, entity, problem.code.clone()));
+        // One cause concerns one field, if it concerns any.
+        let field = <[String; 1]>::try_from(problem.fields.clone()).ok().map(|[field]| field);
+        let group = groups.entry((system, entity, problem.code.clone(), field));
         group.and_modify(|(count, ..)| *count += 1).or_insert((1, record, problem));
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by_key(|(_, (count, ..))| Reverse(*count));
     groups.truncate(CAUSES_MAX);
-    let causes = groups.into_iter().map(|((system, entity, code), (count, record, problem))| {
+    let causes = groups.into_iter().map(|((system, entity, code, _), (count, record, problem))| {
         Ok(Cause {
             system: rules.system(system).map(|system| system.name.clone()).unwrap_or_default(),
             entity: rules.entity(entity).map(|entity| entity.name.clone()).unwrap_or_default(),
@@ -106,7 +108,7 @@ const MESSAGE_MAX: usize = 240;
 mod tests {
     use super::*;
     use crate::engine::{Change, MemoryView};
-    use crate::model::{Ability, BatchLimits, FieldKind, Millis, SourceKind};
+    use crate::model::{Ability, BatchLimits, FieldId, FieldKind, Millis, SourceKind};
     use crate::rules::{EntitySpec, FieldSpec};
 
     fn rules() -> Rules {
@@ -151,6 +153,27 @@ mod tests {
         assert_eq!(rest, [("a", "RARE", 1), ("b", "RARE", 1)]);
         assert_eq!(causes[0].message, "first", "message and example are of one record");
         assert_eq!(causes[0].example, Example { record: RecordId([1; 16]), remote: Vec::new() });
+    }
+
+    #[test]
+    fn each_field_is_a_cause_of_its_own() {
+        let of_field = |number: u8, field: &str| {
+            let (code, message) = ("VALUE_TOO_LONG".to_owned(), format!("{field}: 9 characters"));
+            let problem = Problem { since: Millis(0), code, message, fields: vec![field.to_owned()] };
+            let (entity, system, problem) = (EntityId::of("person"), SystemId::of("a"), Some(Box::new(problem)));
+            Change::SetFieldProblem(entity, RecordId([number; 16]), system, FieldId::of(field), problem)
+        };
+        let mut view = MemoryView::new();
+        view.apply(&[
+            of_field(1, "title"),
+            of_field(2, "title"),
+            of_field(1, "name"),
+            problem(1, "a", "REFUSED", "no"),
+        ]);
+        let causes = causes(&rules(), &view).unwrap();
+        let mut shown: Vec<_> = causes.iter().map(|cause| (cause.message.as_str(), cause.count)).collect();
+        shown.sort_unstable();
+        assert_eq!(shown, [("name: 9 characters", 1), ("no", 1), ("title: 9 characters", 2)]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is going on: the counts of a mirror, and whether anything is left to do.
 
 use super::problems::{self, Cause, causes};
-use crate::engine::{View, ViewError};
+use crate::engine::{View, ViewError, awaits_mend};
 use crate::model::{Apart, EntityId, Millis, Record, SideState};
 use crate::rules::Rules;
 use crate::store::Snapshot;
@@ -52,7 +52,7 @@ pub struct SystemStatus {
 pub struct Counts {
     /// By entity, in the order of the rules.
     pub entities: Vec<EntityStatus>,
-    /// Records that have a problem.
+    /// Problems of records and of single fields.
     pub problems: u64,
     /// The most frequent causes of them.
     pub causes: Vec<Cause>,
@@ -134,13 +134,15 @@ pub(super) fn unequal(rules: &Rules, view: &dyn View, now: Millis) -> Result<u64
     let mut count = 0;
     for entity in &rules.entities {
         each_record(view, entity.id, |record| {
-            let live = record.sides.iter().filter(|side| side.state != SideState::Detached);
-            let differs = live.flat_map(|side| &side.differs).filter(|differs| match differs.apart {
-                None => true,
-                Some(Apart::Parked { until }) => until <= now,
-                Some(Apart::Split | Apart::Review | Apart::OneWay) => false,
-            });
-            count += differs.count() as u64;
+            for side in record.sides.iter().filter(|side| side.state != SideState::Detached) {
+                let differs = side.differs.iter().filter(|differs| match differs.apart {
+                    None => true,
+                    Some(Apart::Parked { until }) => until <= now,
+                    Some(Apart::Split | Apart::Review | Apart::OneWay) => false,
+                });
+                let differs = differs.filter(|differs| !awaits_mend(entity, &record, side, differs.field));
+                count += differs.count() as u64;
+            }
             Ok(())
         })?;
     }

@@ -3,7 +3,7 @@
 use super::JournalEntry;
 use crate::codec::{Decode, Encode};
 use crate::merge::Lately;
-use crate::model::{Digest, EntityId, Millis, OpId, RawDigest, Record, RecordId, RemoteKey, SystemId};
+use crate::model::{Digest, EntityId, FieldId, Millis, OpId, RawDigest, Record, RecordId, RemoteKey, SystemId};
 
 /// What a side showed when it was last read: enough to see that nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -98,6 +98,8 @@ pub enum Change {
     SetReread(RemoteKey, Option<RereadRow>),
     /// Writes or removes a problem of a record on a system.
     SetProblem(EntityId, RecordId, SystemId, Option<Box<Problem>>),
+    /// Writes or removes a problem of one field of a record on a system.
+    SetFieldProblem(EntityId, RecordId, SystemId, FieldId, Option<Box<Problem>>),
     /// Writes or removes a named cursor.
     SetCursor(String, Option<Vec<u8>>),
     /// Writes the counters.

@@ -47,13 +47,13 @@ impl Txn<'_> {
         pass: Pass,
         raw: RawDigest,
     ) -> Result<Found, ViewError> {
-        let values = shown.or_known(entity, key.system, None);
+        let values: Vec<Value> = shown.readable().into_iter().map(Option::unwrap_or_default).collect();
         let external = shown.external.as_deref().and_then(parse_external_id).map(|(id, _)| id);
         let derived = RecordId::derive(key);
         let mut name = derived;
         for id in [external, Some(derived)].into_iter().flatten() {
             match self.take(entity.id, id)? {
-                Some(work) => match self.join_side(entity, work, key, &values, begun, None, raw)? {
+                Some(work) => match self.join_side(entity, work, key, shown, begun, None, raw)? {
                     Some(found) => return Ok(found),
                     None => continue,
                 },
@@ -66,13 +66,13 @@ impl Txn<'_> {
             match self.candidates(entity, key.system, &values, None)? {
                 Candidates::Of(ids, by) if ids.len() == 1 => {
                     if let Some(work) = self.take(entity.id, ids[0])?
-                        && let Some(found) = self.join_side(entity, work, key, &values, begun, Some(by), raw)?
+                        && let Some(found) = self.join_side(entity, work, key, shown, begun, Some(by), raw)?
                     {
                         return Ok(found);
                     }
                 }
                 Candidates::Of(_, by) | Candidates::Ambiguous(by) => {
-                    let work = self.mirror(entity, name, key, &values, begun, raw);
+                    let work = self.mirror(entity, name, key, shown, begun, raw)?;
                     self.ambiguous(entity, &work, key.system, by);
                     self.put(work);
                     return Ok(Found::New);
@@ -80,7 +80,7 @@ impl Txn<'_> {
                 Candidates::None => {}
             }
         }
-        let work = self.mirror(entity, name, key, &values, begun, raw);
+        let work = self.mirror(entity, name, key, shown, begun, raw)?;
         if pass == Pass::Changes {
             let remote = key.remote.clone();
             self.journal(entity.id, Some(name), Happening::Mirrored { system: key.system, remote });
@@ -95,15 +95,16 @@ impl Txn<'_> {
         entity: &Entity,
         id: RecordId,
         key: &RemoteKey,
-        values: &[Value],
+        shown: &Shown,
         begun: Millis,
         raw: RawDigest,
-    ) -> Work {
+    ) -> Result<Work, ViewError> {
         let mut work = Work::new(id, entity.id);
-        work.link_side(self.rules, entity, key, values, Place::at(begun), self.now);
+        work.link_side(self.rules, entity, key, &shown.readable(), Place::at(begun), self.now);
         work.raws.push((key.system, raw));
         self.set_index(key.clone(), Some(id));
-        work
+        self.note_unreadable(entity, &work, key.system, &shown.values)?;
+        Ok(work)
     }
 
     /// Makes the row a side of a known record, unless that one has another record there. Gives the record back either way.
@@ -113,7 +114,7 @@ impl Txn<'_> {
         entity: &Entity,
         mut work: Work,
         key: &RemoteKey,
-        values: &[Value],
+        shown: &Shown,
         begun: Millis,
         by: Option<FieldId>,
         raw: RawDigest,
@@ -129,10 +130,11 @@ impl Txn<'_> {
                 found = Found::Adopted;
             }
             Some(SideState::Detached) | None => {
-                work.link_side(self.rules, entity, key, values, Place::at(begun), self.now);
+                work.link_side(self.rules, entity, key, &shown.readable(), Place::at(begun), self.now);
                 work.raws.push((key.system, raw));
                 self.set_index(key.clone(), Some(work.record.id));
                 self.set_problem(entity.id, work.record.id, key.system, None);
+                self.note_unreadable(entity, &work, key.system, &shown.values)?;
             }
         }
         let remote = key.remote.clone();

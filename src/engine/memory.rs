@@ -2,7 +2,7 @@
 
 use super::{Change, DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, View, ViewError};
 use crate::merge::Lately;
-use crate::model::{EntityId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
+use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub struct MemoryView {
     keys: Table<(EntityId, Vec<u8>), BTreeSet<KeyHolder>>,
     outbox: Table<(SystemId, EntityId, RecordId), OutboxRow>,
     reread: Table<RemoteKey, RereadRow>,
-    problems: Table<(EntityId, RecordId, SystemId), Arc<Problem>>,
+    problems: Table<(EntityId, RecordId, SystemId, Option<FieldId>), Arc<Problem>>,
     cursors: Table<String, Vec<u8>>,
     journal: Arc<Vec<Arc<JournalEntry>>>,
     meta: Meta,
@@ -72,7 +72,12 @@ impl MemoryView {
             }
             Change::SetReread(key, row) => set(&mut self.reread, key.clone(), *row),
             Change::SetProblem(entity, record, system, problem) => {
-                set(&mut self.problems, (*entity, *record, *system), problem.as_deref().cloned().map(Arc::new));
+                let key = (*entity, *record, *system, None);
+                set(&mut self.problems, key, problem.as_deref().cloned().map(Arc::new));
+            }
+            Change::SetFieldProblem(entity, record, system, field, problem) => {
+                let key = (*entity, *record, *system, Some(*field));
+                set(&mut self.problems, key, problem.as_deref().cloned().map(Arc::new));
             }
             Change::SetCursor(name, bytes) => set(&mut self.cursors, name.clone(), bytes.clone()),
             Change::SetMeta(meta) => self.meta = *meta,
@@ -194,12 +199,23 @@ impl View for MemoryView {
     }
 
     fn problem(&self, entity: EntityId, record: RecordId, system: SystemId) -> Seen<Option<Problem>> {
-        Ok(self.problems.get(&(entity, record, system)).map(|problem| (**problem).clone()))
+        Ok(self.problems.get(&(entity, record, system, None)).map(|problem| (**problem).clone()))
+    }
+
+    fn field_problems(&self, entity: EntityId, record: RecordId) -> Seen<Vec<(SystemId, FieldId, Problem)>> {
+        let from = (entity, record, SystemId(0), None);
+        let of_record = self.problems.range(from..).take_while(|((e, r, ..), _)| (*e, *r) == (entity, record));
+        let of_field = |((_, _, system, field), problem): (&(_, _, SystemId, Option<FieldId>), &Arc<Problem>)| {
+            Some((*system, (*field)?, (**problem).clone()))
+        };
+        Ok(of_record.filter_map(of_field).collect())
     }
 
     fn problems(&self, limit: usize) -> Seen<Vec<(EntityId, RecordId, SystemId, Problem)>> {
         let problems = self.problems.iter().take(limit);
-        Ok(problems.map(|(&(entity, record, system), problem)| (entity, record, system, (**problem).clone())).collect())
+        Ok(problems
+            .map(|(&(entity, record, system, _), problem)| (entity, record, system, (**problem).clone()))
+            .collect())
     }
 
     fn problems_len(&self) -> Seen<u64> {

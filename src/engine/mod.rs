@@ -23,5 +23,6 @@ pub use input::{
 };
 pub use journal::{Happening, JournalEntry};
 pub use memory::MemoryView;
+pub use record::awaits_mend;
 pub use verify::{Difference, Excluded, Remotes, ShownRow, Verdict, verify};
 pub use view::{View, ViewError};

@@ -1,20 +1,20 @@
 //! What systems show and tell: pages, reads, events, deletes.
 
 use super::identify::Found;
-use super::record::{Work, remote_key};
+use super::record::{Work, held, remote_key, unfit_problem};
 use super::txn::{Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Problem, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
     Digest, EntityId, FieldId, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind,
-    SystemId, Timing, Value,
+    SystemId, Timing, Value, ValueError,
 };
 use crate::rules::{Entity, Field};
 
 /// A row in canonical form.
 pub(super) struct Shown {
-    /// One per field that the system holds, in the order of `fields_at`. An error names what a field's type cannot hold.
-    pub values: Vec<Result<Value, String>>,
+    /// One per field that the system holds, in the order of `fields_at`. An error is what a field's type cannot hold.
+    pub values: Vec<Result<Value, ValueError>>,
     /// Our external id, where the row carries one.
     pub external: Option<String>,
 }
@@ -27,7 +27,7 @@ pub(super) fn canonical(entity: &Entity, system: SystemId, raws: &[Raw]) -> Show
     for (field, binding) in fields {
         let raw = raws.get(count).unwrap_or(&Raw::Absent);
         count += 1;
-        values.push(field.read(binding, raw).map_err(|error| format!("{}: {error}", field.name)));
+        values.push(field.read(binding, raw));
     }
     let external = match raws.get(count) {
         Some(Raw::Text(text)) if !text.is_empty() => Some(text.clone()),
@@ -37,23 +37,13 @@ pub(super) fn canonical(entity: &Entity, system: SystemId, raws: &[Raw]) -> Show
 }
 
 impl Shown {
-    /// The values, with `known` in place of what could not be read.
-    pub fn or_known(&self, entity: &Entity, system: SystemId, known: Option<&Work>) -> Vec<Value> {
-        let fields = entity.fields_at(system).map(|(field, _)| field);
-        let known = |field: &Field| known.map(|work| work.shown(field, system)).unwrap_or_default();
-        fields.zip(&self.values).map(|(field, value)| value.clone().unwrap_or_else(|_| known(field))).collect()
-    }
-
-    /// What could not be read, for the list of problems.
-    fn problem(&self, now: Millis) -> Option<Problem> {
-        let bad: Vec<&String> = self.values.iter().filter_map(|value| value.as_ref().err()).collect();
-        let fields = bad.iter().filter_map(|text| text.split(':').next()).map(str::to_owned).collect();
-        let message = bad.iter().map(|text| text.as_str()).collect::<Vec<_>>().join("; ");
-        (!bad.is_empty()).then(|| Problem { since: now, code: UNREADABLE.into(), message, fields })
+    /// The values; none where one could not be read.
+    pub fn readable(&self) -> Vec<Option<Value>> {
+        self.values.iter().map(|value| value.as_ref().ok().cloned()).collect()
     }
 }
 
-/// Code of the problem that a row holds what a field's type cannot hold.
+/// Code of the problem that a side shows what a field's type cannot hold.
 pub(super) const UNREADABLE: &str = "UNREADABLE_VALUE";
 
 impl Txn<'_> {
@@ -108,6 +98,7 @@ impl Txn<'_> {
                 && let Some(digest) = digest_of(entity, page.system, &shown)
                 && digest == known.canonical
             {
+                self.legible_again(entity, &key)?;
                 self.set_digest(key, Some(DigestRow { raw: row.raw, ..known }));
                 continue;
             }
@@ -164,9 +155,9 @@ impl Txn<'_> {
         let Some(mut work) = self.take(entity.id, id)? else { return Ok(()) };
         let live = work.record.side(key.system).is_some_and(|side| side.state == SideState::Live);
         if !live {
-            let values = shown.or_known(entity, key.system, None);
             let from = self.linked_from(key.system, begun, modified.0);
-            work.link_side(self.rules, entity, key, &values, Place::at(from), self.now);
+            work.link_side(self.rules, entity, key, &shown.readable(), Place::at(from), self.now);
+            self.note_unreadable(entity, &work, key.system, &shown.values)?;
             self.put(work);
             return Ok(());
         }
@@ -183,21 +174,71 @@ impl Txn<'_> {
             work.unjudged.push(key.system);
             self.read_again(key, 1)?;
         }
-        self.note_unreadable(&work, key.system, shown)?;
+        self.note_unreadable(entity, &work, key.system, &shown.values)?;
         self.put(work);
         Ok(())
     }
 
-    /// Notes or clears the problem of a row that holds what a type cannot hold.
-    fn note_unreadable(&mut self, work: &Work, system: SystemId, shown: &Shown) -> Result<(), ViewError> {
-        let (entity, id) = (work.record.entity, work.record.id);
-        let known = self.view.problem(entity, id, system)?;
-        let problem = shown.problem(self.now);
-        let unreadable = known.as_ref().is_some_and(|problem| problem.code == UNREADABLE);
-        let same = known.as_ref().map(|p| &p.message) == problem.as_ref().map(|p| &p.message);
-        if (problem.is_some() && !same && (known.is_none() || unreadable)) || (problem.is_none() && unreadable) {
-            self.set_problem(entity, id, system, problem);
+    /// Lists the fields in which a side shows what a type cannot hold, and takes off the list those that it shows well again.
+    pub fn note_unreadable(
+        &mut self,
+        entity: &Entity,
+        work: &Work,
+        system: SystemId,
+        shown: &[Result<Value, ValueError>],
+    ) -> Result<(), ViewError> {
+        if shown.iter().all(Result::is_ok) && !self.any_problems()? {
+            return Ok(());
         }
+        let known = self.field_problems(entity.id, work.record.id)?;
+        for ((field, _), value) in entity.fields_at(system).zip(shown) {
+            self.note_field(entity, work, (system, field), value.as_ref().err(), known.get(&(system, field.id)));
+        }
+        Ok(())
+    }
+
+    fn note_field(
+        &mut self,
+        entity: &Entity,
+        work: &Work,
+        (system, field): (SystemId, &Field),
+        error: Option<&ValueError>,
+        known: Option<&Problem>,
+    ) {
+        let (of, at) = ((entity.id, work.record.id), (system, field.id));
+        let listed = known.filter(|problem| problem.code == UNREADABLE);
+        match error {
+            Some(error) => {
+                let message = format!("{}: {error}", field.name);
+                if listed.is_none_or(|problem| problem.message != message) {
+                    let fields = vec![field.name.clone()];
+                    let problem = Problem { since: self.now, code: UNREADABLE.into(), message, fields };
+                    self.set_field_problem(of, at, Some(problem));
+                }
+            }
+            None if listed.is_some() => {
+                let held = held(self.rules, entity, &work.record).into_iter().find(|(other, _)| *other == at);
+                self.set_field_problem(of, at, held.map(|(_, unfit)| unfit_problem(field, &unfit, self.now)));
+            }
+            None => {}
+        }
+    }
+
+    /// A row shows again what it showed before something in it could not be read.
+    fn legible_again(&mut self, entity: &Entity, key: &RemoteKey) -> Result<(), ViewError> {
+        if !self.any_problems()? {
+            return Ok(());
+        }
+        let Some(id) = self.index_of(key)? else { return Ok(()) };
+        let known = self.field_problems(entity.id, id)?;
+        if !known.iter().any(|((system, _), row)| *system == key.system && row.code == UNREADABLE) {
+            return Ok(());
+        }
+        let Some(work) = self.take(entity.id, id)? else { return Ok(()) };
+        for (field, _) in entity.fields_at(key.system) {
+            self.note_field(entity, &work, (key.system, field), None, known.get(&(key.system, field.id)));
+        }
+        self.put(work);
         Ok(())
     }
 
@@ -267,7 +308,7 @@ impl Txn<'_> {
         let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed).min(modified);
         let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
         let moved = moved_fields(entity, work, system, shown, timing.sent);
-        let differs = |((field, _), value): ((&Field, _), &Result<Value, String>)| {
+        let differs = |((field, _), value): ((&Field, _), &Result<Value, ValueError>)| {
             let differs = value.as_ref().is_ok_and(|value| work.shown(field, system) != *value);
             differs.then_some(field.id)
         };
@@ -275,7 +316,10 @@ impl Txn<'_> {
         let landed = landed_fields(entity, work, system, shown, modified);
         let mut judged = true;
         for ((field, _), value) in entity.fields_at(system).zip(&shown.values) {
-            let Ok(value) = value else { continue };
+            let Ok(value) = value else {
+                self.illegible(entity, work, (system, field), timing.sent);
+                continue;
+            };
             let kept = work.lately.fields.binary_search_by_key(&field.id, |f| f.field).is_ok();
             let Some(side) = work.record.side(system) else { return Ok(true) };
             let unbased = side.unbased.binary_search(&field.id).is_ok();
@@ -309,6 +353,18 @@ impl Txn<'_> {
             work.put_state(field, state, fates);
         }
         Ok(judged)
+    }
+
+    /// A write in flight to a field that shows what its type cannot hold must not fly for ever.
+    fn illegible(&mut self, entity: &Entity, work: &mut Work, (system, field): (SystemId, &Field), asked: Millis) {
+        if work.flight(field, system).is_none() {
+            return;
+        }
+        let mut state = work.state(field);
+        let Some(ix) = state.ix(system) else { return };
+        let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
+        state.illegible(&context, ix, asked, self.now, &mut fates);
+        work.put_state(field, state, fates);
     }
 
     /// Records read by id.
@@ -372,26 +428,29 @@ impl Txn<'_> {
         timing: Timing,
     ) -> Result<bool, ViewError> {
         let shown = canonical(entity, key.system, &row.values);
-        self.note_unreadable(work, key.system, &shown)?;
+        self.note_unreadable(entity, work, key.system, &shown.values)?;
         if self.source(key.system) != SourceKind::History || row.history.is_empty() {
             return self.snapshots(entity, work, key.system, &shown, (row.modified, row.mark), begun, timing);
         }
         let mut judged = true;
         for (at, ((field, binding), value)) in entity.fields_at(key.system).zip(&shown.values).enumerate() {
-            let Ok(value) = value else { continue };
+            let value = value.as_ref().ok();
+            if value.is_none() && work.flight(field, key.system).is_none() {
+                continue;
+            }
             let history = row.history.get(at).map(Vec::as_slice).unwrap_or_default();
             let Some(side) = work.record.side(key.system) else { return Ok(true) };
             let settled = side.settled;
             let unbased = side.unbased.binary_search(&field.id).is_ok();
             let kept = work.lately.fields.binary_search_by_key(&field.id, |f| f.field).is_ok();
             let news = history.first().is_some_and(|newest| settled.before(&Place::at(newest.at)));
-            if !kept && !unbased && !news && work.shown(field, key.system) == *value {
+            if !kept && !unbased && !news && Some(&work.shown(field, key.system)) == value {
                 continue;
             }
             let mut state = work.state(field);
             let Some(ix) = state.ix(key.system) else { continue };
             let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
-            if unbased {
+            if let Some(value) = value.filter(|_| unbased) {
                 state.link(&context, ix, value.clone(), Place::at(begun), self.now, &mut fates);
                 work.put_state(field, state, fates);
                 continue;
@@ -417,10 +476,14 @@ impl Txn<'_> {
             let key = RemoteKey { entity: entity.id, system: events.system, object: binding.object_id, remote };
             let Some(id) = self.index_of(&key)? else { continue };
             let Some(mut work) = self.take(entity.id, id)? else { continue };
+            let known = self.field_problems(entity.id, id)?;
             for (field, binding) in entity.fields_at(events.system) {
                 let raw = event.fields.iter().find(|(property, _)| *property == binding.property);
                 let Some((_, raw)) = raw else { continue };
-                let Ok(value) = field.read(binding, raw) else { continue };
+                let read = field.read(binding, raw);
+                let known = known.get(&(events.system, field.id));
+                self.note_field(entity, &work, (events.system, field), read.as_ref().err(), known);
+                let Ok(value) = read else { continue };
                 let mut state = work.state(field);
                 let Some(ix) = state.ix(events.system) else { continue };
                 let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
@@ -476,6 +539,9 @@ impl Txn<'_> {
         self.set_reread(key.clone(), None)?;
         self.set_outbox((key.system, entity, id), None)?;
         self.set_problem(entity, id, key.system, None);
+        for at in self.field_problems(entity, id)?.into_keys().filter(|(system, _)| *system == key.system) {
+            self.set_field_problem((entity, id), at, None);
+        }
         let remote = key.remote.clone();
         self.journal(entity, Some(id), Happening::Detached { system: key.system, remote: remote.clone() });
         self.notices.push(Notice::Detached { entity, record: id, system: key.system, remote });

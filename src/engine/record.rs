@@ -8,7 +8,7 @@ use crate::model::{
     Apart, Differs, Digest, EntityId, FieldId, Millis, Place, RawDigest, Record, RecordId, RemoteKey, Side, SideState,
     SourceKind, Stamp, SystemId, Value,
 };
-use crate::rules::{ConflictPolicy, Entity, Field, Mode, OneWayEdits, Rules};
+use crate::rules::{ConflictPolicy, Entity, Field, Mode, OneWayEdits, Rules, Unfit};
 
 /// A record taken out of the store for one step.
 pub(super) struct Work {
@@ -18,6 +18,8 @@ pub(super) struct Work {
     pub raws: Vec<(SystemId, RawDigest)>,
     /// Sides whose digest must stay as it is, because not all that was read could be judged.
     pub unjudged: Vec<SystemId>,
+    /// Look again at what its systems can hold: the rules may have changed.
+    pub recheck: bool,
     fates: Vec<(FieldId, Fate)>,
     loaded: Option<Box<(Record, Lately)>>,
     gone: bool,
@@ -27,14 +29,16 @@ impl Work {
     /// A record of the store.
     pub fn loaded(record: Record, lately: Lately) -> Self {
         let loaded = Some(Box::new((record.clone(), lately.clone())));
-        Self { record, lately, raws: Vec::new(), unjudged: Vec::new(), fates: Vec::new(), loaded, gone: false }
+        let (raws, unjudged, fates) = (Vec::new(), Vec::new(), Vec::new());
+        Self { record, lately, raws, unjudged, recheck: false, fates, loaded, gone: false }
     }
 
     /// A record that is first mirrored now.
     pub fn new(id: RecordId, entity: EntityId) -> Self {
         let record = Record::new(id, entity);
         let lately = Lately::default();
-        Self { record, lately, raws: Vec::new(), unjudged: Vec::new(), fates: Vec::new(), loaded: None, gone: false }
+        let (raws, unjudged, fates) = (Vec::new(), Vec::new(), Vec::new());
+        Self { record, lately, raws, unjudged, recheck: false, fates, loaded: None, gone: false }
     }
 
     /// Absorbed by another record in this step?
@@ -133,13 +137,14 @@ impl Work {
         self.fates.extend(fates.into_iter().map(|fate| (field.id, fate)));
     }
 
-    /// The side of a system takes part from now on; `shown` gives its values, in the order of `fields_at`.
+    /// The side of a system takes part from now on; `shown` gives its values, in the order of `fields_at`; none = one that the
+    /// type cannot hold: that field is linked when it can be read.
     pub fn link_side(
         &mut self,
         rules: &Rules,
         entity: &Entity,
         key: &RemoteKey,
-        shown: &[Value],
+        shown: &[Option<Value>],
         begun: Place,
         now: Millis,
     ) {
@@ -166,12 +171,12 @@ impl Work {
         rules: &Rules,
         entity: &Entity,
         system: SystemId,
-        shown: &[Value],
+        shown: &[Option<Value>],
         begun: Place,
         now: Millis,
     ) {
         for ((field, _), value) in entity.fields_at(system).zip(shown) {
-            let Some(side) = self.record.side(system) else { return };
+            let (Some(side), Some(value)) = (self.record.side(system), value) else { continue };
             if side.unbased.binary_search(&field.id).is_err() {
                 continue;
             }
@@ -189,7 +194,7 @@ impl Work {
         sides.clone().any(|(s, late)| *s == system && late.flight.is_some())
     }
 
-    /// Fields that a write to a system would carry now, with what it would show then; and the earliest time at which a
+    /// Fields that a write to a system would carry now, with what it would show then, without those that it cannot hold; and the earliest time at which a
     /// parked one is due.
     pub fn patch<'e>(
         &self,
@@ -214,7 +219,9 @@ impl Work {
                 continue;
             }
             let value = self.record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default();
-            fields.push((field, field.project(binding, &value)));
+            if field.fits(binding, &value).is_ok() {
+                fields.push((field, field.project(binding, &value)));
+            }
         }
         (fields, later)
     }
@@ -230,6 +237,45 @@ pub(super) fn shown(record: &Record, field: &Field, system: SystemId) -> Value {
             field.project(binding, value)
         }
     }
+}
+
+/// Fields that a side is owed and cannot hold, and why.
+pub(super) fn held(rules: &Rules, entity: &Entity, record: &Record) -> Vec<((SystemId, FieldId), Unfit)> {
+    let mut held = Vec::new();
+    for side in record.present_sides() {
+        if rules.system(side.system).is_none_or(|system| system.mode == Mode::Read) {
+            continue;
+        }
+        for differs in side.differs.iter().filter(|differs| is_owed(side, differs)) {
+            let Some(field) = entity.field(differs.field) else { continue };
+            let Some(binding) = field.binding(side.system) else { continue };
+            let value = record.register(field.id).map_or(&Value::Null, |reg| &reg.val);
+            held.extend(field.fits(binding, value).err().map(|unfit| ((side.system, field.id), unfit)));
+        }
+    }
+    held
+}
+
+/// Is a field of a side listed as a problem until somebody mends it: one that cannot be read there, or not be held?
+pub fn awaits_mend(entity: &Entity, record: &Record, side: &Side, field: FieldId) -> bool {
+    let unread = side.unbased.binary_search(&field).is_ok();
+    let fits = || {
+        let field = entity.field(field)?;
+        let value = record.register(field.id).map_or(&Value::Null, |reg| &reg.val);
+        Some(field.fits(field.binding(side.system)?, value).is_ok())
+    };
+    unread || fits() == Some(false)
+}
+
+fn is_owed(side: &Side, differs: &Differs) -> bool {
+    !matches!(differs.apart, Some(Apart::Split | Apart::Review | Apart::OneWay))
+        && side.unbased.binary_search(&differs.field).is_err()
+}
+
+/// What is listed of a field that a side cannot hold.
+pub(super) fn unfit_problem(field: &Field, unfit: &Unfit, since: Millis) -> Problem {
+    let message = format!("{}: {unfit}; {}", field.name, unfit.mend());
+    Problem { since, code: unfit.code().into(), message, fields: vec![field.name.clone()] }
 }
 
 /// The surroundings of a field, in the order of its state's sides.
@@ -289,6 +335,7 @@ impl<'a> Txn<'a> {
             }
             return Ok(());
         }
+        self.save_held(entity, before.as_ref().map(|before| &before.0), &work)?;
         let was_quiet = before.as_ref().is_some_and(|before| before.1.is_empty());
         if was_quiet && !work.lately.is_empty() {
             self.close_quiet_past(entity, &mut work)?;
@@ -305,7 +352,7 @@ impl<'a> Txn<'a> {
         if changed {
             self.note_one_way(entity, &work)?;
         }
-        if changed || old_lately != Some(&work.lately) {
+        if changed || work.recheck || old_lately != Some(&work.lately) {
             self.save_outbox(entity, &work, changed)?;
         }
         if changed {
@@ -329,24 +376,21 @@ impl<'a> Txn<'a> {
         if !entity.fields.iter().any(|field| asked(&field)) {
             return Ok(());
         }
-        let id = work.record.id;
+        let of = (entity.id, work.record.id);
+        let known = self.field_problems(of.0, of.1)?;
         for side in work.record.live_sides() {
-            let kept = |field: &&Field| {
-                let apart = side.differs(field.id).and_then(|differs| differs.apart);
-                apart == Some(Apart::OneWay) && field.conflict.writes_to(side.system)
-            };
-            let fields = entity.fields.iter().filter(asked).filter(kept).map(|field| field.name.clone());
-            let fields: Vec<String> = fields.collect();
-            let known = self.view.problem(entity.id, id, side.system)?;
-            let ours = known.as_ref().filter(|known| known.code == ONE_WAY_EDIT);
-            if ours.is_some_and(|known| known.fields == fields) || (known.is_some() && ours.is_none()) {
-                continue;
-            }
-            let message = "edited where it only arrives: edit it in its source, or take the edit back";
-            let problem =
-                Problem { since: self.now, code: ONE_WAY_EDIT.into(), message: message.into(), fields: fields.clone() };
-            if known.is_some() || !fields.is_empty() {
-                self.set_problem(entity.id, id, side.system, Some(problem).filter(|_| !fields.is_empty()));
+            for field in entity.fields.iter().filter(asked).filter(|field| field.conflict.writes_to(side.system)) {
+                let at = (side.system, field.id);
+                let kept = side.differs(field.id).and_then(|differs| differs.apart) == Some(Apart::OneWay);
+                let listed = known.get(&at).map(|problem| problem.code == ONE_WAY_EDIT);
+                if kept && listed.is_none() {
+                    let message = "edited where it only arrives: edit it in its source, or take the edit back";
+                    let (code, fields) = (ONE_WAY_EDIT.into(), vec![field.name.clone()]);
+                    let problem = Problem { since: self.now, code, message: message.into(), fields };
+                    self.set_field_problem(of, at, Some(problem));
+                } else if !kept && listed == Some(true) {
+                    self.set_field_problem(of, at, None);
+                }
             }
         }
         Ok(())
@@ -404,6 +448,31 @@ impl<'a> Txn<'a> {
         }
         if work.lately.fields.is_empty() {
             work.lately = Lately::default();
+        }
+        Ok(())
+    }
+
+    /// Lists what a side is owed and cannot hold, and takes off the list what it is not owed any more.
+    fn save_held(&mut self, entity: &Entity, before: Option<&Record>, work: &Work) -> Result<(), ViewError> {
+        let of = (entity.id, work.record.id);
+        let now = held(self.rules, entity, &work.record);
+        let mut was = before.map(|before| held(self.rules, entity, before)).unwrap_or_default();
+        if !work.recheck && now == was {
+            return Ok(());
+        }
+        let rows = self.field_problems(of.0, of.1)?;
+        if work.recheck {
+            was.clear();
+        }
+        for (at, unfit) in now.iter().filter(|held| !was.contains(held)) {
+            let listed = rows.get(at).is_some_and(|row| row.code == unfit.code());
+            if let Some(field) = entity.field(at.1).filter(|_| !listed) {
+                self.set_field_problem(of, *at, Some(unfit_problem(field, unfit, self.now)));
+            }
+        }
+        let over = |at: &(SystemId, FieldId)| now.iter().all(|(other, _)| other != at);
+        for (at, _) in rows.iter().filter(|(at, row)| Unfit::is_code(&row.code) && over(at)) {
+            self.set_field_problem(of, *at, None);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::model::{
     Apart, EntityId, FieldKind, Millis, OpId, Outcome, Place, Raw, RawDigest, RecordId, RemoteId, RemoteKey, Side,
     SideState, SourceKind, SystemId, Target, WriteItem,
 };
-use crate::rules::{Binding, Entity, Field};
+use crate::rules::{Binding, Entity, Field, Unfit};
 
 /// How long edits wait behind a write before it is read back, in milliseconds.
 const DEADLINE_MS: i64 = 60_000;
@@ -20,6 +20,8 @@ const FRESH_MS: i64 = 30_000;
 const PARK_MS: i64 = 5 * 60_000;
 /// Pause of a row that has to wait for something that is under way, in milliseconds.
 const PAUSE_MS: i64 = 250;
+/// Problems that are looked at when the program starts.
+const HELD_MAX: usize = 100_000;
 /// The generation of our external ids; undelete and recreate will raise it.
 const GENERATION: u32 = 0;
 
@@ -104,8 +106,10 @@ impl Txn<'_> {
             let Some(binding) = field.binding(system) else { continue };
             let mut state = work.state(field);
             let Some(ix) = state.ix(system) else { continue };
+            // What cannot be held there is in no patch.
+            let Ok(raw) = field.write(binding, &state.value) else { continue };
             state.fly(ix, op, projected.clone(), (self.now, sent), self.now.plus(DEADLINE_MS));
-            raws.push((binding.property.clone(), field.write(binding, &state.value)));
+            raws.push((binding.property.clone(), raw));
             work.put_state(field, state, Vec::new());
         }
         debug_assert!(entity.binding(system).is_some());
@@ -212,7 +216,9 @@ impl Txn<'_> {
         let mut patch = Vec::new();
         for (field, at) in entity.fields_at(system).filter(|(field, _)| field.conflict.writes_to(system)) {
             let value = work.record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default();
-            patch.push((field, field.project(at, &value)));
+            if field.fits(at, &value).is_ok() {
+                patch.push((field, field.project(at, &value)));
+            }
         }
         let raws = self.fly(entity, work, system, op, &patch);
         let fields = patch.iter().filter(|(_, value)| !value.is_null()).map(|(field, _)| field.id).collect();
@@ -233,7 +239,7 @@ impl Txn<'_> {
                 return None;
             }
             match field.write(at, &work.record.register(field.id)?.val) {
-                Raw::Text(value) => Some((at.property.clone(), value)),
+                Ok(Raw::Text(value)) => Some((at.property.clone(), value)),
                 _ => None,
             }
         })
@@ -434,8 +440,23 @@ impl Txn<'_> {
         self.set_problem(work.record.entity, work.record.id, key.system, None);
     }
 
+    /// The rules may have changed since a system could not hold a value.
+    fn check_held(&mut self) -> Result<(), ViewError> {
+        for (entity, record, _, problem) in self.view.problems(HELD_MAX)? {
+            if Unfit::is_code(&problem.code)
+                && self.rules.entity(entity).is_some()
+                && let Some(mut work) = self.take(entity, record)?
+            {
+                work.recheck = true;
+                self.put(work);
+            }
+        }
+        Ok(())
+    }
+
     /// The program starts: nobody knows what became of the writes that were in flight, so each is read back first.
     pub fn start(&mut self) -> Result<(), ViewError> {
+        self.check_held()?;
         for (system, entity, id, row) in self.view.outbox_flying()? {
             let Some(entity) = self.rules.entity(entity) else { continue };
             let Some(mut work) = self.take(entity.id, id)? else { continue };

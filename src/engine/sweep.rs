@@ -6,7 +6,7 @@ use super::txn::Txn;
 use super::{Happening, ViewError};
 use crate::merge::FlightState;
 use crate::model::{EntityId, Millis, RecordId, RemoteKey, SourceKind, SystemId, Value};
-use crate::rules::Entity;
+use crate::rules::{Entity, Field};
 
 impl Txn<'_> {
     /// Links records that share a match key. Run when every system has been read in full: only then is it known which keys
@@ -84,7 +84,11 @@ impl Txn<'_> {
         let (mut kept, absorbed) = if rank(&a) <= rank(&b) { (a, b) } else { (b, a) };
         for side in absorbed.record.live_sides() {
             let key = remote_key(entity.id, side);
-            let values = values(entity, &absorbed, side.system);
+            // What could not be read is linked when it can be.
+            let readable = |(field, _): (&Field, _)| {
+                side.unbased.binary_search(&field.id).is_err().then(|| absorbed.shown(field, side.system))
+            };
+            let values: Vec<Option<Value>> = entity.fields_at(side.system).map(readable).collect();
             kept.link_side(self.rules, entity, &key, &values, side.settled, self.now);
             self.set_index(key, Some(kept.record.id));
             let (system, remote) = (side.system, side.remote.clone());
@@ -92,6 +96,10 @@ impl Txn<'_> {
         }
         for binding in &entity.bindings {
             self.set_outbox((binding.system, entity.id, absorbed.record.id), None)?;
+        }
+        for (at, problem) in self.field_problems(entity.id, absorbed.record.id)? {
+            self.set_field_problem((entity.id, absorbed.record.id), at, None);
+            self.set_field_problem((entity.id, kept.record.id), at, Some(problem));
         }
         self.remove(absorbed);
         Ok(kept)

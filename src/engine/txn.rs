@@ -6,7 +6,7 @@ use super::{
     Step, View, ViewError,
 };
 use crate::codec::{Decode, Encode};
-use crate::model::{EntityId, Millis, OpId, Place, RecordId, RemoteKey, SystemId};
+use crate::model::{EntityId, FieldId, Millis, OpId, Place, RecordId, RemoteKey, SystemId};
 use crate::rules::{Entity, Rules};
 use std::collections::BTreeMap;
 
@@ -32,6 +32,7 @@ pub(super) struct Txn<'a> {
     outbox: BTreeMap<(SystemId, EntityId, RecordId), Moved<OutboxRow>>,
     rereads: BTreeMap<RemoteKey, Moved<RereadRow>>,
     problems: BTreeMap<(EntityId, RecordId, SystemId), Option<Problem>>,
+    field_problems: BTreeMap<(EntityId, RecordId, SystemId, FieldId), Option<Problem>>,
     cursors: Vec<(String, Option<Vec<u8>>)>,
     delivered: BTreeMap<(SystemId, EntityId), Option<Place>>,
     pub record_changes: Vec<Change>,
@@ -73,6 +74,7 @@ impl<'a> Txn<'a> {
             outbox: BTreeMap::new(),
             rereads: BTreeMap::new(),
             problems: BTreeMap::new(),
+            field_problems: BTreeMap::new(),
             cursors: Vec::new(),
             delivered: BTreeMap::new(),
             record_changes: Vec::new(),
@@ -197,6 +199,39 @@ impl<'a> Txn<'a> {
         self.problems.insert((entity, record, system), problem);
     }
 
+    /// Is anything listed as a problem, or about to be?
+    pub fn any_problems(&self) -> Result<bool, ViewError> {
+        Ok(!self.field_problems.is_empty() || self.view.problems_len()? > 0)
+    }
+
+    /// The problems of a record's single fields, as this step leaves them.
+    pub fn field_problems(
+        &self,
+        entity: EntityId,
+        record: RecordId,
+    ) -> Result<BTreeMap<(SystemId, FieldId), Problem>, ViewError> {
+        let rows = self.view.field_problems(entity, record)?;
+        let mut rows: BTreeMap<_, _> = rows.into_iter().map(|(system, field, row)| ((system, field), row)).collect();
+        let from = (entity, record, SystemId(0), FieldId(0));
+        let own = self.field_problems.range(from..).take_while(|((e, r, ..), _)| (*e, *r) == (entity, record));
+        for ((_, _, system, field), problem) in own {
+            match problem {
+                Some(problem) => rows.insert((*system, *field), problem.clone()),
+                None => rows.remove(&(*system, *field)),
+            };
+        }
+        Ok(rows)
+    }
+
+    pub fn set_field_problem(
+        &mut self,
+        (entity, record): (EntityId, RecordId),
+        (system, field): (SystemId, FieldId),
+        problem: Option<Problem>,
+    ) {
+        self.field_problems.insert((entity, record, system, field), problem);
+    }
+
     pub fn set_cursor(&mut self, name: String, bytes: Option<Vec<u8>>) {
         self.cursors.push((name, bytes));
     }
@@ -250,6 +285,9 @@ impl<'a> Txn<'a> {
         changes.extend(moved.map(|(key, (_, row))| Change::SetReread(key, row)));
         changes.extend(self.problems.into_iter().map(|((entity, record, system), problem)| {
             Change::SetProblem(entity, record, system, problem.map(Box::new))
+        }));
+        changes.extend(self.field_problems.into_iter().map(|((entity, record, system, field), problem)| {
+            Change::SetFieldProblem(entity, record, system, field, problem.map(Box::new))
         }));
         changes.extend(self.cursors.into_iter().map(|(name, bytes)| Change::SetCursor(name, bytes)));
         changes.extend(self.journal.into_iter().map(|entry| Change::Journal(Box::new(entry))));

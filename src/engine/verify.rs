@@ -5,7 +5,7 @@ use super::{View, ViewError};
 use crate::model::{
     Apart, Digest, EntityId, FieldId, ObjectId, Raw, Record, RecordId, RemoteId, RemoteKey, SideState, SystemId, Value,
 };
-use crate::rules::{Entity, Field, Rules};
+use crate::rules::{Entity, Field, Rules, Unfit};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one system shows of one record, in the order of the fields that it holds; none = its type cannot hold it.
@@ -210,17 +210,29 @@ impl Work<'_> {
         for side in sides {
             unreadable.extend(self.view.problem(self.entity.id, record.id, side.system)?.map(|problem| problem.fields));
         }
+        let of_fields = self.view.field_problems(self.entity.id, record.id)?;
+        unreadable.extend(of_fields.iter().map(|(_, _, problem)| problem.fields.clone()));
         let entity = self.entity;
         for field in &entity.fields {
             let at: Vec<&Seen<'_>> = sides.iter().filter(|side| field.binding(side.system).is_some()).collect();
             if at.len() > 1 {
-                self.field(record, sides, &at, field, unreadable.iter().flatten().any(|name| *name == field.name));
+                let listed = unreadable.iter().flatten().any(|name| *name == field.name);
+                // What a side cannot hold is not shown by it.
+                let held = of_fields.iter().any(|(_, id, problem)| *id == field.id && Unfit::is_code(&problem.code));
+                self.field(record, sides, &at, field, (listed, held));
             }
         }
         Ok(())
     }
 
-    fn field(&mut self, record: &Record, sides: &[Seen<'_>], at: &[&Seen<'_>], field: &Field, listed: bool) {
+    fn field(
+        &mut self,
+        record: &Record,
+        sides: &[Seen<'_>],
+        at: &[&Seen<'_>],
+        field: &Field,
+        (listed, held): (bool, bool),
+    ) {
         let register = record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default();
         let shown: Vec<(SystemId, Option<Value>)> =
             at.iter().map(|side| (side.system, self.shown(field, side))).collect();
@@ -243,7 +255,7 @@ impl Work<'_> {
             excluded.review += 1;
         } else if !equal && apart(|apart| matches!(apart, Apart::Parked { .. })) {
             excluded.parked += 1;
-        } else if shown.iter().any(|(_, shown)| shown.is_none()) && listed {
+        } else if !equal && (held || listed && shown.iter().any(|(_, shown)| shown.is_none())) {
             excluded.problem += 1;
         } else if !equal && at.iter().any(|side| side.busy) {
             excluded.pending += 1;

@@ -2,7 +2,7 @@
 
 use super::{DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
 use crate::merge::Lately;
-use crate::model::{EntityId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
+use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
 
 /// The store cannot be read, or what it holds is damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,9 +59,11 @@ pub trait View {
     fn lately_scan(&self, entity: EntityId, after: Option<RecordId>, limit: usize) -> Seen<Vec<RecordId>>;
     /// Records, ascending by id, after `after`, at most `limit`.
     fn record_scan(&self, entity: EntityId, after: Option<RecordId>, limit: usize) -> Seen<Vec<Record>>;
-    /// A record's problem on a system.
+    /// The problem of a record as a whole on a system.
     fn problem(&self, entity: EntityId, record: RecordId, system: SystemId) -> Seen<Option<Problem>>;
-    /// All problems, at most `limit`.
+    /// The problems of a record's single fields, ascending by system and field.
+    fn field_problems(&self, entity: EntityId, record: RecordId) -> Seen<Vec<(SystemId, FieldId, Problem)>>;
+    /// All problems, of records and of fields, at most `limit`.
     fn problems(&self, limit: usize) -> Seen<Vec<(EntityId, RecordId, SystemId, Problem)>>;
     /// Number of problems.
     fn problems_len(&self) -> Seen<u64>;

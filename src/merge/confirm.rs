@@ -313,7 +313,28 @@ impl FieldState {
         self.edit(rules, ix, Edit { value: value.clone(), place: *place, since: None }, current, out);
     }
 
-    /// The field's whole history as one read gave it, oldest first, and the value that it shows. Returns false when the record
+    /// A read shows a value that the type cannot hold. All that it tells is that a write in flight is over.
+    pub fn illegible(&mut self, rules: &FieldRules<'_>, ix: usize, asked: Millis, now: Millis, out: &mut Vec<Fate>) {
+        let side = &mut self.sides[ix];
+        let Some(flight) = side.late.flight.clone() else { return };
+        let polled = rules.sides[ix].source == SourceKind::Polled;
+        match flight.state {
+            FlightState::Answered(at) | FlightState::Unknown(at)
+                if asked < at || !(polled || flight.deadline <= now) => {}
+            FlightState::Sent => {}
+            FlightState::Answered(_) => {
+                self.settle(rules, ix, Place::at(flight.sent), SettledBy::Covered, out);
+            }
+            FlightState::Unknown(_) => {
+                side.late.flight = None;
+                self.stray(rules, ix, flight);
+                self.release(rules, ix, out);
+            }
+        }
+    }
+
+    /// The field's whole history as one read gave it, oldest first, and the value that it shows; none = one that the type
+    /// cannot hold. Returns false when the record
     /// has to be read again before its order is clear.
     #[allow(clippy::too_many_arguments)]
     pub fn history(
@@ -321,7 +342,7 @@ impl FieldState {
         rules: &FieldRules<'_>,
         ix: usize,
         entries: &[Evidence],
-        shown: &Value,
+        shown: Option<&Value>,
         begun: Millis,
         asked: Millis,
         out: &mut Vec<Fate>,
@@ -335,7 +356,8 @@ impl FieldState {
         }
         let newest = entries.last();
         for entry in rest {
-            let current = in_order && newest.is_some_and(|newest| std::ptr::eq(newest, entry)) && entry.value == *shown;
+            let current =
+                in_order && newest.is_some_and(|newest| std::ptr::eq(newest, entry)) && Some(&entry.value) == shown;
             self.evidence(rules, ix, entry, current, out);
         }
         let after = |at: Millis| asked >= at;
@@ -348,6 +370,7 @@ impl FieldState {
         // The history has told everything. What the field shows all the same was made after all that we know, or cannot be
         // put in order yet.
         let side = &self.sides[ix];
+        let Some(shown) = shown else { return true };
         if side.shown == *shown || side.late.flight.is_some() {
             return true;
         }

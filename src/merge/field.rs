@@ -42,6 +42,11 @@ impl FieldRules<'_> {
     pub fn project(&self, ix: usize, value: &Value) -> Value {
         self.field.project(self.sides[ix].binding, value)
     }
+
+    /// Can side `ix` hold a value?
+    pub fn fits(&self, ix: usize, value: &Value) -> bool {
+        self.field.fits(self.sides[ix].binding, value).is_ok()
+    }
 }
 
 /// Something that the journal must know.

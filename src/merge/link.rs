@@ -31,6 +31,8 @@ impl FieldState {
         } else if self.value.is_null() {
             self.mint(value, now);
             self.spare_owner(rules);
+        } else if self.says_more(rules, ix, &value) {
+            self.mint(value, now);
         } else {
             self.link_differing(rules, ix, now, out);
         }
@@ -40,6 +42,14 @@ impl FieldState {
                 side.late.enter(Entry { place: read, turn, kind: EntryKind::Closing });
             }
         }
+    }
+
+    /// Do all others show as much of this value as they can hold? Then it is theirs, in full: a text that was cut or a number
+    /// that was rounded is no other value.
+    fn says_more(&self, rules: &FieldRules<'_>, ix: usize, value: &Value) -> bool {
+        let bent = matches!(value, Value::Text(_) | Value::Decimal(_));
+        let others = || self.sides.iter().enumerate().filter(|(at, side)| *at != ix && !side.unbased);
+        bent && others().next().is_some() && others().all(|(at, side)| side.shown == rules.project(at, value))
     }
 
     fn mint(&mut self, value: Value, now: Millis) {

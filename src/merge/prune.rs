@@ -4,7 +4,7 @@ use super::{Entry, EntryKind, FieldRules, FieldState, Turn};
 use crate::model::{Apart, Millis, Place, SourceKind};
 
 impl FieldState {
-    /// Every side shows the register's value or is left apart, and nothing is on its way: each side that shows it had seen
+    /// Every side shows the register's value, cannot hold it or is left apart, and nothing is on its way: each side that shows it had seen
     /// everything up to now. `latest` gives the latest time that a side's clock can show now.
     pub fn close(&mut self, rules: &FieldRules<'_>, latest: impl Fn(usize) -> Millis) {
         if self.turn == Turn(0) || crate::defect!("closing") {
@@ -13,7 +13,8 @@ impl FieldState {
         let shows: Vec<bool> = (0..self.sides.len()).map(|ix| self.shows_register(rules, ix)).collect();
         let quiet = |(ix, side): (usize, &super::SideField)| {
             let late = &side.late;
-            (shows[ix] || side.apart.is_some()) && late.flight.is_none() && late.waiting.is_empty() && !side.unbased
+            let rests = shows[ix] || side.apart.is_some() || !rules.fits(ix, &self.value);
+            rests && late.flight.is_none() && late.waiting.is_empty() && !side.unbased
         };
         if !self.sides.iter().enumerate().all(quiet) {
             return;

@@ -33,6 +33,10 @@ pub struct PropertySchema {
     pub unique: bool,
     /// Longest text, in characters, where the system states one.
     pub length: Option<u32>,
+    /// Digits of a number, before and after the point together, where the system states it.
+    pub precision: Option<u32>,
+    /// Digits of a number after the point, where the system states it.
+    pub scale: Option<u32>,
     /// Allowed values, where the system restricts them; empty otherwise.
     pub options: Vec<String>,
 }

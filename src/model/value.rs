@@ -24,10 +24,56 @@ impl Decimal {
         Self::canonical(self.0.round_dp_with_strategy(scale, strategy))
     }
 
+    /// Digits after the point.
+    pub fn scale(self) -> u32 {
+        self.0.scale()
+    }
+
+    /// Digits before the point; none for a number below 1.
+    pub fn digits(self) -> u32 {
+        self.0.trunc().mantissa().unsigned_abs().checked_ilog10().map_or(0, |log| log + 1)
+    }
+
+    /// Times ten to a power, exactly; none if that takes more digits than there are.
+    pub fn shifted(self, power: i32) -> Option<Self> {
+        let scale = i32::try_from(self.0.scale()).ok()?.checked_sub(power)?;
+        let number = match u32::try_from(scale) {
+            Ok(scale) => {
+                let mut number = self.0;
+                number.set_scale(scale).ok()?;
+                number
+            }
+            Err(_) => {
+                let factor = 10i128.checked_pow(scale.unsigned_abs())?;
+                rust_decimal::Decimal::try_from_i128_with_scale(self.0.mantissa().checked_mul(factor)?, 0).ok()?
+            }
+        };
+        Some(Self::canonical(number))
+    }
+
+    /// The power of ten that this is, if it is one.
+    pub fn power_of_ten(self) -> Option<i32> {
+        let mantissa = u128::try_from(self.0.mantissa()).ok()?;
+        let log = mantissa.checked_ilog10()?;
+        let power = i32::try_from(log).ok()? - i32::try_from(self.0.scale()).ok()?;
+        (10u128.checked_pow(log)? == mantissa).then_some(power)
+    }
+
+    /// The whole number, if it is one that fits.
+    pub fn to_int(self) -> Option<i64> {
+        (self.0.scale() == 0).then(|| i64::try_from(self.0.mantissa()).ok()).flatten()
+    }
+
     fn canonical(number: rust_decimal::Decimal) -> Self {
         let number = number.normalize();
         // Minus zero prints as "-0", but means zero.
         Self(if number.is_zero() { rust_decimal::Decimal::ZERO } else { number })
+    }
+}
+
+impl From<i64> for Decimal {
+    fn from(number: i64) -> Self {
+        Self::canonical(number.into())
     }
 }
 
@@ -92,6 +138,14 @@ impl Value {
     /// Is nothing here?
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
+    }
+
+    /// Several options in their canonical form; none at all is blank.
+    pub fn set(options: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let mut options: Vec<String> = options.into_iter().map(Into::into).collect();
+        options.sort_unstable();
+        options.dedup();
+        if options.is_empty() { Self::Null } else { Self::Set(options) }
     }
 
     /// Appends the canonical bytes: a tag, then the payload; self-delimiting, so that values can follow each other.
@@ -174,6 +228,10 @@ pub enum FieldKind {
     Phone,
     /// A domain: lower case, without scheme, `www.`, path or port.
     Domain,
+    /// A web address: scheme and host without case, without the scheme's own port or a lone `/` behind the host.
+    Url,
+    /// A whole number.
+    Integer,
     /// A decimal number, rounded to `scale` digits after the point where a scale is set.
     Decimal {
         /// Digits after the point; none = as given.
@@ -190,6 +248,8 @@ pub enum FieldKind {
     },
     /// One option. Raw texts are taken as they are; bindings translate them.
     Enum,
+    /// Several options, in no order, written with `;` between them.
+    Set,
 }
 
 impl FieldKind {
@@ -200,11 +260,14 @@ impl FieldKind {
             Self::Email => "email",
             Self::Phone => "phone",
             Self::Domain => "domain",
+            Self::Url => "url",
+            Self::Integer => "integer",
             Self::Decimal { .. } => "decimal",
             Self::Bool => "bool",
             Self::Date => "date",
             Self::DateTime { .. } => "datetime",
             Self::Enum => "enum",
+            Self::Set => "set",
         }
     }
 
@@ -229,6 +292,14 @@ impl FieldKind {
             Self::Email => Ok(Value::Text(trimmed.to_lowercase())),
             Self::Phone => Ok(phone(trimmed)),
             Self::Domain => Ok(domain(trimmed)),
+            Self::Url => Ok(Value::Text(url(trimmed))),
+            Self::Integer => {
+                const WANTED: &str = "a whole number";
+                let number = Decimal::parse(trimmed)
+                    .ok_or(ValueError { wanted: WANTED, reason: "unreadable, or out of range" })?;
+                let reason = if number.scale() > 0 { "with a fraction" } else { "out of range" };
+                number.to_int().map(Value::Int).ok_or(ValueError { wanted: WANTED, reason })
+            }
             Self::Decimal { scale } => {
                 let number = Decimal::parse(trimmed)
                     .ok_or(ValueError { wanted: "a decimal number", reason: "unreadable, or more than 28 digits" })?;
@@ -242,6 +313,7 @@ impl FieldKind {
             Self::Date => date(trimmed).map(Value::Date),
             Self::DateTime { step_ms } => datetime(trimmed).map(|ms| Value::DateTime(Millis(ms).floor(*step_ms).0)),
             Self::Enum => Ok(Value::Enum(trimmed.to_owned())),
+            Self::Set => Ok(Value::set(trimmed.split(';').map(trim).filter(|option| !option.is_empty()))),
         }
     }
 
@@ -300,6 +372,43 @@ fn domain(text: &str) -> Value {
         host = stripped;
     }
     if host.is_empty() { Value::Text(lower) } else { Value::Text(host.to_owned()) }
+}
+
+/// Scheme and host in lower case, without what says nothing. Anything that is not like an address stays as it is.
+fn url(text: &str) -> String {
+    if text.contains(char::is_whitespace) {
+        return text.to_owned();
+    }
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+    };
+    let (scheme, rest) = match text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) {
+        Some((scheme, rest)) => (format!("{}://", scheme.to_ascii_lowercase()), rest),
+        None => (String::new(), text),
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+    let is_host = |authority: &str| {
+        let host = authority.split_once(':');
+        authority.contains('.') && !authority.contains('@') && host.is_none_or(|(_, port)| is_port(port))
+    };
+    if scheme.is_empty() && !is_host(authority) {
+        return text.to_owned();
+    }
+    let (user, host) = authority.rfind('@').map_or(("", authority), |at| authority.split_at(at + 1));
+    let mut host = host.to_lowercase();
+    let own = match scheme.as_str() {
+        "http://" => ":80",
+        "https://" => ":443",
+        _ => ":",
+    };
+    while let Some(shorter) = host.strip_suffix(own).or_else(|| host.strip_suffix(':')) {
+        host = shorter.to_owned();
+    }
+    let path = if path == "/" { "" } else { path };
+    let url = format!("{scheme}{user}{host}{path}");
+    if url.is_empty() { text.to_owned() } else { url }
 }
 
 /// `YYYY-MM-DD`, an ISO moment, or milliseconds at midnight UTC (HubSpot writes all three).
@@ -369,6 +478,29 @@ mod tests {
             (FieldKind::Decimal { scale: None }, &["1.0", "1", "1.000", "1e0"], "1"),
             (FieldKind::Decimal { scale: Some(2) }, &["1.005", "1.01"], "1.01"),
             (FieldKind::Decimal { scale: None }, &["-0.0", "0"], "0"),
+            (
+                FieldKind::Url,
+                &[
+                    "https://example.com",
+                    "HTTPS://Example.COM/",
+                    "https://example.com:443",
+                    " https://EXAMPLE.com:443/ ",
+                ],
+                "https://example.com",
+            ),
+            (
+                FieldKind::Url,
+                &["http://Ann:Pw@Example.com:80/A?B#C", "http://Ann:Pw@example.com/A?B#C"],
+                "http://Ann:Pw@example.com/A?B#C",
+            ),
+            (FieldKind::Url, &["Example.com/About", "example.com:/About"], "example.com/About"),
+            (FieldKind::Url, &["http://example.com:8080/"], "http://example.com:8080"),
+            (FieldKind::Url, &["mailto:Ann@Example.com"], "mailto:Ann@Example.com"),
+            (FieldKind::Url, &["ask Ann at Example.com"], "ask Ann at Example.com"),
+            (FieldKind::Integer, &["12", "12.0", "1.2e1", "+12", "0012"], "12"),
+            (FieldKind::Integer, &["-0", "0"], "0"),
+            (FieldKind::Set, &["b;a", "a;b", ";b; a ;b;", "a;b;a"], "a;b"),
+            (FieldKind::Set, &[";", " ; ;", ""], "(blank)"),
             (FieldKind::Bool, &["true", "TRUE", "1"], "true"),
             (FieldKind::Date, &["2026-03-01", "2026-03-01T00:00:00Z", "1772323200000"], "2026-03-01"),
             (
@@ -394,6 +526,9 @@ mod tests {
     fn what_a_type_cannot_hold_is_an_error_without_the_value() {
         for (kind, raw) in [
             (FieldKind::Decimal { scale: None }, "lots"),
+            (FieldKind::Integer, "12.5"),
+            (FieldKind::Integer, "99999999999999999999"),
+            (FieldKind::Integer, "a dozen"),
             (FieldKind::Bool, "maybe"),
             (FieldKind::Date, "2026-03-01T10:00:00Z"),
             (FieldKind::Date, "soon"),
@@ -417,6 +552,9 @@ mod tests {
             Just(FieldKind::Date),
             Just(FieldKind::DateTime { step_ms: 1000 }),
             Just(FieldKind::Enum),
+            Just(FieldKind::Url),
+            Just(FieldKind::Integer),
+            Just(FieldKind::Set),
         ]
     }
 
@@ -426,6 +564,9 @@ mod tests {
             "[0-9+() xX.-]{0,20}",
             "-?[0-9]{1,12}(\\.[0-9]{1,6})?",
             "(https?://)?(www\\.){0,2}[a-zA-Z.@:/ ]{0,20}",
+            "([hH]ttps?://)?([a-zA-Z]{0,2}@)?[A-Ca-c.]{0,5}(:80|:443|:){0,2}[/?#]{0,2}[A-Ca-c]{0,2}",
+            "[ab; ]{0,8}",
+            "[+-]?[0-9]{1,20}(\\.0{0,3})?(e[0-9])?",
             "20[0-9]{2}-0[1-9]-[0-2][0-9](T[01][0-9]:00:00(\\.[0-9]{3})?(Z|\\+0100))?",
             (0i64..2_000_000_000_000).prop_map(|ms| ms.to_string()),
         ]
@@ -446,6 +587,28 @@ mod tests {
                 a.canonical_bytes(&mut x);
                 b.canonical_bytes(&mut y);
                 prop_assert_eq!(a == b, x == y);
+            }
+        }
+
+        /// A set means the same in any order, however often an option is named.
+        #[test]
+        fn a_set_has_no_order(options in prop::collection::vec("[a-c ]{0,3}", 0..5), again in any::<prop::sample::Index>()) {
+            let mut other: Vec<String> = options.iter().rev().cloned().collect();
+            if !other.is_empty() {
+                other.push(other[again.index(other.len())].clone());
+            }
+            let read = |options: &[String]| FieldKind::Set.read(&Raw::Text(options.join(";")));
+            prop_assert_eq!(read(&options), read(&other));
+        }
+
+        /// Numbers of equal meaning are one value, whole or not.
+        #[test]
+        fn a_number_has_no_style(number in any::<i64>(), zeros in 0usize..4) {
+            let styled = format!("{number}.{}", "0".repeat(zeros + 1));
+            for kind in [FieldKind::Integer, FieldKind::Decimal { scale: None }] {
+                let read = |text: String| kind.read(&Raw::Text(text)).map(|value| crate::model::Digest::of_value(&value));
+                prop_assert_eq!(read(styled.clone()), read(number.to_string()));
+                prop_assert!(read(number.to_string()).is_ok());
             }
         }
 

@@ -1,7 +1,7 @@
 //! Advice before going live: do the rules fit what a system says about its own objects?
 
 use super::nearest::nearest;
-use super::{Binding, Entity, Field, FieldBinding, Mode, Rules, System};
+use super::{Binding, Entity, Field, FieldBinding, Mode, Rules, System, TooLong, Transform, Unknown};
 use crate::model::{FieldKind, ObjectSchema, PropertySchema, PropertyType, Raw, SystemId, Value};
 
 /// Something about the rules that a system's schema brings to light.
@@ -47,6 +47,76 @@ pub fn check_schema(rules: &Rules, system: SystemId, objects: &[ObjectSchema]) -
         }
     }
     findings
+}
+
+/// Tries every transform on samples: what does not come back as it was is worth knowing before it is met. In the order of the
+/// rules.
+pub fn check_transforms(rules: &Rules) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (entity, field) in
+        rules.entities.iter().flat_map(|entity| entity.fields.iter().map(move |field| (entity, field)))
+    {
+        for binding in field.bindings.iter().filter(|binding| !binding.transforms.is_empty()) {
+            let Some(system) = rules.system(binding.system) else { continue };
+            let mut push = |message, mend| {
+                let (system, severity) = (system.name.clone(), Severity::Warning);
+                let at = format!("entities.{}.fields.{}.transform.{system}", entity.name, field.name);
+                findings.push(Finding { severity, system, at, message, mend });
+            };
+            let samples = samples(field, binding);
+            let lost = samples
+                .iter()
+                .find(|value| field.fits(binding, value).is_ok() && field.project(binding, value) != **value);
+            if let Some(value) = lost {
+                let losses: Vec<&str> = binding.transforms.iter().filter_map(Transform::loss).collect();
+                let loss = if losses.is_empty() { "digits that it has no room for" } else { &losses.join(", ") };
+                push(
+                    format!("`{value}` comes back from {} as `{}`", system.name, field.project(binding, value)),
+                    format!("leave it if nobody minds: an edit in {} loses {loss} everywhere", system.name),
+                );
+            }
+            let entered = samples.iter().filter_map(|value| field.read(binding, &field.kind.write(value)).ok());
+            let unsteady = entered
+                .into_iter()
+                .find(|value| field.fits(binding, value).is_ok() && field.project(binding, value) != *value);
+            if let Some(value) = unsteady.filter(|value| lost != Some(value)) {
+                push(
+                    format!(
+                        "what a person enters in {} may be written over at once: `{value}` comes back as `{}`",
+                        system.name,
+                        field.project(binding, &value)
+                    ),
+                    "leave it if that is what you want, or take steps that can be told apart".to_owned(),
+                );
+            }
+        }
+    }
+    findings
+}
+
+/// Values of a field's type, some of them made to hurt its transforms.
+fn samples(field: &Field, binding: &FieldBinding) -> Vec<Value> {
+    let texts: Vec<String> = match field.kind {
+        FieldKind::Decimal { .. } => ["1", "0.01", "-2.5", "1234.56"].map(str::to_owned).into(),
+        FieldKind::Integer => ["1", "-20", "300"].map(str::to_owned).into(),
+        FieldKind::Date => ["2026-03-01", "1999-12-31"].map(str::to_owned).into(),
+        FieldKind::DateTime { .. } => ["2026-03-01T10:00:00Z"].map(str::to_owned).into(),
+        _ => {
+            let mut texts = ["Ann", "ann of the North", "MÜLLER-LÜDENSCHEIDT", "7"].map(str::to_owned).to_vec();
+            for transform in &binding.transforms {
+                match transform {
+                    Transform::Replace { from, to } => {
+                        texts.extend([format!("a{from}b"), format!("a{to}b"), format!("a{from}b{to}c")]);
+                    }
+                    Transform::Prefix(text) => texts.extend([format!("{text}a"), format!("{text}{text}a")]),
+                    Transform::Suffix(text) => texts.extend([format!("a{text}"), format!("a{text}{text}")]),
+                    _ => {}
+                }
+            }
+            texts
+        }
+    };
+    texts.into_iter().filter_map(|text| field.kind.read(&Raw::Text(text)).ok()).collect()
 }
 
 struct Check<'a> {
@@ -127,8 +197,11 @@ impl Check<'_> {
             );
         }
         self.kind(at, field, property);
-        if field.kind == FieldKind::Enum && !property.options.is_empty() {
-            self.options(at, binding, property);
+        if written {
+            self.limits(at, field, binding, property);
+        }
+        if matches!(field.kind, FieldKind::Enum | FieldKind::Set) && !property.options.is_empty() {
+            self.options(at, field, binding, property);
         }
         if let Some(default) = binding.default.as_ref().filter(|_| written) {
             self.default(at, field, binding, default, property);
@@ -154,9 +227,10 @@ impl Check<'_> {
     }
 
     /// The value map and the system's options name each other.
-    fn options(&mut self, at: &str, binding: &FieldBinding, property: &PropertySchema) {
+    fn options(&mut self, at: &str, field: &Field, binding: &FieldBinding, property: &PropertySchema) {
         let mut reported: Vec<&str> = Vec::new();
-        for (_, theirs) in &binding.values {
+        let listed = binding.limits.options.iter();
+        for theirs in binding.values.iter().map(|(_, theirs)| theirs).chain(listed) {
             if !property.options.contains(theirs) && !reported.contains(&&**theirs) {
                 reported.push(theirs);
                 let mend = match nearest(theirs, property.options.iter().map(String::as_str)) {
@@ -172,7 +246,7 @@ impl Check<'_> {
             .filter(|option| !binding.values.is_empty() && !binding.values.iter().any(|(_, theirs)| theirs == *option))
             .map(String::as_str)
             .collect();
-        if !unmapped.is_empty() {
+        if !unmapped.is_empty() && field.mismatch.unknown == Unknown::Refuse {
             self.warn(
                 at,
                 format!("the value map leaves out {}'s {}", self.system.name, unmapped.join(", ")),
@@ -181,10 +255,36 @@ impl Check<'_> {
         }
     }
 
+    /// What is stated is no more than what the property holds.
+    fn limits(&mut self, at: &str, field: &Field, binding: &FieldBinding, property: &PropertySchema) {
+        let place = format!("{}'s `{}`", self.system.name, property.name);
+        let stated = &binding.limits;
+        for (limit, stated, held, unit) in [
+            ("length", stated.length, property.length, "characters"),
+            ("precision", stated.precision, property.precision, "digits"),
+            ("scale", stated.scale, property.scale, "digits after the point"),
+        ] {
+            if let (Some(stated), Some(held)) = (stated, held)
+                && stated > held
+            {
+                let mend = format!("say {limit} = {{ {} = {held} }}", self.system.name);
+                self.warn(at, format!("{place} holds {held} {unit}, fewer than the `{limit}` of {stated}"), mend);
+            }
+        }
+        if let Some(held) = property.length.filter(|_| field.mismatch.too_long == TooLong::Truncate)
+            && stated.length.is_none()
+        {
+            let mend = format!("add length = {{ {} = {held} }}, or a longer text is refused there", self.system.name);
+            self.warn(at, format!("{place} holds {held} characters, and nothing says where to cut"), mend);
+        }
+    }
+
     fn default(&mut self, at: &str, field: &Field, binding: &FieldBinding, default: &Value, property: &PropertySchema) {
-        let Raw::Text(text) = field.write(binding, default) else { return };
+        let Ok(Raw::Text(text)) = field.write(binding, default) else { return };
         let too_long = property.length.is_some_and(|length| text.chars().count() > length as usize);
-        let no_option = binding.values.is_empty() && !property.options.is_empty() && !property.options.contains(&text);
+        let mut options = text.split(if field.kind == FieldKind::Set { ';' } else { '\0' });
+        let known = |option: &str| property.options.iter().any(|known| known == option);
+        let no_option = binding.values.is_empty() && !property.options.is_empty() && !options.all(known);
         let place = format!("{}'s `{}`", self.system.name, property.name);
         if too_long {
             let mend = "shorten it".to_owned();
@@ -234,16 +334,19 @@ fn fit(kind: &FieldKind, property: PropertyType) -> Fit {
     use PropertyType as P;
     match (kind, property) {
         (_, P::Other) => Fit::Mostly("we do not know that type"),
-        (F::Text | F::Email | F::Phone | F::Domain | F::Enum, P::Text)
-        | (F::Decimal { .. }, P::Number)
+        (F::Text | F::Email | F::Phone | F::Domain | F::Url | F::Enum, P::Text)
+        | (F::Decimal { .. } | F::Integer, P::Number)
         | (F::Bool, P::Bool)
         | (F::Date, P::Date)
         | (F::DateTime { .. }, P::DateTime)
-        | (F::Enum, P::Enumeration) => Fit::Well,
+        | (F::Enum, P::Enumeration)
+        | (F::Set, P::MultiEnumeration) => Fit::Well,
         (F::Text, P::Enumeration) => Fit::Mostly("only its options can be written"),
         (F::Text, P::MultiEnumeration) => Fit::Mostly("several options are one text"),
         (F::Text, P::Reference) => Fit::Mostly("ids mean nothing in another system"),
-        (F::Decimal { .. } | F::Bool | F::Date | F::DateTime { .. }, P::Text) => {
+        (F::Set, P::Text) => Fit::Mostly("`;` stands between its options"),
+        (F::Set, P::Enumeration) => Fit::Mostly("it holds one option only"),
+        (F::Decimal { .. } | F::Integer | F::Bool | F::Date | F::DateTime { .. }, P::Text) => {
             Fit::Mostly("other texts are reported as problems")
         }
         (F::Bool, P::Enumeration) => Fit::Mostly("options other than true and false are reported as problems"),
@@ -268,8 +371,9 @@ fn describe(kind: PropertyType) -> &'static str {
 
 fn types_for(kind: PropertyType) -> &'static str {
     match kind {
-        PropertyType::Text | PropertyType::MultiEnumeration | PropertyType::Reference => "\"text\"",
-        PropertyType::Number => "\"decimal\"",
+        PropertyType::Text | PropertyType::Reference => "\"text\"",
+        PropertyType::MultiEnumeration => "\"set\"",
+        PropertyType::Number => "\"decimal\" or \"integer\"",
         PropertyType::Bool => "\"bool\"",
         PropertyType::Date => "\"date\"",
         PropertyType::DateTime => "\"datetime\"",

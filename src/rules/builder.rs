@@ -5,7 +5,7 @@ use super::nearest::nearest;
 use super::spec::{CreateSpec, EntitySpec, FieldSpec, SystemSpec};
 use super::{
     Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, Rules, StampPolicy,
-    System, values,
+    System, limits, transform, values,
 };
 use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -134,6 +134,11 @@ impl Checks {
         let known = self.systems.iter().map(|system| system.name.clone()).collect();
         self.fault(at, Fault::UnknownSystem { name: name.to_owned(), near, known });
         false
+    }
+
+    /// A system's name.
+    pub(super) fn name(&self, id: SystemId) -> String {
+        self.systems.iter().find(|system| system.id == id).map_or_else(String::new, |system| system.name.clone())
     }
 
     fn find(&self, name: &str) -> Option<&System> {
@@ -331,17 +336,22 @@ impl<'a> EntityCheck<'a> {
                 let (system, property, by) = (name.clone(), property.clone(), by.to_owned());
                 self.checks.fault(&at, Fault::PropertyTaken { system, property, by });
             }
-            bindings.push(FieldBinding { system, property: property.clone(), values: Vec::new(), default: None });
+            bindings.push(FieldBinding::new(system, property));
         }
         if spec.properties.len() < 2 {
             self.checks.fault(&at, Fault::FewProperties { found: spec.properties.len() });
         }
         bindings.sort_by_key(|binding| self.checks.systems.iter().position(|system| system.id == binding.system));
         let kind = self.kind(spec, &at, &bindings);
+        limits::compile(spec, &kind, &at, &mut bindings, self.checks);
         values::compile(spec, &kind, &at, &mut bindings, self.checks);
+        transform::compile(spec, &kind, &at, &mut bindings, self.checks);
         let conflict = self.conflict(spec, &at, &bindings);
         let on_link = self.link(spec, &at, &bindings);
-        Field { id: FieldId::of(&spec.name), name: spec.name.clone(), kind, bindings, conflict, on_link }
+        let (id, name, mismatch) = (FieldId::of(&spec.name), spec.name.clone(), spec.mismatch.clone());
+        let field = Field { id, name, kind, bindings, conflict, on_link, mismatch };
+        limits::check(&field, &at, self.checks);
+        field
     }
 
     /// The kind, with the step of a moment set to the coarsest of its systems.
@@ -415,7 +425,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Words that no system can be named: the options that stand beside system names, those planned, and words of policies.
-pub(crate) const RESERVED: [&str; 20] = [
+pub(crate) const RESERVED: [&str; 26] = [
     "type",
     "conflict",
     "on_link",
@@ -423,6 +433,12 @@ pub(crate) const RESERVED: [&str; 20] = [
     "scale",
     "values",
     "is",
+    "length",
+    "precision",
+    "options",
+    "too_long",
+    "too_fine",
+    "unknown",
     "group",
     "direction",
     "edits",

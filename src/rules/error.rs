@@ -61,12 +61,14 @@ pub enum Fault {
     CreateReadOnly { system: String },
     #[error("records are to be created in {system}, but no property there holds our external id")]
     CreateWithoutId { system: String },
-    #[error("a {kind} field has no value map")]
+    #[error("a field of type `{kind}` has no value map")]
     ValuesOfOtherKind { kind: &'static str },
     #[error("the row names {} system{}", .found, if *.found == 1 { " and no `is`" } else { "s" })]
     ValueAlone { found: usize },
     #[error("an option is blank")]
     ValueBlank,
+    #[error("`{option}` would be read as several options, for `;` stands between the options of a set")]
+    ValueParts { option: String },
     #[error("the row has no effect: rows before it name all that it names")]
     ValueUseless,
     #[error("`{canonical}` has no option in {system}")]
@@ -77,6 +79,26 @@ pub enum Fault {
     ValueDrifts { system: String, shown: String, canonical: String, written: String, back: String },
     #[error("{scale} digits after the point are more than the 28 of a decimal number")]
     Scale { scale: u32 },
+    #[error("a field of type `{kind}` has no `{limit}`")]
+    LimitOfOtherKind { limit: &'static str, kind: &'static str },
+    #[error("{limit} 0 leaves room for nothing")]
+    LimitZero { limit: &'static str },
+    #[error("a scale of {scale} digits is more than the precision of {precision} that it is part of")]
+    LimitScale { scale: u32, precision: u32 },
+    #[error("`{option}` stands in the value map, but {system}'s `options` do not name it")]
+    OptionUnlisted { system: String, option: String },
+    #[error("`{choice}` has no effect: {why}")]
+    ChoiceUseless { choice: String, why: &'static str, mend: &'static str },
+    #[error("unknown options are to count as `{option}`, which {system} does not know")]
+    UnknownUnmapped { option: String, system: String, near: Option<String> },
+    #[error("the default for {system} cannot be held there: {unfit}")]
+    DefaultTooMuch { system: String, unfit: super::Unfit },
+    #[error("`{transform}` is nothing for a field of type `{kind}`")]
+    TransformOfOtherKind { transform: &'static str, kind: &'static str },
+    #[error("`{transform}` does nothing: {why}")]
+    TransformUseless { transform: &'static str, why: &'static str },
+    #[error("`{transform}` by nothing cannot be taken back, and the field goes both ways")]
+    TransformOneWay { transform: &'static str },
     #[error("the default is {reason}")]
     DefaultUnfit { reason: String },
     #[error("the value map does not know the default `{value}`")]
@@ -121,17 +143,33 @@ impl Fault {
             Self::CreateWithoutId { system } => {
                 format!("name a unique property as `external_id` in `at.{system}`, or take {system} out of `create`")
             }
-            Self::ValuesOfOtherKind { .. } => "use `type = \"enum\"`, or take `values` away".into(),
+            Self::ValuesOfOtherKind { .. } => "use `type = \"enum\"` or \"set\", or take `values` away".into(),
             Self::ValueAlone { .. } => {
                 "name the options of two systems, or one system's and the canonical name as `is`".into()
             }
             Self::ValueBlank => "fill it in, or take the row away".into(),
+            Self::ValueParts { .. } => "give each option a row of its own, or use `type = \"enum\"`".into(),
             Self::ValueUseless => "take the row away".into(),
             Self::ValueMissing { system, .. } => format!("add {system}'s option to one of its rows"),
             Self::ValueDrifts { canonical, back, .. } => {
                 format!("let one row come first for both, or give `{canonical}` and `{back}` one name by `is`")
             }
             Self::Scale { .. } => "use a scale from 0 to 28".into(),
+            Self::LimitOfOtherKind { .. } => "take it away".into(),
+            Self::LimitZero { .. } => "state what the property can hold, or take it away".into(),
+            Self::LimitScale { .. } => "count the digits before and after the point in `precision`".into(),
+            Self::OptionUnlisted { .. } => "name it in `options`, or take its row away".into(),
+            Self::ChoiceUseless { mend, .. } => (*mend).into(),
+            Self::UnknownUnmapped { near: Some(near), .. } => format!("did you mean `{near}`?"),
+            Self::UnknownUnmapped { .. } => "name an option that every system of the field knows".into(),
+            Self::TransformOfOtherKind { transform: "times", .. } => "use it on a number, or take it away".into(),
+            Self::TransformOfOtherKind { transform: "shift", .. } => {
+                "use it on a date or a moment, or take it away".into()
+            }
+            Self::TransformOfOtherKind { .. } => "use it on a field of type \"text\", or take it away".into(),
+            Self::TransformUseless { .. } => "correct it, or take it away".into(),
+            Self::TransformOneWay { .. } => "replace it by a text that stands nowhere else, or take it away".into(),
+            Self::DefaultTooMuch { .. } => "give a default that fits".into(),
             Self::DefaultUnfit { .. } => "give a default of the field's type".into(),
             Self::DefaultUnmapped { near: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::DefaultUnmapped { .. } => "name an option of the value map".into(),

@@ -1,7 +1,9 @@
 //! The fingerprint of a mapping: what is mirrored and how it reads. Who wins and where records are created is no part of
 //! it, for changing that changes no value.
 
-use super::{Binding, Entity, Field, FieldBinding, Rules, StampPolicy};
+use super::{
+    Binding, Entity, Field, FieldBinding, Limits, Mismatch, Rules, StampPolicy, TooFine, TooLong, Transform, Unknown,
+};
 use crate::model::{Digest, FieldKind};
 
 impl Rules {
@@ -58,7 +60,7 @@ impl Bytes {
     }
 
     fn field(&mut self, field: &Field) {
-        let Field { id, name, kind, bindings, conflict: _, on_link: _ } = field;
+        let Field { id, name, kind, bindings, conflict: _, on_link: _, mismatch } = field;
         self.number(u64::from(id.0));
         self.text(name);
         self.text(kind.name());
@@ -69,11 +71,19 @@ impl Bytes {
         }
         let mut bindings: Vec<&FieldBinding> = bindings.iter().collect();
         bindings.sort_by_key(|binding| binding.system);
-        self.list(bindings, Self::field_binding);
+        self.list(bindings, |out, binding| out.field_binding(binding, mismatch));
+        match &mismatch.unknown {
+            Unknown::Refuse => {}
+            Unknown::Pass => self.0.push(added::PASS),
+            Unknown::As(option) => {
+                self.0.push(added::UNKNOWN_AS);
+                self.text(option);
+            }
+        }
     }
 
-    fn field_binding(&mut self, binding: &FieldBinding) {
-        let FieldBinding { system, property, values, default } = binding;
+    fn field_binding(&mut self, binding: &FieldBinding, mismatch: &Mismatch) {
+        let FieldBinding { system, property, values, default, limits, transforms } = binding;
         self.number(u64::from(system.0));
         self.text(property);
         self.list(values.iter().collect(), |out, (ours, theirs)| {
@@ -81,5 +91,55 @@ impl Bytes {
             out.text(theirs);
         });
         self.option(default.as_ref(), |out, value| value.canonical_bytes(&mut out.0));
+        self.limits(limits, mismatch);
+        if !transforms.is_empty() {
+            self.0.push(added::TRANSFORMS);
+            self.list(transforms.iter().collect(), Self::transform);
+        }
     }
+
+    fn transform(&mut self, transform: &Transform) {
+        self.text(transform.name());
+        match transform {
+            Transform::Trim | Transform::Upper | Transform::Lower | Transform::Title => {}
+            Transform::Replace { from, to } => {
+                self.text(from);
+                self.text(to);
+            }
+            Transform::Prefix(text) | Transform::Suffix(text) => self.text(text),
+            Transform::Times { power } => self.number(i64::from(*power) as u64),
+            Transform::Shift { ms } => self.number(*ms as u64),
+        }
+    }
+
+    /// A limit counts where it bends values. One at which values are refused changes none: whoever raises it has mended
+    /// the problem, and need not start again.
+    fn limits(&mut self, limits: &Limits, mismatch: &Mismatch) {
+        let Limits { length, precision: _, scale, options } = limits;
+        if let Some(length) = length.filter(|_| mismatch.too_long == TooLong::Truncate) {
+            self.0.push(added::LENGTH);
+            self.number(u64::from(length));
+        }
+        if let Some(scale) = scale.filter(|_| mismatch.too_fine == TooFine::Round) {
+            self.0.push(added::SCALE);
+            self.number(u64::from(scale));
+        }
+        if !options.is_empty() && matches!(mismatch.unknown, Unknown::As(_)) {
+            self.0.push(added::OPTIONS);
+            let mut options: Vec<&String> = options.iter().collect();
+            options.sort();
+            self.list(options, |out, option| out.text(option));
+        }
+    }
+}
+
+/// Marks of what is written only where it is stated, so that older mappings keep their fingerprint. None is 0, with which
+/// every number begins.
+mod added {
+    pub const LENGTH: u8 = 2;
+    pub const SCALE: u8 = 3;
+    pub const OPTIONS: u8 = 4;
+    pub const PASS: u8 = 5;
+    pub const UNKNOWN_AS: u8 = 6;
+    pub const TRANSFORMS: u8 = 7;
 }

@@ -6,20 +6,25 @@ mod builder;
 #[cfg(feature = "config")]
 pub mod config;
 mod error;
+mod field;
 mod fingerprint;
+mod limits;
 mod nearest;
 mod policy;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod transform;
 mod values;
 
 pub use builder::RulesBuilder;
 pub use error::{Fault, RulesError, RulesErrors};
+pub use limits::{Limits, Mismatch, TooFine, TooLong, Unfit, Unknown};
 pub use policy::{ConflictSpec, LinkSpec, PolicyError};
 pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, SystemSpec, ValueRow};
+pub use transform::Transform;
 
-use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, Raw, SystemId, Value, ValueError};
+use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, SystemId, Value};
 
 /// Everything that the engine must know about the systems and what is kept equal between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +111,8 @@ pub struct Field {
     pub conflict: ConflictPolicy,
     /// What happens to two values when two records are linked.
     pub on_link: LinkPolicy,
+    /// What becomes of a value that a system cannot hold.
+    pub mismatch: Mismatch,
 }
 
 /// A field's counterpart in one system.
@@ -119,6 +126,18 @@ pub struct FieldBinding {
     pub values: Vec<(String, String)>,
     /// Written where the field is blank and the system requires a value.
     pub default: Option<Value>,
+    /// What the system can hold.
+    pub limits: Limits,
+    /// From the canonical value to what the system holds.
+    pub transforms: Vec<Transform>,
+}
+
+impl FieldBinding {
+    /// A property that shows each value as it is.
+    pub fn new(system: SystemId, property: impl Into<String>) -> Self {
+        let (values, limits, transforms) = (Vec::new(), Limits::default(), Vec::new());
+        Self { system, property: property.into(), values, default: None, limits, transforms }
+    }
 }
 
 /// Who wins among concurrent edits of one field.
@@ -235,57 +254,5 @@ impl Entity {
     /// The fields that a system holds, with their bindings, ascending by field id.
     pub fn fields_at(&self, system: SystemId) -> impl Iterator<Item = (&Field, &FieldBinding)> {
         self.fields.iter().filter_map(move |field| field.binding(system).map(|binding| (field, binding)))
-    }
-}
-
-impl Field {
-    /// The counterpart in a system.
-    pub fn binding(&self, system: SystemId) -> Option<&FieldBinding> {
-        self.bindings.iter().find(|binding| binding.system == system)
-    }
-
-    /// The canonical value of what a system shows.
-    ///
-    /// # Errors
-    /// The value does not fit the type, or the value map does not know it.
-    pub fn read(&self, binding: &FieldBinding, raw: &Raw) -> Result<Value, ValueError> {
-        let value = self.kind.read(raw)?;
-        match value {
-            Value::Enum(shown) if !binding.values.is_empty() => binding
-                .values
-                .iter()
-                .find(|(_, theirs)| *theirs == shown)
-                .map(|(canonical, _)| Value::Enum(canonical.clone()))
-                .ok_or(ValueError { wanted: "a mapped option", reason: "the value map does not name it" }),
-            value => Ok(value),
-        }
-    }
-
-    /// What is sent to a system for a canonical value.
-    pub fn write(&self, binding: &FieldBinding, value: &Value) -> Raw {
-        let value = match (value, &binding.default) {
-            (Value::Null, Some(default)) => default,
-            (value, _) => value,
-        };
-        match value {
-            Value::Enum(canonical) if !binding.values.is_empty() => binding
-                .values
-                .iter()
-                .find(|(ours, _)| ours == canonical)
-                .map_or_else(|| self.kind.write(value), |(_, theirs)| Raw::Text(theirs.clone())),
-            value => self.kind.write(value),
-        }
-    }
-
-    /// What a system would show of a canonical value once it was written there. "Equal" always means: the side shows this.
-    pub fn project(&self, binding: &FieldBinding, value: &Value) -> Value {
-        let value = match (value, &binding.default) {
-            (Value::Null, Some(default)) => default,
-            (value, _) => value,
-        };
-        if binding.values.is_empty() || !matches!(value, Value::Enum(_)) {
-            return value.clone();
-        }
-        self.read(binding, &self.write(binding, value)).unwrap_or_else(|_| value.clone())
     }
 }

@@ -1,6 +1,6 @@
 //! What [`Rules::builder`](super::Rules::builder) is told: the config by names, before anything is checked.
 
-use super::{ConflictSpec, LinkSpec, Mode, OneWayEdits};
+use super::{ConflictSpec, Limits, LinkSpec, Mismatch, Mode, OneWayEdits, Transform};
 use crate::model::{Ability, FieldKind, Raw};
 
 /// A system, by name.
@@ -72,6 +72,12 @@ pub struct FieldSpec {
     pub default: Option<DefaultSpec>,
     /// The value map of an enumeration; empty = the systems use the same options.
     pub values: Vec<ValueRow>,
+    /// What systems can hold, by their names; what is said twice of one system is taken together.
+    pub limits: Vec<(String, Limits)>,
+    /// What becomes of a value that a system cannot hold.
+    pub mismatch: Mismatch,
+    /// From the canonical value to what a system holds, by the system's name.
+    pub transforms: Vec<(String, Vec<Transform>)>,
 }
 
 /// What is written where a field is blank.
@@ -160,8 +166,18 @@ impl EntitySpec {
 impl FieldSpec {
     /// A field without counterparts yet.
     pub fn new(name: impl Into<String>, kind: FieldKind) -> Self {
-        let name = name.into();
-        Self { name, kind, properties: Vec::new(), conflict: None, on_link: None, default: None, values: Vec::new() }
+        Self {
+            name: name.into(),
+            kind,
+            properties: Vec::new(),
+            conflict: None,
+            on_link: None,
+            default: None,
+            values: Vec::new(),
+            limits: Vec::new(),
+            mismatch: Mismatch::default(),
+            transforms: Vec::new(),
+        }
     }
 
     /// Its counterpart in `system`.
@@ -202,6 +218,27 @@ impl FieldSpec {
     #[must_use]
     pub fn value(mut self, row: ValueRow) -> Self {
         self.values.push(row);
+        self
+    }
+
+    /// What `system` can hold.
+    #[must_use]
+    pub fn limit(mut self, system: impl Into<String>, limits: Limits) -> Self {
+        self.limits.push((system.into(), limits));
+        self
+    }
+
+    /// What `system` holds of a value, step by step.
+    #[must_use]
+    pub fn transform(mut self, system: impl Into<String>, steps: impl IntoIterator<Item = Transform>) -> Self {
+        self.transforms.push((system.into(), steps.into_iter().collect()));
+        self
+    }
+
+    /// What becomes of a value that a system cannot hold.
+    #[must_use]
+    pub fn mismatch(mut self, mismatch: Mismatch) -> Self {
+        self.mismatch = mismatch;
         self
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{BatchLimits, SourceKind};
+use crate::model::{BatchLimits, Raw, SourceKind};
 use proptest::prelude::*;
 
 fn ability(resolution_ms: i64) -> Ability {
@@ -41,7 +41,7 @@ fn several_options_may_have_one_meaning() {
     let read = |text: &str| field.read(b, &Raw::Text(text.into())).map(|value| value.to_string());
     assert_eq!(read("Half").as_deref(), Ok("mid"));
     assert_eq!(read("New").as_deref(), Ok("new"), "the first row that names the value");
-    assert_eq!(field.write(b, &Value::Enum("mid".into())), Raw::Text("Middle".into()), "the first row of the name");
+    assert_eq!(field.write(b, &Value::Enum("mid".into())), Ok(Raw::Text("Middle".into())), "the first row of the name");
     assert_eq!(field.project(b, &Value::Enum("end".into())), Value::Enum("new".into()));
 }
 
@@ -152,6 +152,22 @@ fn the_fingerprint_tells_a_mapping_from_a_policy() {
     assert_ne!(base, fingerprint(builder([text("y")])));
     assert_ne!(base, fingerprint(builder([])));
     assert_ne!(base, fingerprint(builder([text("x").default(DefaultSpec::Everywhere(Raw::Text("?".into())))])));
+}
+
+#[test]
+fn a_limit_counts_in_the_fingerprint_where_it_bends_values() {
+    let fingerprint = |field: FieldSpec| builder([field]).build().unwrap().fingerprint();
+    let text = || FieldSpec::new("x", FieldKind::Text).at("a", "x").at("b", "X");
+    let length = |length| text().limit("b", Limits { length: Some(length), ..Limits::default() });
+    let cut = || Mismatch { too_long: TooLong::Truncate, ..Mismatch::default() };
+    assert_eq!(fingerprint(text()), fingerprint(length(7)), "whoever raises it need not start again");
+    assert_ne!(fingerprint(text()), fingerprint(length(7).mismatch(cut())));
+    assert_ne!(fingerprint(length(8).mismatch(cut())), fingerprint(length(7).mismatch(cut())));
+    let option = || FieldSpec::new("x", FieldKind::Enum).at("a", "x").at("b", "X");
+    let unknown = |unknown| fingerprint(option().mismatch(Mismatch { unknown, ..Mismatch::default() }));
+    let all = [unknown(Unknown::Refuse), unknown(Unknown::Pass), unknown(Unknown::As("y".into()))];
+    assert_eq!(fingerprint(option()), all[0]);
+    assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
 }
 
 proptest! {

@@ -17,7 +17,7 @@ pub(super) fn compile(
     checks: &mut Checks,
 ) {
     let mut field = FieldValues { spec, kind, at, bindings, checks };
-    if !spec.values.is_empty() && *kind != FieldKind::Enum {
+    if !spec.values.is_empty() && !matches!(kind, FieldKind::Enum | FieldKind::Set) {
         field.fault("values", Fault::ValuesOfOtherKind { kind: kind.name() });
         return;
     }
@@ -43,7 +43,7 @@ impl FieldValues<'_> {
     }
 
     fn system_name(&self, id: SystemId) -> String {
-        self.checks.systems.iter().find(|system| system.id == id).map_or_else(String::new, |s| s.name.clone())
+        self.checks.name(id)
     }
 
     /// Sorts the rows into the bindings; false if some row is unusable.
@@ -66,6 +66,10 @@ impl FieldValues<'_> {
         }
         if row.at.iter().map(|(_, option)| option).chain(&row.is).any(|option| option_text(option).is_none()) {
             return Some(Fault::ValueBlank);
+        }
+        let mut options = row.at.iter().map(|(_, option)| option).chain(&row.is);
+        if let Some(option) = options.find(|option| *self.kind == FieldKind::Set && option.contains(';')) {
+            return Some(Fault::ValueParts { option: option.clone() });
         }
         for (index, (name, _)) in row.at.iter().enumerate() {
             let system = SystemId::of(name);
@@ -174,29 +178,39 @@ impl FieldValues<'_> {
         if value.is_null() {
             return Err(unfit("blank".to_owned()));
         }
-        let Value::Enum(option) = &value else { return Ok(value) };
+        match value {
+            Value::Enum(option) => self.default_option(binding, &option, theirs).map(Value::Enum),
+            Value::Set(options) => {
+                let options = options.iter().map(|option| self.default_option(binding, option, theirs));
+                Ok(Value::set(options.collect::<Result<Vec<_>, _>>()?))
+            }
+            value => Ok(value),
+        }
+    }
+
+    fn default_option(&self, binding: &FieldBinding, option: &str, theirs: bool) -> Result<String, Fault> {
         if binding.values.is_empty() {
-            return Ok(value);
+            return Ok(option.to_owned());
         }
         let is_canonical = written(binding, option).is_some();
         if is_canonical && !theirs {
-            return Ok(value);
+            return Ok(option.to_owned());
         }
         if let Some(canonical) = read(binding, option) {
             return match written(binding, canonical) {
                 Some(written) if written != option => Err(Fault::DefaultDrifts {
                     system: self.system_name(binding.system),
-                    value: option.clone(),
+                    value: option.to_owned(),
                     written: written.to_owned(),
                 }),
-                _ => Ok(Value::Enum(canonical.to_owned())),
+                _ => Ok(canonical.to_owned()),
             };
         }
         if is_canonical {
-            return Ok(value);
+            return Ok(option.to_owned());
         }
         let near = nearest(option, binding.values.iter().flat_map(|(ours, theirs)| [&**theirs, &**ours]));
-        Err(Fault::DefaultUnmapped { value: option.clone(), near: near.map(str::to_owned) })
+        Err(Fault::DefaultUnmapped { value: option.to_owned(), near: near.map(str::to_owned) })
     }
 }
 
@@ -209,7 +223,7 @@ fn written<'a>(binding: &'a FieldBinding, canonical: &str) -> Option<&'a str> {
 }
 
 /// An option as it is read, none if it is blank.
-fn option_text(option: &str) -> Option<String> {
+pub(super) fn option_text(option: &str) -> Option<String> {
     match FieldKind::Enum.read(&Raw::Text(option.to_owned())) {
         Ok(Value::Enum(option)) => Some(option),
         _ => None,

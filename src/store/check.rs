@@ -87,7 +87,7 @@ impl Snapshot {
                         reread_due += 1;
                     }
                     Table::Problems => {
-                        read_key(table, key, |parts| Some((parts.entity()?, parts.record()?, parts.system()?)))?;
+                        read_key(table, key, super::key::problem_parts)?;
                         decodes::<Problem>(table, key, bytes)?;
                     }
                     Table::Journal => {

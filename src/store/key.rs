@@ -4,7 +4,7 @@
 //! no upgrade of a crate can reorder what is stored.
 
 use crate::engine::KeyHolder;
-use crate::model::{EntityId, Millis, ObjectId, RecordId, RemoteId, RemoteKey, SystemId};
+use crate::model::{EntityId, FieldId, Millis, ObjectId, RecordId, RemoteId, RemoteKey, SystemId};
 
 /// `entity 4 | record 16`
 pub(super) fn record(out: &mut Vec<u8>, entity: EntityId, id: RecordId) {
@@ -102,6 +102,12 @@ pub(super) fn problem(out: &mut Vec<u8>, entity: EntityId, id: RecordId, system:
     out.extend_from_slice(&system.0.to_be_bytes());
 }
 
+/// `entity 4 | record 16 | system 4 | field 4`
+pub(super) fn field_problem(out: &mut Vec<u8>, entity: EntityId, id: RecordId, system: SystemId, field: FieldId) {
+    problem(out, entity, id, system);
+    out.extend_from_slice(&field.0.to_be_bytes());
+}
+
 /// The order of the bytes is the order of the times, also of those before 1970.
 pub(super) fn time(time: Millis) -> [u8; 8] {
     (time.0 as u64 ^ (1 << 63)).to_be_bytes()
@@ -115,10 +121,26 @@ pub(super) fn after(prefix: &[u8]) -> Option<Vec<u8>> {
     Some(next)
 }
 
+/// The parts of a [`problem`] or a [`field_problem`] key.
+pub(super) fn problem_parts(parts: &mut Parts<'_>) -> Option<(EntityId, RecordId, SystemId, Option<FieldId>)> {
+    let of = (parts.entity()?, parts.record()?, parts.system()?);
+    let field = if parts.more() { Some(parts.field()?) } else { None };
+    Some((of.0, of.1, of.2, field))
+}
+
 /// Takes a key apart; every answer is none where the bytes do not suffice.
 pub(super) struct Parts<'a>(pub &'a [u8]);
 
 impl Parts<'_> {
+    pub(super) fn field(&mut self) -> Option<FieldId> {
+        self.array().map(u32::from_be_bytes).map(FieldId)
+    }
+
+    /// Is there anything left?
+    pub(super) fn more(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     pub(super) fn entity(&mut self) -> Option<EntityId> {
         self.array().map(u32::from_be_bytes).map(EntityId)
     }
@@ -225,6 +247,17 @@ mod tests {
 
             let problem = |(system, entity, record)| bytes(|out| super::problem(out, entity, record, system));
             prop_assert_eq!(problem(p).cmp(&problem(q)), (p.1, p.2, p.0).cmp(&(q.1, q.2, q.0)));
+
+            // A record's own problem comes before those of its fields.
+            let of_field = |(system, entity, record), field| {
+                bytes(|out| field_problem(out, entity, record, system, FieldId(field)))
+            };
+            prop_assert_eq!(of_field(p, 7).cmp(&of_field(q, 8)), (p.1, p.2, p.0, 7).cmp(&(q.1, q.2, q.0, 8)));
+            prop_assert!(problem(p) < of_field(p, 0));
+            let (system, entity, record) = p;
+            prop_assert_eq!(problem_parts(&mut Parts(&problem(p))), Some((entity, record, system, None)));
+            let field = Some(FieldId(7));
+            prop_assert_eq!(problem_parts(&mut Parts(&of_field(p, 7))), Some((entity, record, system, field)));
 
             let due = |pair, time| bytes(|out| outbox_due(out, &outbox(pair), Some(time)));
             prop_assert_eq!(due(p, t).cmp(&due(q, u)), (p.0, p.1, t, p.2).cmp(&(q.0, q.1, u, q.2)));

@@ -5,7 +5,7 @@ use super::key;
 use super::tables::{COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, read, read_array, read_key};
 use crate::engine::{DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, View, ViewError};
 use crate::merge::Lately;
-use crate::model::{EntityId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
+use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
 use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata};
 use std::fmt;
 use std::ops::Bound;
@@ -409,13 +409,25 @@ impl View for Snapshot {
         Ok(self.stored(Table::Problems, |out| key::problem(out, entity, record, system))?)
     }
 
+    fn field_problems(&self, entity: EntityId, record: RecordId) -> Seen<Vec<(SystemId, FieldId, Problem)>> {
+        let mut prefix = Vec::new();
+        key::record(&mut prefix, entity, record);
+        let mut problems = Vec::new();
+        for row in self.prefix(Table::Problems, &prefix)? {
+            let (key, bytes) = row?;
+            let (_, _, system, field) = read_key(Table::Problems, key.value(), key::problem_parts)?;
+            if let Some(field) = field {
+                problems.push((system, field, read(Table::Problems, key.value(), bytes.value())?));
+            }
+        }
+        Ok(problems)
+    }
+
     fn problems(&self, limit: usize) -> Seen<Vec<(EntityId, RecordId, SystemId, Problem)>> {
         let mut problems = Vec::new();
         for row in self.prefix(Table::Problems, &[])?.take(limit) {
             let (key, bytes) = row?;
-            let (entity, record, system) = read_key(Table::Problems, key.value(), |parts| {
-                Some((parts.entity()?, parts.record()?, parts.system()?))
-            })?;
+            let (entity, record, system, _) = read_key(Table::Problems, key.value(), key::problem_parts)?;
             problems.push((entity, record, system, read(Table::Problems, key.value(), bytes.value())?));
         }
         Ok(problems)

@@ -34,7 +34,7 @@ pub(super) enum Table {
     Reread,
     /// `system 4 | entity 4 | due 8 | object 4 | remote id` → nothing; derived from [`Self::Reread`]
     RereadDue,
-    /// `entity 4 | record 16 | system 4` → [`Problem`]
+    /// `entity 4 | record 16 | system 4` and, of a single field, `| field 4` → [`Problem`]
     Problems,
     /// `name` → its bytes
     Cursors,

@@ -5,7 +5,7 @@ use super::read::{Stats, TableStats};
 use super::{Store, StoreError};
 use crate::engine::{DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, View, ViewError};
 use crate::merge::Lately;
-use crate::model::{EntityId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
+use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
 
 impl Store {
     /// As [`Snapshot::records_len`](super::Snapshot::records_len).
@@ -85,6 +85,7 @@ newest! {
     fn lately_scan(&self, entity: EntityId, after: Option<RecordId>, limit: usize) -> Vec<RecordId>;
     fn record_scan(&self, entity: EntityId, after: Option<RecordId>, limit: usize) -> Vec<Record>;
     fn problem(&self, entity: EntityId, record: RecordId, system: SystemId) -> Option<Problem>;
+    fn field_problems(&self, entity: EntityId, record: RecordId) -> Vec<(SystemId, FieldId, Problem)>;
     fn problems(&self, limit: usize) -> Vec<(EntityId, RecordId, SystemId, Problem)>;
     fn problems_len(&self) -> u64;
     fn cursor(&self, name: &str) -> Option<Vec<u8>>;

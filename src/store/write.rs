@@ -95,6 +95,11 @@ impl Batch {
             Change::SetProblem(entity, record, system, problem) => {
                 self.set(Table::Problems, |out| key::problem(out, *entity, *record, *system), problem.as_deref())
             }
+            Change::SetFieldProblem(entity, record, system, field, problem) => self.set(
+                Table::Problems,
+                |out| key::field_problem(out, *entity, *record, *system, *field),
+                problem.as_deref(),
+            ),
             Change::SetCursor(name, Some(bytes)) => self.put(
                 Table::Cursors,
                 |out| out.extend_from_slice(name.as_bytes()),

@@ -110,8 +110,13 @@ pub fn change() -> impl Strategy<Value = Change> {
         6 => (system(), entity(), record(), prop::option::weighted(0.7, outbox))
             .prop_map(|(system, entity, record, row)| Change::SetOutbox(system, entity, record, row)),
         5 => (remote_key(), prop::option::weighted(0.7, reread)).prop_map(|(key, row)| Change::SetReread(key, row)),
-        2 => (entity(), record(), system(), prop::option::weighted(0.7, problem))
+        2 => (entity(), record(), system(), prop::option::weighted(0.7, problem.clone()))
             .prop_map(|(entity, record, system, problem)| Change::SetProblem(entity, record, system, problem)),
+        2 => (entity(), record(), system(), 0u32..3, prop::option::weighted(0.7, problem)).prop_map(
+            |(entity, record, system, field, problem)| {
+                Change::SetFieldProblem(entity, record, system, FieldId(field), problem)
+            }
+        ),
         1 => (prop::sample::select(&CURSORS[..]), prop::option::of(prop::collection::vec(any::<u8>(), 0..4)))
             .prop_map(|(name, bytes)| Change::SetCursor(name.into(), bytes)),
         1 => (any::<u64>(), due()).prop_map(|(last_op, now_max)| Change::SetMeta(Meta { last_op, now_max })),
@@ -143,6 +148,7 @@ pub fn assert_equal(a: &dyn View, b: &dyn View) {
             for system in SYSTEMS {
                 assert_eq!(a.outbox(system, entity, id), b.outbox(system, entity, id));
                 assert_eq!(a.problem(entity, id, system), b.problem(entity, id, system));
+                assert_eq!(a.field_problems(entity, id), b.field_problems(entity, id));
             }
         }
         for after in (0..8).map(|n| Some(record_id(n))).chain([None]) {

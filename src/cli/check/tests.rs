@@ -55,6 +55,8 @@ impl Connector for Remote {
             required: false,
             unique: true,
             length: None,
+            precision: None,
+            scale: None,
             options: Vec::new(),
         };
         let schema = self

@@ -94,6 +94,8 @@ fn one(object: &str, property: Property) -> PropertySchema {
         required: is_required(object, &property.name),
         unique: property.has_unique_value || (is_contacts(object) && property.name == "email"),
         length: (kind == PropertyType::Text).then_some(TEXT_MAX),
+        precision: None,
+        scale: None,
         options: property.options.into_iter().map(|option| option.value).collect(),
         name: property.name,
         label: property.label,

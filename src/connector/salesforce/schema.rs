@@ -31,6 +31,9 @@ struct Field {
     #[serde(rename = "type")]
     kind: String,
     length: u32,
+    precision: u32,
+    scale: u32,
+    digits: u32,
     nillable: bool,
     createable: bool,
     updateable: bool,
@@ -77,6 +80,9 @@ fn one(field: Field) -> PropertySchema {
         required: !field.nillable && field.createable && !field.defaulted_on_create,
         unique: field.unique && (field.external_id || field.id_lookup),
         length: (kind == PropertyType::Text && field.length > 0).then_some(field.length),
+        // Whole numbers state `digits`, others both of these.
+        precision: [field.precision, field.digits].into_iter().find(|digits| *digits > 0),
+        scale: (kind == PropertyType::Number && (field.precision > 0 || field.digits > 0)).then_some(field.scale),
         options: if field.restricted_picklist { active.map(|choice| choice.value).collect() } else { Vec::new() },
         name: field.name,
         label: field.label,
@@ -98,6 +104,8 @@ mod tests {
             {"name":"OwnerId","label":"Owner","type":"reference","nillable":false,"createable":true,"updateable":true,"defaultedOnCreate":true},
             {"name":"Open__c","label":"O","type":"picklist","restrictedPicklist":false,"picklistValues":[{"active":true,"value":"a","label":"A"}]},
             {"name":"Strict__c","label":"S","type":"picklist","restrictedPicklist":true,"picklistValues":[{"active":true,"value":"a"},{"active":false,"value":"b"}]},
+            {"name":"Amount","label":"A","type":"currency","precision":18,"scale":2,"digits":0,"updateable":true},
+            {"name":"Employees","label":"E","type":"int","precision":0,"scale":0,"digits":8,"updateable":true},
             {"name":"Name","label":"Name","type":"string","calculated":false,"updateable":false},
             {"name":"MailingAddress","label":"M","type":"address"}]}"#;
         let schema = parse("Contact", body).unwrap();
@@ -107,6 +115,9 @@ mod tests {
         assert!(!property("Email").unique && property("Syncline_Id__c").unique);
         assert!(property("Open__c").options.is_empty());
         assert_eq!(property("Strict__c").options, ["a"]);
+        let digits = |name| (property(name).precision, property(name).scale);
+        assert_eq!([digits("Amount"), digits("Employees")], [(Some(18), Some(2)), (Some(8), Some(0))]);
+        assert_eq!(digits("Email"), (None, None));
         assert!(!property("Name").writable);
         assert_eq!(property("MailingAddress").kind, PropertyType::Other);
         assert!(parse("Contact", "[]").is_err());

@@ -1,7 +1,7 @@
 use super::*;
 use crate::engine::{Change, MemoryView, OutboxRow};
 use crate::model::{Ability, BatchLimits, Differs, FieldKind, Hlc, Millis, Origin, Place, Side, SourceKind, Stamp};
-use crate::rules::{Binding, ConflictPolicy, FieldBinding, LinkPolicy, Mode, StampPolicy, System};
+use crate::rules::{Binding, ConflictPolicy, FieldBinding, LinkPolicy, Mismatch, Mode, StampPolicy, System};
 
 const ENTITY: EntityId = EntityId(1);
 const SYSTEMS: [SystemId; 2] = [SystemId(1), SystemId(2)];
@@ -13,11 +13,10 @@ fn rules() -> Rules {
         id,
         name: format!("f{}", id.0),
         kind: FieldKind::Text,
-        bindings: SYSTEMS
-            .map(|system| FieldBinding { system, property: "p".into(), values: Vec::new(), default: None })
-            .into(),
+        bindings: SYSTEMS.map(|system| FieldBinding::new(system, "p")).into(),
         conflict: ConflictPolicy::Latest,
         on_link: LinkPolicy::FillBlanks,
+        mismatch: Mismatch::default(),
     };
     let binding =
         |system| Binding { system, object: "things".into(), object_id: OBJECT, create: true, external_id: None };
@@ -188,4 +187,30 @@ fn records_without_a_counterpart_are_told_apart() {
     world.remotes.remove(ENTITY, SYSTEMS[0], &remote(1));
     let verdict = world.verdict();
     assert_eq!(verdict.differences.first().map(|difference| difference.field), Some(None), "{verdict:?}");
+}
+
+#[test]
+fn what_a_side_cannot_hold_is_a_problem_once_it_is_listed() {
+    let mut world = World::equal();
+    world.rules.entities[0].fields[0].bindings[1].limits.length = Some(3);
+    let mut held = record(1, 2);
+    held.set(FIELDS[0], Value::Text("long".into()), Stamp { hlc: Hlc::from_bits(2), origin: Origin::Engine });
+    let side = held.side_mut(SYSTEMS[1]).expect("a side");
+    side.differs.push(Differs { field: FIELDS[0], shown: Value::Text("a".into()), apart: None });
+    world.put(held);
+    world.shows(1, SYSTEMS[0], ["long", "b"]);
+    assert_eq!(world.verdict().differences.len(), 1, "nobody was told");
+    let problem = crate::engine::Problem {
+        since: Millis(0),
+        code: "VALUE_TOO_LONG".into(),
+        message: String::new(),
+        fields: vec!["f1".into()],
+    };
+    let of = RecordId([1; 16]);
+    world.view.apply(&[Change::SetFieldProblem(ENTITY, of, SYSTEMS[1], FIELDS[0], Some(Box::new(problem)))]);
+    let verdict = world.verdict();
+    assert!(
+        verdict.equal() && !verdict.sound() && verdict.excluded.problem == 1 && same_roots(&verdict),
+        "{verdict:?}"
+    );
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::{Ability, BatchLimits, SourceKind};
-use crate::rules::{ConflictSpec, CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ValueRow};
+use crate::rules::{ConflictSpec, CreateSpec, DefaultSpec, EntitySpec, FieldSpec, Limits, Mismatch, TooLong, ValueRow};
 
 fn rules(field: FieldSpec) -> Rules {
     let batch = BatchLimits { read: 1, read_history: 1, write: 1 };
@@ -41,6 +41,8 @@ fn property(name: &str, kind: PropertyType) -> PropertySchema {
         required: false,
         unique: name == "our_id",
         length: None,
+        precision: None,
+        scale: None,
         options: Vec::new(),
     }
 }
@@ -159,4 +161,82 @@ fn what_a_create_needs_has_a_source() {
     check(&found(field(FieldKind::Text), [required("x")]), &[&["[Warning]", "wants `x`", "add default"]]);
     let default = DefaultSpec::Everywhere(Raw::Text("?".into()));
     check(&found(field(FieldKind::Text).default(default), [required("x"), required("our_id")]), &[]);
+}
+
+#[test]
+fn limits_are_no_more_than_what_is_held() {
+    let short = || PropertySchema { length: Some(80), ..property("x", PropertyType::Text) };
+    let limit = |length| Limits { length: Some(length), ..Limits::default() };
+    let cut = || Mismatch { too_long: TooLong::Truncate, ..Mismatch::default() };
+    check(&found(field(FieldKind::Text).limit("a", limit(80)), [short()]), &[]);
+    check(
+        &found(field(FieldKind::Text).limit("a", limit(81)), [short()]),
+        &[&["[Warning]", "holds 80 characters", "`length` of 81", "length = { a = 80 }"]],
+    );
+    check(
+        &found(field(FieldKind::Text).limit("b", limit(9)).mismatch(cut()), [short()]),
+        &[&["[Warning]", "where to cut", "add length = { a = 80 }"]],
+    );
+    let number = PropertySchema { precision: Some(18), scale: Some(2), ..property("x", PropertyType::Number) };
+    let limits = Limits { precision: Some(19), scale: Some(3), ..Limits::default() };
+    check(
+        &found(field(FieldKind::Decimal { scale: None }).limit("a", limits), [number]),
+        &[&["holds 18 digits,"], &["holds 2 digits after"]],
+    );
+    let choice = || PropertySchema { options: vec!["new".into()], ..property("x", PropertyType::Enumeration) };
+    let options = Limits { options: vec!["nwe".into()], ..Limits::default() };
+    check(
+        &found(field(FieldKind::Enum).limit("a", options), [choice()]),
+        &[&["no option `nwe`", "did you mean `new`?"]],
+    );
+}
+
+fn learned_from(field: FieldSpec, schema: ObjectSchema) -> Vec<Option<u32>> {
+    let mut rules = rules(field);
+    let before = rules.fingerprint();
+    rules.learn(SystemId::of("a"), &[schema]);
+    assert_eq!(rules.fingerprint(), before);
+    let field = &rules.entities[0].fields[0];
+    field.bindings.iter().map(|binding| binding.limits.length).collect()
+}
+
+#[test]
+fn lengths_are_learned_where_nothing_is_stated() {
+    let schema = |length| ObjectSchema {
+        object: "people".into(),
+        properties: vec![PropertySchema { length: Some(length), ..property("x", PropertyType::Text) }],
+    };
+    let learned = |field: FieldSpec| learned_from(field, schema(80));
+    let stated = |length| Limits { length: Some(length), ..Limits::default() };
+    let cut = Mismatch { too_long: TooLong::Truncate, ..Mismatch::default() };
+    assert_eq!(learned(field(FieldKind::Text)), [Some(80), None]);
+    assert_eq!(learned(field(FieldKind::Text).limit("a", stated(9))), [Some(9), None]);
+    assert_eq!(learned(field(FieldKind::Text).limit("b", stated(9)).mismatch(cut)), [None, Some(9)]);
+    assert_eq!(learned(field(FieldKind::Date)), [None, None]);
+    let mut required = schema(80);
+    required.properties[0].required = true;
+    assert_eq!(learned_from(field(FieldKind::Text), required), [None, None]);
+}
+
+#[test]
+fn transforms_are_tried_on_samples() {
+    let tried = |kind, steps: Vec<Transform>| {
+        let findings = check_transforms(&rules(field(kind).transform("b", steps)));
+        findings.iter().map(|f| format!("[{:?}] {}: {}; {}", f.severity, f.at, f.message, f.mend)).collect::<Vec<_>>()
+    };
+    check(&tried(FieldKind::Text, vec![Transform::Prefix("C-".into())]), &[]);
+    check(&tried(FieldKind::Decimal { scale: Some(2) }, vec![Transform::Times { power: 2 }]), &[]);
+    check(&tried(FieldKind::Date, vec![Transform::Shift { ms: 86_400_000 }]), &[]);
+    check(
+        &tried(FieldKind::Text, vec![Transform::Upper]),
+        &[&["[Warning] entities.person.fields.x.transform.b:", "`Ann` comes back from b as `ANN`", "large and small"]],
+    );
+    let replace = |from: &str, to: &str| Transform::Replace { from: from.into(), to: to.into() };
+    check(
+        &tried(FieldKind::Text, vec![replace("-", "_")]),
+        &[&["`a_b` comes back from b as `a-b`", "which of the two"]],
+    );
+    // What b shows reads as "a", which is written there as "b", which reads as another one.
+    let drifts = tried(FieldKind::Text, vec![replace("a", "b"), replace("b", "c")]);
+    assert!(drifts.iter().any(|finding| finding.contains("comes back")), "{drifts:?}");
 }

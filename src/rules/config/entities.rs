@@ -1,8 +1,10 @@
 //! `[entities.NAME]` and their fields.
 
 use super::error::Problems;
+use super::limits::Limited;
 use super::reader::{Node, Section};
 use super::settings::SystemSettings;
+use super::transforms;
 use crate::model::{FieldKind, Raw};
 use crate::rules::nearest::nearest;
 use crate::rules::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, OneWayEdits, PolicyError, ValueRow};
@@ -94,6 +96,8 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     let mut section = node.section(problems)?;
     let kind = section.take("type");
     let scale = section.take("scale");
+    let limits = Limited::take(&mut section);
+    let transform = section.take("transform");
     let has_values = section.take("values");
     let kind = match &kind {
         None => {
@@ -106,8 +110,9 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     let known = kind.is_some();
     let stand_in = if has_values.is_some() { FieldKind::Enum } else { FieldKind::Text };
     let mut field = FieldSpec::new(node.key, kind.unwrap_or(stand_in));
-    if let Some(node) = scale {
-        self::scale(&node, known, &mut field.kind, problems);
+    let scales = scale.as_ref().filter(|node| node.is_table());
+    if let Some(node) = scale.as_ref().filter(|node| !node.is_table()) {
+        self::scale(node, known, &mut field.kind, problems);
     }
     if let Some(rows) = has_values.and_then(|node| node.list(problems)) {
         field.values = rows.iter().filter_map(|row| value_row(row, problems)).collect();
@@ -130,8 +135,14 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
         let message = "`edits` says what happens to edits where a one-way field only arrives";
         problems.push(&node.key_span, message, "add direction = \"from <system>\", or take it away");
     }
-    section.refuse("transform", "map the property as it is", problems);
     properties(section, systems, &mut field, problems);
+    // Without a type nobody knows what fits it.
+    if known {
+        limits.read(scales, &mut field, problems);
+        if let Some(node) = transform {
+            transforms::read(&node, &mut field, problems);
+        }
+    }
     Some(field)
 }
 
@@ -166,10 +177,12 @@ fn field_kind(node: &Node<'_>, problems: &mut Problems) -> Option<FieldKind> {
         "date" => return Some(FieldKind::Date),
         "datetime" => return Some(FieldKind::DateTime { step_ms: 1 }),
         "enum" => return Some(FieldKind::Enum),
-        "url" | "id" => "use \"text\"",
-        "integer" => "use \"decimal\" with scale = 0",
-        "money" => "use \"decimal\" with scale = 2",
-        "set" | "ref" => "leave the field out",
+        "url" => return Some(FieldKind::Url),
+        "integer" => return Some(FieldKind::Integer),
+        "set" => return Some(FieldKind::Set),
+        "id" => "use \"text\"",
+        "money" => "use \"decimal\" with scale = 2, and a field of its own for the currency",
+        "ref" => "leave the field out",
         _ => {
             let mend = match nearest(text, TYPES.split(", ")) {
                 Some(near) => format!("did you mean \"{near}\"?"),
@@ -188,7 +201,7 @@ fn scale(node: &Node<'_>, known: bool, kind: &mut FieldKind, problems: &mut Prob
     match kind {
         FieldKind::Decimal { scale } => *scale = number,
         _ if known => {
-            let message = format!("a {} field has no `scale`", kind.name());
+            let message = format!("a field of type `{}` has no `scale`", kind.name());
             problems.push(&node.key_span, message, "use type = \"decimal\", or take it away");
         }
         _ => {}
@@ -259,5 +272,21 @@ pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &
     }
 }
 
-const OPTIONS: [&str; 8] = ["type", "conflict", "direction", "edits", "on_link", "default", "scale", "values"];
-const TYPES: &str = "text, email, phone, domain, decimal, bool, date, datetime, enum";
+const OPTIONS: [&str; 15] = [
+    "type",
+    "conflict",
+    "direction",
+    "edits",
+    "on_link",
+    "default",
+    "scale",
+    "values",
+    "length",
+    "precision",
+    "options",
+    "too_long",
+    "too_fine",
+    "unknown",
+    "transform",
+];
+const TYPES: &str = "text, email, phone, domain, url, integer, decimal, bool, date, datetime, enum, set";

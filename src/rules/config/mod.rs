@@ -4,11 +4,13 @@
 mod duration;
 mod entities;
 mod error;
+mod limits;
 mod reader;
 mod settings;
 mod systems;
 #[cfg(test)]
 mod tests;
+mod transforms;
 
 pub use duration::parse_duration;
 pub use error::{ConfigError, ConfigErrors, ConfigPlace};

@@ -144,6 +144,11 @@ impl<'a> Section<'a> {
         Some(self.entries.remove(at))
     }
 
+    /// Has everything been taken?
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Takes all that remains: keys that are names.
     pub(super) fn take_rest(&mut self) -> Vec<Node<'a>> {
         std::mem::take(&mut self.entries)

@@ -1,6 +1,6 @@
 use super::*;
-use crate::model::FieldKind;
-use crate::rules::{ConflictPolicy, LinkPolicy, Mode, OneWayEdits};
+use crate::model::{FieldKind, Raw, Value};
+use crate::rules::{ConflictPolicy, Limits, LinkPolicy, Mismatch, Mode, OneWayEdits, TooFine, TooLong, Unknown};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -168,6 +168,8 @@ fn each_error_names_line_cause_and_mend() {
         // Fields.
         ("type = \"email\"", "type = \"e-mail\"", "e-mail", "no type", "did you mean \"email\"?"),
         ("type = \"email\"", "type = \"money\"", "money", "not available", "scale = 2"),
+        ("type = \"email\"", "type = \"intger\"", "intger", "no type", "did you mean \"integer\"?"),
+        ("type = \"email\"", "type = \"integer\", scale = 2", "email = {", "type `integer` has no `scale`", "decimal"),
         ("type = \"email\", ", "", "email = {", "has no `type`", "add type"),
         ("salesforce = \"Email\"", "sap = \"Email\", salesforce = \"Email\"", "Email", "named `sap`", "name one of"),
         ("salesforce = \"Email\"", "salesforce = \"\"", "email = {", "is blank", "fill it in"),
@@ -181,6 +183,121 @@ fn each_error_names_line_cause_and_mend() {
         ("salesforce = \"Done\" },", "salesforce = \"Dome\" },", "Dome", "does not know", "did you mean `Done`?"),
         ("salesforce = \"Done\" },", "sap = \"Done\" },", "sap", "named `sap`", "name one of"),
         ("salesforce = \"Done\" }]", "sap = \"Done\" }]", "sap", "named `sap`", "name one of"),
+        // Transforms.
+        ("scale = 2", "transform = [\"trim\"]", "pay =", "names no system", "transform.SYSTEM"),
+        ("scale = 2", "transform.sales = []", "pay =", "no property in `sales`", "name one of hubspot"),
+        ("scale = 2", "transform.hubspot = \"trim\"", "pay =", "is a text", "write a list"),
+        ("scale = 2", "transform.hubspot = [\"uper\"]", "pay =", "`uper` is no step", "did you mean \"upper\"?"),
+        ("scale = 2", "transform.hubspot = [\"times\"]", "pay =", "`times` is no step", "{ times = 100 }"),
+        ("scale = 2", "transform.hubspot = [{ times = 12 }]", "pay =", "no power of ten", "write 100, 0.01"),
+        ("scale = 2", "transform.hubspot = [{ times = 1 }]", "pay =", "does nothing", "correct it"),
+        ("scale = 2", "transform.hubspot = [{ times = 100, shift = \"1d\" }]", "pay =", "one thing", "several steps"),
+        ("scale = 2", "transform.hubspot = [{ tims = 100 }]", "pay =", "unknown key", "did you mean `times`?"),
+        ("scale = 2", "transform.hubspot = [{ }]", "pay =", "does nothing", "write one of \"trim\""),
+        (
+            "scale = 2",
+            "transform.hubspot = [\"upper\"]",
+            "pay =",
+            "`upper` is nothing for a field of type `decimal`",
+            "\"text\"",
+        ),
+        (
+            "scale = 2",
+            "transform.hubspot = [{ shift = \"1d\" }]",
+            "pay =",
+            "`shift` is nothing for",
+            "a date or a moment",
+        ),
+        (
+            "type = \"datetime\"",
+            "type = \"datetime\", transform.hubspot = [{ shift = \"1\" }]",
+            "born",
+            "no time",
+            "\"2h\"",
+        ),
+        (
+            "type = \"datetime\"",
+            "type = \"date\", transform.hubspot = [{ shift = \"2h\" }]",
+            "born",
+            "has no hours",
+            "correct it",
+        ),
+        (
+            "type = \"email\"",
+            "type = \"text\", transform.hubspot = [\"trim\", { replace = \"-\", with = \"\" }]",
+            "email = {",
+            "cannot be taken back, and the field goes both ways",
+            "stands nowhere else",
+        ),
+        (
+            "type = \"email\"",
+            "type = \"text\", transform.hubspot = [{ replace = \"-\" }]",
+            "email = {",
+            "by what",
+            "add with",
+        ),
+        (
+            "type = \"email\"",
+            "type = \"text\", transform.hubspot = [{ prefix = \" \" }]",
+            "email = {",
+            "blank",
+            "correct it",
+        ),
+        // Limits.
+        ("scale = 2", "scale = { sales = 2 }", "scale", "no property in `sales`", "name one of hubspot, salesforce"),
+        ("scale = 2", "scale = { salesforce = 29 }", "scale", "29 digits", "0 to 28"),
+        ("scale = 2", "scale = { salesforce = -1 }", "scale", "is a number", "a whole number from 0"),
+        ("scale = 2", "precision = { hubspot = 0 }", "pay =", "room for nothing", "what the property can hold"),
+        ("scale = 2", "length = 5", "length", "type `decimal` has no `length`", "take it away"),
+        (
+            "scale = 2",
+            "scale = 2, too_fine = \"cut\"",
+            "pay =",
+            "`too_fine` cannot be `cut`",
+            "\"refuse\" or \"round\"",
+        ),
+        ("scale = 2", "scale = 2, too_fine = \"round\"", "pay =", "no system's `scale` is stated", "add scale = {"),
+        (
+            "default = 0.50",
+            "default = 100, precision = { hubspot = 4 }",
+            "pay =",
+            "cannot be held there: 3 digits",
+            "that fits",
+        ),
+        ("type = \"email\"", "type = \"email\", length = 0", "email = {", "room for nothing", "take it away"),
+        ("type = \"email\"", "type = \"email\", length = \"9\"", "email = {", "is a text", "a whole number"),
+        (
+            "type = \"email\"",
+            "type = \"email\", length = 9, too_long = \"truncate\"",
+            "email = {",
+            "only a text field can be cut",
+            "take it away",
+        ),
+        (
+            "type = \"email\"",
+            "type = \"text\", too_long = \"truncate\"",
+            "email = {",
+            "no `length` is stated",
+            "add length",
+        ),
+        ("type = \"email\"", "type = \"email\", lenght = 9", "email = {", "unknown key", "did you mean `length`?"),
+        ("type = \"email\"", "type = \"email\", unknown = \"pass\"", "email = {", "has no options", "take it away"),
+        (
+            "default = { salesforce = \"Done\" }",
+            "unknown = \"other\"",
+            "stage = {",
+            "which salesforce does not know",
+            "every system of the field",
+        ),
+        ("type = \"enum\"", "type = \"enum\", unknown = \"\"", "stage = {", "is blank", "\"refuse\", \"pass\""),
+        ("type = \"enum\"", "type = \"enum\", options = { hubspot = [] }", "stage = {", "names no option", "name them"),
+        (
+            "type = \"enum\"",
+            "type = \"enum\", options = { hubspot = [\"new\"] }",
+            "stage = {",
+            "`end` stands in the value map",
+            "name it in `options`",
+        ),
         (
             ", { hubspot = \"end\"",
             ", { hubspot = \"new\", salesforce = \"New\" }, { hubspot = \"end\"",
@@ -198,6 +315,73 @@ fn each_error_names_line_cause_and_mend() {
     ];
     let amiss: Vec<String> = cases.into_iter().filter_map(|(a, b, c, d, e)| check(a, b, c, d, e)).collect();
     assert!(amiss.is_empty(), "{}", amiss.join("\n"));
+}
+
+/// A store refuses another mapping: what is not stated must not change the fingerprint from one version to the next.
+#[test]
+fn the_fingerprint_of_a_config_is_frozen() {
+    let config = parse(SOUND, Path::new("s.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.rules.fingerprint().to_string(), "a5f8ccf651eae1d43bd558fd8eb16998");
+}
+
+#[test]
+fn transforms_are_steps_of_one_system() {
+    let text = SOUND.replace("scale = 2", "scale = 2, transform.hubspot = [{ times = 100 }]").replace(
+        "type = \"email\"",
+        "type = \"text\", transform = { salesforce = [\"trim\", \"upper\", { replace = \" \", with = \"_\" }], hubspot = [{ prefix = \"C-\" }] }",
+    );
+    let config = parse(&text, Path::new("s.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+    let (salesforce, hubspot) = (config.rules.systems[0].id, config.rules.systems[1].id);
+    let written = |name: &str, system, value: &str| {
+        let field = config.rules.entities[0].fields.iter().find(|field| field.name == name).unwrap();
+        field.write(field.binding(system).unwrap(), &field.kind.read(&Raw::Text(value.into())).unwrap())
+    };
+    assert_eq!(written("email", salesforce, "a b"), Ok(Raw::Text("A_B".into())));
+    assert_eq!(written("email", hubspot, "7"), Ok(Raw::Text("C-7".into())));
+    assert_eq!(written("pay", hubspot, "1.5"), Ok(Raw::Number("150".into())));
+    assert_eq!(written("pay", salesforce, "1.5"), Ok(Raw::Number("1.5".into())));
+}
+
+#[test]
+fn an_option_of_a_set_is_one_option() {
+    let text =
+        SOUND.replace("type = \"enum\"", "type = \"set\"").replace("hubspot = \"end\"", "hubspot = \"end;over\"");
+    let errors = parse(&text, Path::new("s.toml")).unwrap_err();
+    assert!(errors.to_string().contains("`end;over` would be read as several options"), "{errors}");
+    let text = SOUND
+        .replace("type = \"enum\"", "type = \"set\"")
+        .replace("{ salesforce = \"Done\" }, values", "{ salesforce = \"Done;New\" }, values");
+    let config = parse(&text, Path::new("s.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+    let stage = config.rules.entities[0].fields.iter().find(|field| field.name == "stage").unwrap();
+    let default = stage.binding(config.rules.systems[0].id).and_then(|binding| binding.default.clone());
+    assert_eq!(default, Some(Value::set(["new", "end"])));
+}
+
+#[test]
+fn limits_are_of_one_system_or_of_all() {
+    let text = SOUND
+        .replace(
+            "scale = 2, hubspot",
+            "scale = { salesforce = 2 }, precision = { salesforce = 16 }, too_fine = \"round\", hubspot",
+        )
+        .replace("type = \"email\"", "type = \"text\", length = 80, too_long = \"truncate\"")
+        .replace(
+            "type = \"enum\"",
+            "type = \"enum\", unknown = \"new\", options = { salesforce = [\"New\", \"Done\"] }",
+        );
+    let config = parse(&text, Path::new("s.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+    let entity = &config.rules.entities[0];
+    let (salesforce, hubspot) = (config.rules.systems[0].id, config.rules.systems[1].id);
+    let field = |name: &str| entity.fields.iter().find(|field| field.name == name).unwrap();
+    let limits = |name, system| field(name).binding(system).unwrap().limits.clone();
+    assert_eq!(field("pay").kind, FieldKind::Decimal { scale: None }, "a table of scales rounds nothing");
+    assert_eq!(limits("pay", hubspot), Limits::default());
+    assert_eq!(limits("pay", salesforce), Limits { scale: Some(2), precision: Some(16), ..Limits::default() });
+    assert_eq!([limits("email", hubspot).length, limits("email", salesforce).length], [Some(80), Some(80)]);
+    assert_eq!(limits("stage", salesforce).options, ["New", "Done"]);
+    let choices = |name: &str| field(name).mismatch.clone();
+    assert_eq!((choices("pay").too_fine, choices("email").too_long), (TooFine::Round, TooLong::Truncate));
+    assert_eq!((choices("stage").unknown, choices("born")), (Unknown::As("new".into()), Mismatch::default()));
 }
 
 #[test]

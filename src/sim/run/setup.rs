@@ -3,7 +3,7 @@
 use super::STRAY_MS;
 use crate::model::{Ability, BatchLimits, EntityId, FieldId, FieldKind, ObjectId, RemoteId, SourceKind, SystemId};
 use crate::rules::{
-    Binding, ConflictPolicy, Entity, Field, FieldBinding, LinkPolicy, Mode, Rules, StampPolicy, System,
+    Binding, ConflictPolicy, Entity, Field, FieldBinding, LinkPolicy, Mismatch, Mode, Rules, StampPolicy, System,
 };
 use crate::sim::world::{FIELDS, World};
 use crate::sim::{Options, Policy, Sources};
@@ -59,12 +59,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         },
     });
     let bindings = |field: usize| {
-        let binding = |side| FieldBinding {
-            system: system_id(side),
-            property: field_name(field).into(),
-            values: Vec::new(),
-            default: None,
-        };
+        let binding = |side| FieldBinding::new(system_id(side), field_name(field));
         (0..worlds.len()).map(binding).collect()
     };
     let fields = (0..FIELDS).map(|field| Field {
@@ -74,6 +69,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         bindings: bindings(field),
         conflict: policy,
         on_link: LinkPolicy::FillBlanks,
+        mismatch: Mismatch::default(),
     });
     let objects = (0..worlds.len()).map(|side| Binding {
         system: system_id(side),

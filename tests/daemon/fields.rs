@@ -1,0 +1,78 @@
+//! Fields that a system cannot hold or that cannot be read: a problem of one field, over both emulated systems.
+
+use super::world::{CONTACTS, World, until};
+use serde_json::{Value, json};
+
+/// The causes that `status` lists: `system code count`.
+fn causes(status: &Value) -> Vec<String> {
+    let causes = status["problem_causes"].as_array().expect("a list").iter();
+    let mut causes: Vec<String> = causes
+        .map(|cause| {
+            let text = |key: &str| cause[key].as_str().expect("a text").to_owned();
+            format!("{} {} {}", text("system"), text("code"), cause["count"])
+        })
+        .collect();
+    causes.sort();
+    causes
+}
+
+#[test]
+fn one_bad_field_holds_back_no_other() {
+    let world = World::new(0);
+    world.edit_config(
+        "city = {",
+        "born = { type = \"date\", hubspot = \"website\", salesforce = \"Department\" }\ncity = {",
+    );
+    // A title that Salesforce has no room for, and a date that is none.
+    let long = "x".repeat(129);
+    let properties =
+        json!({ "email": "ann@example.org", "lastname": "Ann", "jobtitle": long, "website": "soon", "city": "Rome" });
+    let id = world.person("hubspot", "POST", CONTACTS, &json!({ "properties": properties }))["id"].clone();
+    let id = id.as_str().expect("an id");
+    let (code, report) = world.json(&["backfill"]);
+    assert_eq!((code, &report["problems"]), (Some(1), &json!(2)), "{report}");
+    let bad = ["hubspot UNREADABLE_VALUE 1", "salesforce VALUE_TOO_LONG 1"];
+    assert_eq!(causes(&world.status()), bad);
+    let there = world.query("SELECT Id, LastName, Title, Department, MailingCity FROM Contact");
+    let [contact] = there.as_slice() else { panic!("{there:?}") };
+    assert_eq!((&contact["LastName"], &contact["MailingCity"]), (&json!("Ann"), &json!("Rome")), "{contact}");
+    assert_eq!((&contact["Title"], &contact["Department"]), (&Value::Null, &Value::Null), "{contact}");
+    let there = contact["Id"].as_str().expect("an id").to_owned();
+    let (code, verdict) = world.json(&["verify"]);
+    let person = &verdict["entities"]["person"];
+    assert_eq!(
+        (code, &verdict["equal"], &person["excluded"]["problem"]),
+        (Some(1), &json!(true), &json!(2)),
+        "{verdict}"
+    );
+
+    let live = world.start(&["run", "--interval", "100ms"]);
+    until("the daemon answers", || world.status()["daemon"] == true);
+    // The rest flows, both ways.
+    world.edit_hubspot(id, json!({ "city": "Ghent" }));
+    until("the city arrives", || world.salesforce(&there, "MailingCity") == "Ghent");
+    world.edit_salesforce("Contact", &there, &json!({ "LastName": "Anna" }));
+    until("the name arrives", || world.hubspot(id, "lastname") == "Anna");
+    world.settle();
+    assert_eq!(causes(&world.status()), bad);
+    assert_eq!(world.hubspot(id, "website"), "soon");
+    // Somebody mends one here and one there.
+    world.edit_hubspot(id, json!({ "website": "2001-02-03" }));
+    until("the date arrives", || world.salesforce(&there, "Department") == "2001-02-03");
+    world.edit_salesforce("Contact", &there, &json!({ "Title": "Clerk" }));
+    until("the title arrives", || world.hubspot(id, "jobtitle") == "Clerk");
+    until("nothing is listed any more", || world.status()["problems"] == 0);
+    // Once more, on the side with a history, and back to what it was.
+    world.edit_hubspot(id, json!({ "website": "later" }));
+    until("it is listed", || causes(&world.status()) == ["hubspot UNREADABLE_VALUE 1"]);
+    world.edit_hubspot(id, json!({ "website": "2001-02-03" }));
+    until("it is not listed any more", || world.status()["problems"] == 0);
+    // And on the other.
+    world.edit_salesforce("Contact", &there, &json!({ "Department": "later" }));
+    until("it is listed", || causes(&world.status()) == ["salesforce UNREADABLE_VALUE 1"]);
+    world.edit_salesforce("Contact", &there, &json!({ "Department": "2001-02-03" }));
+    until("it is not listed any more", || world.status()["problems"] == 0);
+    world.settle();
+    assert_eq!(live.stop(), Some(0));
+    world.assert_equal();
+}
