@@ -8,6 +8,7 @@ mod error;
 mod ground;
 mod init;
 mod output;
+mod polling;
 mod problems;
 mod run;
 mod sandbox;

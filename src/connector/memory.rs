@@ -176,6 +176,7 @@ impl Connector for Memory {
             unique: false,
             length: None,
             options: Vec::new(),
+            choices: Vec::new(),
         };
         let properties = names.into_iter().map(property).collect();
         Box::pin(ready(Ok(ObjectSchema { object: object.to_owned(), properties })))

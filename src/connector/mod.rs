@@ -98,6 +98,15 @@ pub struct WriteAnswer {
     pub timing: Timing,
 }
 
+/// What became of a wish for a property that holds our external id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdProperty {
+    /// It is there now.
+    Made,
+    /// The system lets only a person make it: the steps, one sentence each.
+    ByHand(Vec<String>),
+}
+
 /// A call that failed as a whole. Writes never fail so: their items become [`Outcome`]s.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectorError {
@@ -185,6 +194,16 @@ pub trait Connector: Send + Sync {
 
     /// The properties of an object.
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>>;
+
+    /// Makes the unique text property that is to hold our external id on an object; returns when the system shows it.
+    fn make_id_property<'a>(
+        &'a self,
+        object: &'a str,
+        property: &'a str,
+    ) -> BoxFuture<'a, Result<IdProperty, ConnectorError>> {
+        let step = format!("make `{property}` on {object}: text, unique, and writable for the credential");
+        Box::pin(std::future::ready(Ok(IdProperty::ByHand(vec![step]))))
+    }
 
     /// All records of an object, in pages; without a cursor from the beginning.
     fn scan<'a>(

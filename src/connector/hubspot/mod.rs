@@ -4,6 +4,7 @@
 //! which changes are read with an overlap; unique properties, on which a create is an upsert.
 
 mod cursor;
+mod make;
 mod read;
 mod schema;
 mod wire;
@@ -14,7 +15,9 @@ use super::client::Client;
 use super::overlap::Overlap;
 use super::retry::Patience;
 use super::transport::{Timeouts, Transport};
-use super::{BoxFuture, Connector, ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec, WriteAnswer, WriteItem};
+use super::{
+    BoxFuture, Connector, ConnectorError, DeletedPage, IdProperty, Keys, ReadAnswer, ReadSpec, WriteAnswer, WriteItem,
+};
 use crate::model::{Ability, BatchLimits, ClockOffset, ObjectSchema, RawPage, SourceKind};
 use secrecy::SecretString;
 use std::fmt;
@@ -135,6 +138,14 @@ impl Connector for HubSpot {
 
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {
         Box::pin(self.describe(object))
+    }
+
+    fn make_id_property<'a>(
+        &'a self,
+        object: &'a str,
+        property: &'a str,
+    ) -> BoxFuture<'a, Result<IdProperty, ConnectorError>> {
+        Box::pin(self.make(object, property))
     }
 
     fn scan<'a>(

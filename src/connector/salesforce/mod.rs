@@ -13,7 +13,9 @@ use super::client::Client;
 use super::overlap::Overlap;
 use super::retry::Patience;
 use super::transport::{Timeouts, Transport};
-use super::{BoxFuture, Connector, ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec, WriteAnswer, WriteItem};
+use super::{
+    BoxFuture, Connector, ConnectorError, DeletedPage, IdProperty, Keys, ReadAnswer, ReadSpec, WriteAnswer, WriteItem,
+};
 use crate::model::{Ability, BatchLimits, ClockOffset, ObjectSchema, RawPage, SourceKind};
 use secrecy::SecretString;
 use std::fmt;
@@ -141,6 +143,14 @@ impl Connector for Salesforce {
 
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {
         Box::pin(self.describe(object))
+    }
+
+    fn make_id_property<'a>(
+        &'a self,
+        object: &'a str,
+        property: &'a str,
+    ) -> BoxFuture<'a, Result<IdProperty, ConnectorError>> {
+        Box::pin(std::future::ready(Ok(IdProperty::ByHand(schema::id_field_steps(object, property)))))
     }
 
     fn scan<'a>(

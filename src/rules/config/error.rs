@@ -19,6 +19,8 @@ pub struct ConfigErrors {
 /// One thing that is wrong with a config.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
+    /// Whose word it is: a system's name, `secrets`; none = the config's own.
+    pub group: Option<String>,
     /// Where.
     pub place: Option<ConfigPlace>,
     /// What is wrong, one sentence without a full stop.
@@ -75,6 +77,14 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
+impl ConfigError {
+    /// As somebody's word.
+    #[must_use]
+    pub fn said_by(self, group: impl Into<String>) -> Self {
+        Self { group: Some(group.into()), ..self }
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}; {}", self.message, self.mend)
@@ -97,7 +107,12 @@ impl Problems {
     pub(super) fn into_errors(mut self, text: &str) -> Vec<ConfigError> {
         self.0.sort_by_key(|(span, ..)| (span.start, span.end));
         self.0.dedup();
-        let error = |(span, message, mend)| ConfigError { place: Some(ConfigPlace::of(text, span)), message, mend };
+        let error = |(span, message, mend)| ConfigError {
+            group: None,
+            place: Some(ConfigPlace::of(text, span)),
+            message,
+            mend,
+        };
         self.0.into_iter().map(error).collect()
     }
 }

@@ -57,7 +57,7 @@ pub fn load(file: &Path) -> Result<Config, ConfigErrors> {
             std::io::ErrorKind::InvalidData => ("the file is not UTF-8 text".to_owned(), "save it as UTF-8"),
             _ => (format!("the file cannot be read: {error}"), "check its path and permissions"),
         };
-        let errors = vec![ConfigError { place: None, message, mend: mend.to_owned() }];
+        let errors = vec![ConfigError { group: None, place: None, message, mend: mend.to_owned() }];
         ConfigErrors { file: file.to_owned(), text: "".into(), errors }
     })?;
     parse(&text, file)
@@ -147,7 +147,7 @@ impl Source {
     /// An error that belongs to a path of the config.
     pub fn error(&self, path: &str, message: impl Into<String>, mend: impl Into<String>) -> ConfigError {
         let place = Some(ConfigPlace::of(&self.text, self.span(path)));
-        ConfigError { place, message: message.into(), mend: mend.into() }
+        ConfigError { group: None, place, message: message.into(), mend: mend.into() }
     }
 
     /// Errors of this config.
