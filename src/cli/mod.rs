@@ -45,6 +45,9 @@ struct Global {
     /// The config.
     #[arg(long, global = true, value_name = "FILE", default_value = "syncline.toml")]
     config: PathBuf,
+    /// Use the accounts and the store of this `[profile.NAME]` of the config.
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
     /// Print one JSON document for machines as the last line on stdout.
     #[arg(long, global = true)]
     json: bool,
@@ -84,7 +87,8 @@ pub fn main() -> ExitCode {
     // The story of a demo speaks for itself.
     let quiet = matches!(cli.command, Command::Demo(_));
     trace::start(cli.global.verbose, quiet);
-    let context = Context { config: cli.global.config, output: Output { json: cli.global.json } };
+    let Global { config, profile, json, .. } = cli.global;
+    let context = Context { config, profile, output: Output { json } };
     match dispatch(&cli.command, &context) {
         Ok(exit) => exit.into(),
         Err(error) => {

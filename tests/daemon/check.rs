@@ -123,3 +123,19 @@ fn nothing_is_made_where_nothing_may_be_written() {
     let properties = world.person("hubspot", "GET", &format!("{PROPERTIES}/contacts"), &Value::Null);
     assert!(!properties.to_string().contains("syncline_id"), "nothing was made");
 }
+
+#[test]
+fn a_profile_has_a_store_of_its_own_on_every_command() {
+    let world = World::new(20);
+    world.append_config("\n[profile.trial]\nstore = { path = \"trial.redb\" }\n");
+    for command in [&["check"][..], &["backfill"], &["status"], &["verify"], &["run", "--once", "--interval", "100ms"]]
+    {
+        let (code, document) = world.json(&[command, &["--profile", "trial"]].concat());
+        assert_eq!(code, Some(0), "{command:?}: {document}");
+        let (code, document) = world.json(&[command, &["--profile", "trail"]].concat());
+        assert_eq!(code, Some(2), "{command:?}");
+        assert!(text(&document["error"], "message").contains("there is no profile `trail`"), "{document}");
+        assert_eq!(document["error"]["mend"], "did you mean `trial`?");
+    }
+    assert!(world.path("trial.redb").exists() && !world.path("syncline.redb").exists());
+}

@@ -11,7 +11,8 @@ pub(super) fn show(config: &Config, checked: &Checked, prices: &[Polling], offli
     let file = context.config.display();
     let fields: usize = config.rules.entities.iter().map(|entity| entity.fields.len()).sum();
     output.say(format!(
-        "{file}: {} systems, {} entities, {fields} fields{}",
+        "{file}{}: {} systems, {} entities, {fields} fields{}",
+        config.source.profile().map(|name| format!(", profile {name}")).unwrap_or_default(),
         config.rules.systems.len(),
         config.rules.entities.len(),
         if offline { "; neither secrets nor remotes were looked at" } else { "" }

@@ -106,7 +106,7 @@ fn a_missing_secret_points_at_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("s.toml");
     std::fs::write(&file, CONFIG).unwrap();
-    let context = Context { config: file, output: Output { json: true } };
+    let context = Context { config: file, profile: None, output: Output { json: true } };
     let args = |offline| CheckArgs { offline, create_properties: false };
     assert_eq!(run(&args(true), &context), Ok(Exit::Equal), "the config alone is sound");
     let error = run(&args(false), &context).unwrap_err();

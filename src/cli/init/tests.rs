@@ -8,7 +8,7 @@ const READY: &str = r#"{"hubspot":{"url":"http://127.0.0.1:4010","token":"hs-1",
 "#;
 
 fn context(folder: &Path) -> Context {
-    Context { config: folder.join("syncline.toml"), output: Output { json: true } }
+    Context { config: folder.join("syncline.toml"), profile: None, output: Output { json: true } }
 }
 
 fn args(sandbox: Option<PathBuf>, out: Option<PathBuf>) -> InitArgs {
@@ -25,7 +25,16 @@ fn the_template_is_a_sound_config_with_safe_defaults() {
     // What is commented out is sound, too: single options, and the deals at the end.
     let (head, deals) = TEMPLATE.split_at(TEMPLATE.find("# [entities.deal]").unwrap());
     let mut all = head.to_owned();
-    for option in ["rank =", "app_id =", "mode =", "version ="] {
+    for option in [
+        "rank =",
+        "app_id =",
+        "mode =",
+        "version =",
+        "[profile.staging]",
+        "store = {",
+        "systems.hubspot =",
+        "systems.salesforce =",
+    ] {
         assert_eq!(all.matches(&format!("# {option}")).count(), 1, "{option}");
         all = all.replace(&format!("# {option}"), option);
     }

@@ -4,6 +4,7 @@
 mod duration;
 mod entities;
 mod error;
+mod profiles;
 mod reader;
 mod settings;
 mod systems;
@@ -41,6 +42,8 @@ pub struct Source {
     pub file: PathBuf,
     /// Its text.
     pub text: Arc<str>,
+    /// The profile in use.
+    profile: Option<String>,
     places: BTreeMap<String, Range<usize>>,
 }
 
@@ -49,6 +52,14 @@ pub struct Source {
 /// # Errors
 /// The file cannot be read, or all that is wrong in it.
 pub fn load(file: &Path) -> Result<Config, ConfigErrors> {
+    load_profile(file, None)
+}
+
+/// As [`load`], with the accounts and the store of a profile.
+///
+/// # Errors
+/// As [`load`], or there is no such profile.
+pub fn load_profile(file: &Path, profile: Option<&str>) -> Result<Config, ConfigErrors> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         let (message, mend) = match error.kind() {
             std::io::ErrorKind::NotFound => {
@@ -60,7 +71,7 @@ pub fn load(file: &Path) -> Result<Config, ConfigErrors> {
         let errors = vec![ConfigError { group: None, place: None, message, mend: mend.to_owned() }];
         ConfigErrors { file: file.to_owned(), text: "".into(), errors }
     })?;
-    parse(&text, file)
+    parse_profile(&text, file, profile)
 }
 
 /// Checks a config's text; `file` names it, and its folder is where relative paths begin. Reads nothing else.
@@ -68,6 +79,14 @@ pub fn load(file: &Path) -> Result<Config, ConfigErrors> {
 /// # Errors
 /// All that is wrong.
 pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
+    parse_profile(text, file, None)
+}
+
+/// As [`parse`], with the accounts and the store of a profile.
+///
+/// # Errors
+/// As [`parse`], or there is no such profile.
+pub fn parse_profile(text: &str, file: &Path, profile: Option<&str>) -> Result<Config, ConfigErrors> {
     let source: Arc<str> = text.into();
     let failed = |problems: Problems| ConfigErrors {
         file: file.to_owned(),
@@ -87,15 +106,23 @@ pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
     let places: BTreeMap<_, _> = reader::places(document.get_ref()).into_iter().collect();
     let mut top = Section::new(document.get_ref(), String::new(), 0..0);
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-    let settings = Settings {
+    let mut settings = Settings {
         store: systems::store(top.take("store"), &folder, &mut problems),
         systems: systems::systems(top.take("systems"), &folder, &mut problems),
         run: systems::run(top.take("run"), &mut problems),
         folder,
     };
+    let node = top.take("profile");
+    let place = profiles::place(node.as_ref());
+    let Settings { folder, store, systems, .. } = &mut settings;
+    let profiles = profiles::profiles(node, folder, store, systems, &mut problems);
+    if let Some(name) = profile {
+        profiles::choose(name, profiles, place, store, systems, &mut problems);
+    }
     let rules = rules(&mut top, &settings, &mut problems);
     top.finish(&mut problems);
-    let source = Source { file: file.to_owned(), text: source.clone(), places };
+    let profile = profile.map(str::to_owned);
+    let source = Source { file: file.to_owned(), text: source.clone(), profile, places };
     match rules {
         Ok(rules) if problems.0.is_empty() => Ok(Config { rules, settings, source }),
         Ok(_) => Err(failed(problems)),
@@ -130,8 +157,17 @@ fn rules(top: &mut Section<'_>, settings: &Settings, problems: &mut Problems) ->
 }
 
 impl Source {
+    /// The profile in use.
+    pub fn profile(&self) -> Option<&str> {
+        self.profile.as_deref()
+    }
+
     /// The place of a path like `entities.person.fields.phone`, or of the nearest table around it.
     fn span(&self, path: &str) -> Range<usize> {
+        let swapped = self.profile.as_ref().and_then(|name| self.places.get(&format!("profile.{name}.{path}")));
+        if let Some(span) = swapped {
+            return span.clone();
+        }
         let mut path = path;
         loop {
             if let Some(span) = self.places.get(path) {
