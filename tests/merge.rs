@@ -38,7 +38,7 @@ impl Story {
             |side| FieldBinding { system: system(side), property: "name".into(), values: Vec::new(), default: None };
         let bindings = (0..shown.len()).map(binding).collect();
         let (id, name, kind) = (FieldId(1), "name".to_owned(), FieldKind::Text);
-        let field = Field { id, name, kind, bindings, conflict, on_link };
+        let field = Field { id, name, kind, bindings, conflict, on_link, sensitive: false };
         let state = FieldState {
             field: id,
             value: Value::Null,

@@ -1,6 +1,8 @@
 //! Rows of the store and the closed set of changes to them. One step's changes are one write transaction.
 
 use super::JournalEntry;
+use super::identify::{AMBIGUOUS, NO_EXTERNAL_ID};
+use super::observe::UNREADABLE;
 use crate::codec::{Decode, Encode};
 use crate::merge::Lately;
 use crate::model::{Digest, EntityId, Millis, OpId, RawDigest, Record, RecordId, RemoteKey, SystemId};
@@ -64,6 +66,13 @@ pub struct Problem {
     pub message: String,
     /// The properties or fields concerned.
     pub fields: Vec<String>,
+}
+
+impl Problem {
+    /// Is the message ours, and not the remote's? Ours repeat no value.
+    pub fn is_ours(&self) -> bool {
+        [AMBIGUOUS, NO_EXTERNAL_ID, UNREADABLE].contains(&&*self.code)
+    }
 }
 
 /// Counters that survive restarts.

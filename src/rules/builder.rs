@@ -341,7 +341,15 @@ impl<'a> EntityCheck<'a> {
         values::compile(spec, &kind, &at, &mut bindings, self.checks);
         let conflict = self.conflict(spec, &at, &bindings);
         let on_link = self.link(spec, &at, &bindings);
-        Field { id: FieldId::of(&spec.name), name: spec.name.clone(), kind, bindings, conflict, on_link }
+        Field {
+            id: FieldId::of(&spec.name),
+            name: spec.name.clone(),
+            kind,
+            bindings,
+            conflict,
+            on_link,
+            sensitive: spec.sensitive,
+        }
     }
 
     /// The kind, with the step of a moment set to the coarsest of its systems.
@@ -415,13 +423,14 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Words that no system can be named: the options that stand beside system names, those planned, and words of policies.
-pub(crate) const RESERVED: [&str; 19] = [
+pub(crate) const RESERVED: [&str; 20] = [
     "type",
     "conflict",
     "on_link",
     "default",
     "scale",
     "values",
+    "sensitive",
     "is",
     "group",
     "direction",

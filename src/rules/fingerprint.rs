@@ -58,7 +58,7 @@ impl Bytes {
     }
 
     fn field(&mut self, field: &Field) {
-        let Field { id, name, kind, bindings, conflict: _, on_link: _ } = field;
+        let Field { id, name, kind, bindings, conflict: _, on_link: _, sensitive: _ } = field;
         self.number(u64::from(id.0));
         self.text(name);
         self.text(kind.name());

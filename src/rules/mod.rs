@@ -9,6 +9,7 @@ mod error;
 mod fingerprint;
 mod nearest;
 mod policy;
+mod shown;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ mod values;
 pub use builder::RulesBuilder;
 pub use error::{Fault, RulesError, RulesErrors};
 pub use policy::{ConflictSpec, LinkSpec, PolicyError};
+pub use shown::{HIDDEN, Shown};
 pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, SystemSpec, ValueRow};
 
 use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, Raw, SystemId, Value, ValueError};
@@ -106,6 +108,8 @@ pub struct Field {
     pub conflict: ConflictPolicy,
     /// What happens to two values when two records are linked.
     pub on_link: LinkPolicy,
+    /// Its values are stored and synced, but never shown: see [`Field::shown`].
+    pub sensitive: bool,
 }
 
 /// A field's counterpart in one system.

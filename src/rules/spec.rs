@@ -72,6 +72,8 @@ pub struct FieldSpec {
     pub default: Option<DefaultSpec>,
     /// The value map of an enumeration; empty = the systems use the same options.
     pub values: Vec<ValueRow>,
+    /// Its values are never shown to people, in logs or in errors.
+    pub sensitive: bool,
 }
 
 /// What is written where a field is blank.
@@ -161,7 +163,16 @@ impl FieldSpec {
     /// A field without counterparts yet.
     pub fn new(name: impl Into<String>, kind: FieldKind) -> Self {
         let name = name.into();
-        Self { name, kind, properties: Vec::new(), conflict: None, on_link: None, default: None, values: Vec::new() }
+        Self {
+            name,
+            kind,
+            properties: Vec::new(),
+            conflict: None,
+            on_link: None,
+            default: None,
+            values: Vec::new(),
+            sensitive: false,
+        }
     }
 
     /// Its counterpart in `system`.

@@ -5,5 +5,6 @@ mod check;
 mod first_link;
 mod kill;
 mod refusals;
+mod sensitive;
 mod sync;
 mod world;

@@ -178,7 +178,11 @@ impl Connector for HubSpot {
         keys: Keys<'a>,
         history: bool,
     ) -> BoxFuture<'a, Result<ReadAnswer, ConnectorError>> {
-        Box::pin(HubSpot::read(self, spec, keys, history))
+        let by_value = matches!(keys, Keys::Values { .. });
+        Box::pin(async move {
+            let answer = HubSpot::read(self, spec, keys, history).await;
+            answer.map_err(|error| if by_value { error.without_words() } else { error })
+        })
     }
 
     fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer> {

@@ -183,7 +183,11 @@ impl Connector for Salesforce {
         keys: Keys<'a>,
         _history: bool,
     ) -> BoxFuture<'a, Result<ReadAnswer, ConnectorError>> {
-        Box::pin(Salesforce::read(self, spec, keys))
+        let by_value = matches!(keys, Keys::Values { .. });
+        Box::pin(async move {
+            let answer = Salesforce::read(self, spec, keys).await;
+            answer.map_err(|error| if by_value { error.without_words() } else { error })
+        })
     }
 
     fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer> {

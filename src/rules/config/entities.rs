@@ -115,6 +115,7 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     field.conflict = section.take("conflict").and_then(|node| policy(&node, problems));
     field.on_link = section.take("on_link").and_then(|node| policy(&node, problems));
     field.default = section.take("default").and_then(|node| default(&node, problems));
+    field.sensitive = section.take("sensitive").and_then(|node| node.bool(problems)).unwrap_or_default();
     section.refuse("group", "decide each field by itself", problems);
     section.refuse("direction", "use conflict = \"<system> owns\"", problems);
     section.refuse("transform", "map the property as it is", problems);
@@ -222,5 +223,5 @@ pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &
     }
 }
 
-const OPTIONS: [&str; 6] = ["type", "conflict", "on_link", "default", "scale", "values"];
-const TYPES: &str = "text, email, phone, domain, decimal, bool, date, datetime, enum";
+pub(super) const OPTIONS: [&str; 7] = ["type", "conflict", "on_link", "default", "scale", "values", "sensitive"];
+pub(super) const TYPES: &str = "text, email, phone, domain, decimal, bool, date, datetime, enum";
