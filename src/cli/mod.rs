@@ -5,6 +5,7 @@ mod check;
 mod context;
 mod demo;
 mod error;
+mod export;
 mod ground;
 mod init;
 mod output;
@@ -72,6 +73,8 @@ enum Command {
     Run(run::RunArgs),
     /// Show what a running sync is doing.
     Status(status::StatusArgs),
+    /// Print what is configured, for people to read.
+    Export(export::ExportArgs),
     /// Prove that both sides are equal, or list what differs.
     Verify(verify::VerifyArgs),
 }
@@ -107,6 +110,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Backfill(args) => backfill::run(args, context),
         Command::Run(args) => run::run(args, context),
         Command::Status(args) => status::run(args, context),
+        Command::Export(args) => export::run(args, context),
         Command::Verify(args) => verify::run(args, context),
     }
 }
