@@ -251,6 +251,7 @@ stage = { type = "enum", hubspot = "dealstage", salesforce = "StageName", defaul
              deal,amount,\"decimal, 2 digits\",deals.amount,Opportunity.Amount,,salesforce owns,fill blanks,,,\n\
              deal,stage,enum,deals.dealstage,Opportunity.StageName,,latest,fill blanks,salesforce: New,,\"a = New, Old; b = Won\"\n"
         );
+        assert_eq!(config::schema_faults(CONFIG), [""; 0]);
         let document = document(&rules);
         assert!(!document.to_string().contains("canary"), "{document}");
         assert_eq!(document["entities"][0]["create"], json!(["salesforce"]));

@@ -197,7 +197,7 @@ impl Check<'_> {
                     format!("{} wants `{name}` on each new {}, but no field writes it", system.name, object.object),
                     format!("add a field with {} = \"{name}\", or take {} out of `create`", system.name, system.name),
                 ),
-                Some((field, binding)) if binding.default.is_none() => self.warn(
+                Some((field, binding)) if binding.default.is_none() && !self.is_always_there(field) => self.warn(
                     &format!("fields.{}.{}", field.name, system.name),
                     format!("{} wants `{name}` on each new {}", system.name, object.object),
                     format!(
@@ -208,6 +208,14 @@ impl Check<'_> {
                 Some(_) => {}
             }
         }
+    }
+}
+
+impl Check<'_> {
+    /// Do all other systems of the field want a value, too? Then no record comes without one.
+    fn is_always_there(&self, field: &Field) -> bool {
+        let others = self.others_of(field);
+        others.len() + 1 == field.bindings.len() && others.iter().all(|(_, property)| property.required)
     }
 }
 

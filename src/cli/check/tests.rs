@@ -118,6 +118,11 @@ fn a_missing_secret_points_at_its_line() {
 }
 
 #[test]
+fn the_schema_knows_this_config() {
+    assert_eq!(config::schema_faults(CONFIG), [""; 0]);
+}
+
+#[test]
 fn remotes_that_fit_are_fine() {
     assert_eq!(check(sound(), sound()), Ok(Exit::Equal));
 }

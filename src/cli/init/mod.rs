@@ -19,6 +19,9 @@ pub struct InitArgs {
     /// The file to write; the config's name unless told.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Print the JSON schema of the config, for editors, and write nothing.
+    #[arg(long, conflicts_with_all = ["sandbox", "out", "force"])]
+    pub schema: bool,
     /// Overwrite a config that is already there.
     #[arg(long)]
     pub force: bool,
@@ -26,6 +29,11 @@ pub struct InitArgs {
 
 /// Runs it.
 pub fn run(args: &InitArgs, context: &Context) -> Result<Exit, CliError> {
+    if args.schema {
+        context.output.say(config::SCHEMA.trim_end());
+        context.output.document(&serde_json::from_str::<serde_json::Value>(config::SCHEMA).unwrap_or_default());
+        return Ok(Exit::Equal);
+    }
     let out = args.out.as_ref().unwrap_or(&context.config);
     if !args.force && out.symlink_metadata().is_ok() {
         return Err(CliError::usage(

@@ -12,7 +12,7 @@ fn context(folder: &Path) -> Context {
 }
 
 fn args(sandbox: Option<PathBuf>, out: Option<PathBuf>) -> InitArgs {
-    InitArgs { sandbox, out, force: false }
+    InitArgs { sandbox, out, schema: false, force: false }
 }
 
 #[test]
@@ -44,6 +44,7 @@ fn the_template_is_a_sound_config_with_safe_defaults() {
     }
     let config = config::parse(&all, Path::new("syncline.toml")).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(config.rules.entities.len(), 3, "{all}");
+    assert_eq!(config::schema_faults(&all), [""; 0]);
 }
 
 #[test]
@@ -68,6 +69,7 @@ fn a_ready_line_becomes_a_config_and_closed_secrets() {
     assert_eq!(run(&args(Some(ready), Some(out.clone())), &context(folder.path())), Ok(Exit::Equal));
     let config = config::load(&out).unwrap_or_else(|errors| panic!("{errors}"));
     assert!(!config.source.text.contains("hs-1"), "the secret is not in the config");
+    assert_eq!(config::schema_faults(&config.source.text), [""; 0]);
     let names: Vec<&str> = config.rules.systems.iter().map(|system| &*system.name).collect();
     assert_eq!(names, ["salesforce", "hubspot"]);
     let [hubspot, salesforce] = &config.settings.systems[..] else { panic!("two systems") };

@@ -97,7 +97,7 @@ impl Check<'_> {
     }
 
     /// The field's counterparts in the other systems that have said something.
-    fn others_of(&self, field: &Field) -> Vec<(String, PropertySchema)> {
+    pub(super) fn others_of(&self, field: &Field) -> Vec<(String, PropertySchema)> {
         let of = |binding: &FieldBinding| {
             let object = &self.entity.binding(binding.system)?.object;
             let (_, objects) = self.others.iter().find(|(system, _)| *system == binding.system)?;

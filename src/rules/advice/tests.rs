@@ -219,4 +219,7 @@ fn what_a_create_needs_has_a_source() {
     check(&found(field(FieldKind::Text), [required("x")]), &[&["[Warning]", "wants `x`", "add default"]]);
     let default = DefaultSpec::Everywhere(Raw::Text("?".into()));
     check(&found(field(FieldKind::Text).default(default), [required("x"), required("our_id")]), &[]);
+    // Where every other system wants it, too, no record comes without it.
+    check(&found_beside(field(FieldKind::Text), required("x"), required("X")), &[]);
+    check(&found_beside(field(FieldKind::Text), x(), required("X")), &[&["[Warning]", "wants `X`"]]);
 }

@@ -6,6 +6,7 @@ mod entities;
 mod error;
 mod profiles;
 mod reader;
+mod schema;
 mod settings;
 mod systems;
 #[cfg(test)]
@@ -13,7 +14,11 @@ mod tests;
 
 pub use duration::parse_duration;
 pub use error::{ConfigError, ConfigErrors, ConfigPlace};
+pub use schema::SCHEMA;
 pub use settings::{RunSettings, SecretRef, Settings, SystemKind, SystemSettings};
+
+#[cfg(all(test, feature = "wire"))]
+pub(crate) use schema::tests::faults as schema_faults;
 
 use super::{Rules, RulesErrors, SystemSpec};
 use error::Problems;
@@ -90,7 +95,7 @@ pub fn parse_profile(text: &str, file: &Path, profile: Option<&str>) -> Result<C
     let source: Arc<str> = text.into();
     let failed = |problems: Problems| ConfigErrors {
         file: file.to_owned(),
-        text: source.clone(),
+        text: error::covered(text).into(),
         errors: problems.into_errors(text),
     };
     let mut problems = Problems::default();
@@ -188,6 +193,6 @@ impl Source {
 
     /// Errors of this config.
     pub fn errors(&self, errors: Vec<ConfigError>) -> ConfigErrors {
-        ConfigErrors { file: self.file.clone(), text: self.text.clone(), errors }
+        ConfigErrors { file: self.file.clone(), text: error::covered(&self.text).into(), errors }
     }
 }

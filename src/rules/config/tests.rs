@@ -256,6 +256,8 @@ fn a_profile_swaps_accounts_and_store_and_leaves_the_mapping() {
     let with =
         |profile| parse_profile(&text, Path::new("/c/s.toml"), profile).unwrap_or_else(|errors| panic!("{errors}"));
     let (base, staging, quiet) = (with(None), with(Some("staging")), with(Some("quiet")));
+    #[cfg(feature = "wire")]
+    assert_eq!(schema_faults(&text), [""; 0]);
     assert_eq!(base.rules, parse(SOUND, Path::new("/c/s.toml")).unwrap().rules);
     assert_eq!(staging.settings.store, Path::new("/c/staging.redb"));
     let [hubspot, salesforce] = &staging.settings.systems[..] else { panic!("two systems") };
