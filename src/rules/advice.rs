@@ -249,6 +249,12 @@ fn fit(kind: &FieldKind, property: PropertyType) -> Fit {
     }
 }
 
+/// Can a property of this type hold such a field at all?
+#[cfg(feature = "config")]
+pub(crate) fn fits(kind: &FieldKind, property: PropertyType) -> bool {
+    !matches!(fit(kind, property), Fit::Not)
+}
+
 fn describe(kind: PropertyType) -> &'static str {
     match kind {
         PropertyType::Text => "text",

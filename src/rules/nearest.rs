@@ -14,12 +14,8 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 /// The value of the choice that means most likely the same as (`value`, `label`): equal but for case, blanks and signs,
 /// then a slip of the finger, then one that shares most of its words.
 pub(crate) fn nearest_choice<'a>(value: &str, label: &str, choices: &'a [(String, String)]) -> Option<&'a str> {
-    let ours = [plain(label), plain(value)];
-    let same = |(theirs, their_label): &&(String, String)| {
-        ours.iter().any(|ours| !ours.is_empty() && [plain(their_label), plain(theirs)].contains(ours))
-    };
-    if let Some((theirs, _)) = choices.iter().find(same) {
-        return Some(theirs);
+    if let Some(same) = same_choice(value, label, choices) {
+        return Some(same);
     }
     let labels = || choices.iter().map(|(_, label)| label.as_str());
     let by_label = |label: &str| choices.iter().find(|(_, theirs)| theirs == label).map(|(value, _)| value.as_str());
@@ -33,6 +29,15 @@ pub(crate) fn nearest_choice<'a>(value: &str, label: &str, choices: &'a [(String
     };
     let best = choices.iter().filter_map(|(value, label)| Some((shared(label)?, value)));
     best.max_by_key(|(both, _)| *both).map(|(_, value)| value.as_str())
+}
+
+/// The value of the choice that is the same as (`value`, `label`) but for case, blanks and signs.
+pub(crate) fn same_choice<'a>(value: &str, label: &str, choices: &'a [(String, String)]) -> Option<&'a str> {
+    let ours = [plain(label), plain(value)];
+    let same = |(theirs, their_label): &&(String, String)| {
+        ours.iter().any(|ours| !ours.is_empty() && [plain(their_label), plain(theirs)].contains(ours))
+    };
+    choices.iter().find(same).map(|(theirs, _)| theirs.as_str())
 }
 
 /// Letters and digits in lower case.

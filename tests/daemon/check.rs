@@ -139,3 +139,33 @@ fn a_profile_has_a_store_of_its_own_on_every_command() {
     }
     assert!(world.path("trial.redb").exists() && !world.path("syncline.redb").exists());
 }
+
+#[test]
+fn a_mapping_proposed_from_live_schemas_passes_check_and_syncs() {
+    let world = World::new(40);
+    let (code, document) = world.json(&["init", "--from", "live", "--sandbox", "ready.json", "--out", "live.toml"]);
+    assert_eq!(code, Some(0), "{document}");
+    assert!(document["fields"].as_u64().is_some_and(|fields| fields > 20), "{document}");
+    let (code, document) = world.json(&["check", "--config", "live.toml"]);
+    assert_eq!(code, Some(0), "{document}");
+    let (code, document) = world.json(&["backfill", "--config", "live.toml"]);
+    assert!(document["linked"].as_u64().is_some_and(|linked| linked > 0), "{code:?} {document}");
+
+    // The same from a config that has only accounts; it is not overwritten unasked.
+    let text = std::fs::read_to_string(world.path("live.toml")).expect("a config");
+    let (head, mapping) = text.split_at(text.find("# The mapping below").expect("the mapping"));
+    std::fs::write(world.path("accounts.toml"), head).expect("a file");
+    let (code, document) = world.json(&["init", "--from", "live", "--config", "accounts.toml"]);
+    assert_eq!((code, text_of(&document)), (Some(2), "exists"), "{document}");
+    let (code, _) = world.json(&["init", "--from", "live", "--config", "accounts.toml", "--out", "second.toml"]);
+    assert_eq!(code, Some(0));
+    let second = std::fs::read_to_string(world.path("second.toml")).expect("a config");
+    assert!(second.ends_with(mapping), "{second}");
+    let (code, document) = world.json(&["init", "--from", "live", "--config", "live.toml", "--out", "third.toml"]);
+    assert_eq!(code, Some(2));
+    assert!(document.to_string().contains("there is a mapping already"), "{document}");
+}
+
+fn text_of(document: &Value) -> &str {
+    text(&document["error"], "code")
+}

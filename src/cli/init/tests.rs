@@ -12,7 +12,7 @@ fn context(folder: &Path) -> Context {
 }
 
 fn args(sandbox: Option<PathBuf>, out: Option<PathBuf>) -> InitArgs {
-    InitArgs { sandbox, out, schema: false, force: false }
+    InitArgs { sandbox, from: None, out, schema: false, force: false }
 }
 
 #[test]

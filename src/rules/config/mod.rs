@@ -5,9 +5,11 @@ mod duration;
 mod entities;
 mod error;
 mod profiles;
+pub mod propose;
 mod reader;
 mod schema;
 mod settings;
+mod standard;
 mod systems;
 #[cfg(test)]
 mod tests;
@@ -110,20 +112,7 @@ pub fn parse_profile(text: &str, file: &Path, profile: Option<&str>) -> Result<C
     };
     let places: BTreeMap<_, _> = reader::places(document.get_ref()).into_iter().collect();
     let mut top = Section::new(document.get_ref(), String::new(), 0..0);
-    let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-    let mut settings = Settings {
-        store: systems::store(top.take("store"), &folder, &mut problems),
-        systems: systems::systems(top.take("systems"), &folder, &mut problems),
-        run: systems::run(top.take("run"), &mut problems),
-        folder,
-    };
-    let node = top.take("profile");
-    let place = profiles::place(node.as_ref());
-    let Settings { folder, store, systems, .. } = &mut settings;
-    let profiles = profiles::profiles(node, folder, store, systems, &mut problems);
-    if let Some(name) = profile {
-        profiles::choose(name, profiles, place, store, systems, &mut problems);
-    }
+    let settings = settings(&mut top, file, profile, &mut problems);
     let rules = rules(&mut top, &settings, &mut problems);
     top.finish(&mut problems);
     let profile = profile.map(str::to_owned);
@@ -138,6 +127,55 @@ pub fn parse_profile(text: &str, file: &Path, profile: Option<&str>) -> Result<C
             Err(failed(problems))
         }
     }
+}
+
+/// The accounts of a config that has no mapping yet: its systems, store and rhythm.
+///
+/// # Errors
+/// All that is wrong with them, or there is a mapping.
+pub fn parse_accounts(text: &str, file: &Path, profile: Option<&str>) -> Result<Settings, ConfigErrors> {
+    // One that is sound but for its missing mapping has exactly that fault.
+    match parse_profile(text, file, profile) {
+        Ok(_) => {
+            let message = "there is a mapping already".to_owned();
+            let mend = "name a config that has only systems, or take its entities out".to_owned();
+            let errors = vec![ConfigError { group: None, place: None, message, mend }];
+            Err(ConfigErrors { file: file.to_owned(), text: "".into(), errors })
+        }
+        Err(errors) => read_accounts(text, file, profile).ok_or(errors),
+    }
+}
+
+fn read_accounts(text: &str, file: &Path, profile: Option<&str>) -> Option<Settings> {
+    let mut problems = Problems::default();
+    let document = DeTable::parse(text).ok()?;
+    let mut top = Section::new(document.get_ref(), String::new(), 0..0);
+    let settings = settings(&mut top, file, profile, &mut problems);
+    let unmapped = top.take("entities").is_none();
+    for policy in ["rank", "conflict", "on_link"] {
+        top.take(policy);
+    }
+    top.finish(&mut problems);
+    (problems.0.is_empty() && unmapped && settings.systems.len() > 1).then_some(settings)
+}
+
+/// Everything but the mapping.
+fn settings(top: &mut Section<'_>, file: &Path, profile: Option<&str>, problems: &mut Problems) -> Settings {
+    let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+    let mut settings = Settings {
+        store: systems::store(top.take("store"), &folder, problems),
+        systems: systems::systems(top.take("systems"), &folder, problems),
+        run: systems::run(top.take("run"), problems),
+        folder,
+    };
+    let node = top.take("profile");
+    let place = profiles::place(node.as_ref());
+    let Settings { folder, store, systems, .. } = &mut settings;
+    let profiles = profiles::profiles(node, folder, store, systems, problems);
+    if let Some(name) = profile {
+        profiles::choose(name, profiles, place, store, systems, problems);
+    }
+    settings
 }
 
 fn rules(top: &mut Section<'_>, settings: &Settings, problems: &mut Problems) -> Result<Rules, RulesErrors> {
