@@ -37,7 +37,8 @@ impl Story {
         let binding = |side| FieldBinding::new(system(side), "name");
         let bindings = (0..shown.len()).map(binding).collect();
         let (id, name, kind) = (FieldId(1), "name".to_owned(), FieldKind::Text);
-        let field = Field { id, name, kind, bindings, conflict, on_link, mismatch: Mismatch::default() };
+        let field =
+            Field { id, name, kind, bindings, conflict, on_link, mismatch: Mismatch::default(), sensitive: false };
         let state = FieldState {
             field: id,
             value: Value::Null,

@@ -1,68 +1,76 @@
-//! `syncline check`: the config, the secrets, the remotes, and whether the mapping fits them.
+//! `syncline check`: the config, the secrets, the remotes, and whether the mapping fits them. All that is wrong at once.
+
+mod show;
+#[cfg(test)]
+mod tests;
 
 use super::error::{Blame, remote};
+use super::polling::{Polling, polling};
 use super::{CliError, Context, Exit, ground};
-use crate::connector::{Connector, ConnectorError};
-use crate::daemon::secrets;
-use crate::model::{SourceKind, SystemId};
-use crate::rules::advice::{Severity, check_schema, check_transforms};
+use crate::connector::{Connector, ConnectorError, IdProperty};
+use crate::daemon::connect::{ConnectError, Connectors, connect_system};
+use crate::daemon::secrets::{self, SecretError};
+use crate::model::{ObjectSchema, SourceKind, SystemId};
+use crate::rules::advice::{Severity, check_schema_beside, check_transforms};
 use crate::rules::config::{Config, ConfigError};
-use crate::rules::{Rules, System};
-use serde_json::{Value, json};
+use crate::rules::{Mode, Rules, System};
 use std::sync::Arc;
 
 /// Options of `check`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CheckArgs {
-    /// Do not ask the remotes.
-    #[arg(long)]
+    /// Look at the config alone: ask no remote, need no secret.
+    #[arg(long, conflicts_with = "create_properties")]
     pub offline: bool,
+    /// Make the unique property that holds our external id where it is missing; where only a person can, print the steps.
+    #[arg(long)]
+    pub create_properties: bool,
 }
 
 /// Runs it.
 pub fn run(args: &CheckArgs, context: &Context) -> Result<Exit, CliError> {
     let mut config = context.load()?;
-    check_secrets(&config)?;
     let mut checked = Checked::default();
     for finding in check_transforms(&config.rules) {
         checked.warnings.push(config.source.error(&finding.at, finding.message, finding.mend));
     }
+    let mut connectors = Connectors::new();
     if !args.offline {
-        let connectors = ground::connect(&mut config)?;
-        let of_config = checked.warnings;
-        checked = ground::runtime()?.block_on(check_remotes(&mut config, &connectors));
-        checked.warnings.splice(0..0, of_config);
+        connectors = checked.connect(&mut config);
+        let asked = ask_remotes(&mut config, &connectors, args.create_properties);
+        checked.add(ground::runtime()?.block_on(asked));
     }
-    show(&config, &checked, context);
+    let limit = |id| connectors.iter().find(|(system, _)| *system == id)?.1.daily_limit();
+    let prices = polling(&config.rules, config.settings.run.interval, limit);
+    checked.warn_of(&config, &prices);
+    show::show(&config, &checked, &prices, args.offline, context);
     checked.verdict(&config)
 }
 
 /// All secrets are to be had.
 pub(super) fn check_secrets(config: &Config) -> Result<(), CliError> {
-    let errors: Vec<ConfigError> = config
-        .settings
-        .systems
-        .iter()
-        .filter_map(|system| {
-            let error = secrets::resolve(&system.token).err()?;
-            Some(config.source.error(&format!("systems.{}.token", system.name), error.to_string(), error.mend()))
-        })
-        .collect();
-    if errors.is_empty() {
-        return Ok(());
+    let mut checked = Checked::default();
+    for system in &config.settings.systems {
+        if let Err(error) = secrets::resolve(&system.token) {
+            checked.secret(config, &system.name, &error);
+        }
     }
-    Err(CliError::config("secret", Blame::Usage, config.source.errors(errors)))
+    checked.verdict(config).map(drop)
 }
 
 /// What the remotes brought to light.
 #[derive(Debug, Default)]
 pub(super) struct Checked {
-    /// (system, its objects, what its source promises).
-    reached: Vec<(String, Vec<String>, &'static str)>,
-    /// The code of the first remote that failed.
-    failed: Option<&'static str>,
+    /// (system, its objects).
+    reached: Vec<(String, Vec<String>)>,
+    /// The code of the first system that could not be asked, and whose fault that is.
+    failed: Option<(&'static str, Blame)>,
     errors: Vec<ConfigError>,
     warnings: Vec<ConfigError>,
+    /// (system, object, property) that were made.
+    made: Vec<(String, String, String)>,
+    /// (system, object, the steps of a person).
+    steps: Vec<(String, String, Vec<String>)>,
 }
 
 impl Checked {
@@ -70,59 +78,165 @@ impl Checked {
         if self.errors.is_empty() {
             return Ok(Exit::Equal);
         }
-        let (code, blame) = match self.failed {
-            Some(code) => (code, Blame::World),
-            None => ("schema", Blame::Usage),
-        };
+        let (code, blame) = self.failed.unwrap_or(("schema", Blame::Usage));
         Err(CliError::config(code, blame, config.source.errors(self.errors)))
+    }
+
+    /// The connectors of those systems whose secret and address are sound.
+    fn connect(&mut self, config: &mut Config) -> Connectors {
+        let mut connectors = Connectors::new();
+        for system in config.settings.systems.clone() {
+            match connect_system(&system, &mut config.rules) {
+                Ok(connector) => connectors.push((system.id, connector)),
+                Err(ConnectError::Secret { error, .. }) => self.secret(config, &system.name, &error),
+                Err(ConnectError::Connector(error)) => self.unasked(config, &system.name, &error),
+            }
+        }
+        connectors
+    }
+
+    fn secret(&mut self, config: &Config, system: &str, error: &SecretError) {
+        let at = format!("systems.{system}.token");
+        let error = config.source.error(&at, error.to_string(), error.mend());
+        self.fail("secret", Blame::Usage, error.said_by("secrets"));
+    }
+
+    /// A system that cannot be asked.
+    fn unasked(&mut self, config: &Config, system: &str, error: &ConnectorError) {
+        let (code, mend) = remote(error);
+        let key = if code == "unauthorized" { "token" } else { "url" };
+        let blame = if matches!(error, ConnectorError::Address { .. }) { Blame::Usage } else { Blame::World };
+        let error = config.source.error(&format!("systems.{system}.{key}"), error.to_string(), mend);
+        self.fail(code, blame, error.said_by(system));
+    }
+
+    fn fail(&mut self, code: &'static str, blame: Blame, error: ConfigError) {
+        self.failed = self.failed.or(Some((code, blame)));
+        self.errors.push(error);
+    }
+
+    /// Takes in what another look found. What is missing here comes first, what is wrong there afterwards.
+    fn add(&mut self, other: Self) {
+        self.failed = self.failed.or(other.failed);
+        self.reached.extend(other.reached);
+        self.errors.extend(other.errors);
+        self.warnings.extend(other.warnings);
+        self.made.extend(other.made);
+        self.steps.extend(other.steps);
+    }
+
+    fn warn_of(&mut self, config: &Config, prices: &[Polling]) {
+        for price in prices {
+            if let Some(warning) = price.warning() {
+                let (message, mend) = warning.split_once("; ").unwrap_or((&warning, "poll less often"));
+                self.warnings.push(config.source.error("run.interval", message, mend).said_by(price.system()));
+            }
+        }
     }
 }
 
 /// Asks every remote for the schema of its objects, and compares it with the rules.
 pub(super) async fn check_remotes(config: &mut Config, connectors: &[(SystemId, Arc<dyn Connector>)]) -> Checked {
+    ask_remotes(config, connectors, false).await
+}
+
+async fn ask_remotes(config: &mut Config, connectors: &[(SystemId, Arc<dyn Connector>)], make: bool) -> Checked {
     let mut checked = Checked::default();
+    let mut schemas = Vec::new();
     for (id, connector) in connectors {
-        let ability = connector.ability().clone();
-        config.rules.set_ability(*id, ability.clone());
+        config.rules.set_ability(*id, connector.ability().clone());
         let Some(system) = config.rules.system(*id).cloned() else { continue };
-        let mut schemas = Vec::new();
-        let mut failed = None;
-        for object in objects(&config.rules, &system) {
-            match connector.schema(&object).await {
-                Ok(schema) => schemas.push(schema),
-                Err(ConnectorError::Refused { status: 400 | 404, .. }) => {}
-                Err(error) => {
-                    failed = Some(error);
-                    break;
+        let objects = match describe(&config.rules, &system, &**connector).await {
+            Ok(mut objects) => {
+                if make {
+                    make_properties(config, &system, &**connector, &mut objects, &mut checked).await;
                 }
+                objects
             }
-        }
-        if let Some(error) = failed {
-            let (code, mend) = remote(&error);
-            let key = if code == "unauthorized" { "token" } else { "url" };
-            let at = format!("systems.{}.{key}", system.name);
-            checked.failed = checked.failed.or(Some(code));
-            checked.errors.push(config.source.error(&at, error.to_string(), mend));
-            continue;
-        }
-        for finding in check_schema(&config.rules, *id, &schemas) {
-            let error = config.source.error(&finding.at, finding.message, finding.mend);
+            Err(error) => {
+                checked.unasked(config, &system.name, &error);
+                continue;
+            }
+        };
+        checked.reached.push((system.name, objects.iter().map(|schema| schema.object.clone()).collect()));
+        schemas.push((*id, objects));
+    }
+    for (id, objects) in &schemas {
+        for finding in check_schema_beside(&config.rules, *id, objects, &schemas) {
+            let error = config.source.error(&finding.at, finding.message, finding.mend).said_by(finding.system);
             match finding.severity {
                 Severity::Error => checked.errors.push(error),
                 Severity::Warning => checked.warnings.push(error),
             }
         }
-        config.rules.learn(*id, &schemas);
-        let objects = schemas.into_iter().map(|schema| schema.object).collect();
-        checked.reached.push((system.name, objects, promise(ability.source)));
     }
-    checked.errors.sort_by_key(|error| error.place.as_ref().map(|place| place.span.start));
+    for (id, objects) in &schemas {
+        config.rules.learn(*id, objects);
+    }
+    // By system in the order of the config, and there by line; who could not be asked comes first.
+    let names: Vec<&str> = config.settings.systems.iter().map(|system| &*system.name).collect();
+    let order = |error: &ConfigError| {
+        let system = names.iter().position(|name| error.group.as_deref() == Some(*name));
+        (system, error.place.as_ref().map(|place| place.span.start))
+    };
+    checked.errors.sort_by_key(order);
+    checked.warnings.sort_by_key(order);
     checked
 }
 
-/// The objects of a system that the rules name.
-fn objects(rules: &Rules, system: &System) -> Vec<String> {
-    rules.entities.iter().filter_map(|entity| entity.binding(system.id)).map(|binding| binding.object.clone()).collect()
+/// Those of the objects that the rules name and the system knows.
+async fn describe(
+    rules: &Rules,
+    system: &System,
+    connector: &dyn Connector,
+) -> Result<Vec<ObjectSchema>, ConnectorError> {
+    let mut schemas = Vec::new();
+    for binding in rules.entities.iter().filter_map(|entity| entity.binding(system.id)) {
+        match connector.schema(&binding.object).await {
+            Ok(schema) => schemas.push(schema),
+            Err(ConnectorError::Refused { status: 400 | 404, .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(schemas)
+}
+
+/// Makes the properties for our external id that a system lacks, and reads again what it then says.
+async fn make_properties(
+    config: &Config,
+    system: &System,
+    connector: &dyn Connector,
+    objects: &mut [ObjectSchema],
+    checked: &mut Checked,
+) {
+    if system.mode == Mode::Read {
+        return;
+    }
+    for entity in &config.rules.entities {
+        let Some(binding) = entity.binding(system.id) else { continue };
+        let Some(property) = &binding.external_id else { continue };
+        let lacks = |schema: &&mut ObjectSchema| schema.object == binding.object && schema.property(property).is_none();
+        let Some(schema) = objects.iter_mut().find(lacks) else { continue };
+        let made = match connector.make_id_property(&binding.object, property).await {
+            Ok(IdProperty::ByHand(steps)) => {
+                checked.steps.push((system.name.clone(), binding.object.clone(), steps));
+                continue;
+            }
+            Ok(IdProperty::Made) => connector.schema(&binding.object).await,
+            Err(error) => Err(error),
+        };
+        match made {
+            Ok(described) => {
+                checked.made.push((system.name.clone(), binding.object.clone(), property.clone()));
+                *schema = described;
+            }
+            Err(error) => {
+                let at = format!("entities.{}.at.{}.external_id", entity.name, system.name);
+                let (_, mend) = remote(&error);
+                checked.errors.push(config.source.error(&at, error.to_string(), mend).said_by(&system.name));
+            }
+        }
+    }
 }
 
 /// What a kind of source can promise.
@@ -133,48 +247,3 @@ fn promise(source: SourceKind) -> &'static str {
         SourceKind::Polled => "polled: an edit that our own write covers between two polls cannot be seen",
     }
 }
-
-fn show(config: &Config, checked: &Checked, context: &Context) {
-    let output = context.output;
-    let fields: usize = config.rules.entities.iter().map(|entity| entity.fields.len()).sum();
-    output.say(format!(
-        "{}: {} systems, {} entities, {fields} fields; the secrets are there",
-        context.config.display(),
-        config.rules.systems.len(),
-        config.rules.entities.len()
-    ));
-    if !checked.reached.is_empty() {
-        let rows = checked
-            .reached
-            .iter()
-            .map(|(name, objects, promise)| [name.clone(), objects.join(", "), (*promise).to_owned()]);
-        output.table(["system", "objects", "source"], rows);
-    }
-    for warning in &checked.warnings {
-        let line = warning.place.as_ref().map_or(0, |place| place.line);
-        output.warn(format!("{}:{line}: {warning}", context.config.display()));
-    }
-    if checked.errors.is_empty() {
-        output.document(&document(checked));
-    }
-}
-
-fn document(checked: &Checked) -> Value {
-    let systems: serde_json::Map<String, Value> = checked
-        .reached
-        .iter()
-        .map(|(name, objects, promise)| (name.clone(), json!({ "objects": objects, "source": promise })))
-        .collect();
-    let warnings: Vec<Value> = checked
-        .warnings
-        .iter()
-        .map(|warning| {
-            let line = warning.place.as_ref().map(|place| place.line);
-            json!({ "line": line, "message": warning.message, "mend": warning.mend })
-        })
-        .collect();
-    json!({ "ok": true, "systems": systems, "warnings": warnings })
-}
-
-#[cfg(test)]
-mod tests;

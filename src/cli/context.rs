@@ -10,6 +10,8 @@ use std::path::PathBuf;
 pub struct Context {
     /// The config's file.
     pub config: PathBuf,
+    /// The profile of the config that is used.
+    pub profile: Option<String>,
     /// Where words go.
     pub output: Output,
 }
@@ -20,6 +22,6 @@ impl Context {
     /// # Errors
     /// All that is wrong with it.
     pub fn load(&self) -> Result<Config, CliError> {
-        Ok(config::load(&self.config)?)
+        Ok(config::load_profile(&self.config, self.profile.as_deref())?)
     }
 }

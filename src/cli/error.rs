@@ -93,6 +93,7 @@ impl CliError {
         if let Some(config) = &self.config {
             let detail = |error: &ConfigError| {
                 json!({
+                    "group": error.group,
                     "file": config.file.display().to_string(),
                     "line": error.place.as_ref().map(|place| place.line),
                     "column": error.place.as_ref().map(|place| place.column),
@@ -108,15 +109,23 @@ impl CliError {
     /// The report for people: each fault with its line of the config and a caret.
     pub fn to_report(&self, colour: bool) -> String {
         let shown = match &self.config {
-            None => vec![Shown::new(self.message.clone(), self.mend.clone(), None)],
-            Some(config) => config.errors.iter().take(SHOWN_MAX).map(|error| Shown::of(config, error)).collect(),
+            None => vec![(None, Shown::new(self.message.clone(), self.mend.clone(), None))],
+            Some(config) => {
+                let each = |error| (heading(config, error), Shown::of(config, error));
+                config.errors.iter().take(SHOWN_MAX).map(each).collect()
+            }
         };
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_width(110).with_links(false);
         let mut out = String::new();
-        for (index, shown) in shown.iter().enumerate() {
+        let mut group = None;
+        for (index, (heading, shown)) in shown.iter().enumerate() {
             if index > 0 {
                 out.push('\n');
+            }
+            if *heading != group {
+                out.extend(heading.iter().flat_map(|heading| [heading, "\n"]));
+                group.clone_from(heading);
             }
             if handler.render_report(&mut out, shown).is_err() {
                 let _ = writeln!(out, "error: {shown}");
@@ -169,6 +178,13 @@ pub(super) fn remote(error: &ConnectorError) -> (&'static str, &'static str) {
         ConnectorError::Refused { .. } => ("refused", "grant the credential what was asked for, or change the mapping"),
         ConnectorError::Protocol { .. } => ("protocol", "check that `url` is the system itself, and its `version`"),
     }
+}
+
+/// Above the faults of one group.
+fn heading(errors: &ConfigErrors, error: &ConfigError) -> Option<String> {
+    let group = error.group.as_ref()?;
+    let count = errors.errors.iter().filter(|other| other.group == error.group).count();
+    Some(format!("{group}: {count} error{}", if count == 1 { "" } else { "s" }))
 }
 
 fn place(errors: &ConfigErrors, error: &ConfigError) -> String {

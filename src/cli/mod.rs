@@ -5,9 +5,11 @@ mod check;
 mod context;
 mod demo;
 mod error;
+mod export;
 mod ground;
 mod init;
 mod output;
+mod polling;
 mod problems;
 mod run;
 mod sandbox;
@@ -44,6 +46,9 @@ struct Global {
     /// The config.
     #[arg(long, global = true, value_name = "FILE", default_value = "syncline.toml")]
     config: PathBuf,
+    /// Use the accounts and the store of this `[profile.NAME]` of the config.
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
     /// Print one JSON document for machines as the last line on stdout.
     #[arg(long, global = true)]
     json: bool,
@@ -68,6 +73,8 @@ enum Command {
     Run(run::RunArgs),
     /// Show what a running sync is doing.
     Status(status::StatusArgs),
+    /// Print what is configured, for people to read.
+    Export(export::ExportArgs),
     /// Prove that both sides are equal, or list what differs.
     Verify(verify::VerifyArgs),
 }
@@ -83,7 +90,8 @@ pub fn main() -> ExitCode {
     // The story of a demo speaks for itself.
     let quiet = matches!(cli.command, Command::Demo(_));
     trace::start(cli.global.verbose, quiet);
-    let context = Context { config: cli.global.config, output: Output { json: cli.global.json } };
+    let Global { config, profile, json, .. } = cli.global;
+    let context = Context { config, profile, output: Output { json } };
     match dispatch(&cli.command, &context) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -102,6 +110,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Backfill(args) => backfill::run(args, context),
         Command::Run(args) => run::run(args, context),
         Command::Status(args) => status::run(args, context),
+        Command::Export(args) => export::run(args, context),
         Command::Verify(args) => verify::run(args, context),
     }
 }

@@ -38,6 +38,11 @@ impl Output {
 
     /// Shows a table without borders on stdout.
     pub fn table<const N: usize>(self, header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+        self.sheet(header.map(str::to_owned).into(), rows.into_iter().map(Vec::from).collect());
+    }
+
+    /// As [`Self::table`], of as many columns as the header has.
+    pub fn sheet(self, header: Vec<String>, rows: Vec<Vec<String>>) {
         let mut table = comfy_table::Table::new();
         table.load_style(comfy_table::presets::NOTHING).set_header(header);
         for row in rows {

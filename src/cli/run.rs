@@ -1,12 +1,9 @@
 //! `syncline run`: live, until it is told to stop.
 
+use super::polling::{Polling, polling};
 use super::{CliError, Context, Exit, ground, problems};
-use crate::connector::Connector;
-use crate::daemon::connect::Connectors;
 use crate::daemon::{DaemonError, Progress, causes};
 use crate::engine::View;
-use crate::model::SystemId;
-use crate::rules::Rules;
 use crate::rules::config::parse_duration;
 use serde_json::json;
 use std::sync::Arc;
@@ -35,9 +32,9 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
         let interval = args.interval.unwrap_or(config.settings.run.interval);
         let output = context.output;
         if !args.once {
-            for warning in polls_too_often(&config.rules, &connectors, interval) {
-                output.warn(warning);
-            }
+            let limit = |id| connectors.iter().find(|(system, _)| *system == id)?.1.daily_limit();
+            let prices = polling(&config.rules, interval, limit);
+            prices.iter().filter_map(Polling::warning).for_each(|warning| output.warn(warning));
             output.say(format!("live: every {interval:?}; stop it with Ctrl-C"));
         }
         ground::stop_on_signal(driver.handle());
@@ -72,31 +69,6 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
         Ok(if problems == 0 { Exit::Equal } else { Exit::Problems })
     })
 }
-
-/// Polling alone must leave most of an account's daily calls to writes, to read-backs and to other programs.
-fn polls_too_often(rules: &Rules, connectors: &Connectors, interval: Duration) -> Vec<String> {
-    let warning = |(system, connector): &(SystemId, Arc<dyn Connector>)| {
-        let limit = connector.daily_limit()?;
-        let objects = rules.entities.iter().filter(|entity| entity.binding(*system).is_some()).count();
-        // What changed and what was deleted, of each object.
-        let poll = 2 * objects as u64;
-        let daily = DAY.as_millis() as u64 / (interval.as_millis() as u64).max(1) * poll;
-        let share = limit / POLLING_SHARE;
-        let name = rules.system(*system).map_or("a system", |system| system.name.as_str());
-        let fits = (DAY.as_secs() * poll).div_ceil(share.max(1));
-        (daily > share).then(|| {
-            format!(
-                "polling {name} every {interval:?} takes {daily} calls a day of the {limit} that this account has for all its \
-                 programs; `--interval {fits}s` takes half of them"
-            )
-        })
-    };
-    connectors.iter().filter_map(warning).collect()
-}
-
-const DAY: Duration = Duration::from_secs(86_400);
-/// Polling may take one in so many of an account's daily calls before it is worth a warning.
-const POLLING_SHARE: u64 = 2;
 
 fn interval(text: &str) -> Result<Duration, String> {
     let interval = parse_duration(text)?;

@@ -2,7 +2,11 @@
 //! where a command is `quiet`.
 
 use std::io::IsTerminal;
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Starts tracing for this process.
 pub(super) fn start(verbose: u8, quiet: bool) {
@@ -17,5 +21,15 @@ pub(super) fn start(verbose: u8, quiet: bool) {
     let filter = asked.and_then(|text| text.parse::<EnvFilter>().ok()).unwrap_or_else(|| EnvFilter::new(level));
     let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // Somebody who embeds the command line may have started tracing already.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr).try_init();
+    let words = tracing_subscriber::fmt::layer().with_ansi(ansi).with_writer(std::io::stderr);
+    let discreet = filter_fn(|about| !carries(about.target()) || *about.level() <= Level::INFO);
+    let _ = tracing_subscriber::registry().with(filter).with(discreet).with(words).try_init();
 }
+
+/// Does this crate see requests and answers? They hold records, and it knows nothing of that, so it never tells details.
+fn carries(target: &str) -> bool {
+    let crate_name = target.split("::").next().unwrap_or_default();
+    CARRIERS.contains(&crate_name)
+}
+
+const CARRIERS: [&str; 6] = ["h2", "hyper", "hyper_util", "reqwest", "rustls", "tower"];

@@ -178,6 +178,7 @@ impl Connector for Memory {
             precision: None,
             scale: None,
             options: Vec::new(),
+            choices: Vec::new(),
         };
         let properties = names.into_iter().map(property).collect();
         Box::pin(ready(Ok(ObjectSchema { object: object.to_owned(), properties })))

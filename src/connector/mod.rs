@@ -98,6 +98,15 @@ pub struct WriteAnswer {
     pub timing: Timing,
 }
 
+/// What became of a wish for a property that holds our external id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdProperty {
+    /// It is there now.
+    Made,
+    /// The system lets only a person make it: the steps, one sentence each.
+    ByHand(Vec<String>),
+}
+
 /// A call that failed as a whole. Writes never fail so: their items become [`Outcome`]s.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectorError {
@@ -167,6 +176,21 @@ pub enum ConnectorError {
     },
 }
 
+impl ConnectorError {
+    /// Without the system's own words, which may repeat values of records that the call carried.
+    #[must_use]
+    pub fn without_words(self) -> Self {
+        const HIDDEN: &str = "its own words may repeat the values that were asked for, so they are not kept";
+        match self {
+            // Status 0: we refused it, and our words repeat no value.
+            Self::Refused { system, what, status, code, .. } if status != 0 => {
+                Self::Refused { system, what, status, code, message: HIDDEN.to_owned() }
+            }
+            other => other,
+        }
+    }
+}
+
 /// One system, as the daemon drives it. Calls may run beside each other; the engine never sees them.
 pub trait Connector: Send + Sync {
     /// What the system can do.
@@ -185,6 +209,16 @@ pub trait Connector: Send + Sync {
 
     /// The properties of an object.
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>>;
+
+    /// Makes the unique text property that is to hold our external id on an object; returns when the system shows it.
+    fn make_id_property<'a>(
+        &'a self,
+        object: &'a str,
+        property: &'a str,
+    ) -> BoxFuture<'a, Result<IdProperty, ConnectorError>> {
+        let step = format!("make `{property}` on {object}: text, unique, and writable for the credential");
+        Box::pin(std::future::ready(Ok(IdProperty::ByHand(vec![step]))))
+    }
 
     /// All records of an object, in pages; without a cursor from the beginning.
     fn scan<'a>(
@@ -218,4 +252,23 @@ pub trait Connector: Send + Sync {
 
     /// Writes a batch to one object: all items are updates, or all are upserts on one property. Never fails as a whole.
     fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_remote_says_about_a_read_by_value_is_not_repeated() {
+        let refused = |status| ConnectorError::Refused {
+            system: "a".into(),
+            what: "reading Contact".into(),
+            status,
+            code: "MALFORMED_QUERY".into(),
+            message: "unexpected token: 'canary'".into(),
+        };
+        let hidden = refused(400).without_words().to_string();
+        assert!(hidden.contains("MALFORMED_QUERY") && !hidden.contains("canary"), "{hidden}");
+        assert_eq!(refused(0).without_words(), refused(0), "our own words repeat no value");
+    }
 }

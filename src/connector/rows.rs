@@ -3,16 +3,27 @@
 use crate::model::{Millis, Raw, RawDigest, RowDecoder};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
+
+/// What is wrong with JSON that holds records: the library's own words repeat what it found.
+pub(crate) fn fault(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        Category::Data => "JSON of another shape",
+        Category::Eof => "JSON that is cut short",
+        Category::Syntax | Category::Io => "no JSON",
+    };
+    format!("{what} at line {}, column {}", error.line(), error.column())
+}
 
 /// The members of a JSON object, in its order, their values untouched.
 pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Members<'a> {
     pub fn parse(text: &'a str) -> Result<Self, String> {
-        serde_json::from_str(text).map_err(|error| error.to_string())
+        serde_json::from_str(text).map_err(|error| fault(&error))
     }
 
     pub fn get(&self, name: &str) -> Option<&'a str> {
@@ -125,7 +136,7 @@ pub(crate) fn raw(json: &str) -> Result<Raw, String> {
         Some(b'n') => Raw::Null,
         Some(b't') => Raw::Bool(true),
         Some(b'f') => Raw::Bool(false),
-        Some(b'"') => Raw::Text(serde_json::from_str(json).map_err(|error| error.to_string())?),
+        Some(b'"') => Raw::Text(serde_json::from_str(json).map_err(|error| fault(&error))?),
         Some(b'-' | b'0'..=b'9') => Raw::Number(json.to_owned()),
         _ => Raw::Text(json.to_owned()),
     })

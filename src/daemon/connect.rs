@@ -37,13 +37,21 @@ pub enum ConnectError {
 pub fn connect(settings: &Settings, rules: &mut Rules) -> Result<Connectors, ConnectError> {
     let mut connectors = Connectors::new();
     for system in &settings.systems {
-        let secret = secrets::resolve(&system.token)
-            .map_err(|error| ConnectError::Secret { system: system.name.clone(), error })?;
-        let connector = connector(system, rules, secret.expose().into())?;
-        rules.set_ability(system.id, connector.ability().clone());
-        connectors.push((system.id, connector));
+        connectors.push((system.id, connect_system(system, rules)?));
     }
     Ok(connectors)
+}
+
+/// As [`connect`], for one system.
+///
+/// # Errors
+/// Its secret is not to be had, or its address cannot be used.
+pub fn connect_system(system: &SystemSettings, rules: &mut Rules) -> Result<Arc<dyn Connector>, ConnectError> {
+    let secret =
+        secrets::resolve(&system.token).map_err(|error| ConnectError::Secret { system: system.name.clone(), error })?;
+    let connector = connector(system, rules, secret.expose().into())?;
+    rules.set_ability(system.id, connector.ability().clone());
+    Ok(connector)
 }
 
 fn connector(

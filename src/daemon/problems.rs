@@ -63,11 +63,17 @@ pub fn causes(rules: &Rules, view: &dyn View) -> Result<Vec<Cause>, ViewError> {
     groups.sort_by_key(|(_, (count, ..))| Reverse(*count));
     groups.truncate(CAUSES_MAX);
     let causes = groups.into_iter().map(|((system, entity, code, _), (count, record, problem))| {
+        let of = rules.entity(entity);
+        // What was kept before a field became sensitive is not shown either.
+        let message = match of.filter(|_| !problem.is_ours()) {
+            Some(entity) => entity.words(system, &problem.message, &problem.fields),
+            None => problem.message,
+        };
         Ok(Cause {
             system: rules.system(system).map(|system| system.name.clone()).unwrap_or_default(),
-            entity: rules.entity(entity).map(|entity| entity.name.clone()).unwrap_or_default(),
+            entity: of.map(|entity| entity.name.clone()).unwrap_or_default(),
             code,
-            message: cut(&problem.message),
+            message: cut(&message),
             count,
             example: example(rules, view, entity, record)?,
         })

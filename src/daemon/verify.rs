@@ -6,7 +6,7 @@ use super::driver::{Pair, pairs};
 use crate::connector::{Connector, ConnectorError, Keys, ReadSpec};
 use crate::engine::{Remotes, Verdict, View, ViewError, verify};
 use crate::model::{EntityId, PageEnd, Raw, RemoteId, SystemId, Value};
-use crate::rules::Rules;
+use crate::rules::{Field, HIDDEN, Rules};
 use crate::store::Store;
 use serde_json::{Map, json};
 use std::sync::Arc;
@@ -144,14 +144,17 @@ pub(super) fn document(rules: &Rules, report: &Report) -> serde_json::Value {
             .differences
             .iter()
             .map(|difference| {
-                let field = difference.field.and_then(|field| entity.field(field)).map(|field| field.name.clone());
+                let field = difference.field.and_then(|field| entity.field(field));
                 let remotes: Map<String, serde_json::Value> =
                     difference.remotes.iter().map(|(system, id)| (name(*system), id.as_str().into())).collect();
-                let shown: Map<String, serde_json::Value> =
-                    difference.shown.iter().map(|(system, shown)| (name(*system), text(shown.as_ref()))).collect();
+                let shown: Map<String, serde_json::Value> = difference
+                    .shown
+                    .iter()
+                    .map(|(system, shown)| (name(*system), text(field, shown.as_ref())))
+                    .collect();
                 let record = difference.record.to_string();
                 match field {
-                    Some(field) => json!({ "record": record, "remote": remotes, "field": field, "values": shown }),
+                    Some(field) => json!({ "record": record, "remote": remotes, "field": field.name, "values": shown }),
                     None => json!({ "record": record, "remote": remotes, "field": null, "there": shown }),
                 }
             })
@@ -180,11 +183,14 @@ pub(super) fn document(rules: &Rules, report: &Report) -> serde_json::Value {
     json!({ "equal": report.0.iter().all(|(_, verdict)| verdict.equal()), "entities": entities })
 }
 
-fn text(value: Option<&Value>) -> serde_json::Value {
-    match value {
-        None => serde_json::Value::Null,
-        Some(Value::Null) => "".into(),
-        Some(Value::Bool(value)) => (*value).into(),
-        Some(value) => value.to_string().into(),
+/// What a side shows of a field, or whether the record is there.
+fn text(field: Option<&Field>, value: Option<&Value>) -> serde_json::Value {
+    match (value, field) {
+        (None, _) => serde_json::Value::Null,
+        (Some(Value::Null), _) => "".into(),
+        (Some(Value::Bool(value)), None) => (*value).into(),
+        (Some(Value::Bool(value)), Some(field)) if !field.sensitive => (*value).into(),
+        (Some(value), Some(field)) => field.shown(value).to_string().into(),
+        (Some(_), None) => HIDDEN.into(),
     }
 }

@@ -1,9 +1,13 @@
 //! Rows of the store and the closed set of changes to them. One step's changes are one write transaction.
 
 use super::JournalEntry;
+use super::identify::{AMBIGUOUS, NO_EXTERNAL_ID};
+use super::observe::UNREADABLE;
+use super::record::ONE_WAY_EDIT;
 use crate::codec::{Decode, Encode};
 use crate::merge::Lately;
 use crate::model::{Digest, EntityId, FieldId, Millis, OpId, RawDigest, Record, RecordId, RemoteKey, SystemId};
+use crate::rules::Unfit;
 
 /// What a side showed when it was last read: enough to see that nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -64,6 +68,13 @@ pub struct Problem {
     pub message: String,
     /// The properties or fields concerned.
     pub fields: Vec<String>,
+}
+
+impl Problem {
+    /// Is the message ours, and not the remote's? Ours repeat no value.
+    pub fn is_ours(&self) -> bool {
+        [AMBIGUOUS, NO_EXTERNAL_ID, UNREADABLE, ONE_WAY_EDIT].contains(&&*self.code) || Unfit::is_code(&self.code)
+    }
 }
 
 /// Counters that survive restarts.

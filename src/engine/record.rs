@@ -307,7 +307,7 @@ pub(super) fn field_rules<'r>(
 }
 
 /// Code of the problem that a one-way field was edited where it only arrives.
-const ONE_WAY_EDIT: &str = "ONE_WAY_EDIT";
+pub(super) const ONE_WAY_EDIT: &str = "ONE_WAY_EDIT";
 
 impl<'a> Txn<'a> {
     /// A field's surroundings at this moment.

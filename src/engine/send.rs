@@ -401,7 +401,9 @@ impl Txn<'_> {
                 let row = row.map(|row| OutboxRow { due, flying: None, attempts: attempts + 1, ..row });
                 self.set_outbox(at, row)?;
                 self.journal(entity.id, Some(id), Happening::Refused { system, op, code: code.clone() });
-                let problem = Problem { since: self.now, code, message, fields: properties };
+                let (message, fields) =
+                    (entity.words(system, &message, &properties), entity.named(system, &properties));
+                let problem = Problem { since: self.now, code, message, fields };
                 self.set_problem(entity.id, id, system, Some(problem));
             }
             Outcome::Gone => {

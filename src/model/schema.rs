@@ -39,6 +39,8 @@ pub struct PropertySchema {
     pub scale: Option<u32>,
     /// Allowed values, where the system restricts them; empty otherwise.
     pub options: Vec<String>,
+    /// What people are offered, as (value, label): also where the system lets in other values.
+    pub choices: Vec<(String, String)>,
 }
 
 /// A property's type, reduced to what the mapping needs.

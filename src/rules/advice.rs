@@ -1,7 +1,9 @@
 //! Advice before going live: do the rules fit what a system says about its own objects?
 
+mod options;
+
 use super::nearest::nearest;
-use super::{Binding, Entity, Field, FieldBinding, Mode, Rules, System, TooLong, Transform, Unknown};
+use super::{Binding, Entity, Field, FieldBinding, Mode, Rules, System, TooLong, Transform};
 use crate::model::{FieldKind, ObjectSchema, PropertySchema, PropertyType, Raw, SystemId, Value};
 
 /// Something about the rules that a system's schema brings to light.
@@ -31,12 +33,22 @@ pub enum Severity {
 /// Compares the rules with what a system says about its objects. `objects` are those of the rules that the system knows;
 /// one that is not among them is missing there. In the order of the rules.
 pub fn check_schema(rules: &Rules, system: SystemId, objects: &[ObjectSchema]) -> Vec<Finding> {
+    check_schema_beside(rules, system, objects, &[])
+}
+
+/// As [`check_schema`], with what the other systems said: their options are compared, and rows suggested.
+pub fn check_schema_beside(
+    rules: &Rules,
+    system: SystemId,
+    objects: &[ObjectSchema],
+    others: &[(SystemId, Vec<ObjectSchema>)],
+) -> Vec<Finding> {
     let Some(system) = rules.system(system) else { return Vec::new() };
     let mut findings = Vec::new();
     for entity in &rules.entities {
         let Some(binding) = entity.binding(system.id) else { continue };
         let at = format!("entities.{}", entity.name);
-        let mut check = Check { system, entity, binding, at, findings: &mut findings };
+        let mut check = Check { rules, system, entity, binding, at, others, findings: &mut findings };
         match objects.iter().find(|object| object.object == binding.object) {
             Some(object) => check.object(object),
             None => check.error(
@@ -120,10 +132,12 @@ fn samples(field: &Field, binding: &FieldBinding) -> Vec<Value> {
 }
 
 struct Check<'a> {
+    rules: &'a Rules,
     system: &'a System,
     entity: &'a Entity,
     binding: &'a Binding,
     at: String,
+    others: &'a [(SystemId, Vec<ObjectSchema>)],
     findings: &'a mut Vec<Finding>,
 }
 
@@ -173,7 +187,10 @@ impl Check<'_> {
             return self.error(
                 &at,
                 format!("{place}, which is to hold our external id, is not there"),
-                format!("create it as a text property {make}, or set external_id = false (nothing is created then)"),
+                format!(
+                    "run `syncline check --create-properties`, create it as a text property {make}, or set external_id = \
+                     false (nothing is created then)"
+                ),
             );
         };
         if property.kind != PropertyType::Text {
@@ -201,7 +218,7 @@ impl Check<'_> {
             self.limits(at, field, binding, property);
         }
         if matches!(field.kind, FieldKind::Enum | FieldKind::Set) && !property.options.is_empty() {
-            self.options(at, field, binding, property);
+            self.options(at, field, binding, property, written);
         }
         if let Some(default) = binding.default.as_ref().filter(|_| written) {
             self.default(at, field, binding, default, property);
@@ -223,35 +240,6 @@ impl Check<'_> {
                 };
                 self.error(at, format!("{place}, which a field of type {} cannot be", field.kind.name()), mend);
             }
-        }
-    }
-
-    /// The value map and the system's options name each other.
-    fn options(&mut self, at: &str, field: &Field, binding: &FieldBinding, property: &PropertySchema) {
-        let mut reported: Vec<&str> = Vec::new();
-        let listed = binding.limits.options.iter();
-        for theirs in binding.values.iter().map(|(_, theirs)| theirs).chain(listed) {
-            if !property.options.contains(theirs) && !reported.contains(&&**theirs) {
-                reported.push(theirs);
-                let mend = match nearest(theirs, property.options.iter().map(String::as_str)) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("name one of {}", property.options.join(", ")),
-                };
-                self.error(at, format!("{}'s `{}` has no option `{theirs}`", self.system.name, property.name), mend);
-            }
-        }
-        let unmapped: Vec<&str> = property
-            .options
-            .iter()
-            .filter(|option| !binding.values.is_empty() && !binding.values.iter().any(|(_, theirs)| theirs == *option))
-            .map(String::as_str)
-            .collect();
-        if !unmapped.is_empty() && field.mismatch.unknown == Unknown::Refuse {
-            self.warn(
-                at,
-                format!("the value map leaves out {}'s {}", self.system.name, unmapped.join(", ")),
-                "add rows for them, or their records keep this field as a problem".to_owned(),
-            );
         }
     }
 
@@ -308,7 +296,7 @@ impl Check<'_> {
                     format!("{} wants `{name}` on each new {}, but no field writes it", system.name, object.object),
                     format!("add a field with {} = \"{name}\", or take {} out of `create`", system.name, system.name),
                 ),
-                Some((field, binding)) if binding.default.is_none() => self.warn(
+                Some((field, binding)) if binding.default.is_none() && !self.is_always_there(field) => self.warn(
                     &format!("fields.{}.{}", field.name, system.name),
                     format!("{} wants `{name}` on each new {}", system.name, object.object),
                     format!(
@@ -319,6 +307,14 @@ impl Check<'_> {
                 Some(_) => {}
             }
         }
+    }
+}
+
+impl Check<'_> {
+    /// Do all other systems of the field want a value, too? Then no record comes without one.
+    fn is_always_there(&self, field: &Field) -> bool {
+        let others = self.others_of(field);
+        others.len() + 1 == field.bindings.len() && others.iter().all(|(_, property)| property.required)
     }
 }
 
@@ -353,6 +349,12 @@ fn fit(kind: &FieldKind, property: PropertyType) -> Fit {
         (F::Date, P::DateTime) => Fit::Mostly("moments other than midnight UTC are reported as problems"),
         _ => Fit::Not,
     }
+}
+
+/// Can a property of this type hold such a field at all?
+#[cfg(feature = "config")]
+pub(crate) fn fits(kind: &FieldKind, property: PropertyType) -> bool {
+    !matches!(fit(kind, property), Fit::Not)
 }
 
 fn describe(kind: PropertyType) -> &'static str {

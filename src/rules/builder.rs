@@ -349,7 +349,7 @@ impl<'a> EntityCheck<'a> {
         let conflict = self.conflict(spec, &at, &bindings);
         let on_link = self.link(spec, &at, &bindings);
         let (id, name, mismatch) = (FieldId::of(&spec.name), spec.name.clone(), spec.mismatch.clone());
-        let field = Field { id, name, kind, bindings, conflict, on_link, mismatch };
+        let field = Field { id, name, kind, bindings, conflict, on_link, mismatch, sensitive: spec.sensitive };
         limits::check(&field, &at, self.checks);
         field
     }
@@ -425,13 +425,14 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Words that no system can be named: the options that stand beside system names, those planned, and words of policies.
-pub(crate) const RESERVED: [&str; 26] = [
+pub(crate) const RESERVED: [&str; 27] = [
     "type",
     "conflict",
     "on_link",
     "default",
     "scale",
     "values",
+    "sensitive",
     "is",
     "length",
     "precision",

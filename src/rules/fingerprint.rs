@@ -60,7 +60,7 @@ impl Bytes {
     }
 
     fn field(&mut self, field: &Field) {
-        let Field { id, name, kind, bindings, conflict: _, on_link: _, mismatch } = field;
+        let Field { id, name, kind, bindings, conflict: _, on_link: _, mismatch, sensitive: _ } = field;
         self.number(u64::from(id.0));
         self.text(name);
         self.text(kind.name());

@@ -11,6 +11,7 @@ mod fingerprint;
 mod limits;
 mod nearest;
 mod policy;
+mod shown;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use builder::RulesBuilder;
 pub use error::{Fault, RulesError, RulesErrors};
 pub use limits::{Limits, Mismatch, TooFine, TooLong, Unfit, Unknown};
 pub use policy::{ConflictSpec, LinkSpec, PolicyError};
+pub use shown::{HIDDEN, Shown};
 pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, SystemSpec, ValueRow};
 pub use transform::Transform;
 
@@ -113,6 +115,8 @@ pub struct Field {
     pub on_link: LinkPolicy,
     /// What becomes of a value that a system cannot hold.
     pub mismatch: Mismatch,
+    /// Its values are stored and synced, but never shown: see [`Field::shown`].
+    pub sensitive: bool,
 }
 
 /// A field's counterpart in one system.

@@ -78,6 +78,8 @@ pub struct FieldSpec {
     pub mismatch: Mismatch,
     /// From the canonical value to what a system holds, by the system's name.
     pub transforms: Vec<(String, Vec<Transform>)>,
+    /// Its values are never shown to people, in logs or in errors.
+    pub sensitive: bool,
 }
 
 /// What is written where a field is blank.
@@ -177,6 +179,7 @@ impl FieldSpec {
             limits: Vec::new(),
             mismatch: Mismatch::default(),
             transforms: Vec::new(),
+            sensitive: false,
         }
     }
 

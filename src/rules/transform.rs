@@ -245,6 +245,7 @@ mod tests {
             conflict: ConflictPolicy::Latest,
             on_link: LinkPolicy::FillBlanks,
             mismatch: Mismatch::default(),
+            sensitive: false,
         }
     }
 

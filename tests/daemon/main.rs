@@ -1,9 +1,12 @@
 //! The whole job from outside: the built binary against emulated systems, edited by people meanwhile.
 #![cfg(feature = "cli")]
 
+mod broken;
+mod check;
 mod fields;
 mod first_link;
 mod kill;
 mod refusals;
+mod sensitive;
 mod sync;
 mod world;

@@ -74,11 +74,27 @@ impl World {
         (status.code(), text(stdout), text(stderr))
     }
 
+    /// As [`Self::run`], with everything traced: all that it said.
+    pub fn traced(&self, args: &[&str]) -> (Option<i32>, String) {
+        let Output { status, stdout, stderr } =
+            self.command(args).env("RUST_LOG", "trace").output().expect("the binary runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (status.code(), text(stdout) + &text(stderr))
+    }
+
     /// Runs it with `--json`; the document must be the last line.
     pub fn json(&self, args: &[&str]) -> (Option<i32>, Value) {
         let (code, out, err) = self.run(&[args, &["--json"]].concat());
         let document = serde_json::from_str(out.lines().last().unwrap_or_default());
         (code, document.unwrap_or_else(|error| panic!("{error}: {out}{err}")))
+    }
+
+    /// As [`Self::start`], with everything traced.
+    pub fn start_traced(&self, args: &[&str]) -> Process {
+        let stderr = std::fs::File::create(self.path("stderr")).expect("a file");
+        let stdout = std::fs::File::create(self.path("stdout")).expect("a file");
+        let child = self.command(args).env("RUST_LOG", "trace").stdout(stdout).stderr(stderr).spawn();
+        Process(child.expect("the binary runs"))
     }
 
     /// Starts it; what it writes to stderr goes to the file `stderr`.

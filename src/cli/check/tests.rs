@@ -58,6 +58,7 @@ impl Connector for Remote {
             precision: None,
             scale: None,
             options: Vec::new(),
+            choices: Vec::new(),
         };
         let schema = self
             .properties
@@ -107,11 +108,20 @@ fn a_missing_secret_points_at_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("s.toml");
     std::fs::write(&file, CONFIG).unwrap();
-    let context = Context { config: file, output: Output { json: true } };
-    let error = run(&CheckArgs { offline: true }, &context).unwrap_err();
+    let context = Context { config: file, profile: None, output: Output { json: true } };
+    let args = |offline| CheckArgs { offline, create_properties: false };
+    assert_eq!(run(&args(true), &context), Ok(Exit::Equal), "the config alone is sound");
+    let error = run(&args(false), &context).unwrap_err();
     assert_eq!((error.code, error.blame), ("secret", Blame::Usage));
+    let said = error.config.as_ref().map_or(0, |config| config.errors.len());
+    assert_eq!(said, 2, "the other remote, which is not there, is told of as well: {error}");
     assert!(error.message.contains("s.toml:3:9") && error.message.contains("SYNCLINE_TEST_NOT_SET"), "{error}");
     assert!(error.mend.contains("export"), "{error}");
+}
+
+#[test]
+fn the_schema_knows_this_config() {
+    assert_eq!(config::schema_faults(CONFIG), [""; 0]);
 }
 
 #[test]

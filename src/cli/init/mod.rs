@@ -1,6 +1,7 @@
 //! `syncline init`: a config to start from.
 
 mod files;
+mod live;
 mod ready;
 
 use super::{CliError, Context, Exit};
@@ -16,24 +17,40 @@ pub struct InitArgs {
     /// Make it for a running sandbox, from the line that it printed; `-` reads that line from stdin.
     #[arg(long, value_name = "READY.json")]
     pub sandbox: Option<PathBuf>,
+    /// Propose the mapping from what the systems say about themselves: those of --sandbox, or of a config that has only
+    /// systems.
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    pub from: Option<From>,
     /// The file to write; the config's name unless told.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Print the JSON schema of the config, for editors, and write nothing.
+    #[arg(long, conflicts_with_all = ["sandbox", "from", "out", "force"])]
+    pub schema: bool,
     /// Overwrite a config that is already there.
     #[arg(long)]
     pub force: bool,
 }
 
+/// What a mapping is proposed from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum From {
+    /// The live schemas of the systems.
+    Live,
+}
+
 /// Runs it.
 pub fn run(args: &InitArgs, context: &Context) -> Result<Exit, CliError> {
-    let out = args.out.as_ref().unwrap_or(&context.config);
-    if !args.force && out.symlink_metadata().is_ok() {
-        return Err(CliError::usage(
-            "exists",
-            format!("{} is already there", out.display()),
-            "name another file with --out, or overwrite it with --force",
-        ));
+    if args.schema {
+        context.output.say(config::SCHEMA.trim_end());
+        context.output.document(&serde_json::from_str::<serde_json::Value>(config::SCHEMA).unwrap_or_default());
+        return Ok(Exit::Equal);
     }
+    let out = live::target(args, context)?;
+    if args.from == Some(From::Live) {
+        return live::run(args, &out, context);
+    }
+    let out = &out;
     let mut written = vec![out.clone()];
     let next = match &args.sandbox {
         None => {
@@ -61,13 +78,16 @@ fn sandbox(ready: &Ready, out: &Path, force: bool) -> Result<Vec<PathBuf>, CliEr
         let cause = errors.errors.first().map_or_else(String::new, ToString::to_string);
         CliError::usage("ready", format!("the ready line gives no sound config: {cause}"), ready::MEND)
     })?;
-    let folder = out.parent().unwrap_or(Path::new("")).join("secrets");
-    let secrets = [
-        write_secret(&folder, "hubspot.token", &ready.hubspot.token)?,
-        write_secret(&folder, "salesforce.token", &ready.salesforce.token)?,
-    ];
+    let secrets = write_secrets(ready, out)?;
     write_config(out, &text, force)?;
-    Ok(secrets.into())
+    Ok(secrets)
+}
+
+/// Writes the secrets of a sandbox beside its config.
+fn write_secrets(ready: &Ready, out: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let folder = out.parent().unwrap_or(Path::new("")).join("secrets");
+    let hubspot = write_secret(&folder, "hubspot.token", &ready.hubspot.token)?;
+    Ok(vec![hubspot, write_secret(&folder, "salesforce.token", &ready.salesforce.token)?])
 }
 
 /// Writes the config of a sandbox from its ready line, for the demo.

@@ -70,6 +70,15 @@ impl Ready {
     }
 }
 
+impl Ready {
+    /// The config's accounts, without a mapping; what is safe wins where two values differ.
+    pub(super) fn accounts(&self) -> String {
+        let config = self.config();
+        let head = config.split("[entities.").next().unwrap_or_default();
+        head.replace("on_link = \"prefer salesforce\" ", "on_link = \"fill blanks\"       ")
+    }
+}
+
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }

@@ -8,11 +8,11 @@ const READY: &str = r#"{"hubspot":{"url":"http://127.0.0.1:4010","token":"hs-1",
 "#;
 
 fn context(folder: &Path) -> Context {
-    Context { config: folder.join("syncline.toml"), output: Output { json: true } }
+    Context { config: folder.join("syncline.toml"), profile: None, output: Output { json: true } }
 }
 
 fn args(sandbox: Option<PathBuf>, out: Option<PathBuf>) -> InitArgs {
-    InitArgs { sandbox, out, force: false }
+    InitArgs { sandbox, from: None, out, schema: false, force: false }
 }
 
 #[test]
@@ -25,7 +25,16 @@ fn the_template_is_a_sound_config_with_safe_defaults() {
     // What is commented out is sound, too: single options, and the deals at the end.
     let (head, deals) = TEMPLATE.split_at(TEMPLATE.find("# [entities.deal]").unwrap());
     let mut all = head.to_owned();
-    for option in ["rank =", "app_id =", "mode =", "version ="] {
+    for option in [
+        "rank =",
+        "app_id =",
+        "mode =",
+        "version =",
+        "[profile.staging]",
+        "store = {",
+        "systems.hubspot =",
+        "systems.salesforce =",
+    ] {
         assert_eq!(all.matches(&format!("# {option}")).count(), 1, "{option}");
         all = all.replace(&format!("# {option}"), option);
     }
@@ -35,6 +44,7 @@ fn the_template_is_a_sound_config_with_safe_defaults() {
     }
     let config = config::parse(&all, Path::new("syncline.toml")).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(config.rules.entities.len(), 3, "{all}");
+    assert_eq!(config::schema_faults(&all), [""; 0]);
 }
 
 #[test]
@@ -59,6 +69,7 @@ fn a_ready_line_becomes_a_config_and_closed_secrets() {
     assert_eq!(run(&args(Some(ready), Some(out.clone())), &context(folder.path())), Ok(Exit::Equal));
     let config = config::load(&out).unwrap_or_else(|errors| panic!("{errors}"));
     assert!(!config.source.text.contains("hs-1"), "the secret is not in the config");
+    assert_eq!(config::schema_faults(&config.source.text), [""; 0]);
     let names: Vec<&str> = config.rules.systems.iter().map(|system| &*system.name).collect();
     assert_eq!(names, ["salesforce", "hubspot"]);
     let [hubspot, salesforce] = &config.settings.systems[..] else { panic!("two systems") };

@@ -4,6 +4,7 @@
 //! which changes are read with an overlap; unique properties, on which a create is an upsert.
 
 mod cursor;
+mod make;
 mod read;
 mod schema;
 mod wire;
@@ -14,7 +15,9 @@ use super::client::Client;
 use super::overlap::Overlap;
 use super::retry::Patience;
 use super::transport::{Timeouts, Transport};
-use super::{BoxFuture, Connector, ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec, WriteAnswer, WriteItem};
+use super::{
+    BoxFuture, Connector, ConnectorError, DeletedPage, IdProperty, Keys, ReadAnswer, ReadSpec, WriteAnswer, WriteItem,
+};
 use crate::model::{Ability, BatchLimits, ClockOffset, ObjectSchema, RawPage, SourceKind};
 use secrecy::SecretString;
 use std::fmt;
@@ -137,6 +140,14 @@ impl Connector for HubSpot {
         Box::pin(self.describe(object))
     }
 
+    fn make_id_property<'a>(
+        &'a self,
+        object: &'a str,
+        property: &'a str,
+    ) -> BoxFuture<'a, Result<IdProperty, ConnectorError>> {
+        Box::pin(self.make(object, property))
+    }
+
     fn scan<'a>(
         &'a self,
         spec: &'a ReadSpec,
@@ -167,7 +178,11 @@ impl Connector for HubSpot {
         keys: Keys<'a>,
         history: bool,
     ) -> BoxFuture<'a, Result<ReadAnswer, ConnectorError>> {
-        Box::pin(HubSpot::read(self, spec, keys, history))
+        let by_value = matches!(keys, Keys::Values { .. });
+        Box::pin(async move {
+            let answer = HubSpot::read(self, spec, keys, history).await;
+            answer.map_err(|error| if by_value { error.without_words() } else { error })
+        })
     }
 
     fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer> {

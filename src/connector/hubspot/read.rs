@@ -374,7 +374,7 @@ fn names(spec: &ReadSpec) -> Vec<String> {
 
 /// A property's history, newest first as HubSpot gives it; entries without a time are left out, for they prove nothing.
 fn past_values(json: &str, app_id: Option<&str>) -> Result<Vec<PastValue>, String> {
-    let entries: Vec<Value> = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let entries: Vec<Value> = serde_json::from_str(json).map_err(|error| rows::fault(&error))?;
     let each = |entry: &Value| {
         let text = |key: &str| entry.get(key).and_then(Value::as_str);
         let timestamp = entry.get("timestamp")?;

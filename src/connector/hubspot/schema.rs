@@ -48,6 +48,8 @@ struct Property {
 #[derive(Deserialize)]
 struct Choice {
     value: String,
+    #[serde(default)]
+    label: String,
 }
 
 #[derive(Deserialize)]
@@ -61,12 +63,16 @@ struct Modification {
 struct Pipeline {
     id: String,
     #[serde(default)]
+    label: String,
+    #[serde(default)]
     stages: Vec<Stage>,
 }
 
 #[derive(Deserialize)]
 struct Stage {
     id: String,
+    #[serde(default)]
+    label: String,
 }
 
 /// Reads the list of properties.
@@ -96,7 +102,8 @@ fn one(object: &str, property: Property) -> PropertySchema {
         length: (kind == PropertyType::Text).then_some(TEXT_MAX),
         precision: None,
         scale: None,
-        options: property.options.into_iter().map(|option| option.value).collect(),
+        options: property.options.iter().map(|option| option.value.clone()).collect(),
+        choices: property.options.into_iter().map(|option| (option.value, option.label)).collect(),
         name: property.name,
         label: property.label,
         kind,
@@ -107,10 +114,13 @@ fn one(object: &str, property: Property) -> PropertySchema {
 pub(crate) fn add_stages(schema: &mut ObjectSchema, body: &str) -> Result<(), String> {
     let list: List<Pipeline> = serde_json::from_str(body).map_err(|error| error.to_string())?;
     for property in schema.properties.iter_mut().filter(|property| is_staged(property) && property.options.is_empty()) {
-        property.options = match property.name.ends_with("stage") {
-            true => list.results.iter().flat_map(|pipeline| &pipeline.stages).map(|stage| stage.id.clone()).collect(),
-            false => list.results.iter().map(|pipeline| pipeline.id.clone()).collect(),
+        let pair = |id: &String, label: &String| (id.clone(), label.clone());
+        let stages = || list.results.iter().flat_map(|pipeline| &pipeline.stages);
+        property.choices = match property.name.ends_with("stage") {
+            true => stages().map(|stage| pair(&stage.id, &stage.label)).collect(),
+            false => list.results.iter().map(|pipeline| pair(&pipeline.id, &pipeline.label)).collect(),
         };
+        property.options = property.choices.iter().map(|(value, _)| value.clone()).collect();
     }
     Ok(())
 }

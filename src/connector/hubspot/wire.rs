@@ -2,7 +2,7 @@
 
 use super::super::encode::{json_text, json_texts, percent};
 use super::super::retry::Verdict;
-use super::super::rows::{Members, moment, scalar};
+use super::super::rows::{Members, fault, moment, scalar};
 use super::super::transport::{Answer, Method, Request};
 use super::cursor::{Place, Run};
 use crate::model::{Millis, RemoteId};
@@ -183,7 +183,7 @@ struct Next<'a> {
 
 impl<'a> Page<'a> {
     pub fn parse(body: &'a str) -> Result<Self, String> {
-        serde_json::from_str(body).map_err(|error| error.to_string())
+        serde_json::from_str(body).map_err(|error| fault(&error))
     }
 
     /// Where the next page begins.

@@ -13,7 +13,9 @@ use super::client::Client;
 use super::overlap::Overlap;
 use super::retry::Patience;
 use super::transport::{Timeouts, Transport};
-use super::{BoxFuture, Connector, ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec, WriteAnswer, WriteItem};
+use super::{
+    BoxFuture, Connector, ConnectorError, DeletedPage, IdProperty, Keys, ReadAnswer, ReadSpec, WriteAnswer, WriteItem,
+};
 use crate::model::{Ability, BatchLimits, ClockOffset, ObjectSchema, RawPage, SourceKind};
 use secrecy::SecretString;
 use std::fmt;
@@ -143,6 +145,14 @@ impl Connector for Salesforce {
         Box::pin(self.describe(object))
     }
 
+    fn make_id_property<'a>(
+        &'a self,
+        object: &'a str,
+        property: &'a str,
+    ) -> BoxFuture<'a, Result<IdProperty, ConnectorError>> {
+        Box::pin(std::future::ready(Ok(IdProperty::ByHand(schema::id_field_steps(object, property)))))
+    }
+
     fn scan<'a>(
         &'a self,
         spec: &'a ReadSpec,
@@ -173,7 +183,11 @@ impl Connector for Salesforce {
         keys: Keys<'a>,
         _history: bool,
     ) -> BoxFuture<'a, Result<ReadAnswer, ConnectorError>> {
-        Box::pin(Salesforce::read(self, spec, keys))
+        let by_value = matches!(keys, Keys::Values { .. });
+        Box::pin(async move {
+            let answer = Salesforce::read(self, spec, keys).await;
+            answer.map_err(|error| if by_value { error.without_words() } else { error })
+        })
     }
 
     fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer> {

@@ -17,6 +17,20 @@ impl Salesforce {
     }
 }
 
+/// How a person makes the field that holds our external id; the record interface cannot.
+pub(super) fn id_field_steps(object: &str, field: &str) -> Vec<String> {
+    let name = field.strip_suffix("__c").unwrap_or(field);
+    vec![
+        format!("open Setup, Object Manager, {object}, Fields & Relationships, and choose New"),
+        format!("choose the type Text, the length 64, and the field name {name} (so that its API name is {field})"),
+        "tick \"Do not allow duplicate values\" with \"Treat ABC and abc as different values (case sensitive)\""
+            .to_owned(),
+        "tick \"External ID\"".to_owned(),
+        "make it visible and editable for the integration's user (field-level security); no page layout needs it"
+            .to_owned(),
+    ]
+}
+
 #[derive(Deserialize)]
 struct Described {
     fields: Vec<Field>,
@@ -52,6 +66,8 @@ struct Choice {
     #[serde(default)]
     active: bool,
     value: String,
+    #[serde(default)]
+    label: Option<String>,
 }
 
 /// Reads a describe answer.
@@ -76,6 +92,9 @@ fn one(field: Field) -> PropertySchema {
     // A field that is only createable cannot be kept equal.
     let writable = field.updateable && !field.calculated && !field.auto_number;
     let active = field.picklist_values.into_iter().filter(|choice| choice.active);
+    let choices: Vec<(String, String)> =
+        active.map(|choice| (choice.value.clone(), choice.label.unwrap_or(choice.value))).collect();
+    let options = choices.iter().filter(|_| field.restricted_picklist).map(|(value, _)| value.clone()).collect();
     PropertySchema {
         required: !field.nillable && field.createable && !field.defaulted_on_create,
         unique: field.unique && (field.external_id || field.id_lookup),
@@ -83,7 +102,8 @@ fn one(field: Field) -> PropertySchema {
         // Whole numbers state `digits`, others both of these.
         precision: [field.precision, field.digits].into_iter().find(|digits| *digits > 0),
         scale: (kind == PropertyType::Number && (field.precision > 0 || field.digits > 0)).then_some(field.scale),
-        options: if field.restricted_picklist { active.map(|choice| choice.value).collect() } else { Vec::new() },
+        options,
+        choices,
         name: field.name,
         label: field.label,
         writable,
@@ -114,6 +134,7 @@ mod tests {
         assert!(!property("OwnerId").required && property("OwnerId").kind == PropertyType::Reference);
         assert!(!property("Email").unique && property("Syncline_Id__c").unique);
         assert!(property("Open__c").options.is_empty());
+        assert_eq!(property("Open__c").choices, [("a".to_owned(), "A".to_owned())]);
         assert_eq!(property("Strict__c").options, ["a"]);
         let digits = |name| (property(name).precision, property(name).scale);
         assert_eq!([digits("Amount"), digits("Employees")], [(Some(18), Some(2)), (Some(8), Some(0))]);

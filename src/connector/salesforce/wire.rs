@@ -2,7 +2,7 @@
 
 use super::super::encode::percent_except;
 use super::super::retry::Verdict;
-use super::super::rows::{Members, iso, moment};
+use super::super::rows::{Members, fault, iso, moment};
 use super::super::transport::{Answer, Request};
 use crate::model::{Millis, RemoteId};
 use serde::Deserialize;
@@ -103,7 +103,7 @@ pub(crate) struct Page<'a> {
 
 impl<'a> Page<'a> {
     pub fn parse(body: &'a str) -> Result<Self, String> {
-        serde_json::from_str(body).map_err(|error| error.to_string())
+        serde_json::from_str(body).map_err(|error| fault(&error))
     }
 
     /// Was it the last one? A page may be shorter than asked and yet not the last.

@@ -10,6 +10,7 @@ const OBJECT: ObjectId = ObjectId(1);
 
 fn rules() -> Rules {
     let field = |id: FieldId| Field {
+        sensitive: false,
         id,
         name: format!("f{}", id.0),
         kind: FieldKind::Text,

@@ -44,6 +44,7 @@ fn property(name: &str, kind: PropertyType) -> PropertySchema {
         precision: None,
         scale: None,
         options: Vec::new(),
+        choices: Vec::new(),
     }
 }
 
@@ -140,6 +141,65 @@ fn a_value_map_and_the_options_name_each_other() {
     );
 }
 
+/// A value map whose rows name a's and b's options, the first of a meaning being the one that is written.
+fn mapped(rows: &[(&str, &str)]) -> FieldSpec {
+    rows.iter().fold(field(FieldKind::Enum), |field, (a, b)| field.value(ValueRow::default().at("a", *a).at("b", *b)))
+}
+
+fn enumeration(name: &str, options: &[&str]) -> PropertySchema {
+    let choices = options.iter().map(|option| ((*option).to_owned(), (*option).to_owned())).collect();
+    let options = options.iter().map(|option| (*option).to_owned()).collect();
+    PropertySchema { options, choices, ..property(name, PropertyType::Enumeration) }
+}
+
+/// As [`found`] in system b, beside what system a says.
+fn found_beside(field: FieldSpec, a: PropertySchema, b: PropertySchema) -> Vec<String> {
+    let object = |name: &str, x| ObjectSchema {
+        object: name.into(),
+        properties: vec![property("our_id", PropertyType::Text), x],
+    };
+    let said = [(SystemId::of("a"), vec![object("people", a)]), (SystemId::of("b"), vec![object("Person", b)])];
+    let findings = check_schema_beside(&rules(field), SystemId::of("b"), &said[1].1, &said);
+    findings.iter().map(|f| format!("[{:?}] {}: {}; {}", f.severity, f.at, f.message, f.mend)).collect()
+}
+
+#[test]
+fn a_row_that_is_only_read_may_name_an_option_that_is_gone() {
+    let rows = mapped(&[("new", "New"), ("new", "Old New"), ("won", "Won")]);
+    let b = || enumeration("X", &["New", "Won"]);
+    let a = || enumeration("x", &["new", "won"]);
+    check(&found_beside(rows.clone(), a(), b()), &[&["[Warning]", "no option `Old New`", "never applies"]]);
+    // The first of a meaning is written; where nothing is written, none is.
+    let b = || enumeration("X", &["Old New", "Won"]);
+    check(&found_beside(rows.clone(), a(), b()), &[&["[Error]", "no option `New`"]]);
+    check(&found_beside(rows.conflict(ConflictSpec::Owns("b".into())), a(), b()), &[&["[Warning]", "no option `New`"]]);
+}
+
+#[test]
+fn options_without_a_row_are_told_with_the_nearest_one() {
+    let field_ = mapped(&[("new", "New")]);
+    let (a, b) = (enumeration("x", &["new", "closedwon"]), enumeration("X", &["New", "Closed Won", "Far"]));
+    check(
+        &found_beside(field_, a, b),
+        &[&["[Warning]", "leaves out b's Closed Won, Far", "nearest: { b = \"Closed Won\", a = \"closedwon\" }"]],
+    );
+}
+
+#[test]
+fn without_a_value_map_the_options_of_both_systems_are_compared() {
+    let (a, b) = (enumeration("x", &["new", "CLOSED_WON"]), enumeration("X", &["new", "Closed Won"]));
+    check(
+        &found_beside(field(FieldKind::Enum), a, b),
+        &[&[
+            "[Warning]",
+            "b's `X` has no option for a's CLOSED_WON",
+            "values = [{ a = \"CLOSED_WON\", b = \"Closed Won\" }]",
+        ]],
+    );
+    let same = |name: &str| enumeration(name, &["new", "won"]);
+    check(&found_beside(field(FieldKind::Enum), same("x"), same("X")), &[]);
+}
+
 #[test]
 fn defaults_must_be_storable() {
     let default = |text: &str| DefaultSpec::Everywhere(Raw::Text(text.into()));
@@ -161,6 +221,9 @@ fn what_a_create_needs_has_a_source() {
     check(&found(field(FieldKind::Text), [required("x")]), &[&["[Warning]", "wants `x`", "add default"]]);
     let default = DefaultSpec::Everywhere(Raw::Text("?".into()));
     check(&found(field(FieldKind::Text).default(default), [required("x"), required("our_id")]), &[]);
+    // Where every other system wants it, too, no record comes without it.
+    check(&found_beside(field(FieldKind::Text), required("x"), required("X")), &[]);
+    check(&found_beside(field(FieldKind::Text), x(), required("X")), &[&["[Warning]", "wants `X`"]]);
 }
 
 #[test]

@@ -120,6 +120,7 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     field.conflict = section.take("conflict").and_then(|node| policy(&node, problems));
     field.on_link = section.take("on_link").and_then(|node| policy(&node, problems));
     field.default = section.take("default").and_then(|node| default(&node, problems));
+    field.sensitive = section.take("sensitive").and_then(|node| node.bool(problems)).unwrap_or_default();
     section.refuse("group", "decide each field by itself", problems);
     let edits = section.take("edits").and_then(|node| Some((node.clone(), one_way_edits(&node, problems)?)));
     if let Some(node) = section.take("direction") {
@@ -272,7 +273,7 @@ pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &
     }
 }
 
-const OPTIONS: [&str; 15] = [
+pub(super) const OPTIONS: [&str; 16] = [
     "type",
     "conflict",
     "direction",
@@ -281,6 +282,7 @@ const OPTIONS: [&str; 15] = [
     "default",
     "scale",
     "values",
+    "sensitive",
     "length",
     "precision",
     "options",
@@ -289,4 +291,4 @@ const OPTIONS: [&str; 15] = [
     "unknown",
     "transform",
 ];
-const TYPES: &str = "text, email, phone, domain, url, integer, decimal, bool, date, datetime, enum, set";
+pub(super) const TYPES: &str = "text, email, phone, domain, url, integer, decimal, bool, date, datetime, enum, set";

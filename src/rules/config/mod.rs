@@ -5,8 +5,12 @@ mod duration;
 mod entities;
 mod error;
 mod limits;
+mod profiles;
+pub mod propose;
 mod reader;
+mod schema;
 mod settings;
+mod standard;
 mod systems;
 #[cfg(test)]
 mod tests;
@@ -14,7 +18,11 @@ mod transforms;
 
 pub use duration::parse_duration;
 pub use error::{ConfigError, ConfigErrors, ConfigPlace};
+pub use schema::SCHEMA;
 pub use settings::{RunSettings, SecretRef, Settings, SystemKind, SystemSettings};
+
+#[cfg(all(test, feature = "wire"))]
+pub(crate) use schema::tests::faults as schema_faults;
 
 use super::{Rules, RulesErrors, SystemSpec};
 use error::Problems;
@@ -43,6 +51,8 @@ pub struct Source {
     pub file: PathBuf,
     /// Its text.
     pub text: Arc<str>,
+    /// The profile in use.
+    profile: Option<String>,
     places: BTreeMap<String, Range<usize>>,
 }
 
@@ -51,6 +61,14 @@ pub struct Source {
 /// # Errors
 /// The file cannot be read, or all that is wrong in it.
 pub fn load(file: &Path) -> Result<Config, ConfigErrors> {
+    load_profile(file, None)
+}
+
+/// As [`load`], with the accounts and the store of a profile.
+///
+/// # Errors
+/// As [`load`], or there is no such profile.
+pub fn load_profile(file: &Path, profile: Option<&str>) -> Result<Config, ConfigErrors> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         let (message, mend) = match error.kind() {
             std::io::ErrorKind::NotFound => {
@@ -59,10 +77,10 @@ pub fn load(file: &Path) -> Result<Config, ConfigErrors> {
             std::io::ErrorKind::InvalidData => ("the file is not UTF-8 text".to_owned(), "save it as UTF-8"),
             _ => (format!("the file cannot be read: {error}"), "check its path and permissions"),
         };
-        let errors = vec![ConfigError { place: None, message, mend: mend.to_owned() }];
+        let errors = vec![ConfigError { group: None, place: None, message, mend: mend.to_owned() }];
         ConfigErrors { file: file.to_owned(), text: "".into(), errors }
     })?;
-    parse(&text, file)
+    parse_profile(&text, file, profile)
 }
 
 /// Checks a config's text; `file` names it, and its folder is where relative paths begin. Reads nothing else.
@@ -70,10 +88,18 @@ pub fn load(file: &Path) -> Result<Config, ConfigErrors> {
 /// # Errors
 /// All that is wrong.
 pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
+    parse_profile(text, file, None)
+}
+
+/// As [`parse`], with the accounts and the store of a profile.
+///
+/// # Errors
+/// As [`parse`], or there is no such profile.
+pub fn parse_profile(text: &str, file: &Path, profile: Option<&str>) -> Result<Config, ConfigErrors> {
     let source: Arc<str> = text.into();
     let failed = |problems: Problems| ConfigErrors {
         file: file.to_owned(),
-        text: source.clone(),
+        text: error::covered(text).into(),
         errors: problems.into_errors(text),
     };
     let mut problems = Problems::default();
@@ -88,16 +114,11 @@ pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
     };
     let places: BTreeMap<_, _> = reader::places(document.get_ref()).into_iter().collect();
     let mut top = Section::new(document.get_ref(), String::new(), 0..0);
-    let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-    let settings = Settings {
-        store: systems::store(top.take("store"), &folder, &mut problems),
-        systems: systems::systems(top.take("systems"), &folder, &mut problems),
-        run: systems::run(top.take("run"), &mut problems),
-        folder,
-    };
+    let settings = settings(&mut top, file, profile, &mut problems);
     let rules = rules(&mut top, &settings, &mut problems);
     top.finish(&mut problems);
-    let source = Source { file: file.to_owned(), text: source.clone(), places };
+    let profile = profile.map(str::to_owned);
+    let source = Source { file: file.to_owned(), text: source.clone(), profile, places };
     match rules {
         Ok(rules) if problems.0.is_empty() => Ok(Config { rules, settings, source }),
         Ok(_) => Err(failed(problems)),
@@ -108,6 +129,55 @@ pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
             Err(failed(problems))
         }
     }
+}
+
+/// The accounts of a config that has no mapping yet: its systems, store and rhythm.
+///
+/// # Errors
+/// All that is wrong with them, or there is a mapping.
+pub fn parse_accounts(text: &str, file: &Path, profile: Option<&str>) -> Result<Settings, ConfigErrors> {
+    // One that is sound but for its missing mapping has exactly that fault.
+    match parse_profile(text, file, profile) {
+        Ok(_) => {
+            let message = "there is a mapping already".to_owned();
+            let mend = "name a config that has only systems, or take its entities out".to_owned();
+            let errors = vec![ConfigError { group: None, place: None, message, mend }];
+            Err(ConfigErrors { file: file.to_owned(), text: "".into(), errors })
+        }
+        Err(errors) => read_accounts(text, file, profile).ok_or(errors),
+    }
+}
+
+fn read_accounts(text: &str, file: &Path, profile: Option<&str>) -> Option<Settings> {
+    let mut problems = Problems::default();
+    let document = DeTable::parse(text).ok()?;
+    let mut top = Section::new(document.get_ref(), String::new(), 0..0);
+    let settings = settings(&mut top, file, profile, &mut problems);
+    let unmapped = top.take("entities").is_none();
+    for policy in ["rank", "conflict", "on_link"] {
+        top.take(policy);
+    }
+    top.finish(&mut problems);
+    (problems.0.is_empty() && unmapped && settings.systems.len() > 1).then_some(settings)
+}
+
+/// Everything but the mapping.
+fn settings(top: &mut Section<'_>, file: &Path, profile: Option<&str>, problems: &mut Problems) -> Settings {
+    let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+    let mut settings = Settings {
+        store: systems::store(top.take("store"), &folder, problems),
+        systems: systems::systems(top.take("systems"), &folder, problems),
+        run: systems::run(top.take("run"), problems),
+        folder,
+    };
+    let node = top.take("profile");
+    let place = profiles::place(node.as_ref());
+    let Settings { folder, store, systems, .. } = &mut settings;
+    let profiles = profiles::profiles(node, folder, store, systems, problems);
+    if let Some(name) = profile {
+        profiles::choose(name, profiles, place, store, systems, problems);
+    }
+    settings
 }
 
 fn rules(top: &mut Section<'_>, settings: &Settings, problems: &mut Problems) -> Result<Rules, RulesErrors> {
@@ -132,8 +202,17 @@ fn rules(top: &mut Section<'_>, settings: &Settings, problems: &mut Problems) ->
 }
 
 impl Source {
+    /// The profile in use.
+    pub fn profile(&self) -> Option<&str> {
+        self.profile.as_deref()
+    }
+
     /// The place of a path like `entities.person.fields.phone`, or of the nearest table around it.
     fn span(&self, path: &str) -> Range<usize> {
+        let swapped = self.profile.as_ref().and_then(|name| self.places.get(&format!("profile.{name}.{path}")));
+        if let Some(span) = swapped {
+            return span.clone();
+        }
         let mut path = path;
         loop {
             if let Some(span) = self.places.get(path) {
@@ -149,11 +228,11 @@ impl Source {
     /// An error that belongs to a path of the config.
     pub fn error(&self, path: &str, message: impl Into<String>, mend: impl Into<String>) -> ConfigError {
         let place = Some(ConfigPlace::of(&self.text, self.span(path)));
-        ConfigError { place, message: message.into(), mend: mend.into() }
+        ConfigError { group: None, place, message: message.into(), mend: mend.into() }
     }
 
     /// Errors of this config.
     pub fn errors(&self, errors: Vec<ConfigError>) -> ConfigErrors {
-        ConfigErrors { file: self.file.clone(), text: self.text.clone(), errors }
+        ConfigErrors { file: self.file.clone(), text: error::covered(&self.text).into(), errors }
     }
 }

@@ -68,15 +68,7 @@ fn system(node: &Node<'_>, folder: &Path, problems: &mut Problems) -> Option<Sys
     if let Some(node) = section.take("app_id") {
         system.app_id = app_id(&node, kind, problems);
     }
-    if let Some(node) = section.take("mode") {
-        match node.text(problems) {
-            Some("read-write") | None => {}
-            Some("read") => system.mode = Mode::Read,
-            Some(mode) => {
-                problems.push(&node.span, format!("`{mode}` is no mode"), "write \"read-write\" or \"read\"");
-            }
-        }
-    }
+    system.mode = section.take("mode").and_then(|node| mode_at(&node, problems)).unwrap_or(Mode::ReadWrite);
     if let Some(node) = section.take("overlap") {
         system.overlap = duration(&node, Duration::ZERO, problems);
     }
@@ -112,11 +104,23 @@ fn url(section: &mut Section<'_>, kind: Option<SystemKind>, problems: &mut Probl
         }
         return "https://api.hubapi.com".to_owned();
     };
-    let Some(text) = node.text(problems) else { return String::new() };
-    check_url(text).unwrap_or_else(|(message, mend)| {
-        problems.push(&node.span, message, mend);
-        String::new()
-    })
+    url_at(&node, problems).unwrap_or_default()
+}
+
+pub(super) fn url_at(node: &Node<'_>, problems: &mut Problems) -> Option<String> {
+    let url = check_url(node.text(problems)?);
+    url.map_err(|(message, mend)| problems.push(&node.span, message, mend)).ok()
+}
+
+pub(super) fn mode_at(node: &Node<'_>, problems: &mut Problems) -> Option<Mode> {
+    match node.text(problems)? {
+        "read-write" => Some(Mode::ReadWrite),
+        "read" => Some(Mode::Read),
+        mode => {
+            problems.push(&node.span, format!("`{mode}` is no mode"), "write \"read-write\" or \"read\"");
+            None
+        }
+    }
 }
 
 fn token(section: &mut Section<'_>, folder: &Path, problems: &mut Problems) -> SecretRef {
@@ -125,11 +129,12 @@ fn token(section: &mut Section<'_>, folder: &Path, problems: &mut Problems) -> S
         section.missing("token", "add token = \"env:NAME\", \"file:PATH\" or \"exec:COMMAND\"", problems);
         return nothing;
     };
-    let Some(text) = node.text(problems) else { return nothing };
-    SecretRef::parse(text, folder).unwrap_or_else(|(message, mend)| {
-        problems.push(&node.span, message, mend);
-        nothing
-    })
+    token_at(&node, folder, problems).unwrap_or(nothing)
+}
+
+pub(super) fn token_at(node: &Node<'_>, folder: &Path, problems: &mut Problems) -> Option<SecretRef> {
+    let reference = SecretRef::parse(node.text(problems)?, folder);
+    reference.map_err(|(message, mend)| problems.push(&node.span, message, mend)).ok()
 }
 
 fn version(node: &Node<'_>, kind: Option<SystemKind>, problems: &mut Problems) -> Option<String> {
@@ -152,7 +157,7 @@ fn version(node: &Node<'_>, kind: Option<SystemKind>, problems: &mut Problems) -
     version
 }
 
-fn app_id(node: &Node<'_>, kind: Option<SystemKind>, problems: &mut Problems) -> Option<String> {
+pub(super) fn app_id(node: &Node<'_>, kind: Option<SystemKind>, problems: &mut Problems) -> Option<String> {
     if kind == Some(SystemKind::Salesforce) {
         problems.push(&node.key_span, "Salesforce has no `app_id`", "take it away");
         return None;

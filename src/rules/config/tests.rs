@@ -113,6 +113,36 @@ fn each_error_names_line_cause_and_mend() {
             "no system is named",
             "did you mean `salesforce`?",
         ),
+        // Profiles.
+        ("[run]\n", "[profile.test]\n[run]\n", "[profile.test]", "`profile.test` has no `store`", "test.redb"),
+        (
+            "[run]\n",
+            "[profile.test]\nstore = { path = \"./data/x.redb\" }\n[run]\n",
+            "./data",
+            "belongs to the config itself",
+            "another file",
+        ),
+        (
+            "[run]\n",
+            "[profile.test]\nstore = { path = \"t\" }\nsystems.hubspt = { mode = \"read\" }\n[run]\n",
+            "hubspt",
+            "no system is named `hubspt`",
+            "did you mean `hubspot`?",
+        ),
+        (
+            "[run]\n",
+            "[profile.test]\nstore = { path = \"t\" }\nsystems.hubspot = { url = \"https://a.example\" }\n[run]\n",
+            "a.example",
+            "send the token of the other account",
+            "add the `token`",
+        ),
+        (
+            "[run]\n",
+            "[profile.test]\nstore = { path = \"t\" }\nsystems.hubspot = { kind = \"hubspot\" }\n[run]\n",
+            "kind = \"hubspot\" }",
+            "unknown key `profile.test.systems.hubspot.kind`",
+            "known here: url, token, mode, app_id",
+        ),
         // Entities.
         ("conflict = \"prefer salesforce\"", "conflict = \"newest\"", "newest", "no policy", "\"latest\""),
         ("conflict = \"prefer salesforce\"", "conflict = \"review\"", "review", "not available", "use \"latest\""),
@@ -415,6 +445,60 @@ fn names_that_would_be_misread_are_refused() {
 fn a_missing_file_names_init() {
     let errors = load(Path::new("no/such/syncline.toml")).unwrap_err();
     assert!(errors.errors[0].mend.contains("syncline init"), "{errors}");
+}
+
+const PROFILES: &str = r#"
+[profile.staging]
+store = { path = "staging.redb" }
+systems.hubspot = { token = "env:STAGING" }
+systems.salesforce = { url = "http://127.0.0.1:7", token = "file:staging", mode = "read-write" }
+[profile.quiet]
+store = { path = "quiet.redb" }
+systems.hubspot = { mode = "read" }
+"#;
+
+#[test]
+fn a_profile_swaps_accounts_and_store_and_leaves_the_mapping() {
+    let text = format!("{SOUND}{PROFILES}");
+    let with =
+        |profile| parse_profile(&text, Path::new("/c/s.toml"), profile).unwrap_or_else(|errors| panic!("{errors}"));
+    let (base, staging, quiet) = (with(None), with(Some("staging")), with(Some("quiet")));
+    #[cfg(feature = "wire")]
+    assert_eq!(schema_faults(&text), [""; 0]);
+    assert_eq!(base.rules, parse(SOUND, Path::new("/c/s.toml")).unwrap().rules);
+    assert_eq!(staging.settings.store, Path::new("/c/staging.redb"));
+    let [hubspot, salesforce] = &staging.settings.systems[..] else { panic!("two systems") };
+    assert_eq!(hubspot.token, SecretRef::Env("STAGING".into()));
+    assert_eq!((&*hubspot.url, &hubspot.app_id), ("https://api.hubapi.com", &None), "an app belongs to its account");
+    assert_eq!((&*salesforce.url, salesforce.mode), ("http://127.0.0.1:7", Mode::ReadWrite));
+    assert_eq!(salesforce.overlap, Some(Duration::from_secs(120)), "what is not named stays");
+    // The mode is part of the rules: now records are created in Salesforce.
+    let creates = |config: &Config| config.rules.entities[0].bindings.iter().map(|b| b.create).collect::<Vec<_>>();
+    assert_eq!(
+        (creates(&base), creates(&staging), creates(&quiet)),
+        (vec![false, true], vec![true, true], vec![false; 2])
+    );
+    assert_eq!(base.rules.fingerprint(), staging.rules.fingerprint());
+    assert_eq!(quiet.settings.systems[0].app_id.as_deref(), Some("77"));
+    // Errors that come later point into the profile where it has the word.
+    let line = |config: &Config, path: &str| config.source.error(path, "", "").place.map(|place| place.line);
+    let at = |part: &str| text.lines().position(|line| line.contains(part)).map(|at| at + 1);
+    assert_eq!(line(&staging, "systems.salesforce.token"), at("file:staging"));
+    assert_eq!(line(&quiet, "systems.hubspot.token"), at("env:HUBSPOT_TOKEN"));
+}
+
+#[test]
+fn a_profile_that_is_not_there_is_told_with_those_that_are() {
+    let text = format!("{SOUND}{PROFILES}");
+    for (name, mend) in [("stagin", "did you mean `staging`?"), ("x", "name one of staging, quiet")] {
+        let errors = parse_profile(&text, Path::new("s.toml"), Some(name)).unwrap_err();
+        assert!(errors.to_string().contains(&format!("there is no profile `{name}`; {mend}")), "{errors}");
+    }
+    let errors = parse_profile(SOUND, Path::new("s.toml"), Some("x")).unwrap_err();
+    assert!(errors.to_string().contains("there is no profile `x`; add [profile.x]"), "{errors}");
+    let twice = text.replace("quiet.redb", "staging.redb");
+    let errors = parse(&twice, Path::new("s.toml")).unwrap_err();
+    assert!(errors.to_string().contains("this store belongs to profile `staging`"), "{errors}");
 }
 
 /// Text that is nearly a config.

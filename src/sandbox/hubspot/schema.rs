@@ -206,6 +206,16 @@ impl Schema {
         &self.properties[usize::from(index)]
     }
 
+    /// Takes back the definition that was added last, as if it had never been; any other keeps its index and is archived.
+    pub fn forget(&mut self, name: &str) {
+        if self.properties.last().is_some_and(|last| last.name == name) {
+            self.properties.pop();
+            self.by_name.remove(name);
+        } else {
+            self.archive(name, 0);
+        }
+    }
+
     /// Archives a definition; false when there is no live one of that name.
     pub fn archive(&mut self, name: &str, now_ms: i64) -> bool {
         match self.index(name) {

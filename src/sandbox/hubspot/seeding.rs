@@ -76,7 +76,7 @@ impl Furnish for HubSpotWorld {
 
     fn remove_field(&mut self, object: &str, name: &str) {
         if let Some(object) = ObjectType::parse(object) {
-            self.table_mut(object).schema.archive(name, 0);
+            self.table_mut(object).schema.forget(name);
         }
     }
 

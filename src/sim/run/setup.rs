@@ -63,6 +63,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         (0..worlds.len()).map(binding).collect()
     };
     let fields = (0..FIELDS).map(|field| Field {
+        sensitive: false,
         id: FieldId(field as u32 + 1),
         name: field_name(field).into(),
         kind: FieldKind::Text,

@@ -1,0 +1,86 @@
+//! What `check` tells: people by groups, with the promise and the price at the end; machines in one document.
+
+use super::{Checked, promise};
+use crate::cli::Context;
+use crate::cli::polling::Polling;
+use crate::rules::config::{Config, ConfigError};
+use serde_json::{Map, Value, json};
+
+pub(super) fn show(config: &Config, checked: &Checked, prices: &[Polling], offline: bool, context: &Context) {
+    let output = context.output;
+    let file = context.config.display();
+    let fields: usize = config.rules.entities.iter().map(|entity| entity.fields.len()).sum();
+    output.say(format!(
+        "{file}{}: {} systems, {} entities, {fields} fields{}",
+        config.source.profile().map(|name| format!(", profile {name}")).unwrap_or_default(),
+        config.rules.systems.len(),
+        config.rules.entities.len(),
+        if offline { "; neither secrets nor remotes were looked at" } else { "" }
+    ));
+    if !checked.reached.is_empty() {
+        let rows = checked.reached.iter().map(|(name, objects)| [name.clone(), objects.join(", ")]);
+        output.table(["system", "objects"], rows);
+    }
+    for (system, object, property) in &checked.made {
+        output.say(format!("made {property} on {system}'s {object}"));
+    }
+    for (system, object, steps) in &checked.steps {
+        output.say(format!("{system} lets only a person make our field on {object}:"));
+        steps.iter().enumerate().for_each(|(index, step)| output.say(format!("  {}. {step}", index + 1)));
+    }
+    let mut group = None;
+    for warning in &checked.warnings {
+        if warning.group != group {
+            group.clone_from(&warning.group);
+            let count = checked.warnings.iter().filter(|other| other.group == group).count();
+            output.warn(format!("{} ({count})", group.as_deref().unwrap_or("the config")));
+        }
+        let line = warning.place.as_ref().map_or(0, |place| place.line);
+        output.warn(format!("  {file}:{line}: {warning}"));
+    }
+    output.say("what the sources can promise:");
+    for system in &config.rules.systems {
+        output.say(format!("  {}: {}", system.name, promise(system.ability.source)));
+    }
+    output.say(format!("what polling every {:?} costs while nothing changes:", config.settings.run.interval));
+    prices.iter().for_each(|price| output.say(format!("  {}", price.line())));
+    if checked.errors.is_empty() {
+        output.document(&document(config, checked, prices, offline));
+    }
+}
+
+fn document(config: &Config, checked: &Checked, prices: &[Polling], offline: bool) -> Value {
+    let mut systems = Map::new();
+    for system in &config.rules.systems {
+        let reached = checked.reached.iter().find(|(name, _)| *name == system.name);
+        let price = prices.iter().find(|price| price.system() == system.name).map(Polling::document);
+        systems.insert(
+            system.name.clone(),
+            json!({
+                "objects": reached.map(|(_, objects)| objects), "source": promise(system.ability.source),
+                "polling": price,
+            }),
+        );
+    }
+    let made = checked
+        .made
+        .iter()
+        .map(|(system, object, property)| json!({ "system": system, "object": object, "property": property }));
+    let steps = checked
+        .steps
+        .iter()
+        .map(|(system, object, steps)| json!({ "system": system, "object": object, "steps": steps }));
+    json!({
+        "ok": true,
+        "offline": offline,
+        "systems": systems,
+        "warnings": checked.warnings.iter().map(warning).collect::<Vec<_>>(),
+        "made": made.collect::<Vec<_>>(),
+        "by_hand": steps.collect::<Vec<_>>(),
+    })
+}
+
+fn warning(warning: &ConfigError) -> Value {
+    let line = warning.place.as_ref().map(|place| place.line);
+    json!({ "group": warning.group, "line": line, "message": warning.message, "mend": warning.mend })
+}

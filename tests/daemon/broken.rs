@@ -1,0 +1,158 @@
+//! Broken configs, and what a person reads about each: plain texts in `tests/data/check`, one a case.
+//! `UPDATE_GOLDEN=1 cargo test --test daemon broken::` writes them anew; read the difference before you commit it.
+
+use super::world::World;
+use std::path::{Path, PathBuf};
+use syncline::sandbox::listener::SandboxConfig;
+
+/// A sound config; each case replaces a piece of it.
+const SOUND: &str = r#"rank = ["salesforce", "hubspot"]
+conflict = "latest"
+
+[store]
+path = "syncline.redb"
+
+[systems.hubspot]
+token = "env:SYNCLINE_TEST_NOT_SET"
+
+[systems.salesforce]
+url = "https://example.my.salesforce.com"
+token = "file:secrets/salesforce.token"
+
+[run]
+interval = "5s"
+
+[entities.person]
+match = ["email"]
+at.hubspot = { object = "contacts" }
+at.salesforce = { object = "Contact" }
+
+[entities.person.fields]
+email = { type = "email", hubspot = "email", salesforce = "Email" }
+phone = { type = "phone", hubspot = "phone", salesforce = "Phone", conflict = "prefer salesforce" }
+born = { type = "date", hubspot = "date_of_birth", salesforce = "Birthdate", sensitive = true }
+
+[entities.person.fields.stage]
+type = "enum"
+hubspot = "lifecyclestage"
+salesforce = "Stage__c"
+default = { salesforce = "New" }
+values = [
+    { hubspot = "lead", salesforce = "New" },
+    { hubspot = "customer", salesforce = "Customer" },
+]
+
+[profile.staging]
+store = { path = "staging.redb" }
+systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com", token = "env:STAGING" }
+"#;
+
+/// (name, what is replaced, by what).
+const OFFLINE: [(&str, &str, &str); 24] = [
+    ("toml_cut_short", "[\"salesforce\", \"hubspot\"]", "[\"salesforce\", "),
+    ("unknown_table", "[run]", "[ruin]"),
+    ("unknown_key", "interval =", "intervall ="),
+    ("unknown_field_option", "sensitive = true", "sensitiv = true"),
+    ("wrong_shape", "match = [\"email\"]", "match = \"email\""),
+    ("no_duration", "\"5s\"", "\"5\""),
+    ("bare_secret", "env:SYNCLINE_TEST_NOT_SET", "pat-na1-canary"),
+    ("unencrypted_address", "https://example.my", "http://example.my"),
+    ("missing_address", "url = \"https://example.my.salesforce.com\"\n", ""),
+    ("unknown_system_in_rank", "\"salesforce\", \"hubspot\"]", "\"saleforce\", \"hubspot\"]"),
+    ("unknown_policy", "conflict = \"latest\"", "conflict = \"newest\""),
+    ("policy_of_a_later_version", "conflict = \"prefer salesforce\"", "conflict = \"max\""),
+    ("policy_names_nobody", "\"prefer salesforce\"", "\"prefer pipedrive\""),
+    ("unknown_match_key", "match = [\"email\"]", "match = [\"mail\"]"),
+    ("no_way_to_link", "match = [\"email\"]\n", ""),
+    ("unknown_type", "type = \"phone\"", "type = \"fone\""),
+    ("type_is_missing", "type = \"phone\", ", ""),
+    ("field_in_one_system", ", salesforce = \"Phone\", conflict = \"prefer salesforce\"", ""),
+    ("property_taken_twice", "salesforce = \"Phone\"", "salesforce = \"Email\""),
+    ("value_without_counterpart", "salesforce = \"Customer\" }", "is = \"customer\" }"),
+    ("default_that_no_row_knows", "default = { salesforce = \"New\" }", "default = { salesforce = \"Nwe\" }"),
+    ("default_of_another_type", "sensitive = true", "default = \"soon\""),
+    ("profile_shares_a_store", "staging.redb", "syncline.redb"),
+    ("profile_sends_a_token_elsewhere", ", token = \"env:STAGING\"", ""),
+];
+
+/// As [`OFFLINE`], in the config of a sandbox and asked of its live schemas.
+const LIVE: [(&str, &str, &str); 8] = [
+    ("live_missing_property", "salesforce = \"MailingCity\"", "salesforce = \"MailingCiti\""),
+    ("live_missing_object", "object = \"Opportunity\"", "object = \"Oportunity\""),
+    ("live_type_clash", "salesforce = \"MailingCity\"", "salesforce = \"Birthdate\""),
+    ("live_read_only_property", "salesforce = \"MailingCity\"", "salesforce = \"Name\""),
+    ("live_option_that_is_not_there", "salesforce = \"Closed Won\"", "salesforce = \"Closed Wonn\""),
+    ("live_option_without_a_row", "    { hubspot = \"closedlost\", salesforce = \"Closed Lost\" },\n", ""),
+    (
+        "live_required_without_a_source",
+        ", salesforce = \"LastName\", default = { salesforce = \"Unknown\" }",
+        ", salesforce = \"Department\"",
+    ),
+    ("live_missing_secret", "file:secrets/hubspot.token", "file:secrets/nowhere.token"),
+];
+
+fn compare(name: &str, found: &str) -> Option<String> {
+    let file: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/check").join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&file, found).expect("a file");
+    }
+    let wanted = std::fs::read_to_string(&file).unwrap_or_default();
+    (wanted != found).then(|| format!("--- {name}, wanted\n{wanted}--- {name}, found\n{found}"))
+}
+
+/// A line of the config and a mend are named, and no secret is repeated.
+#[track_caller]
+fn helps(name: &str, said: &str) {
+    let line = said.contains("[broken.toml:") || said.contains("broken.toml:");
+    assert!(line && (said.contains("help: ") || said.contains("warning: ")), "{name}: {said}");
+    assert!(!said.contains("canary"), "{name}: {said}");
+}
+
+#[test]
+fn each_broken_config_is_told_with_line_and_mend() {
+    let world = World::new(0);
+    let told = |text: &str, args: &[&str]| {
+        std::fs::write(world.path("broken.toml"), text).expect("a file");
+        world.run(&[&["check", "--config", "broken.toml"], args].concat())
+    };
+    let (code, _, err) = told(SOUND, &["--offline"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "the sound one is sound");
+    let mut amiss = Vec::new();
+    for (name, old, new) in OFFLINE {
+        assert_eq!(SOUND.matches(old).count(), 1, "{name}");
+        let (code, _, err) = told(&SOUND.replace(old, new), &["--offline"]);
+        assert_eq!(code, Some(2), "{name}");
+        helps(name, &err);
+        amiss.extend(compare(name, &err));
+    }
+    let sandbox = std::fs::read_to_string(world.path("syncline.toml")).expect("a config");
+    for (name, old, new) in LIVE {
+        assert_eq!(sandbox.matches(old).count(), 1, "{name}");
+        let (code, _, err) = told(&sandbox.replace(old, new), &[]);
+        let warning = name == "live_option_without_a_row";
+        assert_eq!(code, Some(if warning { 0 } else { 2 }), "{name}: {err}");
+        helps(name, &err);
+        // The ports are others each time.
+        let covered = ["hubspot", "salesforce"].iter().fold(err, |err, system| {
+            err.replace(world.running.ready[system]["url"].as_str().expect("a url"), "http://127.0.0.1:1")
+        });
+        amiss.extend(compare(name, &covered));
+    }
+    assert!(amiss.is_empty(), "{}", amiss.join("\n"));
+}
+
+#[test]
+fn a_missing_external_id_and_several_faults_at_once_are_told() {
+    let world = World::with(SandboxConfig { external_id: false, ..SandboxConfig::default() });
+    std::fs::copy(world.path("syncline.toml"), world.path("broken.toml")).expect("a copy");
+    let (code, _, err) = world.run(&["check", "--config", "broken.toml"]);
+    assert_eq!(code, Some(2));
+    assert_eq!(compare("live_missing_external_id", &err), None);
+    let (_, out, _) = world.run(&["check", "--config", "broken.toml", "--create-properties"]);
+    assert_eq!(compare("live_create_properties", &out), None);
+
+    let text = SOUND.replace("[run]", "[ruin]").replace("env:SYNC", "SYNC").replace("\"newest\"", "\"x\"");
+    std::fs::write(world.path("broken.toml"), text.replace("type = \"phone\"", "type = \"fone\"")).expect("a file");
+    let (_, _, err) = world.run(&["check", "--config", "broken.toml", "--offline"]);
+    assert_eq!(compare("several_at_once", &err), None);
+}

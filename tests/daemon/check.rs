@@ -1,0 +1,171 @@
+//! `check` against live schemas: what is wrong, what is missing, and what can be made.
+
+use super::world::World;
+use serde_json::{Value, json};
+use syncline::sandbox::listener::SandboxConfig;
+
+const PROPERTIES: &str = "/crm/properties/2026-03";
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_by_system() {
+    let world = World::new(0);
+    world.edit_config("salesforce = \"MailingCity\"", "salesforce = \"MailingCiti\"");
+    world.edit_config("hubspot = \"jobtitle\"", "hubspot = \"jobtitel\"");
+    world.edit_config("salesforce = \"Amount\"", "salesforce = \"CloseDate\"");
+    world.edit_config("{ type = \"date\", hubspot = \"closedate\", salesforce = \"CloseDate\", default = { salesforce = 2030-12-31 } }", "{ type = \"date\", hubspot = \"closedate\", salesforce = \"Probability\" }");
+    world.edit_config("salesforce = \"Closed Won\"", "salesforce = \"Closed Wonn\"");
+    let (code, document) = world.json(&["check"]);
+    assert_eq!(code, Some(2), "{document}");
+    let details = document["error"]["details"].as_array().expect("details").clone();
+    let told = |group: &str, part: &str, mend: &str| {
+        let found = |detail: &&Value| text(detail, "group") == group && text(detail, "message").contains(part);
+        let detail = details.iter().find(found).unwrap_or_else(|| panic!("{part} in {document}"));
+        assert!(text(detail, "mend").contains(mend) && detail["line"].as_u64().is_some(), "{detail}");
+    };
+    told("hubspot", "no property `jobtitel`", "jobtitle");
+    told("salesforce", "no property `MailingCiti`", "MailingCity");
+    told("salesforce", "`Probability` is a number", "\"decimal\"");
+    told("salesforce", "`CloseDate` is a date", "\"date\"");
+    told("salesforce", "no option `Closed Wonn`", "Closed Won");
+    assert_eq!(details.len(), 5, "{document}");
+    let (_, out, err) = world.run(&["check"]);
+    let at = |part: &str| err.find(part).unwrap_or_else(|| panic!("{part} in {err}"));
+    assert!(at("hubspot: 1 error") < at("jobtitel") && at("jobtitel") < at("salesforce: 4 errors"), "{err}");
+    assert!(out.contains("hubspot: a history per property") && out.contains("salesforce: polled"), "{out}");
+
+    // With one secret gone, the other system is still asked.
+    std::fs::remove_file(world.path("secrets/hubspot.token")).expect("a file");
+    let (code, document) = world.json(&["check"]);
+    assert_eq!((code, text(&document["error"], "code")), (Some(2), "secret"), "{document}");
+    let groups: Vec<&str> =
+        document["error"]["details"].as_array().expect("details").iter().map(|detail| text(detail, "group")).collect();
+    assert_eq!(groups, ["secrets", "salesforce", "salesforce", "salesforce", "salesforce"]);
+    assert_eq!(world.json(&["check", "--offline"]).0, Some(0), "the config alone is sound, and needs no secret");
+}
+
+#[test]
+fn options_without_a_row_and_rows_without_an_option_are_warned_of() {
+    let world = World::new(0);
+    let (code, document) = world.json(&["check"]);
+    assert_eq!(code, Some(0), "{document}");
+    assert!(!document["warnings"].to_string().contains("value map"), "{document}");
+    let price = &document["systems"]["salesforce"]["polling"];
+    assert_eq!(price["calls_per_day"], 103_680, "{price}");
+    assert!(price["account_per_day"].as_u64().is_some_and(|limit| limit > 0), "{price}");
+
+    world.edit_config("    { hubspot = \"closedlost\", salesforce = \"Closed Lost\" },\n", "");
+    let (code, document) = world.json(&["check"]);
+    assert_eq!(code, Some(0), "{document}");
+    let warnings = document["warnings"].as_array().expect("a list");
+    let warning =
+        warnings.iter().find(|warning| text(warning, "message").contains("hubspot's closedlost")).expect("a warning");
+    assert_eq!(text(warning, "group"), "hubspot", "{warning}");
+    assert!(text(warning, "mend").contains("{ hubspot = \"closedlost\", salesforce = \"Closed Lost\" }"), "{warning}");
+    let (_, _, err) = world.run(&["check"]);
+    assert!(err.contains("warning: hubspot (2)") && err.contains("syncline.toml:"), "{err}");
+}
+
+#[test]
+fn the_property_for_our_id_is_made_in_hubspot_and_explained_for_salesforce() {
+    let world = World::with(SandboxConfig { external_id: false, ..SandboxConfig::default() });
+    let (code, document) = world.json(&["check"]);
+    assert_eq!(code, Some(2), "{document}");
+    assert_eq!(document["error"]["details"].as_array().map(Vec::len), Some(6), "{document}");
+    assert!(text(&document["error"], "mend").contains("--create-properties"), "{document}");
+
+    let (code, out, err) = world.run(&["check", "--create-properties"]);
+    assert_eq!(code, Some(2), "Salesforce's are still missing: {out}{err}");
+    for part in ["made syncline_id on hubspot's contacts", "Object Manager, Contact", "Syncline_Id__c", "External ID"] {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+    assert!(err.contains("salesforce: 3 errors") && !err.contains("hubspot's contacts.syncline_id"), "{err}");
+    for object in ["contacts", "companies", "deals"] {
+        let made = world.person("hubspot", "GET", &format!("{PROPERTIES}/{object}/syncline_id"), &Value::Null);
+        assert_eq!((&made["hasUniqueValue"], &made["type"]), (&json!(true), &json!("string")), "{made}");
+    }
+    // A second time there is nothing to make.
+    let (_, out, _) = world.run(&["check", "--create-properties"]);
+    assert!(!out.contains("made syncline_id"), "{out}");
+}
+
+#[test]
+fn an_eleventh_unique_property_and_one_that_came_back_otherwise_are_refused() {
+    let world = World::with(SandboxConfig { external_id: false, ..SandboxConfig::default() });
+    let make = |name: &str, unique: bool| {
+        let body = json!({ "name": name, "label": name, "type": "string", "fieldType": "text",
+            "groupName": "contactinformation", "hasUniqueValue": unique });
+        world.person("hubspot", "POST", &format!("{PROPERTIES}/contacts"), &body);
+    };
+    (0..10).for_each(|number| make(&format!("key_{number}"), true));
+    let (code, document) = world.json(&["check", "--create-properties"]);
+    assert_eq!(code, Some(2));
+    assert!(document.to_string().contains("10 properties of contacts are unique already"), "{document}");
+
+    // An archived property comes back as it was: not unique.
+    world.person("hubspot", "DELETE", &format!("{PROPERTIES}/contacts/key_0"), &Value::Null);
+    make("syncline_id", false);
+    world.person("hubspot", "DELETE", &format!("{PROPERTIES}/contacts/syncline_id"), &Value::Null);
+    let (_, document) = world.json(&["check", "--create-properties"]);
+    assert!(document.to_string().contains("is not unique, which cannot be changed"), "{document}");
+}
+
+#[test]
+fn nothing_is_made_where_nothing_may_be_written() {
+    let world = World::with(SandboxConfig { external_id: false, ..SandboxConfig::default() });
+    world.edit_config("[systems.hubspot]\n", "[systems.hubspot]\nmode = \"read\"\n");
+    world.edit_config("create = true\n", "create = [\"salesforce\"]\n");
+    let (code, document) = world.json(&["check", "--create-properties"]);
+    assert_eq!(code, Some(2), "{document}");
+    let properties = world.person("hubspot", "GET", &format!("{PROPERTIES}/contacts"), &Value::Null);
+    assert!(!properties.to_string().contains("syncline_id"), "nothing was made");
+}
+
+#[test]
+fn a_profile_has_a_store_of_its_own_on_every_command() {
+    let world = World::new(20);
+    world.append_config("\n[profile.trial]\nstore = { path = \"trial.redb\" }\n");
+    for command in [&["check"][..], &["backfill"], &["status"], &["verify"], &["run", "--once", "--interval", "100ms"]]
+    {
+        let (code, document) = world.json(&[command, &["--profile", "trial"]].concat());
+        assert_eq!(code, Some(0), "{command:?}: {document}");
+        let (code, document) = world.json(&[command, &["--profile", "trail"]].concat());
+        assert_eq!(code, Some(2), "{command:?}");
+        assert!(text(&document["error"], "message").contains("there is no profile `trail`"), "{document}");
+        assert_eq!(document["error"]["mend"], "did you mean `trial`?");
+    }
+    assert!(world.path("trial.redb").exists() && !world.path("syncline.redb").exists());
+}
+
+#[test]
+fn a_mapping_proposed_from_live_schemas_passes_check_and_syncs() {
+    let world = World::new(40);
+    let (code, document) = world.json(&["init", "--from", "live", "--sandbox", "ready.json", "--out", "live.toml"]);
+    assert_eq!(code, Some(0), "{document}");
+    assert!(document["fields"].as_u64().is_some_and(|fields| fields > 20), "{document}");
+    let (code, document) = world.json(&["check", "--config", "live.toml"]);
+    assert_eq!(code, Some(0), "{document}");
+    let (code, document) = world.json(&["backfill", "--config", "live.toml"]);
+    assert!(document["linked"].as_u64().is_some_and(|linked| linked > 0), "{code:?} {document}");
+
+    // The same from a config that has only accounts; it is not overwritten unasked.
+    let text = std::fs::read_to_string(world.path("live.toml")).expect("a config");
+    let (head, mapping) = text.split_at(text.find("# The mapping below").expect("the mapping"));
+    std::fs::write(world.path("accounts.toml"), head).expect("a file");
+    let (code, document) = world.json(&["init", "--from", "live", "--config", "accounts.toml"]);
+    assert_eq!((code, text_of(&document)), (Some(2), "exists"), "{document}");
+    let (code, _) = world.json(&["init", "--from", "live", "--config", "accounts.toml", "--out", "second.toml"]);
+    assert_eq!(code, Some(0));
+    let second = std::fs::read_to_string(world.path("second.toml")).expect("a config");
+    assert!(second.ends_with(mapping), "{second}");
+    let (code, document) = world.json(&["init", "--from", "live", "--config", "live.toml", "--out", "third.toml"]);
+    assert_eq!(code, Some(2));
+    assert!(document.to_string().contains("there is a mapping already"), "{document}");
+}
+
+fn text_of(document: &Value) -> &str {
+    text(&document["error"], "code")
+}
