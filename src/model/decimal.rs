@@ -34,21 +34,20 @@ impl Decimal {
 
     /// Times ten to a power, exactly; none if that takes more digits than there are.
     pub fn shifted(self, power: i32) -> Option<Self> {
-        if self.0.is_zero() {
-            return Some(self);
-        }
-        let scale = i32::try_from(self.0.scale()).ok()?.checked_sub(power)?;
-        let number = match u32::try_from(scale) {
-            Ok(scale) => {
-                let mut number = self.0;
-                number.set_scale(scale).ok()?;
-                number
-            }
-            Err(_) => {
-                let factor = 10i128.checked_pow(scale.unsigned_abs())?;
-                rust_decimal::Decimal::try_from_i128_with_scale(self.0.mantissa().checked_mul(factor)?, 0).ok()?
+        const MAX: i32 = rust_decimal::Decimal::MAX_SCALE as i32;
+        let (mantissa, scale) = (self.0.mantissa(), i32::try_from(self.0.scale()).ok()?.checked_sub(power)?);
+        let ten_to = |power: i32| 10i128.checked_pow(power.unsigned_abs());
+        let (mantissa, scale) = match scale {
+            _ if mantissa == 0 => (0, 0),
+            ..0 => (mantissa.checked_mul(ten_to(scale)?)?, 0),
+            0..=MAX => (mantissa, scale),
+            // Zeros at the end of a large number need no place after the point.
+            _ => {
+                let factor = ten_to(scale - MAX)?;
+                (mantissa % factor == 0).then_some((mantissa / factor, MAX))?
             }
         };
+        let number = rust_decimal::Decimal::try_from_i128_with_scale(mantissa, scale.unsigned_abs()).ok()?;
         Some(Self::canonical(number))
     }
 
