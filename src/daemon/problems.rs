@@ -24,6 +24,9 @@ pub struct Cause {
     pub example: Example,
 }
 
+/// System, entity, code and, if there is one, the field.
+type Kind = (SystemId, EntityId, String, Option<String>);
+
 /// A record, and where to find it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
@@ -52,7 +55,7 @@ impl Cause {
 /// # Errors
 /// The mirror cannot be read.
 pub fn causes(rules: &Rules, view: &dyn View) -> Result<Vec<Cause>, ViewError> {
-    let mut groups: BTreeMap<(SystemId, EntityId, String, Option<String>), (u64, RecordId, Problem)> = BTreeMap::new();
+    let mut groups: BTreeMap<Kind, (u64, RecordId, Problem)> = BTreeMap::new();
     for (entity, record, system, problem) in view.problems(PROBLEMS_MAX)? {
         // One cause concerns one field, if it concerns any.
         let field = <[String; 1]>::try_from(problem.fields.clone()).ok().map(|[field]| field);

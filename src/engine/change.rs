@@ -1,9 +1,8 @@
 //! Rows of the store and the closed set of changes to them. One step's changes are one write transaction.
 
 use super::JournalEntry;
+use super::held::{ONE_WAY_EDIT, UNREADABLE};
 use super::identify::{AMBIGUOUS, NO_EXTERNAL_ID};
-use super::observe::UNREADABLE;
-use super::record::ONE_WAY_EDIT;
 use crate::codec::{Decode, Encode};
 use crate::merge::Lately;
 use crate::model::{Digest, EntityId, FieldId, Millis, OpId, RawDigest, Record, RecordId, RemoteKey, SystemId};

@@ -4,6 +4,7 @@
 //! leave only after the changes that contain them were committed.
 
 mod change;
+mod held;
 mod identify;
 mod input;
 mod journal;
@@ -17,12 +18,12 @@ mod verify;
 mod view;
 
 pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
+pub use held::awaits_mend;
 pub use input::{
     Answer, Answers, Clocks, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice, PageRows, Pass, Reads, Step,
     step,
 };
 pub use journal::{Happening, JournalEntry};
 pub use memory::MemoryView;
-pub use record::awaits_mend;
 pub use verify::{Difference, Excluded, Remotes, ShownRow, Verdict, verify};
 pub use view::{View, ViewError};

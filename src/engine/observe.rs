@@ -1,9 +1,9 @@
 //! What systems show and tell: pages, reads, events, deletes.
 
 use super::identify::Found;
-use super::record::{Work, held, remote_key, unfit_problem};
+use super::record::{Work, remote_key};
 use super::txn::{Delivered, Txn, delivered_cursor};
-use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Problem, Reads, RereadRow, ViewError};
+use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
     Digest, EntityId, FieldId, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind,
@@ -42,9 +42,6 @@ impl Shown {
         self.values.iter().map(|value| value.as_ref().ok().cloned()).collect()
     }
 }
-
-/// Code of the problem that a side shows what a field's type cannot hold.
-pub(super) const UNREADABLE: &str = "UNREADABLE_VALUE";
 
 impl Txn<'_> {
     pub fn earliest(&self, system: SystemId, timing: Timing) -> Millis {
@@ -175,69 +172,6 @@ impl Txn<'_> {
             self.read_again(key, 1)?;
         }
         self.note_unreadable(entity, &work, key.system, &shown.values)?;
-        self.put(work);
-        Ok(())
-    }
-
-    /// Lists the fields in which a side shows what a type cannot hold, and takes off the list those that it shows well again.
-    pub fn note_unreadable(
-        &mut self,
-        entity: &Entity,
-        work: &Work,
-        system: SystemId,
-        shown: &[Result<Value, ValueError>],
-    ) -> Result<(), ViewError> {
-        if shown.iter().all(Result::is_ok) && !self.any_problems()? {
-            return Ok(());
-        }
-        let known = self.field_problems(entity.id, work.record.id)?;
-        for ((field, _), value) in entity.fields_at(system).zip(shown) {
-            self.note_field(entity, work, (system, field), value.as_ref().err(), known.get(&(system, field.id)));
-        }
-        Ok(())
-    }
-
-    fn note_field(
-        &mut self,
-        entity: &Entity,
-        work: &Work,
-        (system, field): (SystemId, &Field),
-        error: Option<&ValueError>,
-        known: Option<&Problem>,
-    ) {
-        let (of, at) = ((entity.id, work.record.id), (system, field.id));
-        let listed = known.filter(|problem| problem.code == UNREADABLE);
-        match error {
-            Some(error) => {
-                let message = format!("{}: {error}", field.name);
-                if listed.is_none_or(|problem| problem.message != message) {
-                    let fields = vec![field.name.clone()];
-                    let problem = Problem { since: self.now, code: UNREADABLE.into(), message, fields };
-                    self.set_field_problem(of, at, Some(problem));
-                }
-            }
-            None if listed.is_some() => {
-                let held = held(self.rules, entity, &work.record).into_iter().find(|(other, _)| *other == at);
-                self.set_field_problem(of, at, held.map(|(_, unfit)| unfit_problem(field, &unfit, self.now)));
-            }
-            None => {}
-        }
-    }
-
-    /// A row shows again what it showed before something in it could not be read.
-    fn legible_again(&mut self, entity: &Entity, key: &RemoteKey) -> Result<(), ViewError> {
-        if !self.any_problems()? {
-            return Ok(());
-        }
-        let Some(id) = self.index_of(key)? else { return Ok(()) };
-        let known = self.field_problems(entity.id, id)?;
-        if !known.iter().any(|((system, _), row)| *system == key.system && row.code == UNREADABLE) {
-            return Ok(());
-        }
-        let Some(work) = self.take(entity.id, id)? else { return Ok(()) };
-        for (field, _) in entity.fields_at(key.system) {
-            self.note_field(entity, &work, (key.system, field), None, known.get(&(key.system, field.id)));
-        }
         self.put(work);
         Ok(())
     }

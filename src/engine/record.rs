@@ -1,14 +1,14 @@
 //! One record at work: its fields taken apart for the merge rules, and put together again.
 
 use super::txn::Txn;
-use super::{Change, DigestRow, Happening, KeyHolder, OutboxRow, Problem, ViewError};
+use super::{Change, DigestRow, Happening, KeyHolder, OutboxRow, ViewError};
 use crate::merge::identity::match_key;
 use crate::merge::{Fate, FieldLately, FieldRules, FieldState, Flight, Lately, SideField, SideRules, policy};
 use crate::model::{
     Apart, Differs, Digest, EntityId, FieldId, Millis, Place, RawDigest, Record, RecordId, RemoteKey, Side, SideState,
     SourceKind, Stamp, SystemId, Value,
 };
-use crate::rules::{ConflictPolicy, Entity, Field, Mode, OneWayEdits, Rules, Unfit};
+use crate::rules::{Entity, Field, Mode, Rules};
 
 /// A record taken out of the store for one step.
 pub(super) struct Work {
@@ -239,45 +239,6 @@ pub(super) fn shown(record: &Record, field: &Field, system: SystemId) -> Value {
     }
 }
 
-/// Fields that a side is owed and cannot hold, and why.
-pub(super) fn held(rules: &Rules, entity: &Entity, record: &Record) -> Vec<((SystemId, FieldId), Unfit)> {
-    let mut held = Vec::new();
-    for side in record.present_sides() {
-        if rules.system(side.system).is_none_or(|system| system.mode == Mode::Read) {
-            continue;
-        }
-        for differs in side.differs.iter().filter(|differs| is_owed(side, differs)) {
-            let Some(field) = entity.field(differs.field) else { continue };
-            let Some(binding) = field.binding(side.system) else { continue };
-            let value = record.register(field.id).map_or(&Value::Null, |reg| &reg.val);
-            held.extend(field.fits(binding, value).err().map(|unfit| ((side.system, field.id), unfit)));
-        }
-    }
-    held
-}
-
-/// Is a field of a side listed as a problem until somebody mends it: one that cannot be read there, or not be held?
-pub fn awaits_mend(entity: &Entity, record: &Record, side: &Side, field: FieldId) -> bool {
-    let unread = side.unbased.binary_search(&field).is_ok();
-    let fits = || {
-        let field = entity.field(field)?;
-        let value = record.register(field.id).map_or(&Value::Null, |reg| &reg.val);
-        Some(field.fits(field.binding(side.system)?, value).is_ok())
-    };
-    unread || fits() == Some(false)
-}
-
-fn is_owed(side: &Side, differs: &Differs) -> bool {
-    !matches!(differs.apart, Some(Apart::Split | Apart::Review | Apart::OneWay))
-        && side.unbased.binary_search(&differs.field).is_err()
-}
-
-/// What is listed of a field that a side cannot hold.
-pub(super) fn unfit_problem(field: &Field, unfit: &Unfit, since: Millis) -> Problem {
-    let message = format!("{}: {unfit}; {}", field.name, unfit.mend());
-    Problem { since, code: unfit.code().into(), message, fields: vec![field.name.clone()] }
-}
-
 /// The surroundings of a field, in the order of its state's sides.
 pub(super) fn field_rules<'r>(
     rules: &'r Rules,
@@ -305,9 +266,6 @@ pub(super) fn field_rules<'r>(
         sides: sides.collect(),
     }
 }
-
-/// Code of the problem that a one-way field was edited where it only arrives.
-pub(super) const ONE_WAY_EDIT: &str = "ONE_WAY_EDIT";
 
 impl<'a> Txn<'a> {
     /// A field's surroundings at this moment.
@@ -369,33 +327,6 @@ impl<'a> Txn<'a> {
         Ok(())
     }
 
-    /// Lists, or no longer, what people edited where a one-way field only arrives and the rules call that a problem.
-    fn note_one_way(&mut self, entity: &Entity, work: &Work) -> Result<(), ViewError> {
-        let asked =
-            |field: &&Field| matches!(field.conflict, ConflictPolicy::OneWay { edits: OneWayEdits::Problem, .. });
-        if !entity.fields.iter().any(|field| asked(&field)) {
-            return Ok(());
-        }
-        let of = (entity.id, work.record.id);
-        let known = self.field_problems(of.0, of.1)?;
-        for side in work.record.live_sides() {
-            for field in entity.fields.iter().filter(asked).filter(|field| field.conflict.writes_to(side.system)) {
-                let at = (side.system, field.id);
-                let kept = side.differs(field.id).and_then(|differs| differs.apart) == Some(Apart::OneWay);
-                let listed = known.get(&at).map(|problem| problem.code == ONE_WAY_EDIT);
-                if kept && listed.is_none() {
-                    let message = "edited where it only arrives: edit it in its source, or take the edit back";
-                    let (code, fields) = (ONE_WAY_EDIT.into(), vec![field.name.clone()]);
-                    let problem = Problem { since: self.now, code, message: message.into(), fields };
-                    self.set_field_problem(of, at, Some(problem));
-                } else if !kept && listed == Some(true) {
-                    self.set_field_problem(of, at, None);
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn close_and_prune(&mut self, entity: &Entity, work: &mut Work) -> Result<(), ViewError> {
         if work.lately.fields.is_empty() {
             work.lately = Lately::default();
@@ -448,31 +379,6 @@ impl<'a> Txn<'a> {
         }
         if work.lately.fields.is_empty() {
             work.lately = Lately::default();
-        }
-        Ok(())
-    }
-
-    /// Lists what a side is owed and cannot hold, and takes off the list what it is not owed any more.
-    fn save_held(&mut self, entity: &Entity, before: Option<&Record>, work: &Work) -> Result<(), ViewError> {
-        let of = (entity.id, work.record.id);
-        let now = held(self.rules, entity, &work.record);
-        let mut was = before.map(|before| held(self.rules, entity, before)).unwrap_or_default();
-        if !work.recheck && now == was {
-            return Ok(());
-        }
-        let rows = self.field_problems(of.0, of.1)?;
-        if work.recheck {
-            was.clear();
-        }
-        for (at, unfit) in now.iter().filter(|held| !was.contains(held)) {
-            let listed = rows.get(at).is_some_and(|row| row.code == unfit.code());
-            if let Some(field) = entity.field(at.1).filter(|_| !listed) {
-                self.set_field_problem(of, *at, Some(unfit_problem(field, unfit, self.now)));
-            }
-        }
-        let over = |at: &(SystemId, FieldId)| now.iter().all(|(other, _)| other != at);
-        for (at, _) in rows.iter().filter(|(at, row)| Unfit::is_code(&row.code) && over(at)) {
-            self.set_field_problem(of, *at, None);
         }
         Ok(())
     }

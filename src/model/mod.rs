@@ -1,5 +1,6 @@
 //! The nouns: ids, values, digests, time, registers, records, observations. No I/O.
 
+mod decimal;
 mod digest;
 mod id;
 mod observation;
@@ -9,6 +10,7 @@ mod time;
 mod value;
 mod write;
 
+pub use decimal::Decimal;
 pub use digest::{Digest, RawDigest};
 pub use id::{EntityId, FieldId, ObjectId, OpId, RecordId, RemoteId, RemoteKey, SystemId};
 pub use observation::{
@@ -17,5 +19,5 @@ pub use observation::{
 pub use record::{Apart, Conflicting, Differs, Record, Register, Side, SideState};
 pub use schema::{ObjectSchema, PropertySchema, PropertyType};
 pub use time::{ClockOffset, Hlc, Millis, Origin, Place, Stamp};
-pub use value::{Decimal, FieldKind, Value, ValueError};
+pub use value::{FieldKind, Value, ValueError};
 pub use write::{Outcome, Target, WriteItem};

@@ -1,112 +1,9 @@
 //! Canonical values: one form and one byte encoding for each meaning, so that a remote's reformatting is never a change.
 
-use super::{Millis, Raw, RecordId};
-use crate::codec::{BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder};
+use super::{Decimal, Millis, Raw, RecordId};
+use crate::codec::{Decode, Encode};
 use std::fmt;
 use std::str::FromStr;
-
-/// A decimal number without trailing zeros: `1.0` and `1` are one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Decimal(rust_decimal::Decimal);
-
-impl Decimal {
-    /// The canonical form of a decimal text: plain or scientific notation, at most 28 digits.
-    pub fn parse(text: &str) -> Option<Self> {
-        let number = rust_decimal::Decimal::from_str_exact(text)
-            .or_else(|_| rust_decimal::Decimal::from_scientific(text))
-            .ok()?;
-        Some(Self::canonical(number))
-    }
-
-    /// Rounded half away from zero to `scale` digits after the point, which is how CRMs store currency.
-    pub fn rounded(self, scale: u32) -> Self {
-        let strategy = rust_decimal::RoundingStrategy::MidpointAwayFromZero;
-        Self::canonical(self.0.round_dp_with_strategy(scale, strategy))
-    }
-
-    /// Digits after the point.
-    pub fn scale(self) -> u32 {
-        self.0.scale()
-    }
-
-    /// Digits before the point; none for a number below 1.
-    pub fn digits(self) -> u32 {
-        self.0.trunc().mantissa().unsigned_abs().checked_ilog10().map_or(0, |log| log + 1)
-    }
-
-    /// Times ten to a power, exactly; none if that takes more digits than there are.
-    pub fn shifted(self, power: i32) -> Option<Self> {
-        let scale = i32::try_from(self.0.scale()).ok()?.checked_sub(power)?;
-        let number = match u32::try_from(scale) {
-            Ok(scale) => {
-                let mut number = self.0;
-                number.set_scale(scale).ok()?;
-                number
-            }
-            Err(_) => {
-                let factor = 10i128.checked_pow(scale.unsigned_abs())?;
-                rust_decimal::Decimal::try_from_i128_with_scale(self.0.mantissa().checked_mul(factor)?, 0).ok()?
-            }
-        };
-        Some(Self::canonical(number))
-    }
-
-    /// The power of ten that this is, if it is one.
-    pub fn power_of_ten(self) -> Option<i32> {
-        let mantissa = u128::try_from(self.0.mantissa()).ok()?;
-        let log = mantissa.checked_ilog10()?;
-        let power = i32::try_from(log).ok()? - i32::try_from(self.0.scale()).ok()?;
-        (10u128.checked_pow(log)? == mantissa).then_some(power)
-    }
-
-    /// The whole number, if it is one that fits.
-    pub fn to_int(self) -> Option<i64> {
-        (self.0.scale() == 0).then(|| i64::try_from(self.0.mantissa()).ok()).flatten()
-    }
-
-    fn canonical(number: rust_decimal::Decimal) -> Self {
-        let number = number.normalize();
-        // Minus zero prints as "-0", but means zero.
-        Self(if number.is_zero() { rust_decimal::Decimal::ZERO } else { number })
-    }
-}
-
-impl From<i64> for Decimal {
-    fn from(number: i64) -> Self {
-        Self::canonical(number.into())
-    }
-}
-
-impl fmt::Display for Decimal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Encode for Decimal {
-    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        self.0.serialize().encode(encoder)
-    }
-}
-
-impl<C> Decode<C> for Decimal {
-    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let number = rust_decimal::Decimal::deserialize(<[u8; 16]>::decode(decoder)?);
-        // Foreign bytes may name a scale that no decimal has, or a form that is not the canonical one.
-        if number.scale() > rust_decimal::Decimal::MAX_SCALE
-            || Self::canonical(number).0.serialize() != number.serialize()
-        {
-            return Err(DecodeError::Other("decimal is not in canonical form"));
-        }
-        Ok(Self(number))
-    }
-}
-
-impl<'de, C> BorrowDecode<'de, C> for Decimal {
-    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        Self::decode(decoder)
-    }
-}
 
 /// A field's value in canonical form.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Default)]
@@ -164,7 +61,7 @@ impl Value {
             }
             Self::Decimal(value) => {
                 out.push(3);
-                out.extend_from_slice(&value.0.serialize());
+                out.extend_from_slice(&value.bytes());
             }
             Self::Text(value) => text(4, value, out),
             Self::Date(value) => {

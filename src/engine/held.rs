@@ -1,0 +1,170 @@
+//! Problems of single fields: what a side is owed and cannot hold, and what it shows and cannot be read. The rest of the record
+//! flows, and each goes when somebody mends it.
+
+use super::record::Work;
+use super::txn::Txn;
+use super::{Problem, ViewError};
+use crate::model::{Apart, Differs, FieldId, Millis, Record, RemoteKey, Side, SystemId, Value, ValueError};
+use crate::rules::{ConflictPolicy, Entity, Field, Mode, OneWayEdits, Rules, Unfit};
+
+/// Code of the problem that a side shows what a field's type cannot hold.
+pub(super) const UNREADABLE: &str = "UNREADABLE_VALUE";
+
+/// Code of the problem that a one-way field was edited where it only arrives.
+pub(super) const ONE_WAY_EDIT: &str = "ONE_WAY_EDIT";
+
+impl Txn<'_> {
+    /// Lists, or no longer, what people edited where a one-way field only arrives and the rules call that a problem.
+    pub fn note_one_way(&mut self, entity: &Entity, work: &Work) -> Result<(), ViewError> {
+        let asked =
+            |field: &&Field| matches!(field.conflict, ConflictPolicy::OneWay { edits: OneWayEdits::Problem, .. });
+        if !entity.fields.iter().any(|field| asked(&field)) {
+            return Ok(());
+        }
+        let of = (entity.id, work.record.id);
+        let known = self.field_problems(of.0, of.1)?;
+        for side in work.record.live_sides() {
+            for field in entity.fields.iter().filter(asked).filter(|field| field.conflict.writes_to(side.system)) {
+                let at = (side.system, field.id);
+                let kept = side.differs(field.id).and_then(|differs| differs.apart) == Some(Apart::OneWay);
+                let listed = known.get(&at).map(|problem| problem.code == ONE_WAY_EDIT);
+                if kept && listed.is_none() {
+                    let message = "edited where it only arrives: edit it in its source, or take the edit back";
+                    let (code, fields) = (ONE_WAY_EDIT.into(), vec![field.name.clone()]);
+                    let problem = Problem { since: self.now, code, message: message.into(), fields };
+                    self.set_field_problem(of, at, Some(problem));
+                } else if !kept && listed == Some(true) {
+                    self.set_field_problem(of, at, None);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists what a side is owed and cannot hold, and takes off the list what it is not owed any more.
+    pub fn save_held(&mut self, entity: &Entity, before: Option<&Record>, work: &Work) -> Result<(), ViewError> {
+        let of = (entity.id, work.record.id);
+        let now = held(self.rules, entity, &work.record);
+        let mut was = before.map(|before| held(self.rules, entity, before)).unwrap_or_default();
+        if !work.recheck && now == was {
+            return Ok(());
+        }
+        let rows = self.field_problems(of.0, of.1)?;
+        if work.recheck {
+            was.clear();
+        }
+        for (at, unfit) in now.iter().filter(|held| !was.contains(held)) {
+            let listed = rows.get(at).is_some_and(|row| row.code == unfit.code());
+            if let Some(field) = entity.field(at.1).filter(|_| !listed) {
+                self.set_field_problem(of, *at, Some(unfit_problem(field, unfit, self.now)));
+            }
+        }
+        let over = |at: &(SystemId, FieldId)| now.iter().all(|(other, _)| other != at);
+        for (at, _) in rows.iter().filter(|(at, row)| Unfit::is_code(&row.code) && over(at)) {
+            self.set_field_problem(of, *at, None);
+        }
+        Ok(())
+    }
+
+    /// Lists the fields in which a side shows what a type cannot hold, and takes off the list those that it shows well again.
+    pub fn note_unreadable(
+        &mut self,
+        entity: &Entity,
+        work: &Work,
+        system: SystemId,
+        shown: &[Result<Value, ValueError>],
+    ) -> Result<(), ViewError> {
+        if shown.iter().all(Result::is_ok) && !self.any_problems()? {
+            return Ok(());
+        }
+        let known = self.field_problems(entity.id, work.record.id)?;
+        for ((field, _), value) in entity.fields_at(system).zip(shown) {
+            self.note_field(entity, work, (system, field), value.as_ref().err(), known.get(&(system, field.id)));
+        }
+        Ok(())
+    }
+
+    pub fn note_field(
+        &mut self,
+        entity: &Entity,
+        work: &Work,
+        (system, field): (SystemId, &Field),
+        error: Option<&ValueError>,
+        known: Option<&Problem>,
+    ) {
+        let (of, at) = ((entity.id, work.record.id), (system, field.id));
+        let listed = known.filter(|problem| problem.code == UNREADABLE);
+        match error {
+            Some(error) => {
+                let message = format!("{}: {error}", field.name);
+                if listed.is_none_or(|problem| problem.message != message) {
+                    let fields = vec![field.name.clone()];
+                    let problem = Problem { since: self.now, code: UNREADABLE.into(), message, fields };
+                    self.set_field_problem(of, at, Some(problem));
+                }
+            }
+            None if listed.is_some() => {
+                let held = held(self.rules, entity, &work.record).into_iter().find(|(other, _)| *other == at);
+                self.set_field_problem(of, at, held.map(|(_, unfit)| unfit_problem(field, &unfit, self.now)));
+            }
+            None => {}
+        }
+    }
+
+    /// A row shows again what it showed before something in it could not be read.
+    pub fn legible_again(&mut self, entity: &Entity, key: &RemoteKey) -> Result<(), ViewError> {
+        if !self.any_problems()? {
+            return Ok(());
+        }
+        let Some(id) = self.index_of(key)? else { return Ok(()) };
+        let known = self.field_problems(entity.id, id)?;
+        if !known.iter().any(|((system, _), row)| *system == key.system && row.code == UNREADABLE) {
+            return Ok(());
+        }
+        let Some(work) = self.take(entity.id, id)? else { return Ok(()) };
+        for (field, _) in entity.fields_at(key.system) {
+            self.note_field(entity, &work, (key.system, field), None, known.get(&(key.system, field.id)));
+        }
+        self.put(work);
+        Ok(())
+    }
+}
+
+/// Fields that a side is owed and cannot hold, and why.
+fn held(rules: &Rules, entity: &Entity, record: &Record) -> Vec<((SystemId, FieldId), Unfit)> {
+    let mut held = Vec::new();
+    for side in record.present_sides() {
+        if rules.system(side.system).is_none_or(|system| system.mode == Mode::Read) {
+            continue;
+        }
+        for differs in side.differs.iter().filter(|differs| is_owed(side, differs)) {
+            let Some(field) = entity.field(differs.field) else { continue };
+            let Some(binding) = field.binding(side.system) else { continue };
+            let value = record.register(field.id).map_or(&Value::Null, |reg| &reg.val);
+            held.extend(field.fits(binding, value).err().map(|unfit| ((side.system, field.id), unfit)));
+        }
+    }
+    held
+}
+
+/// Is a field of a side listed as a problem until somebody mends it: one that cannot be read there, or not be held?
+pub fn awaits_mend(entity: &Entity, record: &Record, side: &Side, field: FieldId) -> bool {
+    let unread = side.unbased.binary_search(&field).is_ok();
+    let fits = || {
+        let field = entity.field(field)?;
+        let value = record.register(field.id).map_or(&Value::Null, |reg| &reg.val);
+        Some(field.fits(field.binding(side.system)?, value).is_ok())
+    };
+    unread || fits() == Some(false)
+}
+
+fn is_owed(side: &Side, differs: &Differs) -> bool {
+    !matches!(differs.apart, Some(Apart::Split | Apart::Review | Apart::OneWay))
+        && side.unbased.binary_search(&differs.field).is_err()
+}
+
+/// What is listed of a field that a side cannot hold.
+fn unfit_problem(field: &Field, unfit: &Unfit, since: Millis) -> Problem {
+    let message = format!("{}: {unfit}; {}", field.name, unfit.mend());
+    Problem { since, code: unfit.code().into(), message, fields: vec![field.name.clone()] }
+}
