@@ -40,7 +40,10 @@ fn proposed(hubspot: Vec<PropertySchema>, salesforce: Vec<PropertySchema>) -> St
     .to_toml();
     let head =
         "[systems.hubspot]\ntoken = \"env:A\"\n[systems.salesforce]\nurl = \"https://a.example\"\ntoken = \"env:B\"\n";
-    parse(&format!("{head}{toml}"), Path::new("s.toml")).unwrap_or_else(|errors| panic!("{errors}\n{toml}"));
+    let text = format!("{head}{toml}");
+    parse(&text, Path::new("s.toml")).unwrap_or_else(|errors| panic!("{errors}\n{toml}"));
+    #[cfg(feature = "wire")]
+    assert_eq!(crate::rules::config::schema_faults(&text), [""; 0]);
     toml
 }
 
