@@ -20,6 +20,8 @@ const FRESH_MS: i64 = 30_000;
 const PARK_MS: i64 = 5 * 60_000;
 /// Pause of a row that has to wait for something that is under way, in milliseconds.
 const PAUSE_MS: i64 = 250;
+/// Batches' worth of due rows that are looked at.
+const WINDOW: usize = 16;
 /// The generation of our external ids; undelete and recreate will raise it.
 const GENERATION: u32 = 0;
 
@@ -36,8 +38,11 @@ impl Txn<'_> {
             let ids = due.into_iter().map(|(key, _)| key.remote).collect();
             self.effects.push(Effect::Read { entity: id, system, ids });
         }
-        let due = self.view.outbox_due(system, id, self.now, limits.write)?;
+        // More than a batch is looked at, so that those of both kinds are full, and updates do not wait behind creates that may
+        // not leave yet.
+        let due = self.view.outbox_due(system, id, self.now, limits.write.saturating_mul(WINDOW))?;
         let (creates, updates): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, row)| row.create);
+        let (creates, updates) = (batch(creates, limits.write), batch(updates, limits.write));
         let mut items = Vec::new();
         for (record, row) in updates {
             items.extend(self.build_update(entity, system, record, row)?.map(|item| (record, item)));
@@ -283,7 +288,8 @@ impl Txn<'_> {
                     self.ambiguous(entity, &work, system, by);
                     self.set_outbox(at, None)?;
                 } else {
-                    self.set_outbox(at, Some(OutboxRow { due: self.now, looked: Some(self.now), ..row }))?;
+                    // It keeps its place: behind all the others the look-up would be stale when its turn comes.
+                    self.set_outbox(at, Some(OutboxRow { looked: Some(self.now), ..row }))?;
                 }
             }
             self.put(work);
@@ -459,4 +465,12 @@ impl Txn<'_> {
         }
         Ok(())
     }
+}
+
+/// The rows that have been due longest, as many as a batch holds, ascending by record.
+fn batch(mut rows: Vec<(RecordId, OutboxRow)>, limit: usize) -> Vec<(RecordId, OutboxRow)> {
+    rows.sort_by_key(|(record, row)| (row.due, *record));
+    rows.truncate(limit);
+    rows.sort_by_key(|(record, _)| *record);
+    rows
 }

@@ -5,6 +5,7 @@
 
 mod read;
 mod schema;
+mod user;
 mod wire;
 mod write;
 
@@ -17,7 +18,7 @@ use super::{BoxFuture, Connector, ConnectorError, DeletedPage, Keys, ReadAnswer,
 use crate::model::{Ability, BatchLimits, ClockOffset, ObjectSchema, RawPage, SourceKind};
 use secrecy::SecretString;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// How to reach one Salesforce org.
 #[derive(Debug, Clone)]
@@ -68,16 +69,7 @@ pub struct Salesforce {
     ability: Ability,
     /// Do we ask who changed a row last, and if so, who we are once that is known.
     marks: bool,
-    user: Mutex<Option<Own>>,
-}
-
-/// Whose token it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Own {
-    /// This user's.
-    User(String),
-    /// The org does not say.
-    Unknown,
+    user: user::User,
 }
 
 impl Salesforce {
@@ -117,7 +109,7 @@ impl Salesforce {
             upsert: true,
             lookups: None,
         };
-        let (marks, user) = (config.marks, Mutex::default());
+        let (marks, user) = (config.marks, user::User::default());
         Ok(Self { client, version: config.version, overlap: config.overlap, ability, marks, user })
     }
 }

@@ -5,12 +5,13 @@ use super::super::overlap::Kept;
 use super::super::rows::{self, Members, RowSet};
 use super::super::transport::Request;
 use super::super::{ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec};
+use super::Salesforce;
+use super::user::{Own, TakenUp};
 use super::wire::{self, BATCH, LITERAL_MAX, PATH_MAX, Page, Refusal};
-use super::{Own, Salesforce};
 use crate::model::{Mark, Millis, PageEnd, RawPage, RawRow, ReadRow, RemoteId, Timing};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// Where a listing of changes or of deleted records stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -223,20 +224,23 @@ impl Salesforce {
 
     /// The id of the user whose token it is; asked for once. None where marks are off or the org does not say.
     async fn own_user(&self) -> Result<Option<String>, ConnectorError> {
-        let known = || self.user.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.marks {
             return Ok(None);
         }
-        if let Some(own) = known().clone() {
-            return Ok(own.user());
-        }
+        let asking = loop {
+            match self.user.take_up() {
+                TakenUp::Known(own) => return Ok(own.user()),
+                TakenUp::Asking(asking) => break asking,
+                TakenUp::Elsewhere => self.client.transport.sleep(20).await,
+            }
+        };
         let reply = self.client.read(Request::get("/services/oauth2/userinfo")).await?;
         // A token may lack the right to ask. Then rows carry no mark.
         let own = match self.expect("asking whose token it is", reply) {
             Ok(body) => wire::user_of(&body).map_or(Own::Unknown, Own::User),
             Err(_) => Own::Unknown,
         };
-        *known() = Some(own.clone());
+        asking.done(own.clone());
         Ok(own.user())
     }
 
@@ -309,15 +313,6 @@ fn lists<'k>(keys: impl Iterator<Item = &'k str>, room: usize) -> Vec<String> {
 /// The field that names the winner of a merge.
 const SURVIVOR: &str = "MasterRecordId";
 const SECOND_MS: i64 = 1_000;
-
-impl Own {
-    fn user(self) -> Option<String> {
-        match self {
-            Self::User(id) => Some(id),
-            Self::Unknown => None,
-        }
-    }
-}
 
 /// Who changed a row last, whichever field it was.
 const LAST_BY: &str = "LastModifiedById";

@@ -101,8 +101,12 @@ impl Driver {
         }
         if self.phase()? >= Some(Phase::Write) && !self.stopping {
             self.tell(|| Progress::Phase("write"));
-            self.mode = Mode { pass: Pass::Changes, working: true, in_order: true, polling: Some(INTERVAL) };
-            self.until_quiet().await?;
+            // What happened meanwhile is read once more before anything is written; then only when writing is at rest, since
+            // a poll would list what was just written.
+            self.mode = Mode { pass: Pass::Changes, working: false, in_order: false, polling: Some(INTERVAL) };
+            self.until(|driver| Ok(driver.is_polled())).await?;
+            self.mode = Mode { working: true, in_order: true, ..self.mode };
+            self.until(Self::quiet).await?;
             self.drain_if_stopped().await?;
         }
         if self.phase()? == Some(Phase::Write) && !self.stopping {
@@ -221,6 +225,16 @@ impl Driver {
 
     /// Works and polls until nothing is left to do, and every system has been read since.
     pub(super) async fn until_quiet(&mut self) -> Result<(), DaemonError> {
+        self.until(|driver| Ok(driver.is_polled() && driver.quiet()?)).await
+    }
+
+    /// Has every system been read?
+    fn is_polled(&self) -> bool {
+        self.remotes.iter().all(|remote| remote.polls > 0)
+    }
+
+    /// Goes on until something is so, or a remote fails for good.
+    async fn until(&mut self, so: impl Fn(&Self) -> Result<bool, DaemonError>) -> Result<(), DaemonError> {
         for remote in &mut self.remotes {
             (remote.polls, remote.next_poll) = (0, Instant::now());
         }
@@ -233,7 +247,7 @@ impl Driver {
             if let Some(error) = self.remotes.iter().find(giving_up).and_then(|remote| remote.last_error.clone()) {
                 return Err(error.into());
             }
-            if self.remotes.iter().all(|remote| remote.polls > 0) && self.quiet()? {
+            if so(self)? {
                 return Ok(());
             }
         }

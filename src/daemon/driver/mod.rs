@@ -91,7 +91,8 @@ enum Event {
 struct Mode {
     pass: Pass,
     working: bool,
-    /// Creates of an entity wait until those of the entities before it are done.
+    /// A first sync: creates of an entity wait until those of the entities before it are done, and polls until writing is
+    /// at rest.
     in_order: bool,
     polling: Option<Duration>,
 }
@@ -110,6 +111,8 @@ pub struct Driver {
     tally: Tally,
     mode: Mode,
     stopping: bool,
+    /// When the last effect came back.
+    worked: Instant,
     /// Where the sweep of each entity goes on.
     swept: Vec<Option<RecordId>>,
     progress: Option<OnProgress>,
@@ -159,6 +162,7 @@ impl Driver {
             tally: Tally::default(),
             mode: Mode { pass: Pass::Changes, working: false, in_order: false, polling: None },
             stopping: false,
+            worked: now,
             swept,
             progress: None,
         };
@@ -253,7 +257,8 @@ impl Driver {
             }
             if let Some(interval) = self.mode.polling {
                 for remote in 0..self.remotes.len() {
-                    if self.remotes[remote].polling.is_none() && self.remotes[remote].next_poll <= Instant::now() {
+                    let due = self.remotes[remote].next_poll + if self.at_rest() { Duration::ZERO } else { REST_MAX };
+                    if self.remotes[remote].polling.is_none() && due <= Instant::now() {
                         self.poll(remote, interval)?;
                     }
                 }
@@ -268,6 +273,12 @@ impl Driver {
             self.handle_event(event)?;
         }
         Ok(())
+    }
+
+    /// May systems be polled? While a first sync writes, each poll would see all that was written lately: it is to write, not
+    /// to look at itself.
+    fn at_rest(&self) -> bool {
+        !self.mode.in_order || (self.lanes.iter().all(|lane| lane.busy == 0) && self.worked.elapsed() >= REST)
     }
 
     /// Asks the engine what is to be done for every pair that awaits nothing.
@@ -383,6 +394,10 @@ fn backoff(failures: u32, error: Option<&ConnectorError>) -> Duration {
 const QUEUE: usize = 16;
 /// How long the driver waits for events before it looks at its deadlines.
 const TICK: Duration = Duration::from_millis(50);
+/// A first sync that had nothing to do for this long polls: something may wait for it.
+const REST: Duration = Duration::from_secs(2);
+/// What people do meanwhile is read after this long, even if writing never rests.
+const REST_MAX: Duration = Duration::from_secs(600);
 /// Records that a sweep looks at.
 const SWEEP: usize = 256;
 /// How long what is under way may take at the end.
