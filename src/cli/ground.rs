@@ -4,6 +4,7 @@ use super::check;
 use super::error::Blame;
 use super::{CliError, Context};
 use crate::daemon::connect::{self, ConnectError, Connectors};
+use crate::daemon::plan::PlanError;
 use crate::daemon::{DaemonError, Driver, Handle, socket};
 use crate::model::Millis;
 use crate::rules::config::Config;
@@ -86,19 +87,23 @@ pub(super) async fn ask_or_open(config: &Config, command: &str) -> Result<Ground
     }
 }
 
+/// Refuses to go on while a daemon answers for a store.
+pub(super) async fn nobody_holds(path: &Path) -> Result<(), CliError> {
+    let Some(answer) = socket::ask(path, "ping").await else { return Ok(()) };
+    let process = answer["pid"].as_u64().map_or_else(String::new, |pid| format!(" (process {pid})"));
+    Err(CliError::world(
+        "in_use",
+        format!("a running syncline{process} holds {}", path.display()),
+        "stop it first, or let it do the job",
+    ))
+}
+
 /// Opens the store to drive it; `create` makes one where there is none. Another daemon on it is named at once.
 pub(super) async fn open(config: &Config, create: bool) -> Result<Store, CliError> {
     let path = &config.settings.store;
     let until = Instant::now() + PATIENCE;
     loop {
-        if let Some(answer) = socket::ask(path, "ping").await {
-            let process = answer["pid"].as_u64().map_or_else(String::new, |pid| format!(" (process {pid})"));
-            return Err(CliError::world(
-                "in_use",
-                format!("a running syncline{process} holds {}", path.display()),
-                "stop it first, or let it do the job",
-            ));
-        }
+        nobody_holds(path).await?;
         let opened = match create {
             true => Store::create_or_open(path, now(), &OpenOptions::default()),
             false => Store::open(path, &OpenOptions::default()),
@@ -175,6 +180,18 @@ impl From<DaemonError> for CliError {
                 "mapping",
                 text,
                 "put the mapping back, or name a new file as `path` under [store] and run `syncline backfill`",
+            ),
+            DaemonError::Plan(error) => Self::usage(
+                "plan",
+                text,
+                match error {
+                    PlanError::Mapping { .. } => "put the mapping back, or make a new plan with `syncline plan --out`",
+                    PlanError::NoSuchId { .. } => "take an id from the plan: `record`, or one of `remote`",
+                    PlanError::Io { .. } => "check the path and its folder's permissions",
+                    PlanError::NotAPlan { .. } | PlanError::Version { .. } | PlanError::Damaged { .. } => {
+                        "make a new plan with `syncline plan --out`"
+                    }
+                },
             ),
             DaemonError::Ended => Self::world("ended", text, "start it again"),
         }

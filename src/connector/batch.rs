@@ -63,6 +63,11 @@ pub(crate) async fn write(
     WriteAnswer { outcomes, timing: timing.unwrap_or_else(|| client.timing()) }
 }
 
+/// Calls that writing all items takes when none is refused.
+pub(crate) fn calls(items: &[WriteItem], size_max: usize) -> u64 {
+    groups(items, size_max).len() as u64
+}
+
 /// Batches of one kind in which no record comes twice, which both systems refuse.
 fn groups(items: &[WriteItem], size_max: usize) -> VecDeque<Vec<usize>> {
     struct Group<'a> {

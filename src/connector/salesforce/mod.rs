@@ -131,6 +131,18 @@ impl Connector for Salesforce {
         self.client.daily_limit()
     }
 
+    fn rate(&self) -> Option<super::Rate> {
+        self.client.rate()
+    }
+
+    fn calls_to_write(&self, items: &[WriteItem]) -> u64 {
+        super::batch::calls(items, wire::BATCH)
+    }
+
+    fn calls_to_read(&self, spec: &ReadSpec, keys: Keys<'_>, _history: bool) -> u64 {
+        self.read_calls(spec, keys)
+    }
+
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {
         Box::pin(self.describe(object))
     }

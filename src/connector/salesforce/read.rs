@@ -99,10 +99,7 @@ impl Salesforce {
     pub(super) async fn read(&self, spec: &ReadSpec, keys: Keys<'_>) -> Result<ReadAnswer, ConnectorError> {
         let what = format!("reading {}", spec.object);
         let names = self.names(&what, spec)?;
-        let (property, keys): (&str, BTreeSet<&str>) = match keys {
-            Keys::Ids(ids) => ("Id", ids.iter().map(RemoteId::as_str).collect()),
-            Keys::Values { property, values } => (property, values.iter().map(String::as_str).collect()),
-        };
+        let (property, keys) = distinct(keys);
         self.name(&what, property)?;
         // A longer text is an error in a query; leaving it out would say that no such record exists.
         if let Some(long) = keys.iter().find(|key| key.chars().count() > LITERAL_MAX) {
@@ -110,10 +107,9 @@ impl Salesforce {
             return Err(self.client.refused(&what, 0, "VALUE_TOO_LONG".into(), message));
         }
         let own = self.own_user().await?;
-        let head = format!("{} WHERE {property} IN (", wire::select(&spec.object, &marked(&names, &own)));
+        let head = head(spec, property, &marked(&names, &own));
         let mut answer = ReadAnswer { rows: Vec::new(), timing: self.client.timing() };
-        let keys = keys.into_iter().filter(|key| !key.is_empty());
-        for (index, list) in lists(keys, PATH_MAX.saturating_sub(wire::literal_cost(&head) + 200)).iter().enumerate() {
+        for (index, list) in lists(keys.into_iter(), room(&head)).iter().enumerate() {
             // More rows than one page holds are possible where the property is not unique: page by id.
             let mut last: Option<RemoteId> = None;
             loop {
@@ -143,6 +139,14 @@ impl Salesforce {
             }
         }
         Ok(answer)
+    }
+
+    /// One call a list: more only where values that are not unique fill more than a page.
+    pub(super) fn read_calls(&self, spec: &ReadSpec, keys: Keys<'_>) -> u64 {
+        let names: Vec<String> = spec.properties.iter().chain(&spec.external_id).cloned().collect();
+        let (property, keys) = distinct(keys);
+        let head = head(spec, property, &marked(&names, &self.user.known()));
+        lists(keys.into_iter(), room(&head)).len() as u64
     }
 
     async fn begin(&self, what: &str, cursor: Option<&[u8]>) -> Result<Begun, ConnectorError> {
@@ -291,6 +295,25 @@ enum Begun {
     Now(Timing, PageEnd),
     /// A pass.
     Run(Kept, Run),
+}
+
+/// The property that is asked by, and its values without blanks and repetitions.
+fn distinct(keys: Keys<'_>) -> (&str, BTreeSet<&str>) {
+    let (property, mut keys): (&str, BTreeSet<&str>) = match keys {
+        Keys::Ids(ids) => ("Id", ids.iter().map(RemoteId::as_str).collect()),
+        Keys::Values { property, values } => (property, values.iter().map(String::as_str).collect()),
+    };
+    keys.remove("");
+    (property, keys)
+}
+
+fn head(spec: &ReadSpec, property: &str, columns: &[String]) -> String {
+    format!("{} WHERE {property} IN (", wire::select(&spec.object, columns))
+}
+
+/// Bytes of a URL that a list of literals may take.
+fn room(head: &str) -> usize {
+    PATH_MAX.saturating_sub(wire::literal_cost(head) + 200)
 }
 
 /// Lists of literals, none with more than a batch or more bytes in a URL than `room`.

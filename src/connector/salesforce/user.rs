@@ -58,6 +58,14 @@ impl User {
         }
     }
 
+    /// The user's id, if it has been asked for and said.
+    pub fn known(&self) -> Option<String> {
+        match &*self.state() {
+            State::Known(own) => own.clone().user(),
+            State::Unasked | State::Asked => None,
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -79,6 +79,21 @@ impl Driver {
     /// # Errors
     /// A remote fails for good, or the store cannot be used. Calling it again goes on.
     pub async fn backfill(&mut self) -> Result<BackfillReport, DaemonError> {
+        self.backfill_of(true).await
+    }
+
+    /// A backfill behind the gates of a plan; unless that is `whole`, much is left out on purpose, and it does not count as
+    /// finished. What was held back is due again in the end.
+    ///
+    /// # Errors
+    /// As [`backfill`](Self::backfill).
+    pub async fn apply(&mut self, whole: bool) -> Result<BackfillReport, DaemonError> {
+        let report = self.backfill_of(whole).await;
+        self.release_held()?;
+        report
+    }
+
+    async fn backfill_of(&mut self, whole: bool) -> Result<BackfillReport, DaemonError> {
         let began = Instant::now();
         if self.phase()?.is_none() {
             self.tell(|| Progress::Phase("begin"));
@@ -103,13 +118,14 @@ impl Driver {
             self.tell(|| Progress::Phase("write"));
             // What happened meanwhile is read once more before anything is written; then only when writing is at rest, since
             // a poll would list what was just written.
-            self.mode = Mode { pass: Pass::Changes, working: false, in_order: false, polling: Some(INTERVAL) };
+            self.mode = Mode { pass: Pass::Changes, working: false, in_order: false, polling: Some(super::REST_MAX) };
             self.until(|driver| Ok(driver.is_polled())).await?;
-            self.mode = Mode { working: true, in_order: true, ..self.mode };
+            self.mode = Mode { working: true, in_order: true, polling: Some(INTERVAL), ..self.mode };
+            self.worked = Instant::now();
             self.until(Self::quiet).await?;
             self.drain_if_stopped().await?;
         }
-        if self.phase()? == Some(Phase::Write) && !self.stopping {
+        if whole && self.phase()? == Some(Phase::Write) && !self.stopping {
             self.enter(Phase::Done, Vec::new())?;
         }
         self.mode = Mode { working: false, in_order: false, polling: None, ..self.mode };

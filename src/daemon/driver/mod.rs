@@ -11,11 +11,13 @@ mod listing;
 mod live;
 mod progress;
 mod tally;
+mod watch;
 
 pub use backfill::BackfillReport;
 pub use handle::Handle;
 pub use progress::{OnProgress, Progress};
 pub use tally::Tally;
+pub use watch::{Leaving, Watch};
 
 use super::connect::{Connectors, read_spec};
 use super::status;
@@ -116,6 +118,7 @@ pub struct Driver {
     /// Where the sweep of each entity goes on.
     swept: Vec<Option<RecordId>>,
     progress: Option<OnProgress>,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 impl Driver {
@@ -165,7 +168,9 @@ impl Driver {
             worked: now,
             swept,
             progress: None,
+            watch: None,
         };
+        driver.release_held()?;
         driver.take(Input::Start)?;
         Ok(driver)
     }
@@ -173,6 +178,11 @@ impl Driver {
     /// Tells `progress` what happens.
     pub fn on_progress(&mut self, progress: OnProgress) {
         self.progress = Some(progress);
+    }
+
+    /// Shows `watch` what is committed and what is about to be sent.
+    pub fn on_write(&mut self, watch: Arc<dyn Watch>) {
+        self.watch = Some(watch);
     }
 
     /// To talk to it while it works.
@@ -228,6 +238,9 @@ impl Driver {
             self.store.apply(&step.changes)?;
             self.commits += 1;
             self.tally.count(&step.changes);
+            if let Some(watch) = &self.watch {
+                watch.committed(&step.changes);
+            }
         }
         for notice in step.notices {
             self.note(notice);
@@ -295,6 +308,7 @@ impl Driver {
                 let input = Input::Work { entity: id, system: pair.system, create };
                 let (effects, _) = self.take(input)?;
                 for effect in effects {
+                    self.show_leaving(&effect)?;
                     self.start(at, effect);
                 }
             }
@@ -377,7 +391,7 @@ impl Pair {
 }
 
 /// Our clock.
-pub(super) fn wall_clock() -> Millis {
+pub(in crate::daemon) fn wall_clock() -> Millis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
