@@ -215,5 +215,5 @@ fn store_error(error: &StoreError) -> CliError {
 }
 
 /// How long a store that somebody else has open is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PAUSE: Duration = Duration::from_millis(200);

@@ -5,10 +5,11 @@ use super::{CliError, Context, Exit, Output, ground, problems};
 use crate::daemon::DaemonError;
 use crate::daemon::plan::{self, EntityPlan, LinkSample, PlanReport, Rehearsal, Sample, SystemPlan};
 use crate::rules::config::{Config, SystemKind};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use indicatif::HumanCount;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Options of `plan`.
 #[derive(Debug, Clone, clap::Args)]
@@ -57,7 +58,7 @@ async fn offline(args: &PlanArgs, context: &Context) -> Result<(Config, PlanRepo
     let mut config = context.load()?;
     let connectors = ground::connect(&mut config)?;
     let Some(mirror) = scratch_copy(&config).await? else {
-        return Err(DaemonError::from(crate::store::StoreError::Missing { path: config.settings.store.clone() }).into());
+        return Err(DaemonError::from(StoreError::Missing { path: config.settings.store.clone() }).into());
     };
     let report = plan::from_mirror(&config.rules, &connectors, &mirror, args.out.as_deref())?;
     Ok((config, report))
@@ -65,14 +66,20 @@ async fn offline(args: &PlanArgs, context: &Context) -> Result<(Config, PlanRepo
 
 /// A copy of the store, if there is one and nobody has it.
 async fn scratch_copy(config: &Config) -> Result<Option<Store>, CliError> {
-    ground::nobody_holds(&config.settings.store).await?;
-    if !config.settings.store.try_exists().unwrap_or(true) {
-        return Ok(None);
+    let path = &config.settings.store;
+    let until = Instant::now() + ground::PATIENCE;
+    loop {
+        ground::nobody_holds(path).await?;
+        if !path.try_exists().unwrap_or(true) {
+            return Ok(None);
+        }
+        match plan::scratch_copy(path) {
+            Err(DaemonError::Store(StoreError::InUse { .. })) if Instant::now() < until => {
+                tokio::time::sleep(ground::PAUSE).await;
+            }
+            copied => return Ok(Some(copied?)),
+        }
     }
-    let store = ground::open(config, false).await?;
-    let copy = plan::scratch_copy(&store)?;
-    store.close().map_err(DaemonError::from)?;
-    Ok(Some(copy))
 }
 
 fn show(report: &PlanReport, config: &Config, args: &PlanArgs, output: Output) {

@@ -3,6 +3,7 @@
 
 mod first_link;
 mod kill;
+mod plan;
 mod refusals;
 mod sync;
 mod world;

@@ -43,15 +43,13 @@ pub fn new(store: &Path) -> Result<Store, DaemonError> {
     open(nameless(store)?)
 }
 
-/// A copy of a store, which the caller holds open so that nobody writes to it meanwhile.
+/// A copy of a store, on its disk.
 ///
 /// # Errors
-/// It cannot be read, or there is no room for the copy.
-pub fn copy(held: &Store) -> Result<Store, DaemonError> {
-    let path = held.path().ok_or(StoreError::Stopped)?;
-    let mut file = nameless(path)?;
-    let copied = File::open(path).and_then(|mut from| io::copy(&mut from, &mut file));
-    copied.map_err(StoreError::from)?;
+/// It cannot be read or somebody writes to it, or there is no room for the copy.
+pub fn copy(store: &Path) -> Result<Store, DaemonError> {
+    let mut file = nameless(store)?;
+    Store::copy(store, &mut file)?;
     open(file)
 }
 
@@ -87,10 +85,14 @@ mod tests {
         let path = folder.path().join("s.redb");
         let store = Store::create_or_open(&path, Millis(1), &OpenOptions::default()).unwrap();
         store.apply(&[Change::SetCursor("a".into(), Some(vec![1]))]).unwrap();
-        let copied = copy(&store).unwrap();
+        assert!(copy(&path).is_err(), "somebody has it");
+        let id = store.id();
+        store.close().unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let copied = copy(&path).unwrap();
         copied.apply(&[Change::SetCursor("a".into(), Some(vec![2]))]).unwrap();
-        assert_eq!((copied.id(), copied.cursor("a")), (store.id(), Ok(Some(vec![2]))));
-        assert_eq!(store.cursor("a"), Ok(Some(vec![1])), "the store is as it was");
+        assert_eq!((copied.id(), copied.cursor("a")), (id, Ok(Some(vec![2]))));
+        assert_eq!(std::fs::read(&path).unwrap(), before, "the store is as it was");
         assert_eq!(new(&path).unwrap().cursor("a"), Ok(None));
         let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["s.redb"]);
