@@ -160,7 +160,7 @@ impl Drop for Writer {
     }
 }
 
-/// A plan, read and checked: what may be written, by hash. 33 bytes a write.
+/// A plan, read and checked: what may be written, by digest: 48 bytes a write, whatever it writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanFile {
     pub(super) writes: Vec<Planned>,

@@ -71,7 +71,8 @@ impl Written {
     }
 }
 
-/// All of it, in a scratch store: it grows with the records, and memory must not.
+/// All of it, in a scratch store: it grows with the records, and memory must not. Of the store only the table of named bytes
+/// is used.
 pub(super) struct Overlay {
     store: Store,
     any: AtomicBool,
