@@ -4,7 +4,7 @@ use super::error::{Blame, remote};
 use super::{CliError, Context, Exit, ground};
 use crate::connector::{Connector, ConnectorError};
 use crate::daemon::secrets;
-use crate::model::{SourceKind, SystemId};
+use crate::model::{ObjectSchema, SourceKind, SystemId};
 use crate::rules::advice::{Severity, check_schema};
 use crate::rules::config::{Config, ConfigError};
 use crate::rules::{Rules, System};
@@ -58,6 +58,8 @@ pub(super) struct Checked {
     failed: Option<&'static str>,
     errors: Vec<ConfigError>,
     warnings: Vec<ConfigError>,
+    /// What each system says of its objects.
+    pub(super) schemas: Vec<(SystemId, ObjectSchema)>,
 }
 
 impl Checked {
@@ -107,7 +109,8 @@ pub(super) async fn check_remotes(config: &mut Config, connectors: &[(SystemId, 
                 Severity::Warning => checked.warnings.push(error),
             }
         }
-        let objects = schemas.into_iter().map(|schema| schema.object).collect();
+        let objects = schemas.iter().map(|schema| schema.object.clone()).collect();
+        checked.schemas.extend(schemas.into_iter().map(|schema| (*id, schema)));
         checked.reached.push((system.name, objects, promise(ability.source)));
     }
     checked.errors.sort_by_key(|error| error.place.as_ref().map(|place| place.span.start));

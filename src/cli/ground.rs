@@ -4,7 +4,7 @@ use super::check;
 use super::error::Blame;
 use super::{CliError, Context};
 use crate::daemon::connect::{self, ConnectError, Connectors};
-use crate::daemon::plan::PlanError;
+use crate::daemon::plan::{PlanError, Schemas};
 use crate::daemon::{DaemonError, Driver, Handle, socket};
 use crate::model::Millis;
 use crate::rules::config::Config;
@@ -35,12 +35,19 @@ pub(super) fn connect(config: &mut Config) -> Result<Connectors, CliError> {
 
 /// The config and its connectors, after the remotes have said that the mapping fits and that our clock is sound.
 pub(super) async fn prepare(context: &Context) -> Result<(Config, Connectors), CliError> {
+    prepare_with_schemas(context).await.map(|(config, connectors, _)| (config, connectors))
+}
+
+/// As [`prepare`], with what the remotes said of their objects.
+pub(super) async fn prepare_with_schemas(context: &Context) -> Result<(Config, Connectors, Schemas), CliError> {
     let mut config = context.load()?;
     check::check_secrets(&config)?;
     let connectors = connect(&mut config)?;
-    check::check_remotes(&mut config, &connectors).await.verdict(&config)?;
+    let mut checked = check::check_remotes(&mut config, &connectors).await;
+    let schemas = Schemas::new(std::mem::take(&mut checked.schemas));
+    checked.verdict(&config)?;
     check_clock(&config, &connectors)?;
-    Ok((config, connectors))
+    Ok((config, connectors, schemas))
 }
 
 /// Refuses to go on when every system's clock is far from ours: then it is ours that is wrong.

@@ -36,13 +36,13 @@ pub fn run(args: &PlanArgs, context: &Context) -> Result<Exit, CliError> {
 }
 
 async fn rehearse(args: &PlanArgs, context: &Context) -> Result<(Config, PlanReport), CliError> {
-    let (config, connectors) = ground::prepare(context).await?;
+    let (config, connectors, schemas) = ground::prepare_with_schemas(context).await?;
     let path = &config.settings.store;
     let mirror = match scratch_copy(&config).await? {
         Some(copy) => copy,
         None => plan::scratch_new(path)?,
     };
-    let mut rehearsal = Rehearsal::new(&config.rules, &connectors, mirror, path, args.out.as_deref())?;
+    let mut rehearsal = Rehearsal::new(&config.rules, &connectors, schemas, mirror, path, args.out.as_deref())?;
     ground::stop_on_signal(rehearsal.handle());
     context.output.say("A dry run: everything is read, nothing is written.");
     let steps = Steps::dry(context.output);
@@ -252,7 +252,7 @@ fn quoted(value: Option<&str>) -> String {
 /// Characters of a value that are shown.
 const VALUE_MAX: usize = 48;
 const UNDO: &str = "  Nothing is deleted or merged, so nothing is final. What a system's own automation does when a record is\n  \
-                    written (mails, tasks, hooks) is not foreseen, and not taken back with it. Nor is what a system will refuse.";
+                    written (mails, tasks, hooks) is not foreseen, and not taken back with it. Nor is what a system's own rules will refuse.";
 
 #[cfg(test)]
 mod tests {

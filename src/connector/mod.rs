@@ -197,8 +197,9 @@ pub trait Connector: Send + Sync {
         None
     }
 
-    /// Calls that [`write`](Self::write) makes for these items when nothing goes wrong, so that they can be foretold.
-    fn calls_to_write(&self, items: &[WriteItem]) -> u64 {
+    /// Calls that [`write`](Self::write) makes for these items when nothing goes wrong but that some of them (as many flags as
+    /// items) are refused: so that they can be foretold.
+    fn calls_to_write(&self, items: &[WriteItem], _refused: &[bool]) -> u64 {
         u64::from(!items.is_empty())
     }
 

@@ -273,3 +273,22 @@ fn what_cannot_be_matched_without_a_guess_is_a_problem_of_the_plan() {
     assert_foretold(&plan["calls"], before, calls(&world));
     assert_eq!(json!({ "hubspot": world.writes()[0], "salesforce": world.writes()[1] }), plan["writes"]);
 }
+
+#[test]
+fn what_the_schema_says_will_be_refused_is_foreseen() {
+    let world = World::new(20);
+    let long = "x".repeat(81);
+    for at in 0..3 {
+        let body = json!({ "properties": { "email": format!("a{at}@example.org"), "lastname": long } });
+        world.person("hubspot", "POST", CONTACTS, &body);
+    }
+    let (code, plan) = world.json(&["plan", "--out", "p.plan"]);
+    assert_eq!(code, Some(1), "{plan}");
+    let before = calls(&world);
+    let (code, done) = world.json(&["apply", "p.plan"]);
+    assert_eq!((code, &done["held_back"]), (Some(1), &json!(0)), "{done}");
+    assert_eq!(json!({ "hubspot": world.writes()[0], "salesforce": world.writes()[1] }), plan["writes"]);
+    assert_foretold(&plan["calls"], before, calls(&world));
+    assert_eq!((&done["problems"], &plan["entities"]["person"]["refused"]["salesforce"]), (&plan["problems"], &json!(3)));
+    assert!(done["plan"]["refused"].as_u64() >= Some(3), "{done}");
+}

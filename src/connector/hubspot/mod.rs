@@ -137,8 +137,8 @@ impl Connector for HubSpot {
         self.client.rate()
     }
 
-    fn calls_to_write(&self, items: &[WriteItem]) -> u64 {
-        super::batch::calls(items, wire::BATCH)
+    fn calls_to_write(&self, items: &[WriteItem], refused: &[bool]) -> u64 {
+        super::batch::calls(items, wire::BATCH, refused, true)
     }
 
     fn calls_to_read(&self, _spec: &ReadSpec, keys: Keys<'_>, history: bool) -> u64 {

@@ -135,8 +135,8 @@ impl Connector for Salesforce {
         self.client.rate()
     }
 
-    fn calls_to_write(&self, items: &[WriteItem]) -> u64 {
-        super::batch::calls(items, wire::BATCH)
+    fn calls_to_write(&self, items: &[WriteItem], refused: &[bool]) -> u64 {
+        super::batch::calls(items, wire::BATCH, refused, false)
     }
 
     fn calls_to_read(&self, spec: &ReadSpec, keys: Keys<'_>, _history: bool) -> u64 {

@@ -1,6 +1,7 @@
 //! What a dry run decides and would send, counted, and written down as it leaves.
 
 use super::file::{Line, PlanError, Writer};
+use super::foresee::Schemas;
 use crate::connector::{Target, WriteItem};
 use crate::daemon::DaemonError;
 use crate::daemon::driver::{Leaving, Watch};
@@ -9,7 +10,7 @@ use crate::model::{EntityId, FieldId, Record, RecordId, SystemId, Value};
 use crate::rules::{Entity, Rules};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What would happen to one entity.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,6 +21,8 @@ pub struct EntityPlan {
     pub create: BTreeMap<String, u64>,
     /// Records updated, by system.
     pub update: BTreeMap<String, u64>,
+    /// Writes that a system will refuse, as its schema says; they are no part of the others.
+    pub refused: BTreeMap<String, u64>,
     /// Remote records found to be one, by the field that says so; "" = our external id.
     pub link: BTreeMap<String, u64>,
     /// Fields in which linked records differ: by field, how many are overwritten and how many stay apart.
@@ -74,6 +77,7 @@ pub struct LinkSample {
 /// Counts, and writes down.
 pub(super) struct Collector {
     rules: Rules,
+    schemas: Arc<Schemas>,
     state: Mutex<State>,
 }
 
@@ -83,17 +87,17 @@ struct State {
 }
 
 impl Collector {
-    pub fn new(rules: &Rules, out: Option<&Path>) -> Result<Self, PlanError> {
+    pub fn new(rules: &Rules, schemas: Arc<Schemas>, out: Option<&Path>) -> Result<Self, PlanError> {
         let out = out.map(|path| Writer::create(path, rules.fingerprint())).transpose()?;
         let entity = |entity: &Entity| {
             let none = |bindings: &Entity| -> BTreeMap<String, u64> {
                 bindings.bindings.iter().map(|binding| (name(rules, binding.system), 0)).collect()
             };
-            let (create, update) = (none(entity), none(entity));
-            (entity.id, EntityPlan { name: entity.name.clone(), create, update, ..EntityPlan::default() })
+            let (create, update, refused) = (none(entity), none(entity), none(entity));
+            (entity.id, EntityPlan { name: entity.name.clone(), create, update, refused, ..EntityPlan::default() })
         };
         let entities = rules.entities.iter().map(entity).collect();
-        Ok(Self { rules: rules.clone(), state: Mutex::new(State { entities, out }) })
+        Ok(Self { rules: rules.clone(), schemas, state: Mutex::new(State { entities, out }) })
     }
 
     /// The entities in the order of the rules.
@@ -125,12 +129,17 @@ impl Collector {
         let create = matches!(item.target, Target::Upsert { .. });
         let before = |property: &str| if create { None } else { shown(entity, system, record, property) };
         let names = (system_name.as_str(), entity.name.as_str(), binding.object.as_str());
-        let line = Line::of(names, record.id, remote, item, before);
+        let mut line = Line::of(names, record.id, remote, item, before);
+        line.refused = self.schemas.refusal(system, &binding.object, item).map(|foreseen| foreseen.code.to_owned());
         let Some(plan) = state.entities.get_mut(&entity.id) else { return Ok(()) };
-        let counts = if create { &mut plan.create } else { &mut plan.update };
+        let counts = match (&line.refused, create) {
+            (Some(_), _) => &mut plan.refused,
+            (None, true) => &mut plan.create,
+            (None, false) => &mut plan.update,
+        };
         *counts.entry(system_name.clone()).or_default() += 1;
         let known = plan.samples.iter().filter(|known| known.system == system_name && known.create == create).count();
-        if known < SAMPLES {
+        if known < SAMPLES && line.refused.is_none() {
             let fields = line.fields.iter().map(|(property, before, after)| {
                 let after = match after {
                     serde_json::Value::Null => None,

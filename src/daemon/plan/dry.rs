@@ -1,8 +1,9 @@
 //! A connector that reads and does not write: what it is given to write goes to the overlay, and what is read later shows it.
 
+use super::foresee::{Foreseen, Schemas};
 use super::overlay::{Overlay, Written, is_planned, planned};
 use crate::connector::{BoxFuture, Connector, ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec};
-use crate::connector::{Outcome, WriteAnswer, WriteItem};
+use crate::connector::{Outcome, Target, WriteAnswer, WriteItem};
 use crate::daemon::driver::wall_clock;
 use crate::model::{Ability, ClockOffset, Millis, ObjectSchema, Raw, RawDigest, RawPage, RemoteId, RowDecoder};
 use crate::model::{SystemId, Timing};
@@ -16,6 +17,7 @@ pub(super) struct Dry {
     system: SystemId,
     real: Arc<dyn Connector>,
     overlay: Arc<Overlay>,
+    schemas: Arc<Schemas>,
     /// Properties by which records are looked up, by object.
     keys: BTreeMap<String, Vec<String>>,
     /// Calls that are not made now and will be...
@@ -25,14 +27,19 @@ pub(super) struct Dry {
 }
 
 impl Dry {
-    pub fn new(rules: &Rules, system: SystemId, real: Arc<dyn Connector>, overlay: Arc<Overlay>) -> Self {
+    pub fn new(
+        rules: &Rules,
+        (system, real): (SystemId, Arc<dyn Connector>),
+        schemas: Arc<Schemas>,
+        overlay: Arc<Overlay>,
+    ) -> Self {
         let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for entity in &rules.entities {
             let Some(binding) = entity.binding(system) else { continue };
             let fields = entity.match_keys.iter().filter_map(|id| entity.field(*id)?.binding(system));
             keys.entry(binding.object.clone()).or_default().extend(fields.map(|field| field.property.clone()));
         }
-        Self { system, real, overlay, keys, more: AtomicU64::new(0), less: AtomicU64::new(0) }
+        Self { system, real, overlay, schemas, keys, more: AtomicU64::new(0), less: AtomicU64::new(0) }
     }
 
     fn now(&self) -> Millis {
@@ -192,8 +199,8 @@ impl Connector for Dry {
         self.real.rate()
     }
 
-    fn calls_to_write(&self, items: &[WriteItem]) -> u64 {
-        self.real.calls_to_write(items)
+    fn calls_to_write(&self, items: &[WriteItem], refused: &[bool]) -> u64 {
+        self.real.calls_to_write(items, refused)
     }
 
     fn calls_to_read(&self, spec: &ReadSpec, keys: Keys<'_>, history: bool) -> u64 {
@@ -243,19 +250,26 @@ impl Connector for Dry {
     }
 
     fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer> {
-        self.foretell(self.real.calls_to_write(items));
+        let refusals: Vec<Option<Foreseen>> =
+            items.iter().map(|item| self.schemas.refusal(self.system, object, item)).collect();
+        let refused: Vec<bool> = refusals.iter().map(Option::is_some).collect();
+        self.foretell(self.real.calls_to_write(items, &refused));
         let timing = self.timing();
         let keys: Vec<&str> = self.keys.get(object).into_iter().flatten().map(String::as_str).collect();
-        let answers = self.overlay.put(self.system, object, items, self.now(), &keys);
-        let outcomes = items.iter().zip(answers).map(|(item, answer)| match answer {
-            Some((remote, created)) => {
-                let upsert = matches!(item.target, crate::connector::Target::Upsert { .. });
-                Outcome::Done { remote, created: upsert.then_some(created) }
-            }
-            None => Outcome::Refused {
-                code: "INVALID_EXTERNAL_ID".to_owned(),
-                message: "an external id that no program of ours wrote".to_owned(),
-                properties: Vec::new(),
+        let accepted = items.iter().zip(&refused).filter(|(_, refused)| !**refused).map(|(item, _)| item);
+        let mut answers = self.overlay.put(self.system, object, accepted, self.now(), &keys).into_iter();
+        let outcomes = items.iter().zip(refusals).map(|(item, refusal)| match refusal {
+            Some(foreseen) => foreseen.outcome(),
+            None => match answers.next().flatten() {
+                Some((remote, created)) => {
+                    let upsert = matches!(item.target, Target::Upsert { .. });
+                    Outcome::Done { remote, created: upsert.then_some(created) }
+                }
+                None => Outcome::Refused {
+                    code: "INVALID_EXTERNAL_ID".to_owned(),
+                    message: "an external id that no program of ours wrote".to_owned(),
+                    properties: Vec::new(),
+                },
             },
         });
         let answer = WriteAnswer { outcomes: outcomes.collect(), timing };

@@ -81,6 +81,9 @@ pub(super) struct Line {
     /// Property, what it shows now, what is written.
     pub fields: Vec<(String, Option<String>, Value)>,
     pub hash: String,
+    /// The code with which the system will refuse it, if that can be foreseen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -256,6 +259,7 @@ impl Line {
             create,
             fields: fields.collect(),
             hash: format!("{:032x}", Planned::of(system, object, &item.target, &item.fields).hash),
+            refused: None,
         }
     }
 }

@@ -294,8 +294,8 @@ impl Connector for Gate {
         self.real.rate()
     }
 
-    fn calls_to_write(&self, items: &[WriteItem]) -> u64 {
-        self.real.calls_to_write(items)
+    fn calls_to_write(&self, items: &[WriteItem], refused: &[bool]) -> u64 {
+        self.real.calls_to_write(items, refused)
     }
 
     fn calls_to_read(&self, spec: &ReadSpec, keys: Keys<'_>, history: bool) -> u64 {

@@ -12,6 +12,7 @@ use crate::model::{ClockOffset, Outcome, SourceKind, Target, Timing};
 use crate::rules::Rules;
 use crate::store::Store;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Takes what the outbox of a scratch copy would send, batch by batch. Look-ups count as finding nothing; what has to be
@@ -29,7 +30,7 @@ pub fn from_mirror(
     if mirror.fingerprint()?.is_some_and(|known| known != rules.fingerprint().0) {
         return Err(DaemonError::Mapping);
     }
-    let collector = Collector::new(rules, out)?;
+    let collector = Collector::new(rules, Arc::default(), out)?;
     let mut systems = Vec::new();
     for (id, connector) in connectors {
         let name = rules.system(*id).map(|system| system.name.clone()).unwrap_or_default();
@@ -60,7 +61,7 @@ pub fn from_mirror(
                                 view: mirror,
                             })?;
                             let (records, items): (Vec<_>, Vec<WriteItem>) = items.into_iter().unzip();
-                            plan.calls += connector.calls_to_write(&items);
+                            plan.calls += connector.calls_to_write(&items, &[]);
                             let updated: Vec<_> = items
                                 .iter()
                                 .filter_map(|item| match &item.target {

@@ -8,6 +8,7 @@
 mod collect;
 mod dry;
 mod file;
+mod foresee;
 mod gate;
 mod mirror;
 mod overlay;
@@ -16,6 +17,7 @@ mod scratch;
 
 pub use collect::{Conflict, EntityPlan, LinkSample, Sample};
 pub use file::{PlanError, PlanFile};
+pub use foresee::Schemas;
 pub use gate::{Applied, Gates, HeldBack, Selection};
 pub use mirror::from_mirror;
 pub use report::{PlanReport, SystemPlan};
@@ -45,7 +47,7 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// Over a scratch mirror (a copy of the real one, or a new one). What is written down goes to `out`; the overlay into a
+    /// Over a scratch mirror (a copy of the real one, or a new one). The schemas tell what will be refused. What is written down goes to `out`; the overlay into a
     /// nameless file beside `store`.
     ///
     /// # Errors
@@ -53,17 +55,20 @@ impl Rehearsal {
     pub fn new(
         rules: &Rules,
         connectors: &Connectors,
+        schemas: Schemas,
         mirror: Store,
         store: &Path,
         out: Option<&Path>,
     ) -> Result<Self, DaemonError> {
         let overlay = Arc::new(Overlay::new(scratch::new(store)?));
+        let schemas = Arc::new(schemas);
         let dry = connectors.iter().map(|(id, real)| {
-            let dry: Arc<dyn Connector> = Arc::new(Dry::new(rules, *id, real.clone(), overlay.clone()));
+            let dry: Arc<dyn Connector> =
+                Arc::new(Dry::new(rules, (*id, real.clone()), schemas.clone(), overlay.clone()));
             (*id, dry)
         });
         let connectors: Connectors = dry.collect();
-        let collector = Arc::new(Collector::new(rules, out)?);
+        let collector = Arc::new(Collector::new(rules, schemas.clone(), out)?);
         let mut driver = Driver::new(rules.clone(), &connectors, mirror)?;
         driver.on_write(collector.clone());
         Ok(Self { driver, overlay, collector, connectors, rules: rules.clone(), began: Instant::now() })

@@ -116,11 +116,11 @@ impl Overlay {
     }
 
     /// Takes in a batch: the ids, and whether each would be new. `keys` are the properties by which records are looked up.
-    pub fn put(
+    pub fn put<'a>(
         &self,
         system: SystemId,
         object: &str,
-        items: &[WriteItem],
+        items: impl Iterator<Item = &'a WriteItem>,
         at: Millis,
         keys: &[&str],
     ) -> Vec<Option<(RemoteId, bool)>> {
@@ -128,7 +128,7 @@ impl Overlay {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut rows: BTreeMap<RemoteId, Written> = BTreeMap::new();
         let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let mut answers = Vec::with_capacity(items.len());
+        let mut answers = Vec::new();
         for item in items {
             let (remote, upsert) = match &item.target {
                 Target::Update(id) => (Some(id.clone()), None),

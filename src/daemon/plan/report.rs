@@ -129,6 +129,7 @@ impl PlanReport {
         json!({
             "create": entity.create,
             "update": entity.update,
+            "refused": entity.refused,
             "link": link,
             "initial": initial,
             "conflicts": conflicts,
