@@ -182,7 +182,11 @@ impl From<DaemonError> for CliError {
                 Self::world("damaged", text, "restore a backup, or move the store away and run `syncline backfill`")
             }
             DaemonError::Clock { .. } => Self::world("clock", text, "set this machine's clock, or raise `max_drift`"),
-            DaemonError::NoBackfill => Self::usage("no_backfill", text, "run `syncline backfill` first"),
+            DaemonError::NoBackfill => Self::usage(
+                "no_backfill",
+                text,
+                "run `syncline backfill` first, or carry out a whole plan with `apply`",
+            ),
             DaemonError::Mapping => Self::usage(
                 "mapping",
                 text,

@@ -42,7 +42,8 @@ impl Txn<'_> {
         // not leave yet.
         let due = self.view.outbox_due(system, id, self.now, limits.write.saturating_mul(WINDOW))?;
         let (creates, updates): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, row)| row.create);
-        let (creates, updates) = (batch(creates, limits.write), batch(updates, limits.write));
+        // While one batch of creates leaves, the next is looked up.
+        let (creates, updates) = (batch(creates, limits.write.saturating_mul(2)), batch(updates, limits.write));
         let mut items = Vec::new();
         for (record, row) in updates {
             items.extend(self.build_update(entity, system, record, row)?.map(|item| (record, item)));
@@ -51,7 +52,7 @@ impl Txn<'_> {
             self.effects.push(Effect::Write { entity: id, system, items });
         }
         if create && !creates.is_empty() {
-            self.build_creates(entity, binding, creates)?;
+            self.build_creates(entity, binding, creates, limits.write)?;
         }
         Ok(())
     }
@@ -122,6 +123,7 @@ impl Txn<'_> {
         entity: &Entity,
         binding: &Binding,
         due: Vec<(RecordId, OutboxRow)>,
+        limit: usize,
     ) -> Result<(), ViewError> {
         let system = binding.system;
         let Some(external) = &binding.external_id else { return Ok(()) };
@@ -135,14 +137,16 @@ impl Txn<'_> {
             };
             if row.probe.is_some() {
                 // The answer was lost: ask whether it landed.
-                probes.push((id, external_id(id, GENERATION)));
+                if probes.len() < limit {
+                    probes.push((id, external_id(id, GENERATION)));
+                }
                 self.put(work);
                 continue;
             }
             let fresh = row.looked.is_some_and(|looked| self.now.0 - looked.0 < FRESH_MS);
             match self.lookup_key(entity, binding, &work) {
                 Some((name, value)) if !fresh => {
-                    if property.get_or_insert_with(|| name.clone()) == &name {
+                    if asks.len() < limit && property.get_or_insert_with(|| name.clone()) == &name {
                         asks.push((id, value));
                     }
                     self.put(work);
@@ -155,6 +159,10 @@ impl Txn<'_> {
                     continue;
                 }
                 _ => {}
+            }
+            if items.len() == limit {
+                self.put(work);
+                continue;
             }
             if let Some(item) = self.build_create(entity, binding, external, &mut work)? {
                 self.set_outbox(at, Some(OutboxRow { due: Millis(i64::MAX), flying: Some(item.op), ..row }))?;

@@ -137,6 +137,18 @@ fn a_trial_writes_the_chosen_records_and_nothing_else() {
     assert_eq!(world.writes_total(), wanted);
     assert_eq!(world.json(&["run", "--once"]).1["error"]["code"], "no_backfill", "a trial is no backfill");
 
+    // What is left stands in the mirror, which can be asked alone.
+    let before = calls(&world);
+    let (code, left) = world.json(&["plan", "--offline"]);
+    assert_eq!((code, calls(&world)), (Some(0), before), "{left}");
+    for (at, system) in SYSTEMS.iter().enumerate() {
+        for kind in ["create", "update"] {
+            let count = |writes: &Value| writes[kind].as_u64().expect("a count");
+            let (planned, done) = (count(&plan["writes"][system]), count(&world.writes()[at]));
+            assert_eq!(count(&left["writes"][system]), planned - done, "{system} {kind}: {left}");
+        }
+    }
+
     let last = lines.iter().rev().find(|line| line["create"].is_array()).expect("a create");
     let (system, id) = last["remote"].as_object().and_then(|remote| remote.iter().next()).expect("an id");
     let only = format!("{}:{system}:{}", last["entity"].as_str().expect("a name"), id.as_str().expect("an id"));
@@ -289,6 +301,9 @@ fn what_the_schema_says_will_be_refused_is_foreseen() {
     assert_eq!((code, &done["held_back"]), (Some(1), &json!(0)), "{done}");
     assert_eq!(json!({ "hubspot": world.writes()[0], "salesforce": world.writes()[1] }), plan["writes"]);
     assert_foretold(&plan["calls"], before, calls(&world));
-    assert_eq!((&done["problems"], &plan["entities"]["person"]["refused"]["salesforce"]), (&plan["problems"], &json!(3)));
+    assert_eq!(
+        (&done["problems"], &plan["entities"]["person"]["refused"]["salesforce"]),
+        (&plan["problems"], &json!(3))
+    );
     assert!(done["plan"]["refused"].as_u64() >= Some(3), "{done}");
 }

@@ -77,10 +77,10 @@ pub fn from_mirror(
                             for ids in updated.chunks(batch.max(1)) {
                                 plan.calls += connector.calls_to_read(&spec, crate::connector::Keys::Ids(ids), history);
                             }
-                            // It counts as on its way, so that it is not asked for again.
-                            let unknown =
+                            // It is put off, so that it is not asked for again.
+                            let later =
                                 |(record, item): (_, WriteItem)| Answer { op: item.op, record, outcome: retry() };
-                            let answers = records.into_iter().zip(items).map(unknown).collect();
+                            let answers = records.into_iter().zip(items).map(later).collect();
                             let (entity, system) = (entity.id, *id);
                             step(rules, mirror, Input::Answers(Answers { entity, system, answers }))?;
                             moved = true;
