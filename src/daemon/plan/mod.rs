@@ -1,9 +1,10 @@
 //! Plans: an exact dry run of the whole job, and the means to carry out exactly that.
 //!
-//! [`rehearse`] lets the real driver run a backfill over a scratch mirror ([`scratch`]) and over connectors that read but do
-//! not write ([`dry`]): what they would have written stands in an overlay ([`overlay`]), over which everything is read. What
-//! leaves is counted and written down ([`collect`], [`file`]). [`gate`] stands in front of the real connectors when a plan is
-//! carried out, and lets through what is in it. [`mirror`] asks the mirror alone.
+//! A [`Rehearsal`] lets the real driver run a backfill over a scratch mirror (`scratch`) and over connectors that read but do
+//! not write (`dry`): what they would have written stands in an overlay (`overlay`), over which everything is read, and what
+//! their schemas refuse is refused (`foresee`). What leaves is counted and written down (`collect`, `file`). [`Gates`] stand in
+//! front of the real connectors when a plan is carried out, and let through what is in it. [`from_mirror`] asks the mirror
+//! alone.
 
 mod collect;
 mod dry;
