@@ -213,7 +213,10 @@ fn a_plan_over_a_store_leaves_it_as_it_was() {
     assert_eq!(world.json(&["backfill"]).0, Some(0));
     let (code, plan) = world.json(&["plan"]);
     assert_eq!((code, &plan["writes"]["hubspot"]["update"]), (Some(0), &json!(0)), "{plan}");
-    let person = &world.query("SELECT Id, Email FROM Contact WHERE Email != null ORDER BY Id LIMIT 1")[0];
+    let people = world.query("SELECT Id, Email FROM Contact WHERE Email != null ORDER BY Id LIMIT 2");
+    let (person, contested) = (&people[0], &people[1]);
+    world.edit_hubspot(&world.hubspot_id(contested["Email"].as_str().expect("an email")), json!({ "city": "Ghent" }));
+    world.edit_salesforce("Contact", contested["Id"].as_str().expect("an id"), &json!({ "MailingCity": "Bruges" }));
     let (id, email) = (person["Id"].as_str().expect("an id"), person["Email"].as_str().expect("an email"));
     world.edit_salesforce("Contact", id, &json!({ "Title": "Planner" }));
     let new = json!({ "properties": { "email": "new@example.org", "lastname": "New" } });
@@ -225,9 +228,11 @@ fn a_plan_over_a_store_leaves_it_as_it_was() {
     let (code, plan) = world.json(&["plan", "--out", "p.plan"]);
     assert_eq!(code, Some(0), "{plan}");
     let expected = json!({
-        "hubspot": { "create": 0, "update": 1, "delete": 0 }, "salesforce": { "create": 1, "update": 0, "delete": 0 },
+        "hubspot": { "create": 0, "update": 2, "delete": 0 }, "salesforce": { "create": 1, "update": 0, "delete": 0 },
     });
     assert_eq!(plan["writes"], expected);
+    let conflicts = json!([{ "policy": "latest", "winner": "salesforce", "count": 1 }]);
+    assert_eq!(plan["entities"]["person"]["conflicts"], conflicts, "{plan}");
     assert_eq!(bytes(&world.path("syncline.redb")), store, "the store is as it was");
     assert_eq!(names(&world).into_iter().filter(|name| name != "p.plan").collect::<Vec<_>>(), there);
     assert_eq!(world.writes(), writes);

@@ -1,7 +1,7 @@
 //! A connector that reads and does not write: what it is given to write goes to the overlay, and what is read later shows it.
 
 use super::foresee::{Foreseen, Schemas};
-use super::overlay::{Overlay, Written, is_planned, planned};
+use super::overlay::{Landing, Overlay, Written, is_planned, planned};
 use crate::connector::{BoxFuture, Connector, ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec};
 use crate::connector::{Outcome, Target, WriteAnswer, WriteItem};
 use crate::daemon::driver::wall_clock;
@@ -42,9 +42,10 @@ impl Dry {
         Self { system, real, overlay, schemas, keys, more: AtomicU64::new(0), less: AtomicU64::new(0) }
     }
 
-    fn now(&self) -> Millis {
-        let step = self.real.ability().resolution_ms.max(1);
-        self.real.offset().earliest(wall_clock()).floor(step)
+    /// When a write would land that left now.
+    fn landing(&self) -> Landing {
+        let (step, offset, now) = (self.real.ability().resolution_ms.max(1), self.real.offset(), wall_clock());
+        Landing { at: offset.earliest(now).floor(step).0, until: offset.latest(now).0 }
     }
 
     fn foretell(&self, calls: u64) {
@@ -140,7 +141,7 @@ impl Dry {
         for (at, row) in page.rows.iter_mut().enumerate() {
             if let Some(known) = self.written(&spec.object, &row.remote) {
                 row.raw = RawDigest(0);
-                row.modified = row.modified.max(Millis(known.modified));
+                row.modified = row.modified.max(Millis(known.modified.at));
                 written.insert(at, known);
             }
         }
@@ -257,7 +258,7 @@ impl Connector for Dry {
         let timing = self.timing();
         let keys: Vec<&str> = self.keys.get(object).into_iter().flatten().map(String::as_str).collect();
         let accepted = items.iter().zip(&refused).filter(|(_, refused)| !**refused).map(|(item, _)| item);
-        let mut answers = self.overlay.put(self.system, object, accepted, self.now(), &keys).into_iter();
+        let mut answers = self.overlay.put(self.system, object, accepted, self.landing(), &keys).into_iter();
         let outcomes = items.iter().zip(refusals).map(|(item, refusal)| match refusal {
             Some(foreseen) => foreseen.outcome(),
             None => match answers.next().flatten() {

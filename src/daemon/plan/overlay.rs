@@ -10,13 +10,20 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+/// When a write would have landed, by the remote's clock: not before `at`, not after `until`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub(super) struct Landing {
+    pub at: i64,
+    pub until: i64,
+}
+
 /// What would have been written to one record.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
 pub(super) struct Written {
-    /// By property: when (the remote's clock), and what; oldest first.
-    pub fields: BTreeMap<String, Vec<(i64, Raw)>>,
+    /// By property: when, and what; oldest first.
+    pub fields: BTreeMap<String, Vec<(Landing, Raw)>>,
     /// The last of it.
-    pub modified: i64,
+    pub modified: Landing,
 }
 
 impl Written {
@@ -33,27 +40,24 @@ impl Written {
     pub fn over(&self, names: &[&str], mut row: ReadRow, history: bool) -> ReadRow {
         for (at, name) in names.iter().enumerate() {
             let Some(written) = self.fields.get(*name) else { continue };
+            let Some((last, _)) = written.last() else { continue };
             let past = row.history.get_mut(at).filter(|_| history);
-            // Somebody has changed it since: his value stands.
-            let newest = past.as_ref().and_then(|past| past.first()).map(|past| past.at.0);
-            let ours = written.last().map_or(i64::MIN, |(at, _)| *at);
-            if newest.is_none_or(|newest| newest <= ours)
-                && let Some(value) = row.values.get_mut(at)
-            {
+            let newest = past.as_ref().and_then(|past| past.first()).map_or(i64::MIN, |past| past.at.0);
+            // Of what may have been before our write or after it, it was before: we had read it.
+            let over = newest <= last.until;
+            if over && let Some(value) = row.values.get_mut(at) {
                 *value = self.value(name, value.clone());
             }
-            if let Some(past) = past {
-                past.extend(written.iter().map(|(at, raw)| PastValue {
-                    value: raw.clone(),
-                    at: Millis(*at),
-                    mark: Mark::Ours,
-                    who: None,
-                }));
-                past.sort_by_key(|past| std::cmp::Reverse(past.at));
+            let Some(past) = past else { continue };
+            for (index, (landing, raw)) in written.iter().enumerate() {
+                let is_last = index + 1 == written.len();
+                let at = if is_last && over { landing.at.max(newest.saturating_add(1)) } else { landing.at };
+                past.push(PastValue { value: raw.clone(), at: Millis(at), mark: Mark::Ours, who: None });
             }
+            past.sort_by_key(|past| std::cmp::Reverse(past.at));
         }
-        if row.modified.0 <= self.modified {
-            (row.modified, row.mark) = (Millis(self.modified), Mark::Ours);
+        if row.modified.0 <= self.modified.until {
+            (row.modified, row.mark) = (row.modified.max(Millis(self.modified.at)), Mark::Ours);
         }
         row
     }
@@ -62,7 +66,7 @@ impl Written {
     pub fn alone(&self, remote: RemoteId, names: &[&str], asked: usize, history: bool) -> ReadRow {
         let row = ReadRow {
             remote,
-            modified: Millis(self.modified),
+            modified: Millis(self.modified.at),
             mark: Mark::Ours,
             values: vec![Raw::Null; names.len()],
             history: if history { vec![Vec::new(); asked] } else { Vec::new() },
@@ -121,7 +125,7 @@ impl Overlay {
         system: SystemId,
         object: &str,
         items: impl Iterator<Item = &'a WriteItem>,
-        at: Millis,
+        at: Landing,
         keys: &[&str],
     ) -> Vec<Option<(RemoteId, bool)>> {
         // A record's row is read, changed and written: one batch at a time.
@@ -148,9 +152,9 @@ impl Overlay {
                     let ids = held.entry(name).or_insert_with(|| self.holder_ids(system, object, &property, text));
                     ids.push(remote.as_str().to_owned());
                 }
-                row.fields.entry(property).or_default().push((at.0, raw));
+                row.fields.entry(property).or_default().push((at, raw));
             }
-            row.modified = at.0;
+            row.modified = at;
             rows.insert(remote.clone(), row);
             answers.push(Some((remote, created)));
         }
@@ -202,3 +206,70 @@ fn damaged(error: crate::engine::ViewError) -> StoreError {
 
 /// What the ids of such records begin with; no system's do.
 const PLANNED: &str = "~";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn past(at: i64, value: &str, mark: Mark) -> PastValue {
+        PastValue { value: Raw::Text(value.into()), at: Millis(at), mark, who: None }
+    }
+
+    fn row(modified: i64, value: &str) -> ReadRow {
+        ReadRow {
+            remote: RemoteId::parse("1").unwrap(),
+            modified: Millis(modified),
+            mark: Mark::Theirs,
+            values: vec![Raw::Text(value.into())],
+            history: vec![vec![past(modified, value, Mark::Theirs)]],
+        }
+    }
+
+    fn written(landings: &[(i64, i64, &str)]) -> Written {
+        let each =
+            landings.iter().map(|(at, until, raw)| (Landing { at: *at, until: *until }, Raw::Text((*raw).into())));
+        let entries: Vec<_> = each.collect();
+        let modified = entries.last().unwrap().0;
+        Written { fields: BTreeMap::from([("phone".to_owned(), entries)]), modified }
+    }
+
+    #[test]
+    fn a_write_follows_what_was_there_however_little_is_known_of_the_clock() {
+        let over = written(&[(100, 1_100, "ours")]).over(&["phone"], row(900, "theirs"), true);
+        assert_eq!(over.values, [Raw::Text("ours".into())]);
+        assert_eq!(over.history[0], [past(901, "ours", Mark::Ours), past(900, "theirs", Mark::Theirs)]);
+        assert_eq!((over.modified, over.mark), (Millis(900), Mark::Ours));
+    }
+
+    #[test]
+    fn an_edit_that_is_later_for_certain_stands() {
+        let later = written(&[(100, 1_100, "ours")]).over(&["phone"], row(1_101, "theirs"), true);
+        assert_eq!(later.values, [Raw::Text("theirs".into())]);
+        assert_eq!(later.history[0], [past(1_101, "theirs", Mark::Theirs), past(100, "ours", Mark::Ours)]);
+        assert_eq!((later.modified, later.mark), (Millis(1_101), Mark::Theirs));
+    }
+
+    #[test]
+    fn a_store_keeps_it_and_finds_it_by_id_and_by_value() {
+        let overlay = Overlay::new(Store::in_memory(Millis(1)).unwrap());
+        let (system, external) = (SystemId(1), format!("{}.0", "0".repeat(32)));
+        let item = |target, value: &str| WriteItem {
+            op: crate::model::OpId(1),
+            target,
+            fields: vec![("email".into(), Raw::Text(value.into()))],
+        };
+        let upsert = || Target::Upsert { property: "key".into(), value: external.clone() };
+        let id = planned(&external).unwrap();
+        assert!(is_planned(&id));
+        let put =
+            |item: WriteItem, at| overlay.put(system, "contacts", [item].iter(), Landing { at, until: at }, &["email"]);
+        assert_eq!(put(item(upsert(), "A@x.example"), 1), [Some((id.clone(), true))]);
+        assert_eq!(put(item(upsert(), "b@x.example"), 2), [Some((id.clone(), false))], "repeated, it makes nothing");
+        assert_eq!(overlay.holders(system, "contacts", "email", "a@X.example"), [id.clone()]);
+        let known = overlay.get(system, "contacts", &id).unwrap();
+        assert_eq!(known.value("email", Raw::Null), Raw::Text("b@x.example".into()));
+        assert_eq!(known.value("key", Raw::Null), Raw::Text(external.clone()));
+        assert_eq!(known.value("other", Raw::Null), Raw::Null);
+        assert!(overlay.get(system, "companies", &id).is_none() && overlay.check().is_ok());
+    }
+}
