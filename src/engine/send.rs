@@ -482,3 +482,24 @@ fn batch(mut rows: Vec<(RecordId, OutboxRow)>, limit: usize) -> Vec<(RecordId, O
     rows.sort_by_key(|(record, _)| *record);
     rows
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_of_those_that_have_been_due_longest() {
+        let row = |due| OutboxRow {
+            due: Millis(due),
+            create: false,
+            seen: Millis(0),
+            looked: None,
+            probe: None,
+            flying: None,
+            attempts: 0,
+        };
+        let rows = [(1, 30), (2, 10), (3, 20), (4, 10)].map(|(id, due)| (RecordId([id; 16]), row(due)));
+        let taken = |limit| batch(rows.to_vec(), limit).iter().map(|(id, _)| id.0[0]).collect::<Vec<_>>();
+        assert_eq!((taken(2), taken(3), taken(9)), (vec![2, 4], vec![2, 3, 4], vec![1, 2, 3, 4]));
+    }
+}

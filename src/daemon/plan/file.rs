@@ -53,7 +53,7 @@ pub enum PlanError {
         /// The file.
         path: PathBuf,
     },
-    /// It was made with other systems.
+    /// Nothing in it has an id that was asked for.
     #[error("nothing in the plan {} has the id {id}", .path.display())]
     NoSuchId {
         /// The file.
