@@ -71,6 +71,8 @@ pub(super) struct Checked {
     made: Vec<(String, String, String)>,
     /// (system, object, the steps of a person).
     steps: Vec<(String, String, Vec<String>)>,
+    /// What each system says of its objects.
+    pub(super) schemas: Vec<(SystemId, ObjectSchema)>,
 }
 
 impl Checked {
@@ -173,6 +175,8 @@ async fn ask_remotes(config: &mut Config, connectors: &[(SystemId, Arc<dyn Conne
     for (id, objects) in &schemas {
         config.rules.learn(*id, objects);
     }
+    let told = schemas.into_iter().flat_map(|(id, objects)| objects.into_iter().map(move |schema| (id, schema)));
+    checked.schemas.extend(told);
     // By system in the order of the config, and there by line; who could not be asked comes first.
     let names: Vec<&str> = config.settings.systems.iter().map(|system| &*system.name).collect();
     let order = |error: &ConfigError| {

@@ -4,6 +4,7 @@ use super::check;
 use super::error::Blame;
 use super::{CliError, Context};
 use crate::daemon::connect::{self, ConnectError, Connectors};
+use crate::daemon::plan::{PlanError, Schemas};
 use crate::daemon::{DaemonError, Driver, Handle, socket};
 use crate::model::Millis;
 use crate::rules::config::Config;
@@ -34,12 +35,19 @@ pub(super) fn connect(config: &mut Config) -> Result<Connectors, CliError> {
 
 /// The config and its connectors, after the remotes have said that the mapping fits and that our clock is sound.
 pub(super) async fn prepare(context: &Context) -> Result<(Config, Connectors), CliError> {
+    prepare_with_schemas(context).await.map(|(config, connectors, _)| (config, connectors))
+}
+
+/// As [`prepare`], with what the remotes said of their objects.
+pub(super) async fn prepare_with_schemas(context: &Context) -> Result<(Config, Connectors, Schemas), CliError> {
     let mut config = context.load()?;
     check::check_secrets(&config)?;
     let connectors = connect(&mut config)?;
-    check::check_remotes(&mut config, &connectors).await.verdict(&config)?;
+    let mut checked = check::check_remotes(&mut config, &connectors).await;
+    let schemas = Schemas::new(std::mem::take(&mut checked.schemas));
+    checked.verdict(&config)?;
     check_clock(&config, &connectors)?;
-    Ok((config, connectors))
+    Ok((config, connectors, schemas))
 }
 
 /// Refuses to go on when every system's clock is far from ours: then it is ours that is wrong.
@@ -86,19 +94,23 @@ pub(super) async fn ask_or_open(config: &Config, command: &str) -> Result<Ground
     }
 }
 
+/// Refuses to go on while a daemon answers for a store.
+pub(super) async fn nobody_holds(path: &Path) -> Result<(), CliError> {
+    let Some(answer) = socket::ask(path, "ping").await else { return Ok(()) };
+    let process = answer["pid"].as_u64().map_or_else(String::new, |pid| format!(" (process {pid})"));
+    Err(CliError::world(
+        "in_use",
+        format!("a running syncline{process} holds {}", path.display()),
+        "stop it first, or let it do the job",
+    ))
+}
+
 /// Opens the store to drive it; `create` makes one where there is none. Another daemon on it is named at once.
 pub(super) async fn open(config: &Config, create: bool) -> Result<Store, CliError> {
     let path = &config.settings.store;
     let until = Instant::now() + PATIENCE;
     loop {
-        if let Some(answer) = socket::ask(path, "ping").await {
-            let process = answer["pid"].as_u64().map_or_else(String::new, |pid| format!(" (process {pid})"));
-            return Err(CliError::world(
-                "in_use",
-                format!("a running syncline{process} holds {}", path.display()),
-                "stop it first, or let it do the job",
-            ));
-        }
+        nobody_holds(path).await?;
         let opened = match create {
             true => Store::create_or_open(path, now(), &OpenOptions::default()),
             false => Store::open(path, &OpenOptions::default()),
@@ -170,11 +182,27 @@ impl From<DaemonError> for CliError {
                 Self::world("damaged", text, "restore a backup, or move the store away and run `syncline backfill`")
             }
             DaemonError::Clock { .. } => Self::world("clock", text, "set this machine's clock, or raise `max_drift`"),
-            DaemonError::NoBackfill => Self::usage("no_backfill", text, "run `syncline backfill` first"),
+            DaemonError::NoBackfill => Self::usage(
+                "no_backfill",
+                text,
+                "run `syncline backfill` first, or carry out a whole plan with `apply`",
+            ),
             DaemonError::Mapping => Self::usage(
                 "mapping",
                 text,
                 "put the mapping back, or name a new file as `path` under [store] and run `syncline backfill`",
+            ),
+            DaemonError::Plan(error) => Self::usage(
+                "plan",
+                text,
+                match error {
+                    PlanError::Mapping { .. } => "put the mapping back, or make a new plan with `syncline plan --out`",
+                    PlanError::NoSuchId { .. } => "take an id from the plan: `record`, or one of `remote`",
+                    PlanError::Io { .. } => "check the path and its folder's permissions",
+                    PlanError::NotAPlan { .. } | PlanError::Version { .. } | PlanError::Damaged { .. } => {
+                        "make a new plan with `syncline plan --out`"
+                    }
+                },
             ),
             DaemonError::Ended => Self::world("ended", text, "start it again"),
         }
@@ -198,5 +226,5 @@ fn store_error(error: &StoreError) -> CliError {
 }
 
 /// How long a store that somebody else has open is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PAUSE: Duration = Duration::from_millis(200);

@@ -1,5 +1,6 @@
 //! The command line: one file per command; here only what they share.
 
+mod apply;
 mod backfill;
 mod check;
 mod context;
@@ -9,6 +10,7 @@ mod export;
 mod ground;
 mod init;
 mod output;
+mod plan;
 mod polling;
 mod problems;
 mod run;
@@ -67,6 +69,10 @@ enum Command {
     Init(init::InitArgs),
     /// Check the config, the credentials and the mapping.
     Check(check::CheckArgs),
+    /// Show exactly what a first sync would write and what it would cost, and write nothing.
+    Plan(plan::PlanArgs),
+    /// Carry out a plan, and nothing else.
+    Apply(apply::ApplyArgs),
     /// Read everything once, link it and make it equal.
     Backfill(backfill::BackfillArgs),
     /// Keep it equal, live.
@@ -107,6 +113,8 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Sandbox(args) => sandbox::run(args, context),
         Command::Init(args) => init::run(args, context),
         Command::Check(args) => check::run(args, context),
+        Command::Plan(args) => plan::run(args, context),
+        Command::Apply(args) => apply::run(args, context),
         Command::Backfill(args) => backfill::run(args, context),
         Command::Run(args) => run::run(args, context),
         Command::Status(args) => status::run(args, context),

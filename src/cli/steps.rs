@@ -13,6 +13,8 @@ pub(super) struct Steps(Arc<Mutex<State>>);
 
 struct State {
     output: Output,
+    /// Nothing is really written.
+    dry: bool,
     phase: &'static str,
     began: Instant,
     bar: ProgressBar,
@@ -24,9 +26,18 @@ struct State {
 
 impl Steps {
     pub fn new(output: Output) -> Self {
+        Self::of(output, false)
+    }
+
+    /// Those of a dry run.
+    pub fn dry(output: Output) -> Self {
+        Self::of(output, true)
+    }
+
+    fn of(output: Output, dry: bool) -> Self {
         let (rows, wrote) = (BTreeMap::new(), BTreeMap::new());
         let bar = ProgressBar::hidden();
-        Self(Arc::new(Mutex::new(State { output, phase: "", began: Instant::now(), bar, rows, wrote, looked: 0 })))
+        Self(Arc::new(Mutex::new(State { output, dry, phase: "", began: Instant::now(), bar, rows, wrote, looked: 0 })))
     }
 
     /// Takes in what a driver tells.
@@ -71,6 +82,7 @@ impl State {
         let took = self.began.elapsed().as_secs_f64();
         let line = match self.phase {
             "read" => Some(("read", per_system(&self.rows, |rows| format!("{} rows", HumanCount(*rows))))),
+            "write" if self.dry => None,
             "link" => Some(("linked", "by external id, then by match keys".to_owned())),
             "write" => {
                 let wrote = per_system(&self.wrote, |(created, updated)| {

@@ -63,6 +63,20 @@ pub(crate) async fn write(
     WriteAnswer { outcomes, timing: timing.unwrap_or_else(|| client.timing()) }
 }
 
+/// Calls that writing all items takes. With `halves` a batch with a bad record is refused as a whole.
+pub(crate) fn calls(items: &[WriteItem], size_max: usize, refused: &[bool], halves: bool) -> u64 {
+    let bad = |index: &usize| halves && refused.get(*index).copied().unwrap_or(false);
+    groups(items, size_max).iter().map(|group| halved(&group.iter().map(bad).collect::<Vec<_>>())).sum()
+}
+
+fn halved(bad: &[bool]) -> u64 {
+    if bad.len() < 2 || !bad.contains(&true) {
+        return 1;
+    }
+    let (left, right) = bad.split_at(bad.len() / 2);
+    1 + halved(left) + halved(right)
+}
+
 /// Batches of one kind in which no record comes twice, which both systems refuse.
 fn groups(items: &[WriteItem], size_max: usize) -> VecDeque<Vec<usize>> {
     struct Group<'a> {
@@ -107,5 +121,10 @@ mod tests {
         assert_eq!(groups(&items, 100), [vec![0, 2], vec![1], vec![3]]);
         let many: Vec<_> = (1..=250).map(|n| update(n, &n.to_string())).collect();
         assert_eq!(groups(&many, 100).iter().map(Vec::len).collect::<Vec<_>>(), [100, 100, 50]);
+        let mut bad = vec![false; 250];
+        bad[249] = true;
+        assert_eq!(calls(&many, 100, &bad, false), 3);
+        // The last batch, and its right halves down to the bad one, each with a left half that is good.
+        assert_eq!(calls(&many, 100, &bad, true), 2 + 1 + 2 * 6);
     }
 }

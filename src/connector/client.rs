@@ -2,10 +2,10 @@
 
 use super::auth::{Credential, Session, Step, token_answer};
 use super::clock::RemoteClock;
-use super::quota::daily_limit;
+use super::quota::{self, daily_limit};
 use super::retry::{Patience, Repeat, Tries, Verdict};
 use super::transport::{Answer, Lost, Request, Transport};
-use super::{ConnectorError, Outcome};
+use super::{ConnectorError, Outcome, Rate};
 use crate::model::{ClockOffset, Millis, Timing};
 use secrecy::SecretString;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +25,7 @@ pub(crate) struct Client {
     calls: AtomicU64,
     /// 0 = not told.
     daily: AtomicU64,
+    rate: Mutex<Option<Rate>>,
 }
 
 /// An answer and its timing.
@@ -55,7 +56,8 @@ impl Client {
     ) -> Self {
         let session = Arc::new(Session::new(credential));
         let (clock, calls, daily) = (Mutex::default(), AtomicU64::new(0), AtomicU64::new(0));
-        Self { system, url, transport, session, token_path, patience, verdict, clock, calls, daily }
+        let rate = Mutex::default();
+        Self { system, url, transport, session, token_path, patience, verdict, clock, calls, daily, rate }
     }
 
     pub fn calls(&self) -> u64 {
@@ -65,6 +67,11 @@ impl Client {
     /// The account's calls a day, as the last answer that said it.
     pub fn daily_limit(&self) -> Option<u64> {
         Some(self.daily.load(Ordering::Relaxed)).filter(|limit| *limit > 0)
+    }
+
+    /// How fast calls may follow each other, as the last answer that said it.
+    pub fn rate(&self) -> Option<Rate> {
+        *self.rate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The remote's clock as far as it is known.
@@ -141,6 +148,9 @@ impl Client {
             }
             if let Some(limit) = daily_limit(answer) {
                 self.daily.store(limit, Ordering::Relaxed);
+            }
+            if let Some(rate) = quota::rate(answer) {
+                *self.rate.lock().unwrap_or_else(PoisonError::into_inner) = Some(rate);
             }
         }
         result

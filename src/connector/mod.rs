@@ -107,6 +107,15 @@ pub enum IdProperty {
     ByHand(Vec<String>),
 }
 
+/// So many calls in so many milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Calls.
+    pub calls: u64,
+    /// Milliseconds.
+    pub per_ms: u64,
+}
+
 /// A call that failed as a whole. Writes never fail so: their items become [`Outcome`]s.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectorError {
@@ -205,6 +214,22 @@ pub trait Connector: Send + Sync {
     /// Calls that the account may make in a day, all its programs together, as far as answers have said.
     fn daily_limit(&self) -> Option<u64> {
         None
+    }
+
+    /// How fast calls may follow each other, as far as answers have said.
+    fn rate(&self) -> Option<Rate> {
+        None
+    }
+
+    /// Calls that [`write`](Self::write) makes for these items when nothing goes wrong but that some of them (as many flags as
+    /// items) are refused: so that they can be foretold.
+    fn calls_to_write(&self, items: &[WriteItem], _refused: &[bool]) -> u64 {
+        u64::from(!items.is_empty())
+    }
+
+    /// Calls that [`read`](Self::read) makes for these keys when nothing goes wrong.
+    fn calls_to_read(&self, _spec: &ReadSpec, _keys: Keys<'_>, _history: bool) -> u64 {
+        1
     }
 
     /// The properties of an object.

@@ -34,6 +34,9 @@ pub enum DaemonError {
         /// Its name.
         name: String,
     },
+    /// A plan.
+    #[error(transparent)]
+    Plan(#[from] super::plan::PlanError),
     /// The driver has ended.
     #[error("the sync has ended")]
     Ended,

@@ -4,13 +4,14 @@
 pub mod connect;
 mod driver;
 mod error;
+pub mod plan;
 mod problems;
 pub mod secrets;
 pub mod socket;
 mod status;
 mod verify;
 
-pub use driver::{BackfillReport, Driver, Handle, OnProgress, Progress, Tally};
+pub use driver::{BackfillReport, Driver, Handle, Leaving, OnProgress, Progress, Tally, Watch};
 pub use error::DaemonError;
 pub use problems::{Cause, Example, causes};
 pub use status::{Counts, EntityStatus, Live, Status, SystemStatus, offline};

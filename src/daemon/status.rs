@@ -1,7 +1,7 @@
 //! What is going on: the counts of a mirror, and whether anything is left to do.
 
 use super::problems::{self, Cause, causes};
-use crate::engine::{View, ViewError, awaits_mend};
+use crate::engine::{OutboxRow, View, ViewError, awaits_mend};
 use crate::model::{Apart, EntityId, Millis, Record, SideState};
 use crate::rules::Rules;
 use crate::store::Snapshot;
@@ -179,12 +179,21 @@ pub(super) fn quiet_entity(view: &dyn View, rules: &Rules, entity: EntityId, now
     }
     for system in &rules.systems {
         let limit = usize::try_from(rows).unwrap_or(usize::MAX);
-        for (record, _) in view.outbox_due(system.id, entity, Millis(i64::MAX - 1), limit)? {
-            parked += u64::from(view.problem(entity, record, system.id)?.is_some());
+        for (record, row) in view.outbox_due(system.id, entity, Millis(i64::MAX - 1), limit)? {
+            parked += u64::from(is_held(&row, now) || view.problem(entity, record, system.id)?.is_some());
         }
     }
     Ok(parked == rows)
 }
+
+/// Was this write held back because it is in no plan? It is due again when the driver that held it back ends, or the next one
+/// begins.
+pub(super) fn is_held(row: &OutboxRow, now: Millis) -> bool {
+    row.flying.is_none() && row.due > now.plus(HELD_MS / 2)
+}
+
+/// For so long a write is put off that is in no plan: for longer than any driver lives, in milliseconds.
+pub(super) const HELD_MS: i64 = 100 * 365 * 86_400_000;
 
 /// The document that `status --json` prints.
 pub fn document(status: &Status, counts: &Counts) -> Value {

@@ -22,6 +22,8 @@ const PARK_MS: i64 = 5 * 60_000;
 const PAUSE_MS: i64 = 250;
 /// Problems that are looked at when the program starts.
 const HELD_MAX: usize = 100_000;
+/// Batches' worth of due rows that are looked at.
+const WINDOW: usize = 16;
 /// The generation of our external ids; undelete and recreate will raise it.
 const GENERATION: u32 = 0;
 
@@ -38,8 +40,12 @@ impl Txn<'_> {
             let ids = due.into_iter().map(|(key, _)| key.remote).collect();
             self.effects.push(Effect::Read { entity: id, system, ids });
         }
-        let due = self.view.outbox_due(system, id, self.now, limits.write)?;
+        // More than a batch is looked at, so that those of both kinds are full, and updates do not wait behind creates that may
+        // not leave yet.
+        let due = self.view.outbox_due(system, id, self.now, limits.write.saturating_mul(WINDOW))?;
         let (creates, updates): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, row)| row.create);
+        // While one batch of creates leaves, the next is looked up.
+        let (creates, updates) = (batch(creates, limits.write.saturating_mul(2)), batch(updates, limits.write));
         let mut items = Vec::new();
         for (record, row) in updates {
             items.extend(self.build_update(entity, system, record, row)?.map(|item| (record, item)));
@@ -48,7 +54,7 @@ impl Txn<'_> {
             self.effects.push(Effect::Write { entity: id, system, items });
         }
         if create && !creates.is_empty() {
-            self.build_creates(entity, binding, creates)?;
+            self.build_creates(entity, binding, creates, limits.write)?;
         }
         Ok(())
     }
@@ -121,6 +127,7 @@ impl Txn<'_> {
         entity: &Entity,
         binding: &Binding,
         due: Vec<(RecordId, OutboxRow)>,
+        limit: usize,
     ) -> Result<(), ViewError> {
         let system = binding.system;
         let Some(external) = &binding.external_id else { return Ok(()) };
@@ -134,14 +141,16 @@ impl Txn<'_> {
             };
             if row.probe.is_some() {
                 // The answer was lost: ask whether it landed.
-                probes.push((id, external_id(id, GENERATION)));
+                if probes.len() < limit {
+                    probes.push((id, external_id(id, GENERATION)));
+                }
                 self.put(work);
                 continue;
             }
             let fresh = row.looked.is_some_and(|looked| self.now.0 - looked.0 < FRESH_MS);
             match self.lookup_key(entity, binding, &work) {
                 Some((name, value)) if !fresh => {
-                    if property.get_or_insert_with(|| name.clone()) == &name {
+                    if asks.len() < limit && property.get_or_insert_with(|| name.clone()) == &name {
                         asks.push((id, value));
                     }
                     self.put(work);
@@ -154,6 +163,10 @@ impl Txn<'_> {
                     continue;
                 }
                 _ => {}
+            }
+            if items.len() == limit {
+                self.put(work);
+                continue;
             }
             if let Some(item) = self.build_create(entity, binding, external, &mut work)? {
                 self.set_outbox(at, Some(OutboxRow { due: Millis(i64::MAX), flying: Some(item.op), ..row }))?;
@@ -292,7 +305,8 @@ impl Txn<'_> {
                     self.ambiguous(entity, &work, system, by);
                     self.set_outbox(at, None)?;
                 } else {
-                    self.set_outbox(at, Some(OutboxRow { due: self.now, looked: Some(self.now), ..row }))?;
+                    // It keeps its place: behind all the others the look-up would be stale when its turn comes.
+                    self.set_outbox(at, Some(OutboxRow { looked: Some(self.now), ..row }))?;
                 }
             }
             self.put(work);
@@ -484,5 +498,34 @@ impl Txn<'_> {
             self.put(work);
         }
         Ok(())
+    }
+}
+
+/// The rows that have been due longest, as many as a batch holds, ascending by record.
+fn batch(mut rows: Vec<(RecordId, OutboxRow)>, limit: usize) -> Vec<(RecordId, OutboxRow)> {
+    rows.sort_by_key(|(record, row)| (row.due, *record));
+    rows.truncate(limit);
+    rows.sort_by_key(|(record, _)| *record);
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_of_those_that_have_been_due_longest() {
+        let row = |due| OutboxRow {
+            due: Millis(due),
+            create: false,
+            seen: Millis(0),
+            looked: None,
+            probe: None,
+            flying: None,
+            attempts: 0,
+        };
+        let rows = [(1, 30), (2, 10), (3, 20), (4, 10)].map(|(id, due)| (RecordId([id; 16]), row(due)));
+        let taken = |limit| batch(rows.to_vec(), limit).iter().map(|(id, _)| id.0[0]).collect::<Vec<_>>();
+        assert_eq!((taken(2), taken(3), taken(9)), (vec![2, 4], vec![2, 3, 4], vec![1, 2, 3, 4]));
     }
 }

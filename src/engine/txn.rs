@@ -241,24 +241,21 @@ impl<'a> Txn<'a> {
         if let Some(place) = self.delivered.get(&(system, entity)) {
             return Ok(*place);
         }
-        let bytes = self.view.cursor(&delivered_cursor(system, entity))?;
-        let place = match bytes {
-            Some(bytes) => {
-                let place = crate::codec::decode::<Delivered>(1, &bytes);
-                Some(place.map_err(|error| ViewError(format!("cursor of {system:?}: {error}")))?.place)
-            }
-            None => None,
-        };
+        let place = self.known_delivered(system, entity)?.map(|known| known.place);
         self.delivered.insert((system, entity), place);
         Ok(place)
     }
 
     /// When (our clock) the last complete pass over a system's object was begun.
     pub fn passed(&mut self, system: SystemId, entity: EntityId) -> Result<Option<Millis>, ViewError> {
+        Ok(self.known_delivered(system, entity)?.map(|known| known.begun))
+    }
+
+    /// How far a listing had been taken in before this step.
+    pub fn known_delivered(&self, system: SystemId, entity: EntityId) -> Result<Option<Delivered>, ViewError> {
         let bytes = self.view.cursor(&delivered_cursor(system, entity))?;
         let decode = |bytes: Vec<u8>| crate::codec::decode::<Delivered>(1, &bytes);
-        let passed = bytes.map(decode).transpose().map_err(|error| ViewError(error.to_string()))?;
-        Ok(passed.map(|passed| passed.begun))
+        bytes.map(decode).transpose().map_err(|error| ViewError(format!("cursor of {system:?}: {error}")))
     }
 
     /// The step: every change of the overlay, in an order that depends on nothing but its content.

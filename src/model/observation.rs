@@ -1,10 +1,11 @@
 //! What a system tells us, before it means anything: raw values, pages of rows, history.
 
 use super::{ClockOffset, Millis, RawDigest, RemoteId};
+use crate::codec::{Decode, Encode};
 use std::sync::Arc;
 
 /// A property's value as a remote wrote it or will be sent it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum Raw {
     /// Not part of the answer: says nothing.
     Absent,

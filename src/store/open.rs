@@ -113,6 +113,35 @@ impl Store {
         Self::open(path, options)
     }
 
+    /// Copies a store's file as of its last commit; nobody can open it to write meanwhile. It stays as it is, unless it was not
+    /// closed cleanly and has to be repaired first.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and those of `out`.
+    pub fn copy(path: impl AsRef<Path>, out: &mut impl io::Write) -> Result<(), StoreError> {
+        let path = path.as_ref();
+        if !path.try_exists()? {
+            return Err(StoreError::Missing { path: path.to_owned() });
+        }
+        let mut builder = Builder::new();
+        builder.set_cache_size(1 << 20);
+        guard(|| {
+            let held = match builder.open_read_only(path) {
+                Err(DatabaseError::RepairAborted) => {
+                    Self::open(path, &OpenOptions::default())?.close()?;
+                    builder.open_read_only(path)
+                }
+                opened => opened,
+            };
+            let held = held.map_err(|error| refused(path, error))?;
+            if format(&held, path)? == Found::Nothing {
+                return Err(StoreError::NotAStore { path: path.to_owned() });
+            }
+            io::copy(&mut std::fs::File::open(path)?, out)?;
+            Ok(())
+        })
+    }
+
     /// Opens the store on a disk, or makes one where it is empty.
     ///
     /// # Errors

@@ -136,6 +136,18 @@ impl Connector for HubSpot {
         self.client.daily_limit()
     }
 
+    fn rate(&self) -> Option<super::Rate> {
+        self.client.rate()
+    }
+
+    fn calls_to_write(&self, items: &[WriteItem], refused: &[bool]) -> u64 {
+        super::batch::calls(items, wire::BATCH, refused, true)
+    }
+
+    fn calls_to_read(&self, _spec: &ReadSpec, keys: Keys<'_>, history: bool) -> u64 {
+        self.read_calls(keys, history)
+    }
+
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {
         Box::pin(self.describe(object))
     }

@@ -174,13 +174,9 @@ impl HubSpot {
         let what = format!("reading {}", spec.object);
         let object = self.object(&what, &spec.object)?;
         let names = names(spec);
-        let (id_property, keys): (_, BTreeSet<&str>) = match keys {
-            Keys::Ids(ids) => (None, ids.iter().map(RemoteId::as_str).collect()),
-            Keys::Values { property, values } => (Some(property), values.iter().map(String::as_str).collect()),
-        };
-        let keys: Vec<&str> = keys.into_iter().filter(|key| !key.is_empty()).collect();
+        let (id_property, keys) = distinct(keys);
         let mut answer = ReadAnswer { rows: Vec::new(), timing: self.client.timing() };
-        for (index, chunk) in keys.chunks(if history { BATCH_HISTORY } else { BATCH }).enumerate() {
+        for (index, chunk) in keys.chunks(batch_max(history)).enumerate() {
             let (body, timing) = self.batch(&what, object, &names, id_property, chunk, history).await?;
             if index == 0 {
                 answer.timing = timing;
@@ -190,6 +186,10 @@ impl HubSpot {
             }
         }
         Ok(answer)
+    }
+
+    pub(super) fn read_calls(&self, keys: Keys<'_>, history: bool) -> u64 {
+        distinct(keys).1.len().div_ceil(batch_max(history)) as u64
     }
 
     fn read_row(
@@ -365,6 +365,19 @@ impl HubSpot {
     fn bytes<T: Serialize>(&self, what: &str, cursor: &T) -> Result<Vec<u8>, ConnectorError> {
         serde_json::to_vec(cursor).map_err(|error| self.client.protocol(what, error.to_string()))
     }
+}
+
+/// The property that is asked by (none = the id), and its values without blanks and repetitions.
+fn distinct(keys: Keys<'_>) -> (Option<&str>, Vec<&str>) {
+    let (property, keys): (_, BTreeSet<&str>) = match keys {
+        Keys::Ids(ids) => (None, ids.iter().map(RemoteId::as_str).collect()),
+        Keys::Values { property, values } => (Some(property), values.iter().map(String::as_str).collect()),
+    };
+    (property, keys.into_iter().filter(|key| !key.is_empty()).collect())
+}
+
+fn batch_max(history: bool) -> usize {
+    if history { BATCH_HISTORY } else { BATCH }
 }
 
 /// All asked properties, the external id last.

@@ -5,6 +5,7 @@
 
 mod read;
 mod schema;
+mod user;
 mod wire;
 mod write;
 
@@ -19,7 +20,7 @@ use super::{
 use crate::model::{Ability, BatchLimits, ClockOffset, ObjectSchema, RawPage, SourceKind};
 use secrecy::SecretString;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// How to reach one Salesforce org.
 #[derive(Debug, Clone)]
@@ -70,16 +71,7 @@ pub struct Salesforce {
     ability: Ability,
     /// Do we ask who changed a row last, and if so, who we are once that is known.
     marks: bool,
-    user: Mutex<Option<Own>>,
-}
-
-/// Whose token it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Own {
-    /// This user's.
-    User(String),
-    /// The org does not say.
-    Unknown,
+    user: user::User,
 }
 
 impl Salesforce {
@@ -119,7 +111,7 @@ impl Salesforce {
             upsert: true,
             lookups: None,
         };
-        let (marks, user) = (config.marks, Mutex::default());
+        let (marks, user) = (config.marks, user::User::default());
         Ok(Self { client, version: config.version, overlap: config.overlap, ability, marks, user })
     }
 }
@@ -139,6 +131,18 @@ impl Connector for Salesforce {
 
     fn daily_limit(&self) -> Option<u64> {
         self.client.daily_limit()
+    }
+
+    fn rate(&self) -> Option<super::Rate> {
+        self.client.rate()
+    }
+
+    fn calls_to_write(&self, items: &[WriteItem], refused: &[bool]) -> u64 {
+        super::batch::calls(items, wire::BATCH, refused, false)
+    }
+
+    fn calls_to_read(&self, spec: &ReadSpec, keys: Keys<'_>, _history: bool) -> u64 {
+        self.read_calls(spec, keys)
     }
 
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {

@@ -5,12 +5,13 @@ use super::super::overlap::Kept;
 use super::super::rows::{self, Members, RowSet};
 use super::super::transport::Request;
 use super::super::{ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec};
+use super::Salesforce;
+use super::user::{Own, TakenUp};
 use super::wire::{self, BATCH, LITERAL_MAX, PATH_MAX, Page, Refusal};
-use super::{Own, Salesforce};
 use crate::model::{Mark, Millis, PageEnd, RawPage, RawRow, ReadRow, RemoteId, Timing};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 /// Where a listing of changes or of deleted records stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,10 +99,7 @@ impl Salesforce {
     pub(super) async fn read(&self, spec: &ReadSpec, keys: Keys<'_>) -> Result<ReadAnswer, ConnectorError> {
         let what = format!("reading {}", spec.object);
         let names = self.names(&what, spec)?;
-        let (property, keys): (&str, BTreeSet<&str>) = match keys {
-            Keys::Ids(ids) => ("Id", ids.iter().map(RemoteId::as_str).collect()),
-            Keys::Values { property, values } => (property, values.iter().map(String::as_str).collect()),
-        };
+        let (property, keys) = distinct(keys);
         self.name(&what, property)?;
         // A longer text is an error in a query; leaving it out would say that no such record exists.
         if let Some(long) = keys.iter().find(|key| key.chars().count() > LITERAL_MAX) {
@@ -109,10 +107,9 @@ impl Salesforce {
             return Err(self.client.refused(&what, 0, "VALUE_TOO_LONG".into(), message));
         }
         let own = self.own_user().await?;
-        let head = format!("{} WHERE {property} IN (", wire::select(&spec.object, &marked(&names, &own)));
+        let head = head(spec, property, &marked(&names, &own));
         let mut answer = ReadAnswer { rows: Vec::new(), timing: self.client.timing() };
-        let keys = keys.into_iter().filter(|key| !key.is_empty());
-        for (index, list) in lists(keys, PATH_MAX.saturating_sub(wire::literal_cost(&head) + 200)).iter().enumerate() {
+        for (index, list) in lists(keys.into_iter(), room(&head)).iter().enumerate() {
             // More rows than one page holds are possible where the property is not unique: page by id.
             let mut last: Option<RemoteId> = None;
             loop {
@@ -142,6 +139,14 @@ impl Salesforce {
             }
         }
         Ok(answer)
+    }
+
+    /// One call a list: more only where values that are not unique fill more than a page.
+    pub(super) fn read_calls(&self, spec: &ReadSpec, keys: Keys<'_>) -> u64 {
+        let names: Vec<String> = spec.properties.iter().chain(&spec.external_id).cloned().collect();
+        let (property, keys) = distinct(keys);
+        let head = head(spec, property, &marked(&names, &self.user.known()));
+        lists(keys.into_iter(), room(&head)).len() as u64
     }
 
     async fn begin(&self, what: &str, cursor: Option<&[u8]>) -> Result<Begun, ConnectorError> {
@@ -223,20 +228,23 @@ impl Salesforce {
 
     /// The id of the user whose token it is; asked for once. None where marks are off or the org does not say.
     async fn own_user(&self) -> Result<Option<String>, ConnectorError> {
-        let known = || self.user.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.marks {
             return Ok(None);
         }
-        if let Some(own) = known().clone() {
-            return Ok(own.user());
-        }
+        let asking = loop {
+            match self.user.take_up() {
+                TakenUp::Known(own) => return Ok(own.user()),
+                TakenUp::Asking(asking) => break asking,
+                TakenUp::Elsewhere => self.client.transport.sleep(20).await,
+            }
+        };
         let reply = self.client.read(Request::get("/services/oauth2/userinfo")).await?;
         // A token may lack the right to ask. Then rows carry no mark.
         let own = match self.expect("asking whose token it is", reply) {
             Ok(body) => wire::user_of(&body).map_or(Own::Unknown, Own::User),
             Err(_) => Own::Unknown,
         };
-        *known() = Some(own.clone());
+        asking.done(own.clone());
         Ok(own.user())
     }
 
@@ -289,6 +297,25 @@ enum Begun {
     Run(Kept, Run),
 }
 
+/// The property that is asked by, and its values without blanks and repetitions.
+fn distinct(keys: Keys<'_>) -> (&str, BTreeSet<&str>) {
+    let (property, mut keys): (&str, BTreeSet<&str>) = match keys {
+        Keys::Ids(ids) => ("Id", ids.iter().map(RemoteId::as_str).collect()),
+        Keys::Values { property, values } => (property, values.iter().map(String::as_str).collect()),
+    };
+    keys.remove("");
+    (property, keys)
+}
+
+fn head(spec: &ReadSpec, property: &str, columns: &[String]) -> String {
+    format!("{} WHERE {property} IN (", wire::select(&spec.object, columns))
+}
+
+/// Bytes of a URL that a list of literals may take.
+fn room(head: &str) -> usize {
+    PATH_MAX.saturating_sub(wire::literal_cost(head) + 200)
+}
+
 /// Lists of literals, none with more than a batch or more bytes in a URL than `room`.
 fn lists<'k>(keys: impl Iterator<Item = &'k str>, room: usize) -> Vec<String> {
     let mut lists: Vec<(String, usize, usize)> = Vec::new();
@@ -309,15 +336,6 @@ fn lists<'k>(keys: impl Iterator<Item = &'k str>, room: usize) -> Vec<String> {
 /// The field that names the winner of a merge.
 const SURVIVOR: &str = "MasterRecordId";
 const SECOND_MS: i64 = 1_000;
-
-impl Own {
-    fn user(self) -> Option<String> {
-        match self {
-            Self::User(id) => Some(id),
-            Self::Unknown => None,
-        }
-    }
-}
 
 /// Who changed a row last, whichever field it was.
 const LAST_BY: &str = "LastModifiedById";

@@ -79,6 +79,21 @@ impl Driver {
     /// # Errors
     /// A remote fails for good, or the store cannot be used. Calling it again goes on.
     pub async fn backfill(&mut self) -> Result<BackfillReport, DaemonError> {
+        self.backfill_of(true).await
+    }
+
+    /// A backfill behind the gates of a plan; unless that is `whole`, much is left out on purpose, and it does not count as
+    /// finished. What was held back is due again in the end.
+    ///
+    /// # Errors
+    /// As [`backfill`](Self::backfill).
+    pub async fn apply(&mut self, whole: bool) -> Result<BackfillReport, DaemonError> {
+        let report = self.backfill_of(whole).await;
+        self.release_held()?;
+        report
+    }
+
+    async fn backfill_of(&mut self, whole: bool) -> Result<BackfillReport, DaemonError> {
         let began = Instant::now();
         if self.phase()?.is_none() {
             self.tell(|| Progress::Phase("begin"));
@@ -101,11 +116,16 @@ impl Driver {
         }
         if self.phase()? >= Some(Phase::Write) && !self.stopping {
             self.tell(|| Progress::Phase("write"));
-            self.mode = Mode { pass: Pass::Changes, working: true, in_order: true, polling: Some(INTERVAL) };
-            self.until_quiet().await?;
+            // What happened meanwhile is read once more before anything is written; then only when writing is at rest, since
+            // a poll would list what was just written.
+            self.mode = Mode { pass: Pass::Changes, working: false, in_order: false, polling: Some(super::REST_MAX) };
+            self.until(|driver| Ok(driver.is_polled())).await?;
+            self.mode = Mode { working: true, in_order: true, polling: Some(INTERVAL), ..self.mode };
+            self.worked = Instant::now();
+            self.until(Self::quiet).await?;
             self.drain_if_stopped().await?;
         }
-        if self.phase()? == Some(Phase::Write) && !self.stopping {
+        if whole && self.phase()? == Some(Phase::Write) && !self.stopping {
             self.enter(Phase::Done, Vec::new())?;
         }
         self.mode = Mode { working: false, in_order: false, polling: None, ..self.mode };
@@ -221,6 +241,16 @@ impl Driver {
 
     /// Works and polls until nothing is left to do, and every system has been read since.
     pub(super) async fn until_quiet(&mut self) -> Result<(), DaemonError> {
+        self.until(|driver| Ok(driver.is_polled() && driver.quiet()?)).await
+    }
+
+    /// Has every system been read?
+    fn is_polled(&self) -> bool {
+        self.remotes.iter().all(|remote| remote.polls > 0)
+    }
+
+    /// Goes on until something is so, or a remote fails for good.
+    async fn until(&mut self, so: impl Fn(&Self) -> Result<bool, DaemonError>) -> Result<(), DaemonError> {
         for remote in &mut self.remotes {
             (remote.polls, remote.next_poll) = (0, Instant::now());
             if let Some(polling) = &mut remote.polling {
@@ -236,7 +266,7 @@ impl Driver {
             if let Some(error) = self.remotes.iter().find(giving_up).and_then(|remote| remote.last_error.clone()) {
                 return Err(error.into());
             }
-            if self.remotes.iter().all(|remote| remote.polls > 0) && self.quiet()? {
+            if so(self)? {
                 return Ok(());
             }
         }

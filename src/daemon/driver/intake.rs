@@ -8,7 +8,7 @@ use crate::connector::ConnectorError;
 use crate::daemon::DaemonError;
 use crate::daemon::status::{self, Live, SystemStatus};
 use crate::engine::{DeletedRows, Input, PageRows};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 impl Driver {
     pub(super) fn handle_event(&mut self, event: Event) -> Result<(), DaemonError> {
@@ -80,11 +80,6 @@ impl Driver {
             return Ok(());
         }
         let (began, failed, stale) = (polling.began, polling.failed, polling.stale);
-        if self.mode.in_order {
-            // A first sync makes thousands of changes that each poll sees again: it is to write, not to look at itself.
-            let took = wall_clock().0.saturating_sub(began.0).clamp(0, 60_000) as u64;
-            remote.next_poll = remote.next_poll.max(Instant::now() + Duration::from_millis(took * 2));
-        }
         remote.polling = None;
         if failed {
             remote.failures += 1;
@@ -117,6 +112,7 @@ impl Driver {
     fn done(&mut self, at: usize, done: Done) -> Result<(), DaemonError> {
         let lane = &mut self.lanes[at];
         lane.busy = lane.busy.saturating_sub(1);
+        self.worked = Instant::now();
         let pair = self.pairs[at].clone();
         let input = match done {
             Done::Failed(error) => {

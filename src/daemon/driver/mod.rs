@@ -11,11 +11,13 @@ mod listing;
 mod live;
 mod progress;
 mod tally;
+mod watch;
 
 pub use backfill::BackfillReport;
 pub use handle::Handle;
 pub use progress::{OnProgress, Progress};
 pub use tally::Tally;
+pub use watch::{Leaving, Watch};
 
 use super::connect::{Connectors, read_spec};
 use super::status;
@@ -93,7 +95,8 @@ enum Event {
 struct Mode {
     pass: Pass,
     working: bool,
-    /// Creates of an entity wait until those of the entities before it are done.
+    /// A first sync: creates of an entity wait until those of the entities before it are done, and polls until writing is
+    /// at rest.
     in_order: bool,
     polling: Option<Duration>,
 }
@@ -112,9 +115,12 @@ pub struct Driver {
     tally: Tally,
     mode: Mode,
     stopping: bool,
+    /// When the last effect came back.
+    worked: Instant,
     /// Where the sweep of each entity goes on.
     swept: Vec<Option<RecordId>>,
     progress: Option<OnProgress>,
+    watch: Option<Arc<dyn Watch>>,
 }
 
 impl Driver {
@@ -161,9 +167,12 @@ impl Driver {
             tally: Tally::default(),
             mode: Mode { pass: Pass::Changes, working: false, in_order: false, polling: None },
             stopping: false,
+            worked: now,
             swept,
             progress: None,
+            watch: None,
         };
+        driver.release_held()?;
         driver.take(Input::Start)?;
         Ok(driver)
     }
@@ -171,6 +180,11 @@ impl Driver {
     /// Tells `progress` what happens.
     pub fn on_progress(&mut self, progress: OnProgress) {
         self.progress = Some(progress);
+    }
+
+    /// Shows `watch` what is committed and what is about to be sent.
+    pub fn on_write(&mut self, watch: Arc<dyn Watch>) {
+        self.watch = Some(watch);
     }
 
     /// To talk to it while it works.
@@ -226,6 +240,9 @@ impl Driver {
             self.store.apply(&step.changes)?;
             self.commits += 1;
             self.tally.count(&step.changes);
+            if let Some(watch) = &self.watch {
+                watch.committed(&step.changes);
+            }
         }
         for notice in step.notices {
             self.note(notice);
@@ -255,7 +272,8 @@ impl Driver {
             }
             if let Some(interval) = self.mode.polling {
                 for remote in 0..self.remotes.len() {
-                    if self.remotes[remote].polling.is_none() && self.remotes[remote].next_poll <= Instant::now() {
+                    let due = self.remotes[remote].next_poll + if self.at_rest() { Duration::ZERO } else { REST_MAX };
+                    if self.remotes[remote].polling.is_none() && due <= Instant::now() {
                         self.poll(remote, interval)?;
                     }
                 }
@@ -272,6 +290,12 @@ impl Driver {
         Ok(())
     }
 
+    /// May systems be polled? While a first sync writes, each poll would see all that was written lately: it is to write, not
+    /// to look at itself.
+    fn at_rest(&self) -> bool {
+        !self.mode.in_order || (self.lanes.iter().all(|lane| lane.busy == 0) && self.worked.elapsed() >= REST)
+    }
+
     /// Asks the engine what is to be done for every pair that awaits nothing.
     fn work(&mut self) -> Result<(), DaemonError> {
         let mut create = true;
@@ -286,6 +310,7 @@ impl Driver {
                 let input = Input::Work { entity: id, system: pair.system, create };
                 let (effects, _) = self.take(input)?;
                 for effect in effects {
+                    self.show_leaving(&effect)?;
                     self.start(at, effect);
                 }
             }
@@ -370,7 +395,7 @@ impl Pair {
 }
 
 /// Our clock.
-pub(super) fn wall_clock() -> Millis {
+pub(in crate::daemon) fn wall_clock() -> Millis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
@@ -387,6 +412,10 @@ fn backoff(failures: u32, error: Option<&ConnectorError>) -> Duration {
 const QUEUE: usize = 16;
 /// How long the driver waits for events before it looks at its deadlines.
 const TICK: Duration = Duration::from_millis(50);
+/// A first sync that had nothing to do for this long polls: something may wait for it.
+const REST: Duration = Duration::from_secs(2);
+/// What people do meanwhile is read after this long, even if writing never rests.
+const REST_MAX: Duration = Duration::from_secs(600);
 /// Records that a sweep looks at.
 const SWEEP: usize = 256;
 /// How long what is under way may take at the end.

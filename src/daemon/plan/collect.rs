@@ -1,0 +1,248 @@
+//! What a dry run decides and would send, counted, and written down as it leaves.
+
+use super::file::{Line, PlanError, Writer};
+use super::foresee::Schemas;
+use crate::connector::{Target, WriteItem};
+use crate::daemon::DaemonError;
+use crate::daemon::driver::{Leaving, Watch};
+use crate::engine::{Change, Happening, JournalEntry};
+use crate::model::{EntityId, FieldId, Record, RecordId, SystemId, Value};
+use crate::rules::{Entity, Rules};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What would happen to one entity.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EntityPlan {
+    /// Its name.
+    pub name: String,
+    /// Records created, by system.
+    pub create: BTreeMap<String, u64>,
+    /// Records updated, by system.
+    pub update: BTreeMap<String, u64>,
+    /// Writes that a system will refuse, as its schema says; they are no part of the others.
+    pub refused: BTreeMap<String, u64>,
+    /// Remote records found to be one, by the field that says so; "" = our external id.
+    pub link: BTreeMap<String, u64>,
+    /// Fields in which linked records differ: by field, how many are overwritten and how many stay apart.
+    pub initial: BTreeMap<String, (u64, u64)>,
+    /// Fields that were edited on several sides.
+    pub conflicts: BTreeMap<Conflict, u64>,
+    /// Records that match several.
+    pub ambiguous: u64,
+    /// Links that a delete ends.
+    pub detached: u64,
+    /// Some of the writes.
+    pub samples: Vec<Sample>,
+    /// Some of the initial decisions.
+    pub link_samples: Vec<LinkSample>,
+}
+
+/// A kind of conflict.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Conflict {
+    /// The policy that decides.
+    pub policy: String,
+    /// The system whose edit wins.
+    pub winner: String,
+}
+
+/// A write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// Where to.
+    pub system: String,
+    /// Is it a create?
+    pub create: bool,
+    /// Where its record stands, by system.
+    pub remote: BTreeMap<String, String>,
+    /// Property, what it shows, what is written; a blank is none.
+    pub fields: Vec<(String, Option<String>, Option<String>)>,
+}
+
+/// A field of two records that become one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkSample {
+    /// The field.
+    pub field: String,
+    /// What counts from then on.
+    pub kept: String,
+    /// What the other side shows.
+    pub other: String,
+    /// Does that stay as it is?
+    pub split: bool,
+}
+
+/// Counts, and writes down.
+pub(super) struct Collector {
+    rules: Rules,
+    schemas: Arc<Schemas>,
+    state: Mutex<State>,
+}
+
+struct State {
+    entities: BTreeMap<EntityId, EntityPlan>,
+    out: Option<Writer>,
+}
+
+impl Collector {
+    pub fn new(rules: &Rules, schemas: Arc<Schemas>, out: Option<&Path>) -> Result<Self, PlanError> {
+        let out = out.map(|path| Writer::create(path, rules.fingerprint())).transpose()?;
+        let entity = |entity: &Entity| {
+            let none = |bindings: &Entity| -> BTreeMap<String, u64> {
+                bindings.bindings.iter().map(|binding| (name(rules, binding.system), 0)).collect()
+            };
+            let (create, update, refused) = (none(entity), none(entity), none(entity));
+            (entity.id, EntityPlan { name: entity.name.clone(), create, update, refused, ..EntityPlan::default() })
+        };
+        let entities = rules.entities.iter().map(entity).collect();
+        Ok(Self { rules: rules.clone(), schemas, state: Mutex::new(State { entities, out }) })
+    }
+
+    /// The entities in the order of the rules.
+    pub fn entities(&self) -> Vec<EntityPlan> {
+        let state = self.state();
+        self.rules.entities.iter().filter_map(|entity| state.entities.get(&entity.id).cloned()).collect()
+    }
+
+    /// The plan's file is whole.
+    pub fn finish(&self) -> Result<(), PlanError> {
+        self.state().out.take().map_or(Ok(()), Writer::finish)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(
+        &self,
+        state: &mut State,
+        (entity, system): (&Entity, SystemId),
+        record: &Record,
+        item: &WriteItem,
+    ) -> Result<(), PlanError> {
+        let Some(binding) = entity.binding(system) else { return Ok(()) };
+        let system_name = name(&self.rules, system);
+        let remote =
+            record.live_sides().map(|side| (name(&self.rules, side.system), side.remote.to_string())).collect();
+        let create = matches!(item.target, Target::Upsert { .. });
+        let before = |property: &str| if create { None } else { shown(entity, system, record, property) };
+        let names = (system_name.as_str(), entity.name.as_str(), binding.object.as_str());
+        let mut line = Line::of(names, record.id, remote, item, before);
+        line.refused = self.schemas.refusal(system, &binding.object, item).map(|foreseen| foreseen.code.to_owned());
+        let Some(plan) = state.entities.get_mut(&entity.id) else { return Ok(()) };
+        let counts = match (&line.refused, create) {
+            (Some(_), _) => &mut plan.refused,
+            (None, true) => &mut plan.create,
+            (None, false) => &mut plan.update,
+        };
+        *counts.entry(system_name.clone()).or_default() += 1;
+        let known = plan.samples.iter().filter(|known| known.system == system_name && known.create == create).count();
+        if known < SAMPLES && line.refused.is_none() {
+            let fields = line.fields.iter().map(|(property, before, after)| {
+                let after = match after {
+                    serde_json::Value::Null => None,
+                    serde_json::Value::String(text) => Some(text.clone()),
+                    serde_json::Value::Object(number) => {
+                        number.get("number").and_then(|n| n.as_str()).map(str::to_owned)
+                    }
+                    other => Some(other.to_string()),
+                };
+                (property.clone(), before.clone(), after.filter(|text| !text.is_empty()))
+            });
+            let (fields, remote) = (fields.collect(), line.remote.clone());
+            plan.samples.push(Sample { system: system_name, create, remote, fields });
+        }
+        match &mut state.out {
+            Some(out) => out.write(&line),
+            None => Ok(()),
+        }
+    }
+
+    /// A commit's decisions about one record's field: taken and lost edits are one conflict.
+    fn decided(&self, state: &mut State, entries: &[&JournalEntry]) {
+        let mut conflicts: BTreeMap<(EntityId, Option<RecordId>, FieldId), Conflict> = BTreeMap::new();
+        for entry in entries {
+            let Some(entity) = self.rules.entity(entry.entity) else { continue };
+            let Some(plan) = state.entities.get_mut(&entry.entity) else { continue };
+            let field = |id: FieldId| entity.field(id).map(|field| field.name.clone()).unwrap_or_default();
+            match &entry.what {
+                Happening::Linked { by, .. } => *plan.link.entry(by.map(field).unwrap_or_default()).or_default() += 1,
+                Happening::LinkDecided { field: id, to, other, split, .. } => {
+                    let count = plan.initial.entry(field(*id)).or_default();
+                    if *split {
+                        count.1 += 1
+                    } else {
+                        count.0 += 1
+                    }
+                    if plan.link_samples.len() < SAMPLES {
+                        let (kept, other) = (to.to_string(), other.to_string());
+                        plan.link_samples.push(LinkSample { field: field(*id), kept, other, split: *split });
+                    }
+                }
+                Happening::Value { field, rule: Some(rule), system, .. } => {
+                    let conflict = Conflict { policy: rule.clone(), winner: name(&self.rules, *system) };
+                    conflicts.insert((entry.entity, entry.record, *field), conflict);
+                }
+                // A later word of the same side is no conflict.
+                Happening::Lost { field, rule, system, .. } if !rule.starts_with("a later edit") => {
+                    let others = entity.bindings.iter().filter(|binding| binding.system != *system);
+                    let others: Vec<String> = others.map(|binding| name(&self.rules, binding.system)).collect();
+                    let conflict = Conflict { policy: rule.clone(), winner: others.join(" or ") };
+                    conflicts.entry((entry.entity, entry.record, *field)).or_insert(conflict);
+                }
+                Happening::Ambiguous { .. } => plan.ambiguous += 1,
+                Happening::Detached { .. } => plan.detached += 1,
+                _ => {}
+            }
+        }
+        for ((entity, ..), conflict) in conflicts {
+            if let Some(plan) = state.entities.get_mut(&entity) {
+                *plan.conflicts.entry(conflict).or_default() += 1;
+            }
+        }
+    }
+}
+
+impl Watch for Collector {
+    fn committed(&self, changes: &[Change]) {
+        let entries: Vec<&JournalEntry> = changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Journal(entry) => Some(&**entry),
+                _ => None,
+            })
+            .collect();
+        if !entries.is_empty() {
+            self.decided(&mut self.state(), &entries);
+        }
+    }
+
+    fn leaving(&self, leaving: Leaving<'_>) -> Result<(), DaemonError> {
+        let Some(entity) = self.rules.entity(leaving.entity) else { return Ok(()) };
+        let mut state = self.state();
+        for (id, item) in leaving.items {
+            let Some(record) = leaving.view.record(entity.id, *id)? else { continue };
+            self.write(&mut state, (entity, leaving.system), &record, item)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a side shows of a property now, as far as the mirror knows; none = blank.
+fn shown(entity: &Entity, system: SystemId, record: &Record, property: &str) -> Option<String> {
+    let (field, binding) = entity.fields_at(system).find(|(_, binding)| binding.property == property)?;
+    let value = match record.side(system)?.differs(field.id) {
+        Some(differs) => differs.shown.clone(),
+        None => field.project(binding, &record.register(field.id)?.val),
+    };
+    (value != Value::Null).then(|| value.to_string())
+}
+
+fn name(rules: &Rules, system: SystemId) -> String {
+    rules.system(system).map(|system| system.name.clone()).unwrap_or_default()
+}
+
+/// Samples of each kind.
+const SAMPLES: usize = 2;
