@@ -430,15 +430,11 @@ impl Txn<'_> {
         self.advance(events.system, entity.id, Delivered { place: events.delivered, begun: self.now })
     }
 
-    /// Notes how far a system has been taken in; late pages do not set it back. A pass that leads no further in the steps of
-    /// the system's clock was begun later all the same.
+    /// Notes how far a system has been taken in; late pages do not set it back.
     fn advance(&mut self, system: SystemId, entity: EntityId, to: Delivered) -> Result<(), ViewError> {
-        let to = match self.known_delivered(system, entity)? {
-            Some(known) if !known.place.leads_to(&to.place) && known.begun >= to.begun => return Ok(()),
-            Some(known) if !known.place.leads_to(&to.place) => Delivered { begun: to.begun, ..known },
-            _ => to,
-        };
-        self.set_cursor(delivered_cursor(system, entity), Some(crate::codec::encode(1, &to)));
+        if self.delivered(system, entity)?.is_none_or(|known| known.leads_to(&to.place)) {
+            self.set_cursor(delivered_cursor(system, entity), Some(crate::codec::encode(1, &to)));
+        }
         Ok(())
     }
 

@@ -95,6 +95,7 @@ impl Driver {
 
     async fn backfill_of(&mut self, whole: bool) -> Result<BackfillReport, DaemonError> {
         let began = Instant::now();
+        let mut listed = None;
         if self.phase()?.is_none() {
             self.tell(|| Progress::Phase("begin"));
             self.begin().await?;
@@ -105,6 +106,7 @@ impl Driver {
             self.list_all(&[Listing::Scan]).await?;
             // What happened meanwhile; records that appeared are mirrored only, and linked with all others.
             self.tell(|| Progress::Phase("catch up"));
+            listed = Some(Instant::now());
             self.list_all(&[Listing::Changes, Listing::Deleted]).await?;
             if !self.stopping {
                 self.enter(Phase::Link, Vec::new())?;
@@ -118,6 +120,8 @@ impl Driver {
             self.tell(|| Progress::Phase("write"));
             // What happened meanwhile is read once more before anything is written; then only when writing is at rest, since
             // a poll would list what was just written.
+            // A pass counts as later only where the remote's clock, as we know it, has moved on by a step.
+            tokio::time::sleep(listed.map_or(Duration::ZERO, |at| STEPS.saturating_sub(at.elapsed()))).await;
             self.mode = Mode { pass: Pass::Changes, working: false, in_order: false, polling: Some(super::REST_MAX) };
             self.until(|driver| Ok(driver.is_polled())).await?;
             self.mode = Mode { working: true, in_order: true, polling: Some(INTERVAL), ..self.mode };
@@ -287,6 +291,8 @@ fn is_passing(error: &ConnectorError) -> bool {
 }
 
 const CURSOR: &str = "backfill";
+/// A step of the coarsest clock, and what may be unknown of it.
+const STEPS: Duration = Duration::from_millis(2_050);
 /// Between polls while records are created that cannot be looked up: what was made there meanwhile must be read first.
 const INTERVAL: Duration = Duration::from_millis(500);
 /// Failures in a row, each after the connector's own attempts, before it is given up.
