@@ -261,7 +261,7 @@ fn stored_forms_are_frozen() {
     golden("record", records());
     golden("lately", latelys());
     golden("outbox_row", outbox_rows());
-    golden("reread_row", vec![("row", RereadRow { due: NOW, known: NOW, attempts: 300 })]);
+    golden("reread_row", vec![("row", RereadRow { due: NOW, known: NOW, since: NOW, attempts: 300 })]);
     let problem = Problem {
         since: NOW,
         code: "FIELD_CUSTOM_VALIDATION_EXCEPTION".into(),

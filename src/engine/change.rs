@@ -52,6 +52,8 @@ pub struct RereadRow {
     pub due: Millis,
     /// Until then (our clock) the side was known to show what it should.
     pub known: Millis,
+    /// When (our clock) something was last seen that calls for it: a read that left earlier may not show that.
+    pub since: Millis,
     /// Attempts so far.
     pub attempts: u32,
 }

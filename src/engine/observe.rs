@@ -184,11 +184,12 @@ impl Txn<'_> {
         let wait = if attempts == 0 { 0 } else { (self.step_ms(key.system).max(100)) << attempts.min(6) >> 1 };
         let due = self.now.plus(wait);
         let due = known.filter(|_| tries == 0).map_or(due, |row| row.due.min(due));
+        let since = known.filter(|_| tries > 0).map_or(self.now, |row| row.since);
         let known = match known {
             Some(row) => row.known,
             None => self.told_until(key.system, key.entity)?,
         };
-        self.set_reread(key.clone(), Some(RereadRow { due, known, attempts }))
+        self.set_reread(key.clone(), Some(RereadRow { due, known, since, attempts }))
     }
 
     /// Until when (our clock, at the latest certain moment) a system's changes have been taken in.
@@ -336,7 +337,9 @@ impl Txn<'_> {
                 let newest = row.history.iter().filter_map(|past| past.first()).map(|past| past.at).max();
                 let begun = begun.plus(-1);
                 work.lately.note_read(reads.system, newest.map_or(begun, |newest| newest.max(begun)));
-                self.set_reread(key, None)?;
+                if self.reread(&key)?.is_none_or(|row| row.since <= reads.timing.sent) {
+                    self.set_reread(key, None)?;
+                }
             } else {
                 work.unjudged.push(reads.system);
                 self.read_again(&key, 1)?;

@@ -137,7 +137,8 @@ impl Work {
         self.fates.extend(fates.into_iter().map(|fate| (field.id, fate)));
     }
 
-    /// The side of a system takes part from now on; `shown` gives its values, in the order of `fields_at`; none = one that the
+    /// The side of a system takes part from now on; `shown` gives its values, in the order of `fields_at`; none = one that
+    /// the
     /// type cannot hold: that field is linked when it can be read.
     pub fn link_side(
         &mut self,
@@ -194,7 +195,8 @@ impl Work {
         sides.clone().any(|(s, late)| *s == system && late.flight.is_some())
     }
 
-    /// Fields that a write to a system would carry now, with what it would show then, without those that it cannot hold; and the earliest time at which a
+    /// Fields that a write to a system would carry now, with what it would show then, without those that it cannot hold;
+    /// and the earliest time at which a
     /// parked one is due.
     pub fn patch<'e>(
         &self,

@@ -90,7 +90,7 @@ pub fn change() -> impl Strategy<Value = Change> {
     let problem = "[A-Z]{1,4}".prop_map(|code| {
         Box::new(Problem { since: Millis(1), code, message: "refused".into(), fields: vec!["email".into()] })
     });
-    let reread = (due(), 0u32..3).prop_map(|(due, attempts)| RereadRow { due, known: due, attempts });
+    let reread = (due(), 0u32..3).prop_map(|(due, attempts)| RereadRow { due, known: due, since: due, attempts });
     let entry = (entity(), prop::option::of(record()), 0u32..9).prop_map(|(entity, record, rows)| JournalEntry {
         at: Millis(i64::from(rows)),
         entity,
