@@ -71,9 +71,14 @@ impl Run {
                 coarse: self.worlds.iter().map(|world| world.step).max().unwrap_or(1),
                 sources: &sources,
             };
+            // Each of the others may be judged either way.
+            let others: Vec<usize> = edits.iter().map(|(id, _)| *id).filter(|id| unsure & (1 << id) != 0).collect();
             let mut right = admissible(&edits, &self.first[field], &order);
-            if sure.len() < edits.len() {
-                right.extend(admissible(&sure, &self.first[field], &order));
+            for choice in 0u32..1 << others.len().min(5) {
+                let left_out = |id: &usize| others.iter().position(|other| other == id);
+                let taken = |(id, _): &&(usize, &Edited)| left_out(id).is_none_or(|bit| choice & (1 << bit) != 0);
+                let known: Vec<(usize, &Edited)> = edits.iter().filter(taken).copied().collect();
+                right.extend(admissible(&known, &self.first[field], &order));
             }
             let shown = self.worlds[0].remote.as_ref().map(|remote| remote.value(field).clone()).unwrap_or_default();
             self.say(|| format!("end {}: {shown}, right: {right:?}", field_name(field)));
