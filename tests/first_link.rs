@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::Driver;
+use syncline::engine::View;
 use syncline::model::{FieldKind, Millis, Raw, RemoteId, SystemId};
 use syncline::rules::{EntitySpec, FieldSpec, LinkSpec, Rules};
 use syncline::store::Store;
@@ -165,6 +166,46 @@ fn a_run_reads_what_was_there_when_it_began() {
             let phone = format!("+141555501{round}");
             case.edit(round % 2 == 0, &phone).await;
             assert_eq!(case.phones().await, [phone.as_str(), phone.as_str()], "round {round}");
+        }
+    });
+}
+
+/// People whom two of three systems know: linked, and none of them is listed as sharing its address with itself.
+#[test]
+fn whom_two_of_three_systems_know_is_linked_without_a_doubt() {
+    run(async {
+        let names = ["one", "two", "three"];
+        for ranking in [["one", "two", "three"], ["three", "two", "one"]] {
+            let systems = names.map(|_| Arc::new(Memory::new(|| Millis(now()))));
+            for (at, system) in systems.iter().enumerate() {
+                for person in (0..40).filter(|person| person % 3 != at) {
+                    let id = RemoteId::parse(&format!("{}", person * 10 + at)).unwrap();
+                    let email = Raw::Text(format!("p{person}@example.com"));
+                    system.put("people", &id, [("email".to_owned(), email)]);
+                }
+            }
+            let mut email = FieldSpec::new("email", FieldKind::Email);
+            let mut person = EntitySpec::new("person").match_by("email");
+            let mut rules = Rules::builder();
+            for (name, system) in names.iter().zip(&systems) {
+                email = email.at(*name, "email");
+                person = person.at(*name, "people");
+                rules = rules.system(*name, system.ability().clone());
+            }
+            let rules = rules.rank(ranking).entity(person.field(email)).build().unwrap();
+            let connectors: Vec<_> = names
+                .iter()
+                .zip(&systems)
+                .map(|(name, system)| (SystemId::of(name), system.clone() as Arc<dyn Connector>))
+                .collect();
+            let mut driver = Driver::new(rules.clone(), &connectors, Store::in_memory(Millis(now())).unwrap()).unwrap();
+            driver.backfill().await.unwrap();
+            let store = driver.into_store();
+            let view = store.snapshot().unwrap();
+            let records = view.record_scan(rules.entities[0].id, None, 100).unwrap();
+            assert_eq!(records.len(), 40);
+            assert!(records.iter().all(|record| record.live_sides().count() == 2));
+            assert_eq!(view.problems(10).unwrap(), []);
         }
     });
 }

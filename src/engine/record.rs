@@ -427,7 +427,8 @@ impl<'a> Txn<'a> {
         Ok(())
     }
 
-    fn save_keys(&mut self, entity: &Entity, old: Option<&Record>, new: Option<&Record>) -> Result<(), ViewError> {
+    /// Makes a record's keys find it, as it stands now instead of before.
+    pub fn save_keys(&mut self, entity: &Entity, old: Option<&Record>, new: Option<&Record>) -> Result<(), ViewError> {
         let keys = |record: &Record| {
             let mut keys = Vec::new();
             for side in record.live_sides() {
