@@ -421,7 +421,8 @@ impl FieldState {
             FlightState::Answered(_) => {
                 let place = if crate::defect!("equal-save") { None } else { self.equal_save(rules, ix, &flight) };
                 let by = SettledBy::EqualSave;
-                self.settle(rules, ix, place.unwrap_or(Place::at(flight.sent)), by, out);
+                let place = place.unwrap_or_else(|| self.sending(rules, ix, &flight));
+                self.settle(rules, ix, place, by, out);
             }
             FlightState::Unknown(_) => {
                 match self.equal_shown(rules, ix, &flight).filter(|_| !crate::defect!("equal-save")) {
