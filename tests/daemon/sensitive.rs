@@ -130,3 +130,37 @@ fn what_was_kept_before_a_field_became_sensitive_is_hidden_too() {
         silent("status", &said);
     }
 }
+
+#[test]
+fn a_plan_tells_no_canary_and_is_carried_out_all_the_same() {
+    let world = world();
+    contact(&world, json!({ "email": "canary-1@example.org", "lastname": "CANARY-L", "jobtitle": "CANARY-A" }));
+    let linked = json!({ "email": "canary-2@example.org", "lastname": "CANARY-M", "jobtitle": "CANARY-B" });
+    let linked = contact(&world, linked);
+    world.person(
+        "salesforce",
+        "POST",
+        &format!("{SOBJECTS}/Contact"),
+        &json!({ "Email": "canary-2@example.org", "LastName": "CANARY-M", "Title": "CANARY-C", "Phone": "+12025550123" }),
+    );
+    for args in [&["plan", "--out", "first.plan"][..], &["plan", "--json"]] {
+        let (code, said) = world.traced(args);
+        assert_eq!(code, Some(0), "{said}");
+        silent(&args.join(" "), &said);
+    }
+    let file = std::fs::read_to_string(world.path("first.plan")).expect("a file");
+    silent("the plan's file", &file);
+    assert!(file.contains("hidden") && file.contains("+12025550123"), "others stand in it: {file}");
+    let (code, done) = world.json(&["apply", "first.plan"]);
+    assert_eq!((code, &done["as_planned"]), (Some(0), &Value::Bool(true)), "{done}");
+    assert_eq!(world.hubspot(&linked, "jobtitle"), "CANARY-C");
+    assert_eq!(world.query("SELECT Id FROM Contact WHERE Title = 'CANARY-A'").len(), 1);
+    // A hidden write is known by its digest: another value is not what was planned.
+    let again = world.path("again.plan");
+    world.edit_hubspot(&linked, json!({ "jobtitle": "CANARY-X" }));
+    assert_eq!(world.run(&["plan", "--out", "again.plan"]).0, Some(0));
+    assert!(again.exists());
+    world.edit_hubspot(&linked, json!({ "jobtitle": "CANARY-Y" }));
+    let (code, held) = world.json(&["apply", "again.plan"]);
+    assert_eq!((code, &held["held_back"]), (Some(1), &json!(1)), "{held}");
+}

@@ -7,7 +7,7 @@ use crate::daemon::DaemonError;
 use crate::daemon::driver::{Leaving, Watch};
 use crate::engine::{Change, Happening, JournalEntry};
 use crate::model::{EntityId, FieldId, Record, RecordId, SystemId, Value};
-use crate::rules::{Entity, Rules};
+use crate::rules::{Entity, Field, FieldBinding, HIDDEN, Rules};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -129,7 +129,8 @@ impl Collector {
         let create = matches!(item.target, Target::Upsert { .. });
         let before = |property: &str| if create { None } else { shown(entity, system, record, property) };
         let names = (system_name.as_str(), entity.name.as_str(), binding.object.as_str());
-        let mut line = Line::of(names, record.id, remote, item, before);
+        let sensitive = |property: &str| field_of(entity, system, property).is_some_and(|(field, _)| field.sensitive);
+        let mut line = Line::of(names, record.id, remote, item, before, sensitive);
         line.refused = self.schemas.refusal(system, &binding.object, item).map(|foreseen| foreseen.code.to_owned());
         let Some(plan) = state.entities.get_mut(&entity.id) else { return Ok(()) };
         let counts = match (&line.refused, create) {
@@ -144,8 +145,9 @@ impl Collector {
                 let after = match after {
                     serde_json::Value::Null => None,
                     serde_json::Value::String(text) => Some(text.clone()),
-                    serde_json::Value::Object(number) => {
-                        number.get("number").and_then(|n| n.as_str()).map(str::to_owned)
+                    serde_json::Value::Object(other) => {
+                        let number = other.get("number").and_then(|number| number.as_str());
+                        Some(number.unwrap_or(HIDDEN).to_owned())
                     }
                     other => Some(other.to_string()),
                 };
@@ -176,9 +178,11 @@ impl Collector {
                     } else {
                         count.0 += 1
                     }
-                    if plan.link_samples.len() < SAMPLES {
-                        let (kept, other) = (to.to_string(), other.to_string());
-                        plan.link_samples.push(LinkSample { field: field(*id), kept, other, split: *split });
+                    if plan.link_samples.len() < SAMPLES
+                        && let Some(of) = entity.field(*id)
+                    {
+                        let (kept, other) = (of.shown(to).to_string(), of.shown(other).to_string());
+                        plan.link_samples.push(LinkSample { field: of.name.clone(), kept, other, split: *split });
                     }
                 }
                 Happening::Value { field, rule: Some(rule), system, .. } => {
@@ -230,14 +234,19 @@ impl Watch for Collector {
     }
 }
 
-/// What a side shows of a property now, as far as the mirror knows; none = blank.
+/// The field behind a property.
+fn field_of<'e>(entity: &'e Entity, system: SystemId, property: &str) -> Option<(&'e Field, &'e FieldBinding)> {
+    entity.fields_at(system).find(|(_, binding)| binding.property == property)
+}
+
+/// What a side shows of a property now, as far as the mirror knows and as people may see it; none = blank.
 fn shown(entity: &Entity, system: SystemId, record: &Record, property: &str) -> Option<String> {
-    let (field, binding) = entity.fields_at(system).find(|(_, binding)| binding.property == property)?;
+    let (field, binding) = field_of(entity, system, property)?;
     let value = match record.side(system)?.differs(field.id) {
         Some(differs) => differs.shown.clone(),
         None => field.project(binding, &record.register(field.id)?.val),
     };
-    (value != Value::Null).then(|| value.to_string())
+    (value != Value::Null).then(|| field.shown(&value).to_string())
 }
 
 fn name(rules: &Rules, system: SystemId) -> String {

@@ -78,7 +78,7 @@ pub(super) struct Line {
     /// The property of our external id, and the id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create: Option<(String, String)>,
-    /// Property, what it shows now, what is written.
+    /// Property, what it shows now, what is written; of a sensitive field only that there is something.
     pub fields: Vec<(String, Option<String>, Value)>,
     pub hash: String,
     /// The code with which the system will refuse it, if that can be foreseen.
@@ -229,26 +229,35 @@ impl Line {
         }
     }
 
+    /// What it may write. Of a line with hidden values only the digest tells what they are.
     fn planned(&self) -> Option<Planned> {
+        if self.fields.iter().any(|(.., after)| *after == hidden()) {
+            let target = Planned::of(&self.system, &self.object, &self.target()?, &[]).target;
+            return Some(Planned { target, hash: u128::from_str_radix(&self.hash, 16).ok()?, selected: true });
+        }
         let fields = self.fields.iter().map(|(property, _, after)| Some((property.clone(), raw(after)?)));
         let fields: Vec<(String, Raw)> = fields.collect::<Option<_>>()?;
         Some(Planned::of(&self.system, &self.object, &self.target()?, &fields))
     }
 
-    /// The line of a write.
+    /// The line of a write; `before` gives what a property shows now, `sensitive` says whose values stay hidden.
     pub fn of(
         (system, entity, object): (&str, &str, &str),
         record: RecordId,
         remote: BTreeMap<String, String>,
         item: &WriteItem,
         before: impl Fn(&str) -> Option<String>,
+        sensitive: impl Fn(&str) -> bool,
     ) -> Self {
         let (update, create) = match &item.target {
             Target::Update(id) => (Some(id.as_str().to_owned()), None),
             Target::Upsert { property, value } => (None, Some((property.clone(), value.clone()))),
         };
         let fields = item.fields.iter().filter(|(_, raw)| *raw != Raw::Absent);
-        let fields = fields.map(|(property, raw)| (property.clone(), before(property), json_of(raw)));
+        let fields = fields.map(|(property, raw)| {
+            let after = if sensitive(property) && *raw != Raw::Null { hidden() } else { json_of(raw) };
+            (property.clone(), before(property), after)
+        });
         Self {
             system: system.to_owned(),
             entity: entity.to_owned(),
@@ -348,6 +357,11 @@ fn json_of(raw: &Raw) -> Value {
         Raw::Number(number) => json!({ "number": number }),
         Raw::Bool(value) => (*value).into(),
     }
+}
+
+/// What stands in the place of a sensitive value.
+fn hidden() -> Value {
+    json!({ "hidden": true })
 }
 
 fn raw(json: &Value) -> Option<Raw> {
