@@ -4,6 +4,9 @@ use crate::codec::{Decode, Encode};
 use crate::merge::SettledBy;
 use crate::model::{EntityId, FieldId, Millis, OpId, Place, RecordId, RemoteId, Stamp, SystemId, Value};
 
+/// The rule by which an edit lost to a later one of its own side: no conflict.
+pub const AT_HOME: &str = "a later edit of its own side";
+
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct JournalEntry {
@@ -96,7 +99,7 @@ pub enum Happening {
         system: SystemId,
         /// Where on that side.
         place: Place,
-        /// The rule that decided.
+        /// The policy that decided, or [`AT_HOME`].
         rule: String,
     },
     /// A write is about to leave.

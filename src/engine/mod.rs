@@ -23,7 +23,7 @@ pub use input::{
     Answer, Answers, Clocks, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice, PageRows, Pass, Reads, Step,
     step,
 };
-pub use journal::{Happening, JournalEntry};
+pub use journal::{AT_HOME, Happening, JournalEntry};
 pub use memory::MemoryView;
 pub use verify::{Difference, Excluded, Remotes, ShownRow, Verdict, verify};
 pub use view::{View, ViewError};

@@ -1,7 +1,7 @@
 //! One record at work: its fields taken apart for the merge rules, and put together again.
 
 use super::txn::Txn;
-use super::{Change, DigestRow, Happening, KeyHolder, OutboxRow, ViewError};
+use super::{AT_HOME, Change, DigestRow, Happening, KeyHolder, OutboxRow, ViewError};
 use crate::merge::identity::match_key;
 use crate::merge::{Fate, FieldLately, FieldRules, FieldState, Flight, Lately, SideField, SideRules, policy};
 use crate::model::{
@@ -493,7 +493,7 @@ impl<'a> Txn<'a> {
                 Happening::Value { field, from, to, stamp, system, place, rule }
             }
             Fate::Lost { value, system, place, at_home } => {
-                let rule = if at_home { "a later edit of its own side".to_owned() } else { rule() };
+                let rule = if at_home { AT_HOME.to_owned() } else { rule() };
                 Happening::Lost { field, value, system, place, rule }
             }
             Fate::Linked { system, to, other, split } => Happening::LinkDecided { field, to, other, system, split },

@@ -210,6 +210,9 @@ impl<'a> Txn<'a> {
         entity: EntityId,
         record: RecordId,
     ) -> Result<BTreeMap<(SystemId, FieldId), Problem>, ViewError> {
+        if !self.any_problems()? {
+            return Ok(BTreeMap::new());
+        }
         let rows = self.view.field_problems(entity, record)?;
         let mut rows: BTreeMap<_, _> = rows.into_iter().map(|(system, field, row)| ((system, field), row)).collect();
         let from = (entity, record, SystemId(0), FieldId(0));

@@ -1,6 +1,6 @@
 //! Counting what happened, from the changes that were committed.
 
-use crate::engine::{Change, Happening};
+use crate::engine::{AT_HOME, Change, Happening};
 use crate::model::{FieldId, RecordId, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ impl Tally {
                     }
                 }
                 // A later word of the same side is no conflict.
-                Happening::Lost { field, rule, .. } if !rule.starts_with("a later edit") => {
+                Happening::Lost { field, rule, .. } if rule != AT_HOME => {
                     contested.insert((entry.record, *field));
                 }
                 Happening::Detached { .. } => self.detached += 1,

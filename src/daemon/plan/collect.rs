@@ -5,7 +5,7 @@ use super::foresee::Schemas;
 use crate::connector::{Target, WriteItem};
 use crate::daemon::DaemonError;
 use crate::daemon::driver::{Leaving, Watch};
-use crate::engine::{Change, Happening, JournalEntry};
+use crate::engine::{AT_HOME, Change, Happening, JournalEntry};
 use crate::model::{EntityId, FieldId, Record, RecordId, SystemId, Value};
 use crate::rules::{Entity, Field, FieldBinding, HIDDEN, Rules};
 use std::collections::BTreeMap;
@@ -190,7 +190,7 @@ impl Collector {
                     conflicts.insert((entry.entity, entry.record, *field), conflict);
                 }
                 // A later word of the same side is no conflict.
-                Happening::Lost { field, rule, system, .. } if !rule.starts_with("a later edit") => {
+                Happening::Lost { field, rule, system, .. } if rule != AT_HOME => {
                     let others = entity.bindings.iter().filter(|binding| binding.system != *system);
                     let others: Vec<String> = others.map(|binding| name(&self.rules, binding.system)).collect();
                     let conflict = Conflict { policy: rule.clone(), winner: others.join(" or ") };
