@@ -112,7 +112,8 @@ fn show(report: &PlanReport, config: &Config, args: &PlanArgs, output: Output) {
     } else {
         output.say("How it is taken back");
         for create in [false, true] {
-            report.systems.iter().filter_map(|system| how(create, system, config)).for_each(|line| output.say(line));
+            let lines = report.systems.iter().filter_map(|system| how(create, system, config, args.out.is_some()));
+            lines.for_each(|line| output.say(line));
         }
         output.say(UNDO);
     }
@@ -220,7 +221,7 @@ impl Undo {
 }
 
 /// How effects of one kind are taken back in one system.
-fn how(create: bool, system: &SystemPlan, config: &Config) -> Option<String> {
+fn how(create: bool, system: &SystemPlan, config: &Config, written: bool) -> Option<String> {
     if (create && system.create == 0) || (!create && system.update == 0) {
         return None;
     }
@@ -229,13 +230,12 @@ fn how(create: bool, system: &SystemPlan, config: &Config) -> Option<String> {
         (true, Some(SystemKind::HubSpot)) => "archive the record there; it can be restored for 90 days",
         (true, Some(SystemKind::Salesforce)) => "delete the record there; the recycle bin keeps it for 15 days",
         (true, None) => "delete the record there",
-        (false, Some(SystemKind::HubSpot)) => {
-            "the old value stays in HubSpot's own history, in the journal and in the plan"
-        }
-        (false, _) => "the old value stays in the journal and in the plan",
+        (false, Some(SystemKind::HubSpot)) => "the old value stays in HubSpot's own history and in the journal",
+        (false, _) => "the old value stays in the journal",
     };
+    let kept = if written && !create { ", and in the plan" } else { "" };
     let what = if create { "creates" } else { "updates" };
-    Some(format!("  {} {what} in {}: {text}", Undo::of(create).mark(), system.name))
+    Some(format!("  {} {what} in {}: {text}{kept}", Undo::of(create).mark(), system.name))
 }
 
 /// A value on one line, without control characters, cut where it is long.

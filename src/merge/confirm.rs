@@ -334,8 +334,7 @@ impl FieldState {
     }
 
     /// The field's whole history as one read gave it, oldest first, and the value that it shows; none = one that the type
-    /// cannot hold. Returns false when the record
-    /// has to be read again before its order is clear.
+    /// cannot hold. Returns false when the record has to be read again before its order is clear.
     #[allow(clippy::too_many_arguments)]
     pub fn history(
         &mut self,

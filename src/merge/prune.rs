@@ -4,8 +4,8 @@ use super::{Entry, EntryKind, FieldRules, FieldState, Turn};
 use crate::model::{Apart, Millis, Place, SourceKind};
 
 impl FieldState {
-    /// Every side shows the register's value, cannot hold it or is left apart, and nothing is on its way: each side that shows it had seen
-    /// everything up to now. `latest` gives the latest time that a side's clock can show now.
+    /// Every side shows the register's value, cannot hold it or is left apart, and nothing is on its way: each side that
+    /// shows it had seen everything up to now. `latest` gives the latest time that a side's clock can show now.
     pub fn close(&mut self, rules: &FieldRules<'_>, latest: impl Fn(usize) -> Millis) {
         if self.turn == Turn(0) || crate::defect!("closing") {
             return;

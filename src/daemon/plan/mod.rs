@@ -48,8 +48,8 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// Over a scratch mirror (a copy of the real one, or a new one). The schemas tell what will be refused. What is written down goes to `out`; the overlay into a
-    /// nameless file beside `store`.
+    /// Over a scratch mirror (a copy of the real one, or a new one). The schemas tell what will be refused. What is written
+    /// down goes to `out`; the overlay into a nameless file beside `store`.
     ///
     /// # Errors
     /// The mirror was made with another mapping, or a file cannot be made.
