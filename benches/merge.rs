@@ -25,7 +25,15 @@ const SYSTEMS: [&str; 2] = ["crm", "desk"];
 fn rules() -> Rules {
     let batch = BatchLimits { read: 100, read_history: 50, write: 100 };
     let source = SourceKind::Polled;
-    let ability = Ability { source, resolution_ms: 1, stray_ms: 0, lag_ms: 0, batch, upsert: true, lookups: None };
+    let ability = Ability {
+        source,
+        resolution_ms: 1,
+        stray_ms: 0,
+        lag_ms: 0,
+        batch,
+        creates: Some(Creates::Upsert),
+        lookups: None,
+    };
     let mut person = EntitySpec::new("person").at("crm", "contacts").at("desk", "Contact");
     for number in 0..FIELDS {
         let name = format!("property_{number}");

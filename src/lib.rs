@@ -30,7 +30,7 @@
 //!     stray_ms: 600_000,
 //!     lag_ms: 0,
 //!     batch: BatchLimits { read: 100, read_history: 50, write: 100 },
-//!     upsert: true,
+//!     creates: Some(Creates::Upsert),
 //!     lookups: None,
 //! };
 //! let text = |name: &str, kind| FieldSpec::new(name, kind).at("one", name).at("two", name);

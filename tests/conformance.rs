@@ -112,7 +112,7 @@ fn under_faults_done_means_done() {
             let key = |n: u64| format!("fault-{n}");
             let item = |n: u64| WriteItem {
                 op: OpId(n),
-                target: Target::Upsert { property: external_id.to_owned(), value: key(n) },
+                target: Target::Create { property: external_id.to_owned(), value: key(n) },
                 fields: vec![text(name, &format!("Name {n}"))],
             };
             faults(running, system, spec.clone()).await;
@@ -142,6 +142,7 @@ fn under_faults_done_means_done() {
                         assert_eq!(found.first().map(|row| &row.remote), Some(remote), "{system} {n}");
                     }
                     Outcome::Unknown => landed += found.len(),
+                    Outcome::Taken => assert_eq!(found.len(), 1, "{system} {n}: refused as a double of what is not there"),
                     Outcome::Retry { .. } | Outcome::Refused { .. } | Outcome::Gone => {
                         assert!(found.is_empty(), "{system}: {outcome:?}, and yet it was written");
                     }
@@ -164,7 +165,7 @@ fn patient(running: &Running) -> HubSpot {
 fn history_tells_our_writes_from_a_persons() {
     with_sandbox(async |running| {
         let connector = hubspot(running);
-        let target = Target::Upsert { property: "syncline_id".into(), value: "history".into() };
+        let target = Target::Create { property: "syncline_id".into(), value: "history".into() };
         let item = WriteItem { op: OpId(1), target, fields: vec![text("lastname", "Ours")] };
         let answer = connector.write("contacts", &[item]).await;
         let Outcome::Done { remote, .. } = &answer.outcomes[0] else { panic!("{:?}", answer.outcomes) };

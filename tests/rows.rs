@@ -5,8 +5,8 @@ use syncline::engine::{
 };
 use syncline::merge::SettledBy;
 use syncline::model::{
-    Ability, BatchLimits, ClockOffset, FieldKind, Mark, Millis, OpId, Outcome, PastValue, Raw, RawDigest, RawRow,
-    ReadRow, RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Timing, WriteItem,
+    Ability, BatchLimits, ClockOffset, Creates, FieldKind, Mark, Millis, OpId, Outcome, PastValue, Raw, RawDigest,
+    RawRow, ReadRow, RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Timing, WriteItem,
 };
 use syncline::rules::{ConflictSpec, EntitySpec, FieldSpec, Rules};
 
@@ -56,7 +56,7 @@ impl Hand {
             stray_ms: 30_000,
             lag_ms: 0,
             batch: BatchLimits { read: 10, read_history: 10, write: 10 },
-            upsert: true,
+            creates: Some(Creates::Upsert),
             lookups: None,
         };
         let mut thing = EntitySpec::new("thing").at("a", "things").at("b", "things").match_by("key");

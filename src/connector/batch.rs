@@ -88,7 +88,7 @@ fn groups(items: &[WriteItem], size_max: usize) -> VecDeque<Vec<usize>> {
     for (index, item) in items.iter().enumerate() {
         let (property, key) = match &item.target {
             Target::Update(id) => (None, id.as_str()),
-            Target::Upsert { property, value } => (Some(property.as_str()), value.as_str()),
+            Target::Create { property, value } => (Some(property.as_str()), value.as_str()),
         };
         let has_room = |group: &&mut Group<'_>| {
             group.property == property && group.items.len() < size_max && !group.keys.contains(key)
@@ -115,9 +115,9 @@ mod tests {
 
     #[test]
     fn no_record_comes_twice_in_a_batch_and_kinds_are_not_mixed() {
-        let target = Target::Upsert { property: "k".into(), value: "501".into() };
-        let upsert = WriteItem { op: OpId(9), target, fields: Vec::new() };
-        let items = [update(1, "501"), update(2, "501"), update(3, "502"), upsert];
+        let target = Target::Create { property: "k".into(), value: "501".into() };
+        let create = WriteItem { op: OpId(9), target, fields: Vec::new() };
+        let items = [update(1, "501"), update(2, "501"), update(3, "502"), create];
         assert_eq!(groups(&items, 100), [vec![0, 2], vec![1], vec![3]]);
         let many: Vec<_> = (1..=250).map(|n| update(n, &n.to_string())).collect();
         assert_eq!(groups(&many, 100).iter().map(Vec::len).collect::<Vec<_>>(), [100, 100, 50]);

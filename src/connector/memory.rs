@@ -2,7 +2,9 @@
 
 use super::{BoxFuture, Connector, ConnectorError, DeletedPage, Keys, Outcome, ReadAnswer, ReadSpec, Target};
 use super::{WriteAnswer, WriteItem};
-use crate::model::{Ability, BatchLimits, ClockOffset, Millis, ObjectSchema, PageEnd, PropertySchema, PropertyType};
+use crate::model::{
+    Ability, BatchLimits, ClockOffset, Creates, Millis, ObjectSchema, PageEnd, PropertySchema, PropertyType,
+};
 use crate::model::{Mark, Raw, RawDigest, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, SourceKind, Timing};
 use std::collections::BTreeMap;
 use std::future::ready;
@@ -38,7 +40,7 @@ impl Memory {
             stray_ms: 0,
             lag_ms: 0,
             batch: BatchLimits { read: 100, read_history: 100, write: 100 },
-            upsert: true,
+            creates: Some(Creates::Upsert),
             lookups: None,
         };
         Self { now: Box::new(now), ability, state: Mutex::default() }
@@ -107,7 +109,7 @@ impl State {
                 true => (id.clone(), None),
                 false => return Outcome::Gone,
             },
-            Target::Upsert { property, value } => {
+            Target::Create { property, value } => {
                 let key = Raw::Text(value.clone());
                 let is_it = |entry: &Entry| !entry.deleted && entry.fields.get(property) == Some(&key);
                 let known = self.of(object).find(|(_, entry)| is_it(entry)).map(|(id, _)| id.clone());

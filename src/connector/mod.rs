@@ -275,7 +275,7 @@ pub trait Connector: Send + Sync {
         history: bool,
     ) -> BoxFuture<'a, Result<ReadAnswer, ConnectorError>>;
 
-    /// Writes a batch to one object: all items are updates, or all are upserts on one property. Never fails as a whole.
+    /// Writes a batch to one object: all items are updates, or all are creates by one property. Never fails as a whole.
     fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer>;
 }
 

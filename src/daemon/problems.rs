@@ -117,7 +117,7 @@ const MESSAGE_MAX: usize = 240;
 mod tests {
     use super::*;
     use crate::engine::{Change, MemoryView};
-    use crate::model::{Ability, BatchLimits, FieldId, FieldKind, Millis, SourceKind};
+    use crate::model::{Ability, BatchLimits, Creates, FieldId, FieldKind, Millis, SourceKind};
     use crate::rules::{EntitySpec, FieldSpec};
 
     fn rules() -> Rules {
@@ -128,7 +128,7 @@ mod tests {
             stray_ms: 0,
             lag_ms: 0,
             batch,
-            upsert: true,
+            creates: Some(Creates::Upsert),
             lookups: None,
         };
         let person = EntitySpec::new("person")

@@ -6,8 +6,9 @@ use super::txn::Txn;
 use super::{Happening, OutboxRow, Pass, Problem, ViewError};
 use crate::merge::FlightState;
 use crate::merge::identity::{match_key, parse_external_id};
-use crate::model::{FieldId, Millis, Place, RawDigest, RecordId, RemoteKey, SideState, SystemId, Value};
+use crate::model::{Creates, FieldId, Millis, OpId, Place, RawDigest, RecordId, RemoteKey, SideState, SystemId, Value};
 use crate::rules::{Entity, Mode};
+use std::collections::BTreeMap;
 
 /// What an unknown row turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +127,8 @@ impl Txn<'_> {
                 return Ok(None);
             }
             Some(SideState::Creating) => {
-                self.adopt(entity, &mut work, key)?;
+                let op = self.attempt_shown(entity, &work, key.system, shown);
+                self.adopt(entity, &mut work, key, op)?;
                 found = Found::Adopted;
             }
             Some(SideState::Detached) | None => {
@@ -143,13 +145,46 @@ impl Txn<'_> {
         Ok(Some(found))
     }
 
-    /// A create whose answer was lost has landed: the side takes part, and a read-back tells what it shows.
-    pub fn adopt(&mut self, entity: &Entity, work: &mut Work, key: &RemoteKey) -> Result<(), ViewError> {
+    /// Of several inserts one has landed: the one whose values a row shows most of, if in doubt the last.
+    fn attempt_shown(&self, entity: &Entity, work: &Work, system: SystemId, shown: &Shown) -> Option<OpId> {
+        if !self.inserts(system) {
+            return None;
+        }
+        let shows = |field: FieldId| {
+            let at = entity.fields_at(system).position(|(other, _)| other.id == field)?;
+            shown.values.get(at)?.as_ref().ok()
+        };
+        let mut attempts: BTreeMap<OpId, usize> = BTreeMap::new();
+        for field in &work.lately.fields {
+            for (_, late) in field.sides.iter().filter(|(of, _)| *of == system) {
+                let strays = late.strays.iter().map(|stray| (stray.op, &stray.value));
+                for (op, value) in strays.chain(late.flight.iter().map(|flight| (flight.op, &flight.value))) {
+                    *attempts.entry(op).or_default() += usize::from(shows(field.field) == Some(value));
+                }
+            }
+        }
+        attempts.into_iter().max_by_key(|(op, equal)| (*equal, *op)).map(|(op, _)| op)
+    }
+
+    /// Is a create refused where the record is there already?
+    pub fn inserts(&self, system: SystemId) -> bool {
+        self.rules.system(system).is_some_and(|system| system.ability.creates == Some(Creates::Insert))
+    }
+
+    /// A create whose answer was lost has landed: the side takes part, and a read-back tells what it shows. `op` = the attempt
+    /// that it was, where that is known.
+    pub fn adopt(
+        &mut self,
+        entity: &Entity,
+        work: &mut Work,
+        key: &RemoteKey,
+        op: Option<OpId>,
+    ) -> Result<(), ViewError> {
         let lates = || work.lately.fields.iter().flat_map(|field| &field.sides);
         let mut lates = lates().filter(|(system, _)| *system == key.system);
-        if lates.all(|(_, late)| late.strays.is_empty()) {
-            // There was one attempt: it is the one that landed, and everything there came after it.
-            self.landed(entity, work, key, None);
+        if op.is_some() || lates.all(|(_, late)| late.strays.is_empty()) {
+            // It is the one that landed, and everything there came after it.
+            self.landed(entity, work, key, op);
         } else {
             let now = self.now;
             let mut sent = None::<Millis>;
@@ -222,7 +257,7 @@ impl Txn<'_> {
             if system.mode == Mode::Read || work.record.side(system.id).is_some() {
                 continue;
             }
-            if binding.external_id.is_none() || !system.ability.upsert {
+            if binding.external_id.is_none() || system.ability.creates.is_none() {
                 let message = format!(
                     "{} has no property for our external id, so that a repeated create could duplicate: run \
                      `syncline check`, add the property, and name it in `at.{}`",

@@ -222,7 +222,7 @@ pub enum Effect {
         entity: EntityId,
         /// The system.
         system: SystemId,
-        /// What to write, and for which record; all updates or all upserts.
+        /// What to write, and for which record; all updates or all creates.
         items: Vec<(RecordId, WriteItem)>,
     },
 }

@@ -24,6 +24,10 @@ const PAUSE_MS: i64 = 250;
 const HELD_MAX: usize = 100_000;
 /// Batches' worth of due rows that are looked at.
 const WINDOW: usize = 16;
+/// After so many attempts at a create that nobody sees the result of, it is listed; it goes on, ever more slowly.
+const UNSEEN_ATTEMPTS: u32 = 6;
+/// Code of that problem.
+const UNSEEN: &str = "CREATE_NOT_SEEN";
 /// The generation of our external ids; undelete and recreate will raise it.
 const GENERATION: u32 = 0;
 
@@ -237,7 +241,7 @@ impl Txn<'_> {
         let fields = patch.iter().filter(|(_, value)| !value.is_null()).map(|(field, _)| field.id).collect();
         self.journal(entity.id, Some(id), Happening::Sent { system, op, fields, create: true });
         let fields = raws.into_iter().filter(|(_, raw)| *raw != Raw::Null).collect();
-        let target = Target::Upsert { property: external.to_owned(), value };
+        let target = Target::Create { property: external.to_owned(), value };
         Ok(Some(WriteItem { op, target, fields }))
     }
 
@@ -288,8 +292,12 @@ impl Txn<'_> {
                 self.each_flight(entity, &mut work, looked.system, row.probe, |state, context, ix, _, fates| {
                     state.no_trace(context, ix, fates);
                 });
-                let row = OutboxRow { due: self.now, probe: None, looked: None, attempts: row.attempts + 1, ..row };
-                self.set_outbox(at, Some(row))?;
+                let attempts = row.attempts + 1;
+                let due = self.now.plus(PAUSE_MS << attempts.min(10) >> 1);
+                if attempts == UNSEEN_ATTEMPTS {
+                    self.unseen(entity, binding, id);
+                }
+                self.set_outbox(at, Some(OutboxRow { due, probe: None, looked: None, attempts, ..row }))?;
             } else {
                 let values: Vec<_> = entity
                     .fields_at(looked.system)
@@ -312,6 +320,19 @@ impl Txn<'_> {
             self.put(work);
         }
         Ok(())
+    }
+
+    /// Lists a create that is made again and again, and never seen.
+    fn unseen(&mut self, entity: &Entity, binding: &Binding, id: RecordId) {
+        let object = &binding.object;
+        let message = format!(
+            "{UNSEEN_ATTEMPTS} attempts at creating it were not answered, or refused because a record of {object} carries its \
+             external id already, yet no such record is shown to us: let the credential see all records of {object}, and look \
+             there for {}",
+            external_id(id, GENERATION)
+        );
+        let problem = Problem { since: self.now, code: UNSEEN.to_owned(), message, fields: Vec::new() };
+        self.set_problem(entity.id, id, binding.system, Some(problem));
     }
 
     /// Calls `act` for every field of a side that has a flight of this operation.
@@ -365,13 +386,19 @@ impl Txn<'_> {
                 let key = RemoteKey { entity: entity.id, system, object: side.object, remote };
                 if created != Some(true) {
                     land(self, work, Landing::Answered);
-                    return self.adopt(entity, work, &key);
+                    return self.adopt(entity, work, &key, None);
                 }
                 self.landed(entity, work, &key, Some(op));
                 // Events of the first moments passed while the record was nobody's.
                 if self.source(system) == SourceKind::Stream {
                     self.read_again(&key, 0)?;
                 }
+            }
+            Outcome::Taken => {
+                // An earlier attempt has landed: its row tells which.
+                land(self, work, Landing::NotWritten);
+                let row = row.map(|row| OutboxRow { due: self.now, flying: None, probe: Some(op), ..row });
+                self.set_outbox(at, row)?;
             }
             Outcome::Done { .. } => {
                 land(self, work, Landing::Answered);
@@ -432,7 +459,9 @@ impl Txn<'_> {
     /// A create has landed, and nobody else can have touched the record before: so that settles it.
     pub fn landed(&mut self, entity: &Entity, work: &mut Work, key: &RemoteKey, op: Option<OpId>) {
         let mut sent = None;
+        let only = self.inserts(key.system);
         self.each_flight(entity, work, key.system, op, |state, context, ix, now, fates| {
+            state.recall(ix, op, now);
             let Some(flight) = &mut state.sides[ix].late.flight else { return };
             let place = Place::at(flight.sent);
             sent = Some(flight.sent);
@@ -440,6 +469,11 @@ impl Txn<'_> {
             // One entry at the sending, with the turn as of which it was built.
             state.settle(context, ix, place, SettledBy::Answer, fates);
         });
+        if only {
+            // A unique external id lets none of the others land any more.
+            let sides = work.lately.fields.iter_mut().flat_map(|field| &mut field.sides);
+            sides.filter(|(system, _)| *system == key.system).for_each(|(_, late)| late.strays.clear());
+        }
         self.take_part(work, key, sent);
     }
 

@@ -43,6 +43,15 @@ impl FieldState {
         side.late.flight = Some(Flight { op, value, stamp, turn, left, sent, state, deadline });
     }
 
+    /// A write that was given up is waited for again: it has landed.
+    pub fn recall(&mut self, ix: usize, op: Option<OpId>, now: Millis) {
+        let strays = &mut self.sides[ix].late.strays;
+        let Some(at) = strays.iter().position(|stray| Some(stray.op) == op) else { return };
+        let Stray { op, value, turn, sent, until } = strays.remove(at);
+        let (stamp, state) = (self.stamp, FlightState::Unknown(now));
+        self.sides[ix].late.flight = Some(Flight { op, value, stamp, turn, left: until, sent, state, deadline: until });
+    }
+
     /// The call came back, or did not.
     pub fn answered(
         &mut self,

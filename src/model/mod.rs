@@ -20,4 +20,4 @@ pub use record::{Apart, Conflicting, Differs, Record, Register, Side, SideState}
 pub use schema::{ObjectSchema, PropertySchema, PropertyType};
 pub use time::{ClockOffset, Hlc, Millis, Origin, Place, Stamp};
 pub use value::{FieldKind, Value, ValueError};
-pub use write::{Outcome, Target, WriteItem};
+pub use write::{Creates, Outcome, Target, WriteItem};

@@ -1,6 +1,6 @@
 //! What a system tells us, before it means anything: raw values, pages of rows, history.
 
-use super::{ClockOffset, Millis, RawDigest, RemoteId};
+use super::{ClockOffset, Creates, Millis, RawDigest, RemoteId};
 use crate::codec::{Decode, Encode};
 use std::sync::Arc;
 
@@ -144,8 +144,8 @@ pub struct Ability {
     pub lag_ms: i64,
     /// Items per call.
     pub batch: BatchLimits,
-    /// Can a create be an upsert on our external id?
-    pub upsert: bool,
+    /// How a record is made that carries our external id; none = it cannot be.
+    pub creates: Option<Creates>,
     /// Objects and properties by which a fresh look-up is possible before a create (`("contacts", "email")`);
     /// `None` = any property of any object.
     pub lookups: Option<Vec<(String, String)>>,

@@ -18,13 +18,23 @@ pub struct WriteItem {
 pub enum Target {
     /// A record by its id.
     Update(RemoteId),
-    /// The record that carries our external id, created where none does: repeating it cannot duplicate.
-    Upsert {
+    /// A record that is made, carrying our external id in a unique property: repeating it cannot duplicate. What happens
+    /// where there is one already: [`Creates`].
+    Create {
         /// The property.
         property: String,
         /// Our external id.
         value: String,
     },
+}
+
+/// What a create does where a record carries our external id already: an earlier attempt whose answer was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creates {
+    /// It is written over, also what people entered there since, and so is a create that lands late.
+    Upsert,
+    /// The create is refused, [`Outcome::Taken`]: of all attempts one lands, and the others nevermore.
+    Insert,
 }
 
 /// What became of one item.
@@ -53,6 +63,8 @@ pub enum Outcome {
         /// Milliseconds to wait at least.
         after_ms: i64,
     },
+    /// A create was refused, since a record carries the external id already: an earlier attempt has landed.
+    Taken,
     /// The record does not exist any more.
     Gone,
     /// It may or may not have been written: read back before anything else.

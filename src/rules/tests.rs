@@ -1,10 +1,18 @@
 use super::*;
-use crate::model::{BatchLimits, Raw, SourceKind};
+use crate::model::{BatchLimits, Creates, Raw, SourceKind};
 use proptest::prelude::*;
 
 fn ability(resolution_ms: i64) -> Ability {
     let batch = BatchLimits { read: 10, read_history: 10, write: 10 };
-    Ability { source: SourceKind::Polled, resolution_ms, stray_ms: 0, lag_ms: 0, batch, upsert: true, lookups: None }
+    Ability {
+        source: SourceKind::Polled,
+        resolution_ms,
+        stray_ms: 0,
+        lag_ms: 0,
+        batch,
+        creates: Some(Creates::Upsert),
+        lookups: None,
+    }
 }
 
 fn builder(fields: impl IntoIterator<Item = FieldSpec>) -> RulesBuilder {

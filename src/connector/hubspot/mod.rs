@@ -18,7 +18,7 @@ use super::transport::{Timeouts, Transport};
 use super::{
     BoxFuture, Connector, ConnectorError, DeletedPage, IdProperty, Keys, ReadAnswer, ReadSpec, WriteAnswer, WriteItem,
 };
-use crate::model::{Ability, BatchLimits, ClockOffset, ObjectSchema, RawPage, SourceKind};
+use crate::model::{Ability, BatchLimits, ClockOffset, Creates, ObjectSchema, RawPage, SourceKind};
 use secrecy::SecretString;
 use std::fmt;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ impl HubSpot {
             stray_ms: config.stray_ms,
             lag_ms: config.overlap.lag_ms(),
             batch: BatchLimits { read: wire::BATCH, read_history: wire::BATCH_HISTORY, write: wire::BATCH },
-            upsert: true,
+            creates: Some(Creates::Upsert),
             lookups: Some(config.lookups),
         };
         Ok(Self { client, version: config.version, app_id: config.app_id, overlap: config.overlap, ability })

@@ -18,7 +18,7 @@ impl HubSpot {
 
 /// The request for a batch of one kind.
 pub(crate) fn request(version: &str, object: &str, items: &[&WriteItem]) -> Request {
-    let upserts = items.iter().any(|item| matches!(item.target, Target::Upsert { .. }));
+    let upserts = items.iter().any(|item| matches!(item.target, Target::Create { .. }));
     let verb = if upserts { "upsert" } else { "update" };
     let inputs: Vec<String> = items.iter().map(|item| input(item)).collect();
     let body = format!(r#"{{"inputs":[{}]}}"#, inputs.join(","));
@@ -30,7 +30,7 @@ fn input(item: &WriteItem) -> String {
     let mut entries = Vec::with_capacity(4);
     match &item.target {
         Target::Update(id) => entries.push(("id", json_text(id.as_str()))),
-        Target::Upsert { property, value } => {
+        Target::Create { property, value } => {
             entries.push(("id", json_text(value)));
             entries.push(("idProperty", json_text(property)));
         }
@@ -88,7 +88,7 @@ fn by_record(items: &[&WriteItem], body: &str) -> Option<Vec<Outcome>> {
         let is_named = |item: &&WriteItem| match (&trace, &item.target) {
             (Some(trace), _) => *trace == item.op.0.to_string(),
             (None, Target::Update(id)) => *id == remote,
-            (None, Target::Upsert { property, value }) => row.text(property).as_ref() == Some(value),
+            (None, Target::Create { property, value }) => row.text(property).as_ref() == Some(value),
         };
         if let Some(index) = items.iter().position(is_named) {
             note(index, Outcome::Done { remote, created: row.new });
@@ -99,7 +99,7 @@ fn by_record(items: &[&WriteItem], body: &str) -> Option<Vec<Outcome>> {
         for (index, item) in items.iter().enumerate() {
             let key = match &item.target {
                 Target::Update(id) => id.as_str(),
-                Target::Upsert { value, .. } => value.as_str(),
+                Target::Create { value, .. } => value.as_str(),
             };
             let unnamed = refusal.ids.is_empty() && refusal.trace_ids.is_empty();
             let named = refusal.trace_ids.contains(&item.op.0.to_string()) || refusal.ids.iter().any(|id| id == key);

@@ -14,7 +14,7 @@ fn update(op: u64, id: &str) -> WriteItem {
 }
 
 fn upsert(op: u64, value: &str) -> WriteItem {
-    let target = Target::Upsert { property: "syncline_id".into(), value: value.into() };
+    let target = Target::Create { property: "syncline_id".into(), value: value.into() };
     WriteItem { op: OpId(op), target, fields: vec![("email".to_owned(), Raw::Text("a@b.com".into()))] }
 }
 

@@ -17,7 +17,7 @@ use super::transport::{Timeouts, Transport};
 use super::{
     BoxFuture, Connector, ConnectorError, DeletedPage, IdProperty, Keys, ReadAnswer, ReadSpec, WriteAnswer, WriteItem,
 };
-use crate::model::{Ability, BatchLimits, ClockOffset, ObjectSchema, RawPage, SourceKind};
+use crate::model::{Ability, BatchLimits, ClockOffset, Creates, ObjectSchema, RawPage, SourceKind};
 use secrecy::SecretString;
 use std::fmt;
 use std::sync::Arc;
@@ -108,7 +108,7 @@ impl Salesforce {
             stray_ms: config.stray_ms,
             lag_ms: config.overlap.lag_ms(),
             batch: BatchLimits { read: wire::BATCH, read_history: wire::BATCH, write: wire::BATCH },
-            upsert: true,
+            creates: Some(Creates::Insert),
             lookups: None,
         };
         let (marks, user) = (config.marks, user::User::default());

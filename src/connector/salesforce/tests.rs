@@ -105,7 +105,7 @@ fn names_that_are_no_names_never_reach_a_query() {
         test_block_on(Connector::read(&salesforce, &spec("Contact"), keys, false)).is_err(),
         "silence would be a lie"
     );
-    let target = Target::Upsert { property: "../x".into(), value: "k".into() };
+    let target = Target::Create { property: "../x".into(), value: "k".into() };
     let item = WriteItem { op: OpId(1), target, fields: Vec::new() };
     let answer = test_block_on(Connector::write(&salesforce, "Contact", &[item]));
     assert!(matches!(&answer.outcomes[0], Outcome::Refused { code, .. } if code == "INVALID_NAME"));

@@ -164,6 +164,13 @@ impl Refusal {
         }
     }
 
+    /// Is the value of this unique property another record's? It names the property in its words, not always in its fields.
+    pub fn is_duplicate_of(&self, property: &str) -> bool {
+        let names = |word: &str| word.eq_ignore_ascii_case(property);
+        let words = self.message.split(|c: char| !c.is_alphanumeric() && c != '_');
+        self.code == "DUPLICATE_VALUE" && (self.properties.iter().any(|name| names(name)) || { words }.any(names))
+    }
+
     /// How long to wait where it will pass by itself.
     pub fn passes_after_ms(&self) -> Option<i64> {
         let hides_a_lock = matches!(

@@ -12,7 +12,7 @@ use serde_json::Value;
 impl Salesforce {
     pub(super) async fn write(&self, object: &str, items: &[WriteItem]) -> WriteAnswer {
         let keys = items.iter().filter_map(|item| match &item.target {
-            Target::Upsert { property, .. } => Some(property.as_str()),
+            Target::Create { property, .. } => Some(property.as_str()),
             Target::Update(_) => None,
         });
         let bad = std::iter::once(object).chain(keys).find(|name| !is_name(name));
@@ -24,20 +24,21 @@ impl Salesforce {
 
 /// The request for a batch of one kind.
 pub(crate) fn request(version: &str, object: &str, items: &[&WriteItem]) -> Request {
-    let mut path = format!("/services/data/{version}/composite/sobjects");
-    if let Some(Target::Upsert { property, .. }) = items.first().map(|item| &item.target) {
-        path.push_str(&format!("/{object}/{property}"));
-    }
+    // A create is an insert that the unique external id refuses where the record is there already. An upsert that lands late
+    // would write over what people entered since.
+    let creates = items.iter().any(|item| matches!(item.target, Target::Create { .. }));
+    let method = if creates { Method::Post } else { Method::Patch };
+    let path = format!("/services/data/{version}/composite/sobjects");
     let records: Vec<String> = items.iter().map(|item| record(object, item)).collect();
     let body = format!(r#"{{"allOrNone":false,"records":[{}]}}"#, records.join(","));
-    with_client(Request::json(Method::Patch, path, body))
+    with_client(Request::json(method, path, body))
 }
 
 fn record(object: &str, item: &WriteItem) -> String {
     let attributes = json_object([("type", json_text(object))]);
     let (key, value) = match &item.target {
         Target::Update(id) => ("id", id.as_str()),
-        Target::Upsert { property, value } => (property.as_str(), value.as_str()),
+        Target::Create { property, value } => (property.as_str(), value.as_str()),
     };
     let fields = item.fields.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(key));
     let fields = fields.filter_map(|(name, raw)| Some((name.as_str(), json_raw(raw)?)));
@@ -52,8 +53,6 @@ struct Written {
     success: bool,
     #[serde(default)]
     errors: Vec<Value>,
-    #[serde(default)]
-    created: Option<bool>,
 }
 
 /// What the answer to a batch says about its records, which it gives in the order of the request.
@@ -82,8 +81,8 @@ fn outcome(item: &WriteItem, written: Written) -> Outcome {
         return match (&item.target, named) {
             (Target::Update(id), Some(named)) if id18(id.as_str()) != Some(named.clone()) => Outcome::Unknown,
             (Target::Update(id), _) => Outcome::Done { remote: id.clone(), created: None },
-            (Target::Upsert { .. }, Some(remote)) => Outcome::Done { remote, created: written.created },
-            (Target::Upsert { .. }, None) => Outcome::Unknown,
+            (Target::Create { .. }, Some(remote)) => Outcome::Done { remote, created: Some(true) },
+            (Target::Create { .. }, None) => Outcome::Unknown,
         };
     }
     let Some(error) = written.errors.first() else { return Outcome::Unknown };
@@ -96,6 +95,11 @@ fn outcome(item: &WriteItem, written: Written) -> Outcome {
     let means_gone = matches!(refusal.code.as_str(), "ENTITY_IS_DELETED" | "NOT_FOUND" | "INVALID_CROSS_REFERENCE_KEY");
     if means_gone && about_itself && matches!(item.target, Target::Update(_)) {
         return Outcome::Gone;
+    }
+    if let Target::Create { property, .. } = &item.target
+        && refusal.is_duplicate_of(property)
+    {
+        return Outcome::Taken;
     }
     match refusal.passes_after_ms() {
         Some(after_ms) => Outcome::Retry { code: refusal.code, after_ms },

@@ -16,8 +16,8 @@ fn update(op: u64, id: &str) -> WriteItem {
     WriteItem { op: OpId(op), target: Target::Update(RemoteId::parse(id).unwrap()), fields }
 }
 
-fn upsert(op: u64, value: &str) -> WriteItem {
-    let target = Target::Upsert { property: "Syncline_Id__c".into(), value: value.into() };
+fn create(op: u64, value: &str) -> WriteItem {
+    let target = Target::Create { property: "Syncline_Id__c".into(), value: value.into() };
     WriteItem { op: OpId(op), target, fields: vec![("LastName".to_owned(), Raw::Text("X".into()))] }
 }
 
@@ -48,9 +48,10 @@ fn values_keep_their_kind_and_digits() {
             r#"{{"allOrNone":false,"records":[{{"attributes":{{"type":"Contact"}},"id":"{A}","LastName":"O'Neil \"x\"","Phone":null,"Amount":12345678901234567.10,"Flag":false}}]}}"#
         )
     );
-    let item = upsert(7, "k\"1");
+    let item = create(7, "k\"1");
     let request = super::request("v61.0", "Contact", &[&item]);
-    assert_eq!(request.path_and_query, "/services/data/v61.0/composite/sobjects/Contact/Syncline_Id__c");
+    assert_eq!(request.method, Method::Post, "an insert: it must not write over what is there already");
+    assert_eq!(request.path_and_query, "/services/data/v61.0/composite/sobjects");
     let body: Value = serde_json::from_slice(&request.body).unwrap();
     assert_eq!(body["records"][0]["Syncline_Id__c"], "k\"1");
 }
@@ -71,8 +72,8 @@ fn results_come_in_the_order_of_the_request() {
             properties: vec!["LastName".into()]
         }
     );
-    let upserted = format!(r#"[{{"id":"{A}","success":true,"errors":[],"created":true}}]"#);
-    assert_eq!(each(&[upsert(1, "k")], &upserted), [done(A, Some(true))]);
+    let inserted = format!(r#"[{{"id":"{A}","success":true,"errors":[]}}]"#);
+    assert_eq!(each(&[create(1, "k")], &inserted), [done(A, Some(true))]);
 }
 
 #[test]
@@ -82,8 +83,8 @@ fn what_does_not_add_up_is_unknown() {
     assert_eq!(each(&items, &one), [Outcome::Unknown, Outcome::Unknown]);
     let swapped = format!(r#"[{{"id":"{B}","success":true}},{{"id":"{A}","success":true}}]"#);
     assert_eq!(each(&items, &swapped), [Outcome::Unknown, Outcome::Unknown]);
-    assert_eq!(each(&[upsert(1, "k")], r#"[{"success":true,"errors":[]}]"#), [Outcome::Unknown]);
-    assert_eq!(each(&[upsert(1, "k")], r#"[{"success":false,"errors":[]}]"#), [Outcome::Unknown]);
+    assert_eq!(each(&[create(1, "k")], r#"[{"success":true,"errors":[]}]"#), [Outcome::Unknown]);
+    assert_eq!(each(&[create(1, "k")], r#"[{"success":false,"errors":[]}]"#), [Outcome::Unknown]);
 }
 
 #[test]
@@ -103,7 +104,14 @@ fn codes_are_classified() {
         failed(update(1, A), "INVALID_CROSS_REFERENCE_KEY", "x", "\"AccountId\""),
         Outcome::Refused { .. }
     ));
-    assert!(matches!(failed(upsert(1, "k"), "ENTITY_IS_DELETED", "x", ""), Outcome::Refused { .. }));
+    assert!(matches!(failed(create(1, "k"), "ENTITY_IS_DELETED", "x", ""), Outcome::Refused { .. }));
+    let duplicate = |words: &str, fields: &str| failed(create(1, "k"), "DUPLICATE_VALUE", words, fields);
+    let words = format!("duplicate value found: Syncline_Id__c duplicates value on record with id: {A}");
+    assert_eq!(duplicate(&words, ""), Outcome::Taken);
+    assert_eq!(duplicate("duplicate value found: <unknown>", "\"SYNCLINE_ID__C\""), Outcome::Taken);
+    // Another unique field, which a person must put right.
+    assert!(matches!(duplicate("duplicate value found: Old_Syncline_Id__c", ""), Outcome::Refused { .. }));
+    assert!(matches!(duplicate("duplicate value found: <unknown>", ""), Outcome::Refused { .. }));
     assert!(matches!(failed(update(1, A), "UNABLE_TO_LOCK_ROW", "x", ""), Outcome::Retry { .. }));
     assert!(matches!(
         failed(update(1, A), "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "t: UNABLE_TO_LOCK_ROW, x", ""),
@@ -129,7 +137,7 @@ proptest! {
     /// Bytes that are no answer never make a write done.
     #[test]
     fn no_bytes_panic_or_pass_for_success(status in 100u16..600, body in proptest::collection::vec(any::<u8>(), 0..400)) {
-        if let Whole::Each(found) = check(&[update(1, A), upsert(2, "b")], status, &body) {
+        if let Whole::Each(found) = check(&[update(1, A), create(2, "b")], status, &body) {
             let is_done = found.iter().any(|outcome| matches!(outcome, Outcome::Done { .. }));
             prop_assert!(!is_done);
         }

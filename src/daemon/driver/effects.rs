@@ -43,16 +43,16 @@ fn read(pair: &Pair, asked: Vec<RemoteId>, answer: ReadAnswer) -> Done {
 
 async fn write(pair: &Pair, connector: &dyn Connector, items: Vec<(RecordId, WriteItem)>) -> Done {
     let (records, items): (Vec<RecordId>, Vec<WriteItem>) = items.into_iter().unzip();
-    let upserts: Vec<bool> = items.iter().map(|item| matches!(item.target, Target::Upsert { .. })).collect();
+    let creates: Vec<bool> = items.iter().map(|item| matches!(item.target, Target::Create { .. })).collect();
     let ops: Vec<OpId> = items.iter().map(|item| item.op).collect();
     let answer = connector.write(&pair.spec.object, &items).await;
     // An item without an outcome may or may not have been written.
     let outcomes = answer.outcomes.into_iter().chain(std::iter::repeat(Outcome::Unknown));
     let (mut created, mut updated) = (0, 0);
     let mut answers = Vec::with_capacity(records.len());
-    for (((record, op), upsert), outcome) in records.into_iter().zip(ops).zip(upserts).zip(outcomes) {
+    for (((record, op), create), outcome) in records.into_iter().zip(ops).zip(creates).zip(outcomes) {
         if let Outcome::Done { created: made, .. } = outcome {
-            let new = upsert && made != Some(false);
+            let new = create && made != Some(false);
             created += u64::from(new);
             updated += u64::from(!new);
         }

@@ -126,7 +126,7 @@ impl Collector {
         let system_name = name(&self.rules, system);
         let remote =
             record.live_sides().map(|side| (name(&self.rules, side.system), side.remote.to_string())).collect();
-        let create = matches!(item.target, Target::Upsert { .. });
+        let create = matches!(item.target, Target::Create { .. });
         let before = |property: &str| if create { None } else { shown(entity, system, record, property) };
         let names = (system_name.as_str(), entity.name.as_str(), binding.object.as_str());
         let sensitive = |property: &str| field_of(entity, system, property).is_some_and(|(field, _)| field.sensitive);

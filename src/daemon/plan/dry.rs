@@ -263,8 +263,8 @@ impl Connector for Dry {
             Some(foreseen) => foreseen.outcome(),
             None => match answers.next().flatten() {
                 Some((remote, created)) => {
-                    let upsert = matches!(item.target, Target::Upsert { .. });
-                    Outcome::Done { remote, created: upsert.then_some(created) }
+                    let create = matches!(item.target, Target::Create { .. });
+                    Outcome::Done { remote, created: create.then_some(created) }
                 }
                 None => Outcome::Refused {
                     code: "INVALID_EXTERNAL_ID".to_owned(),

@@ -223,7 +223,7 @@ impl Line {
         match (&self.update, &self.create) {
             (Some(id), None) => crate::model::RemoteId::parse(id).map(Target::Update),
             (None, Some((property, value))) => {
-                Some(Target::Upsert { property: property.clone(), value: value.clone() })
+                Some(Target::Create { property: property.clone(), value: value.clone() })
             }
             _ => None,
         }
@@ -251,7 +251,7 @@ impl Line {
     ) -> Self {
         let (update, create) = match &item.target {
             Target::Update(id) => (Some(id.as_str().to_owned()), None),
-            Target::Upsert { property, value } => (None, Some((property.clone(), value.clone()))),
+            Target::Create { property, value } => (None, Some((property.clone(), value.clone()))),
         };
         let fields = item.fields.iter().filter(|(_, raw)| *raw != Raw::Absent);
         let fields = fields.map(|(property, raw)| {

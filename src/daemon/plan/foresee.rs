@@ -53,7 +53,7 @@ fn value(property: &PropertySchema, raw: &Raw) -> Option<Foreseen> {
 
 /// A create must carry what the object requires.
 fn missing(schema: &ObjectSchema, item: &WriteItem) -> Option<Foreseen> {
-    let Target::Upsert { property: key, .. } = &item.target else { return None };
+    let Target::Create { property: key, .. } = &item.target else { return None };
     let carries = |name: &str| item.fields.iter().any(|(property, raw)| property == name && *raw != Raw::Null);
     let missing = |property: &&PropertySchema| {
         property.required && property.writable && property.name != *key && !carries(&property.name)
@@ -95,7 +95,7 @@ mod tests {
 
     fn foreseen(create: bool, fields: &[(&str, Raw)]) -> Option<(&'static str, String)> {
         let target = match create {
-            true => Target::Upsert { property: "Key".into(), value: "k".into() },
+            true => Target::Create { property: "Key".into(), value: "k".into() },
             false => Target::Update(RemoteId::parse("1").unwrap()),
         };
         let fields = fields.iter().map(|(name, raw)| ((*name).to_owned(), raw.clone())).collect();

@@ -42,7 +42,7 @@ impl Planned {
         text(&mut hasher, object);
         let (kind, key, value) = match target {
             Target::Update(id) => (0, "", id.as_str()),
-            Target::Upsert { property, value } => (1, property.as_str(), value.as_str()),
+            Target::Create { property, value } => (1, property.as_str(), value.as_str()),
         };
         hasher.update(&[kind]);
         text(&mut hasher, key);
@@ -189,7 +189,7 @@ impl Shared {
                 let here = Planned::of(system, object, &item.target, &[]).target;
                 Target::Update(state.created.get(&here).unwrap_or(id).clone())
             }
-            upsert => upsert.clone(),
+            create => create.clone(),
         };
         let wanted = Planned::of(system, object, &target, &item.fields);
         let from = self.writes.partition_point(|write| write.target < wanted.target);
@@ -210,7 +210,7 @@ impl Shared {
         if state.held.insert(wanted.hash) && state.listed.len() < LISTED_MAX {
             let (target, create) = match &item.target {
                 Target::Update(id) => (id.as_str().to_owned(), false),
-                Target::Upsert { value, .. } => (value.clone(), true),
+                Target::Create { value, .. } => (value.clone(), true),
             };
             let properties = item.fields.iter().map(|(property, _)| property.clone()).collect();
             let planned_otherwise = !there.is_empty();
@@ -225,10 +225,11 @@ impl Shared {
         match outcome {
             Outcome::Refused { .. } | Outcome::Gone => state.fates[at] = Fate::Refused,
             // Without an answer it is read back, and sent again where it has not landed.
-            Outcome::Done { .. } | Outcome::Unknown => state.fates[at] = Fate::Sent,
+            // One that is there already was made by an earlier attempt.
+            Outcome::Done { .. } | Outcome::Unknown | Outcome::Taken => state.fates[at] = Fate::Sent,
             Outcome::Retry { .. } => {}
         }
-        if let (Outcome::Done { remote, .. }, Target::Upsert { value, .. }) = (outcome, &item.target)
+        if let (Outcome::Done { remote, .. }, Target::Create { value, .. }) = (outcome, &item.target)
             && let Some(stand_in) = planned(value)
         {
             let again = Planned::of(system, object, &Target::Update(stand_in.clone()), &[]).target;

@@ -66,7 +66,7 @@ pub fn from_mirror(
                                 .iter()
                                 .filter_map(|item| match &item.target {
                                     Target::Update(remote) => Some(remote.clone()),
-                                    Target::Upsert { .. } => None,
+                                    Target::Create { .. } => None,
                                 })
                                 .collect();
                             plan.create += (items.len() - updated.len()) as u64;

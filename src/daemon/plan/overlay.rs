@@ -134,18 +134,18 @@ impl Overlay {
         let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut answers = Vec::new();
         for item in items {
-            let (remote, upsert) = match &item.target {
+            let (remote, create) = match &item.target {
                 Target::Update(id) => (Some(id.clone()), None),
-                Target::Upsert { property, value } => (planned(value), Some((property, value))),
+                Target::Create { property, value } => (planned(value), Some((property, value))),
             };
             let Some(remote) = remote else {
                 answers.push(None);
                 continue;
             };
             let known = rows.get(&remote).cloned().or_else(|| self.get(system, object, &remote));
-            let created = upsert.is_some() && known.is_none();
+            let created = create.is_some() && known.is_none();
             let mut row = known.unwrap_or_default();
-            let key = upsert.map(|(property, value)| (property.clone(), Raw::Text(value.clone())));
+            let key = create.map(|(property, value)| (property.clone(), Raw::Text(value.clone())));
             for (property, raw) in item.fields.iter().cloned().chain(key) {
                 if let (Raw::Text(text), true) = (&raw, keys.contains(&property.as_str())) {
                     let name = holder(system, object, &property, text);
@@ -258,13 +258,13 @@ mod tests {
             target,
             fields: vec![("email".into(), Raw::Text(value.into()))],
         };
-        let upsert = || Target::Upsert { property: "key".into(), value: external.clone() };
+        let create = || Target::Create { property: "key".into(), value: external.clone() };
         let id = planned(&external).unwrap();
         assert!(is_planned(&id));
         let put =
             |item: WriteItem, at| overlay.put(system, "contacts", [item].iter(), Landing { at, until: at }, &["email"]);
-        assert_eq!(put(item(upsert(), "A@x.example"), 1), [Some((id.clone(), true))]);
-        assert_eq!(put(item(upsert(), "b@x.example"), 2), [Some((id.clone(), false))], "repeated, it makes nothing");
+        assert_eq!(put(item(create(), "A@x.example"), 1), [Some((id.clone(), true))]);
+        assert_eq!(put(item(create(), "b@x.example"), 2), [Some((id.clone(), false))], "repeated, it makes nothing");
         assert_eq!(overlay.holders(system, "contacts", "email", "a@X.example"), std::slice::from_ref(&id));
         let known = overlay.get(system, "contacts", &id).unwrap();
         assert_eq!(known.value("email", Raw::Null), Raw::Text("b@x.example".into()));

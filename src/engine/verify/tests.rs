@@ -1,6 +1,8 @@
 use super::*;
 use crate::engine::{Change, MemoryView, OutboxRow};
-use crate::model::{Ability, BatchLimits, Differs, FieldKind, Hlc, Millis, Origin, Place, Side, SourceKind, Stamp};
+use crate::model::{
+    Ability, BatchLimits, Creates, Differs, FieldKind, Hlc, Millis, Origin, Place, Side, SourceKind, Stamp,
+};
 use crate::rules::{Binding, ConflictPolicy, FieldBinding, LinkPolicy, Mismatch, Mode, StampPolicy, System};
 
 const ENTITY: EntityId = EntityId(1);
@@ -39,7 +41,7 @@ fn rules() -> Rules {
             stray_ms: 0,
             lag_ms: 0,
             batch: BatchLimits { read: 1, read_history: 1, write: 1 },
-            upsert: true,
+            creates: Some(Creates::Upsert),
             lookups: None,
         },
     };

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Ability, BatchLimits, SourceKind};
+use crate::model::{Ability, BatchLimits, Creates, SourceKind};
 use crate::rules::{ConflictSpec, CreateSpec, DefaultSpec, EntitySpec, FieldSpec, Limits, Mismatch, TooLong, ValueRow};
 
 fn rules(field: FieldSpec) -> Rules {
@@ -10,7 +10,7 @@ fn rules(field: FieldSpec) -> Rules {
         stray_ms: 0,
         lag_ms: 0,
         batch,
-        upsert: true,
+        creates: Some(Creates::Upsert),
         lookups: None,
     };
     Rules::builder()

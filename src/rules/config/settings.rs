@@ -1,6 +1,6 @@
 //! The part of a config that only the daemon needs: addresses, secrets by reference, the store, the rhythm.
 
-use crate::model::{Ability, BatchLimits, SourceKind, SystemId};
+use crate::model::{Ability, BatchLimits, Creates, SourceKind, SystemId};
 use crate::rules::Mode;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -119,7 +119,7 @@ impl SystemKind {
                 stray_ms: 600_000,
                 lag_ms: 0,
                 batch: BatchLimits { read: 100, read_history: 50, write: 100 },
-                upsert: true,
+                creates: Some(Creates::Upsert),
                 lookups: Some(vec![("contacts".to_owned(), "email".to_owned())]),
             },
             Self::Salesforce => Ability {
@@ -128,7 +128,7 @@ impl SystemKind {
                 stray_ms: 600_000,
                 lag_ms: 0,
                 batch: BatchLimits { read: 200, read_history: 200, write: 200 },
-                upsert: true,
+                creates: Some(Creates::Insert),
                 lookups: None,
             },
         }

@@ -262,11 +262,11 @@ impl Run {
         let traced = self.traced[side];
         let text = |raw: &Raw| FieldKind::Text.read(raw).unwrap_or_default();
         let world = &mut self.worlds[side];
-        world.accepted += 1;
         let mut created = None;
-        if let Target::Upsert { value, .. } = &item.target {
+        if let Target::Create { value, .. } = &item.target {
             created = Some(world.remote.is_none());
             if world.remote.is_none() {
+                world.accepted += 1;
                 let given = |field: usize| item.fields.iter().find(|(name, _)| name == field_name(field));
                 let values = [0, 1].map(|field| given(field).map(|(_, raw)| text(raw)).unwrap_or_default());
                 world.create(now, &values, Some(value.clone()), Some(item.op));
@@ -284,7 +284,15 @@ impl Run {
                 }
                 return;
             }
+            if world.source != SourceKind::History {
+                self.say(|| format!("refused on {}: it is there already", system_name(side)));
+                if let Some(back) = answer {
+                    self.after(back, Doing::Answered { side, record, op: item.op, outcome: Outcome::Taken, life });
+                }
+                return;
+            }
         }
+        world.accepted += 1;
         for (field, knew) in knew.into_iter().enumerate() {
             let Some((_, raw)) = item.fields.iter().find(|(name, _)| name == field_name(field)) else { continue };
             let traced = world.set(now, field, &text(raw), Some(item.op), None, traced);

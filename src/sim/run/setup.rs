@@ -1,7 +1,9 @@
 //! The rules and names of a history.
 
 use super::STRAY_MS;
-use crate::model::{Ability, BatchLimits, EntityId, FieldId, FieldKind, ObjectId, RemoteId, SourceKind, SystemId};
+use crate::model::{
+    Ability, BatchLimits, Creates, EntityId, FieldId, FieldKind, ObjectId, RemoteId, SourceKind, SystemId,
+};
 use crate::rules::{
     Binding, ConflictPolicy, Entity, Field, FieldBinding, LinkPolicy, Mismatch, Mode, Rules, StampPolicy, System,
 };
@@ -54,7 +56,8 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
             stray_ms: STRAY_MS,
             lag_ms: 0,
             batch: BatchLimits { read: 10, read_history: 10, write: 10 },
-            upsert: true,
+            // As HubSpot and Salesforce do it.
+            creates: Some(if world.source == SourceKind::History { Creates::Upsert } else { Creates::Insert }),
             lookups: Some(Vec::new()),
         },
     });
