@@ -142,7 +142,9 @@ fn under_faults_done_means_done() {
                         assert_eq!(found.first().map(|row| &row.remote), Some(remote), "{system} {n}");
                     }
                     Outcome::Unknown => landed += found.len(),
-                    Outcome::Taken => assert_eq!(found.len(), 1, "{system} {n}: refused as a double of what is not there"),
+                    Outcome::Taken => {
+                        assert_eq!(found.len(), 1, "{system} {n}: refused as a double of what is not there")
+                    }
                     Outcome::Retry { .. } | Outcome::Refused { .. } | Outcome::Gone => {
                         assert!(found.is_empty(), "{system}: {outcome:?}, and yet it was written");
                     }
