@@ -145,7 +145,7 @@ fn under_faults_done_means_done() {
                     Outcome::Taken => {
                         assert_eq!(found.len(), 1, "{system} {n}: refused as a double of what is not there")
                     }
-                    Outcome::Retry { .. } | Outcome::Refused { .. } | Outcome::Gone => {
+                    Outcome::Retry { .. } | Outcome::Refused { .. } | Outcome::Gone(_) => {
                         assert!(found.is_empty(), "{system}: {outcome:?}, and yet it was written");
                     }
                 }

@@ -13,7 +13,7 @@ use crate::daemon::secrets::{self, SecretError};
 use crate::model::{ObjectSchema, SourceKind, SystemId};
 use crate::rules::advice::{Severity, check_schema_beside, check_transforms};
 use crate::rules::config::{Config, ConfigError};
-use crate::rules::{Mode, Rules, System};
+use crate::rules::{Entity, Mode, Rules, System};
 use std::sync::Arc;
 
 /// Options of `check`.
@@ -195,7 +195,7 @@ async fn describe(
     connector: &dyn Connector,
 ) -> Result<Vec<ObjectSchema>, ConnectorError> {
     let mut schemas = Vec::new();
-    for binding in rules.entities.iter().filter_map(|entity| entity.binding(system.id)) {
+    for binding in rules.entities.iter().flat_map(|entity| entity.bindings_in(system.id)) {
         match connector.schema(&binding.object).await {
             Ok(schema) => schemas.push(schema),
             Err(ConnectorError::Refused { status: 400 | 404, .. }) => {}
@@ -216,8 +216,8 @@ async fn make_properties(
     if system.mode == Mode::Read {
         return;
     }
-    for entity in &config.rules.entities {
-        let Some(binding) = entity.binding(system.id) else { continue };
+    let of = |entity| Entity::bindings_in(entity, system.id).map(move |binding| (entity, binding));
+    for (entity, binding) in config.rules.entities.iter().flat_map(of) {
         let Some(property) = &binding.external_id else { continue };
         let lacks = |schema: &&mut ObjectSchema| schema.object == binding.object && schema.property(property).is_none();
         let Some(schema) = objects.iter_mut().find(lacks) else { continue };

@@ -53,9 +53,10 @@ fn header(rules: &Rules) -> Vec<String> {
 fn row(rules: &Rules, entity: &Entity, field: &Field) -> Vec<String> {
     let mut row = vec![entity.name.clone(), field.name.clone(), kind(&field.kind)];
     for system in &rules.systems {
-        let object = entity.binding(system.id).map(|binding| &*binding.object);
-        let property = field.binding(system.id).map(|binding| &*binding.property);
-        row.push(object.zip(property).map_or_else(String::new, |(object, property)| format!("{object}.{property}")));
+        let of = |object: &Binding| {
+            field.binding(object.home()).map(|binding| format!("{}.{}", object.object, binding.property))
+        };
+        row.push(entity.bindings_in(system.id).filter_map(of).collect::<Vec<_>>().join(", "));
     }
     let key = entity.match_keys.iter().position(|key| *key == field.id);
     let defaults: Vec<String> =
@@ -71,8 +72,9 @@ fn row(rules: &Rules, entity: &Entity, field: &Field) -> Vec<String> {
 /// (system, what is written there where the field is blank).
 fn defaults(rules: &Rules, field: &Field) -> Vec<(String, String)> {
     let of = |system: &System| {
-        let value = field.binding(system.id)?.default.as_ref()?;
-        let text = match field.write(field.binding(system.id)?, value) {
+        let binding = first(field, system)?;
+        let value = binding.default.as_ref()?;
+        let text = match field.write(binding, value) {
             Ok(Raw::Text(text) | Raw::Number(text)) if !field.sensitive => text,
             _ => field.shown(value).to_string(),
         };
@@ -81,12 +83,17 @@ fn defaults(rules: &Rules, field: &Field) -> Vec<(String, String)> {
     rules.systems.iter().filter_map(of).collect()
 }
 
+/// A field's counterpart in a system: what is said of a system holds for each of its objects.
+fn first<'f>(field: &'f Field, system: &System) -> Option<&'f FieldBinding> {
+    field.bindings.iter().find(|binding| binding.system == system.id)
+}
+
 /// The value map: canonical name, and for each system by rank the options that mean it.
 fn values(rules: &Rules, field: &Field) -> Vec<(String, Vec<String>)> {
     let mut order: Vec<&String> = Vec::new();
     let mut cells: BTreeMap<&String, Vec<Vec<&str>>> = BTreeMap::new();
     for (at, system) in rules.systems.iter().enumerate() {
-        for (canonical, theirs) in field.binding(system.id).into_iter().flat_map(|binding| &binding.values) {
+        for (canonical, theirs) in first(field, system).into_iter().flat_map(|binding| &binding.values) {
             if !order.contains(&canonical) {
                 order.push(canonical);
             }
@@ -103,8 +110,15 @@ fn values(rules: &Rules, field: &Field) -> Vec<(String, Vec<String>)> {
 fn show(rules: &Rules, output: Output) {
     for entity in &rules.entities {
         let names = |of: &dyn Fn(&Binding) -> bool| {
-            let systems = rules.systems.iter().filter(|system| entity.binding(system.id).is_some_and(of));
-            systems.map(|system| system.name.clone()).collect::<Vec<_>>().join(", ")
+            let several = |binding: &Binding| entity.bindings_in(binding.system).nth(1).is_some();
+            let name = |system: &System, binding: &Binding| match several(binding) {
+                true => format!("{} as {}", system.name, binding.object),
+                false => system.name.clone(),
+            };
+            let named = rules.systems.iter().flat_map(|system| {
+                entity.bindings_in(system.id).filter(|binding| of(binding)).map(move |binding| name(system, binding))
+            });
+            named.collect::<Vec<_>>().join(", ")
         };
         let keys: Vec<&str> =
             entity.match_keys.iter().filter_map(|key| entity.field(*key)).map(|field| &*field.name).collect();
@@ -153,7 +167,13 @@ fn document(rules: &Rules) -> Value {
     let systems: Vec<&str> = rules.systems.iter().map(|system| &*system.name).collect();
     let entity = |entity: &Entity| {
         let of = |each: &dyn Fn(&Binding) -> Option<Value>| -> Map<String, Value> {
-            let pair = |system: &System| Some((system.name.clone(), each(entity.binding(system.id)?)?));
+            // One, or as many as there are objects.
+            let pair = |system: &System| {
+                let mut each: Vec<Value> = entity.bindings_in(system.id).filter_map(each).collect();
+                let one = if each.len() == 1 { each.pop() } else { None };
+                let value = one.or_else(|| (!each.is_empty()).then(|| each.into()))?;
+                Some((system.name.clone(), value))
+            };
             rules.systems.iter().filter_map(pair).collect()
         };
         let keys = entity.match_keys.iter().filter_map(|key| entity.field(*key)).map(|field| &*field.name);
@@ -162,16 +182,17 @@ fn document(rules: &Rules) -> Value {
             "objects": of(&|binding| Some(binding.object.clone().into())),
             "external_ids": of(&|binding| binding.external_id.clone().map(Value::from)),
             "create": of(&|binding| binding.create.then(|| true.into())).keys().collect::<Vec<_>>(),
+            "create_as": of(&|binding| binding.create.then(|| binding.object.clone().into())),
             "match": keys.collect::<Vec<_>>(),
-            "fields": fields(entity).into_iter().map(|field| field_document(rules, field)).collect::<Vec<_>>(),
+            "fields": fields(entity).into_iter().map(|field| field_document(rules, entity, field)).collect::<Vec<_>>(),
         })
     };
     json!({ "systems": systems, "entities": rules.entities.iter().map(entity).collect::<Vec<_>>() })
 }
 
-fn field_document(rules: &Rules, field: &Field) -> Value {
+fn field_document(rules: &Rules, entity: &Entity, field: &Field) -> Value {
     let named = |of: &dyn Fn(&FieldBinding) -> Value| -> Map<String, Value> {
-        let bound = rules.systems.iter().filter_map(|system| Some((system, field.binding(system.id)?)));
+        let bound = rules.systems.iter().filter_map(|system| Some((system, first(field, system)?)));
         bound.map(|(system, binding)| (system.name.clone(), of(binding))).collect()
     };
     let defaults: Map<String, Value> =
@@ -180,10 +201,25 @@ fn field_document(rules: &Rules, field: &Field) -> Value {
         let pair = |(ours, theirs): &(String, String)| json!({ "is": ours, "option": theirs });
         binding.values.iter().map(pair).collect()
     });
+    // By object where a system has several.
+    let properties = rules.systems.iter().filter_map(|system| {
+        let of = |object: &Binding| {
+            let binding = field.binding(object.home())?;
+            Some((object.object.clone(), Value::from(binding.property.clone())))
+        };
+        let mut objects: Map<String, Value> = entity.bindings_in(system.id).filter_map(of).collect();
+        let alone = entity.bindings_in(system.id).count() == 1;
+        let value = match objects.values_mut().next()? {
+            property if alone => property.take(),
+            _ => objects.into(),
+        };
+        Some((system.name.clone(), value))
+    });
+    let properties: Map<String, Value> = properties.collect();
     json!({
         "name": field.name,
         "type": kind(&field.kind),
-        "properties": named(&|binding| binding.property.clone().into()),
+        "properties": properties,
         "conflict": conflict(rules, field.conflict),
         "on_link": link(rules, field.on_link),
         "default": defaults,

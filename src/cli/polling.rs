@@ -19,7 +19,7 @@ pub(super) struct Polling {
 /// The price of polling each system every `interval`.
 pub(super) fn polling(rules: &Rules, interval: Duration, limit: impl Fn(SystemId) -> Option<u64>) -> Vec<Polling> {
     let each = rules.systems.iter().map(|system| {
-        let objects = rules.entities.iter().filter(|entity| entity.binding(system.id).is_some()).count();
+        let objects = rules.entities.iter().map(|entity| entity.bindings_in(system.id).count()).sum::<usize>();
         Polling { system: system.name.clone(), interval, round: 2 * objects as u64, limit: limit(system.id) }
     });
     each.collect()

@@ -42,9 +42,9 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
             Progress::Wrote { system, entity, created, updated } if created + updated > 0 => {
                 output.say(format!("{system}: {entity}: {created} created, {updated} updated"));
             }
-            Progress::Detached { system, entity, remote } => {
+            Progress::Detached { system, entity, remote, what } => {
                 output.warn(format!(
-                    "{entity} {remote} was deleted in {system}: the link ended, other sides are left alone"
+                    "{entity} {remote} was {what} in {system}: the link ended, other sides are left alone"
                 ));
             }
             Progress::Failed { system, cause } => output.warn(format!("{cause} ({system}; trying again)")),

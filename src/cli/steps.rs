@@ -58,9 +58,9 @@ impl Steps {
                 *wrote = (wrote.0 + created, wrote.1 + updated);
                 state.bar.inc(created + updated);
             }
-            Progress::Detached { system, entity, remote } => {
+            Progress::Detached { system, entity, remote, what } => {
                 let text =
-                    format!("{entity} {remote} was deleted in {system}: the link ended, other sides are left alone");
+                    format!("{entity} {remote} was {what} in {system}: the link ended, other sides are left alone");
                 state.bar.suspend(|| state.output.warn(text));
             }
             Progress::Failed { system, cause } => {

@@ -2,7 +2,7 @@
 //! own system. It makes three records and deletes one of them.
 
 use super::{BoxFuture, Connector, Keys, Outcome, ReadSpec, Target, WriteItem};
-use crate::model::{Creates, OpId, PageEnd, Raw, RawDigest, ReadRow, RemoteId, SourceKind, Timing};
+use crate::model::{Creates, Departure, OpId, PageEnd, Raw, RawDigest, ReadRow, RemoteId, SourceKind, Timing};
 use std::collections::BTreeMap;
 
 /// What the test works with.
@@ -257,7 +257,10 @@ impl Test<'_, '_> {
         let item =
             |op, id: &RemoteId| WriteItem { op: OpId(op), target: Target::Update(id.clone()), fields: fields.clone() };
         let outcomes = self.write(&[item(21, &ids[0]), item(22, &ids[1])]).await?;
-        ensure(outcomes[0] == Outcome::Gone, &format!("a write to a deleted record gave {:?}", outcomes[0]))?;
+        ensure(
+            outcomes[0] == Outcome::Gone(Departure::Deleted),
+            &format!("a write to a deleted record gave {:?}", outcomes[0]),
+        )?;
         let held_back = !matches!(outcomes[1], Outcome::Done { .. });
         ensure(!held_back, &format!("a bad record holds back another: {:?}", outcomes[1]))
     }

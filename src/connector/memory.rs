@@ -3,7 +3,7 @@
 use super::{BoxFuture, Connector, ConnectorError, DeletedPage, Keys, Outcome, ReadAnswer, ReadSpec, Target};
 use super::{WriteAnswer, WriteItem};
 use crate::model::{
-    Ability, BatchLimits, ClockOffset, Creates, Millis, ObjectSchema, PageEnd, PropertySchema, PropertyType,
+    Ability, BatchLimits, ClockOffset, Creates, Departure, Millis, ObjectSchema, PageEnd, PropertySchema, PropertyType,
 };
 use crate::model::{Mark, Raw, RawDigest, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, SourceKind, Timing};
 use std::collections::BTreeMap;
@@ -107,7 +107,7 @@ impl State {
         let (id, created) = match &item.target {
             Target::Update(id) => match self.of(object).any(|(known, entry)| known == id && !entry.deleted) {
                 true => (id.clone(), None),
-                false => return Outcome::Gone,
+                false => return Outcome::Gone(Departure::Deleted),
             },
             Target::Create { property, value } => {
                 let key = Raw::Text(value.clone());
@@ -210,7 +210,7 @@ impl Connector for Memory {
         let page = cursor.map_or(Ok(u64::MAX), seen).map(|after| {
             let (state, timing) = self.called();
             let gone = state.of(&spec.object).filter(|(_, entry)| entry.deleted && entry.change > after);
-            let rows = gone.map(|(id, entry)| (id.clone(), entry.modified, None)).collect();
+            let rows = gone.map(|(id, entry)| (id.clone(), entry.modified, Departure::Deleted)).collect();
             DeletedPage { rows, timing, end: state.end() }
         });
         Box::pin(ready(page))

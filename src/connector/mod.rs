@@ -35,7 +35,9 @@ pub mod transport;
 #[cfg(feature = "wire")]
 pub use overlap::Overlap;
 
-use crate::model::{Ability, ClockOffset, Millis, ObjectSchema, PageEnd, RawPage, ReadRow, RemoteId, Timing};
+use crate::model::{
+    Ability, ClockOffset, Departure, Millis, ObjectSchema, PageEnd, RawPage, ReadRow, RemoteId, Timing,
+};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -78,11 +80,11 @@ pub struct ReadAnswer {
     pub timing: Timing,
 }
 
-/// Records that a system says are deleted.
+/// Records that a system says are no more there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeletedPage {
-    /// (id, when it was deleted by the system's clock, the survivor if it lost a merge).
-    pub rows: Vec<(RemoteId, Millis, Option<RemoteId>)>,
+    /// (id, when it went by the system's clock, why).
+    pub rows: Vec<(RemoteId, Millis, Departure)>,
     /// When the request left.
     pub timing: Timing,
     /// Where to go on.

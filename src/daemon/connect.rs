@@ -6,7 +6,7 @@ use crate::connector::salesforce::{Salesforce, SalesforceConfig};
 use crate::connector::{Connector, ConnectorError, Overlap, ReadSpec};
 use crate::model::SystemId;
 use crate::rules::config::{Settings, SystemKind, SystemSettings};
-use crate::rules::{Entity, Rules};
+use crate::rules::{Binding, Entity, Rules};
 use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +66,7 @@ fn connector(
             config.app_id = system.app_id.clone();
             config.overlap = overlap(config.overlap, system.overlap);
             // Our external ids are unique properties, whatever the config calls them.
-            for binding in rules.entities.iter().filter_map(|entity| entity.binding(system.id)) {
+            for binding in rules.entities.iter().flat_map(|entity| entity.bindings_in(system.id)) {
                 let Some(external) = &binding.external_id else { continue };
                 let pair = (binding.object.clone(), external.clone());
                 if !config.lookups.contains(&pair) {
@@ -91,12 +91,11 @@ fn overlap(usual: Overlap, wanted: Option<Duration>) -> Overlap {
     Overlap { near_ms, far_ms: usual.far_ms.max(near_ms), ..usual }
 }
 
-/// What is asked of an entity's object in one system; none if it has none there.
-pub fn read_spec(entity: &Entity, system: SystemId) -> Option<ReadSpec> {
-    let binding = entity.binding(system)?;
-    Some(ReadSpec {
+/// What is asked of one of an entity's objects.
+pub fn read_spec(entity: &Entity, binding: &Binding) -> ReadSpec {
+    ReadSpec {
         object: binding.object.clone(),
-        properties: entity.fields_at(system).map(|(_, binding)| binding.property.clone()).collect(),
+        properties: entity.fields_at(binding.home()).map(|(_, binding)| binding.property.clone()).collect(),
         external_id: binding.external_id.clone(),
-    })
+    }
 }

@@ -5,7 +5,7 @@ use super::connect::Connectors;
 use super::driver::{Pair, pairs};
 use crate::connector::{Connector, ConnectorError, Keys, ReadSpec};
 use crate::engine::{Remotes, Verdict, View, ViewError, verify};
-use crate::model::{EntityId, PageEnd, Raw, RemoteId, SystemId, Value};
+use crate::model::{EntityId, Home, PageEnd, Raw, RemoteId, SystemId, Value};
 use crate::rules::{Field, HIDDEN, Rules};
 use crate::store::Store;
 use serde_json::{Map, json};
@@ -18,10 +18,10 @@ pub struct Report(Vec<(EntityId, Verdict)>);
 
 impl Report {
     /// Records on which something differs or is on its way.
-    pub(super) fn doubtful(&self) -> Vec<(EntityId, SystemId, RemoteId)> {
+    pub(super) fn doubtful(&self) -> Vec<(EntityId, Home, RemoteId)> {
         let of = |(entity, verdict): &(EntityId, Verdict)| {
             let entity = *entity;
-            verdict.doubtful.clone().into_iter().map(move |(system, remote)| (entity, system, remote))
+            verdict.doubtful.clone().into_iter().map(move |(home, remote)| (entity, home, remote))
         };
         self.0.iter().flat_map(of).collect()
     }
@@ -81,7 +81,7 @@ pub(super) async fn read_pairs(
         let (pair, rows) = read.map_err(|_| DaemonError::Ended)?;
         let Some(entity) = rules.entity(pair.entity) else { continue };
         for (remote, raws) in rows? {
-            remotes.put(entity, pair.system, remote, &raws);
+            remotes.put(entity, pair.home, remote, &raws);
         }
     }
     Ok(remotes)
@@ -109,22 +109,21 @@ pub(super) async fn read_again(
     rules: &Rules,
     pairs: &[Arc<Pair>],
     connectors: &[Arc<dyn Connector>],
-    doubtful: &[(EntityId, SystemId, RemoteId)],
+    doubtful: &[(EntityId, Home, RemoteId)],
     remotes: &mut Remotes,
 ) -> Result<(), DaemonError> {
     for pair in pairs {
         let Some(entity) = rules.entity(pair.entity) else { continue };
         let connector = &connectors[pair.remote()];
-        let of =
-            |(entity, system, _): &&(EntityId, SystemId, RemoteId)| (*entity, *system) == (pair.entity, pair.system);
+        let of = |(entity, home, _): &&(EntityId, Home, RemoteId)| (*entity, *home) == (pair.entity, pair.home);
         let ids: Vec<RemoteId> = doubtful.iter().filter(of).map(|(_, _, remote)| remote.clone()).collect();
         for ids in ids.chunks(connector.ability().batch.read.max(1)) {
             let answer = connector.read(&pair.spec, Keys::Ids(ids), false).await?;
             for id in ids {
-                remotes.remove(pair.entity, pair.system, id);
+                remotes.remove(pair.entity, pair.home, id);
             }
             for row in answer.rows {
-                remotes.put(entity, pair.system, row.remote, &row.values);
+                remotes.put(entity, pair.home, row.remote, &row.values);
             }
         }
     }

@@ -5,7 +5,9 @@ use super::held::{ONE_WAY_EDIT, UNREADABLE};
 use super::identify::{AMBIGUOUS, NO_EXTERNAL_ID};
 use crate::codec::{Decode, Encode};
 use crate::merge::Lately;
-use crate::model::{Digest, EntityId, FieldId, Millis, OpId, RawDigest, Record, RecordId, RemoteKey, SystemId};
+use crate::model::{
+    Digest, EntityId, FieldId, Millis, ObjectId, OpId, RawDigest, Record, RecordId, RemoteKey, SystemId,
+};
 use crate::rules::Unfit;
 
 /// What a side showed when it was last read: enough to see that nothing changed.
@@ -29,6 +31,8 @@ pub struct KeyHolder {
 /// A (system, record) pair with something to send or to settle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct OutboxRow {
+    /// The object in which the record stands there, or is to stand.
+    pub object: ObjectId,
     /// Not before this, by our clock. [`Millis`] of `i64::MAX` while a write is in flight.
     pub due: Millis,
     /// Does the record have to be created there?

@@ -4,7 +4,7 @@
 use super::record::Work;
 use super::txn::Txn;
 use super::{Problem, ViewError};
-use crate::model::{Apart, Differs, FieldId, Millis, Record, RemoteKey, Side, SystemId, Value, ValueError};
+use crate::model::{Apart, Differs, FieldId, Home, Millis, Record, RemoteKey, Side, SystemId, Value, ValueError};
 use crate::rules::{ConflictPolicy, Entity, Field, Mode, OneWayEdits, Rules, Unfit};
 
 /// Code of the problem that a side shows what a field's type cannot hold.
@@ -71,14 +71,15 @@ impl Txn<'_> {
         &mut self,
         entity: &Entity,
         work: &Work,
-        system: SystemId,
+        home: Home,
         shown: &[Result<Value, ValueError>],
     ) -> Result<(), ViewError> {
         if shown.iter().all(Result::is_ok) && !self.any_problems()? {
             return Ok(());
         }
         let known = self.field_problems(entity.id, work.record.id)?;
-        for ((field, _), value) in entity.fields_at(system).zip(shown) {
+        let system = home.system;
+        for ((field, _), value) in entity.fields_at(home).zip(shown) {
             self.note_field(entity, work, (system, field), value.as_ref().err(), known.get(&(system, field.id)));
         }
         Ok(())
@@ -122,7 +123,7 @@ impl Txn<'_> {
             return Ok(());
         }
         let Some(work) = self.take(entity.id, id)? else { return Ok(()) };
-        for (field, _) in entity.fields_at(key.system) {
+        for (field, _) in entity.fields_at(key.home()) {
             self.note_field(entity, &work, (key.system, field), None, known.get(&(key.system, field.id)));
         }
         self.put(work);
@@ -139,7 +140,7 @@ fn held(rules: &Rules, entity: &Entity, record: &Record) -> Vec<((SystemId, Fiel
         }
         for differs in side.differs.iter().filter(|differs| is_owed(side, differs)) {
             let Some(field) = entity.field(differs.field) else { continue };
-            let Some(binding) = field.binding(side.system) else { continue };
+            let Some(binding) = field.binding(side.home()) else { continue };
             let value = record.register(field.id).map_or(&Value::Null, |reg| &reg.val);
             held.extend(field.fits(binding, value).err().map(|unfit| ((side.system, field.id), unfit)));
         }
@@ -153,7 +154,7 @@ pub fn awaits_mend(entity: &Entity, record: &Record, side: &Side, field: FieldId
     let fits = || {
         let field = entity.field(field)?;
         let value = record.register(field.id).map_or(&Value::Null, |reg| &reg.val);
-        Some(field.fits(field.binding(side.system)?, value).is_ok())
+        Some(field.fits(field.binding(side.home())?, value).is_ok())
     };
     unread || fits() == Some(false)
 }

@@ -1,12 +1,14 @@
 //! A remote record that the mirror does not know yet: whose is it?
 
 use super::observe::Shown;
-use super::record::Work;
+use super::record::{Work, remote_key};
 use super::txn::Txn;
 use super::{Happening, OutboxRow, Pass, Problem, ViewError};
 use crate::merge::FlightState;
 use crate::merge::identity::{match_key, parse_external_id};
-use crate::model::{Creates, FieldId, Millis, OpId, Place, RawDigest, RecordId, RemoteKey, SideState, SystemId, Value};
+use crate::model::{
+    Creates, FieldId, Home, Millis, OpId, Place, RawDigest, RecordId, RemoteKey, SideState, SystemId, Value,
+};
 use crate::rules::{Entity, Mode};
 use std::collections::BTreeMap;
 
@@ -64,7 +66,7 @@ impl Txn<'_> {
             }
         }
         if pass == Pass::Changes {
-            match self.candidates(entity, key.system, &values, None)? {
+            match self.candidates(entity, key.home(), &values, None)? {
                 Candidates::Of(ids, by) if ids.len() == 1 => {
                     if let Some(work) = self.take(entity.id, ids[0])?
                         && let Some(found) = self.join_side(entity, work, key, shown, begun, Some(by), raw)?
@@ -104,7 +106,7 @@ impl Txn<'_> {
         work.link_side(self.rules, entity, key, &shown.readable(), Place::at(begun), self.now);
         work.raws.push((key.system, raw));
         self.set_index(key.clone(), Some(id));
-        self.note_unreadable(entity, &work, key.system, &shown.values)?;
+        self.note_unreadable(entity, &work, key.home(), &shown.values)?;
         Ok(work)
     }
 
@@ -121,22 +123,33 @@ impl Txn<'_> {
         raw: RawDigest,
     ) -> Result<Option<Found>, ViewError> {
         let mut found = Found::Linked;
+        let here = work.record.side(key.system).is_some_and(|side| side.object == key.object);
         match work.record.side(key.system).map(|side| side.state) {
             Some(SideState::Live) => {
                 self.put(work);
                 return Ok(None);
             }
-            Some(SideState::Creating) => {
-                let op = self.attempt_shown(entity, &work, key.system, shown);
+            Some(SideState::Creating) if !here && work.may_land(key.system) => {
+                // A create of ours in another object may land yet.
+                self.put(work);
+                return Ok(None);
+            }
+            Some(SideState::Creating) if here => {
+                let op = self.attempt_shown(entity, &work, key.home(), shown);
                 self.adopt(entity, &mut work, key, op)?;
                 found = Found::Adopted;
             }
-            Some(SideState::Detached) | None => {
+            Some(SideState::Creating | SideState::Detached) | None => {
+                // What stood there before is not this record any more.
+                let before = work.record.side(key.system).map(|side| remote_key(entity.id, side));
+                if let Some(before) = before.filter(|before| before != key) {
+                    self.set_index(before, None);
+                }
                 work.link_side(self.rules, entity, key, &shown.readable(), Place::at(begun), self.now);
                 work.raws.push((key.system, raw));
                 self.set_index(key.clone(), Some(work.record.id));
                 self.set_problem(entity.id, work.record.id, key.system, None);
-                self.note_unreadable(entity, &work, key.system, &shown.values)?;
+                self.note_unreadable(entity, &work, key.home(), &shown.values)?;
             }
         }
         let remote = key.remote.clone();
@@ -146,12 +159,13 @@ impl Txn<'_> {
     }
 
     /// Of several inserts one has landed: the one whose values a row shows most of, if in doubt the last.
-    fn attempt_shown(&self, entity: &Entity, work: &Work, system: SystemId, shown: &Shown) -> Option<OpId> {
+    fn attempt_shown(&self, entity: &Entity, work: &Work, home: Home, shown: &Shown) -> Option<OpId> {
+        let system = home.system;
         if !self.inserts(system) {
             return None;
         }
         let shows = |field: FieldId| {
-            let at = entity.fields_at(system).position(|(other, _)| other.id == field)?;
+            let at = entity.fields_at(home).position(|(other, _)| other.id == field)?;
             shown.values.get(at)?.as_ref().ok()
         };
         let mut attempts: BTreeMap<OpId, usize> = BTreeMap::new();
@@ -206,16 +220,17 @@ impl Txn<'_> {
         self.read_again(key, 0)
     }
 
-    /// Who else holds one of these keys? `values` in the order of the system's fields; `own` is the record itself.
+    /// Who else holds one of these keys? `values` in the order of the object's fields; `own` is the record itself.
     pub fn candidates(
         &mut self,
         entity: &Entity,
-        system: SystemId,
+        home: Home,
         values: &[Value],
         own: Option<RecordId>,
     ) -> Result<Candidates, ViewError> {
+        let system = home.system;
         for by in &entity.match_keys {
-            let position = entity.fields_at(system).position(|(field, _)| field.id == *by);
+            let position = entity.fields_at(home).position(|(field, _)| field.id == *by);
             let (Some(position), Some(field)) = (position, entity.field(*by)) else { continue };
             let Some(key) = values.get(position).and_then(|value| match_key(field, value)) else { continue };
             let others: Vec<_> =
@@ -270,6 +285,7 @@ impl Txn<'_> {
             let at = (system.id, entity.id, work.record.id);
             if self.outbox(at)?.is_none() {
                 let row = OutboxRow {
+                    object: binding.object_id,
                     due: self.now,
                     create: true,
                     seen: self.now,

@@ -3,8 +3,8 @@
 use super::txn::Txn;
 use super::{Change, View, ViewError};
 use crate::model::{
-    ClockOffset, EntityId, Mark, Millis, OpId, Outcome, Place, Raw, RawRow, ReadRow, RecordId, RemoteId, RowDecoder,
-    SystemId, Timing, WriteItem,
+    ClockOffset, Departure, EntityId, Home, Mark, Millis, ObjectId, OpId, Outcome, Place, Raw, RawRow, ReadRow,
+    RecordId, RemoteId, RowDecoder, SystemId, Timing, WriteItem,
 };
 use crate::rules::Rules;
 
@@ -37,8 +37,8 @@ pub enum Pass {
 pub struct PageRows<'a> {
     /// The entity.
     pub entity: EntityId,
-    /// The system.
-    pub system: SystemId,
+    /// The system and the object.
+    pub home: Home,
     /// The reading.
     pub pass: Pass,
     /// The rows, in any order.
@@ -58,8 +58,8 @@ pub struct PageRows<'a> {
 pub struct Reads {
     /// The entity.
     pub entity: EntityId,
-    /// The system.
-    pub system: SystemId,
+    /// The system and the object.
+    pub home: Home,
     /// Which ids were asked for.
     pub asked: Vec<RemoteId>,
     /// What was found.
@@ -86,8 +86,8 @@ pub struct Event {
 pub struct Events {
     /// The entity.
     pub entity: EntityId,
-    /// The system.
-    pub system: SystemId,
+    /// The system and the object.
+    pub home: Home,
     /// The events, in the order of the stream.
     pub events: Vec<Event>,
     /// Everything up to here has been delivered.
@@ -99,10 +99,10 @@ pub struct Events {
 pub struct DeletedRows {
     /// The entity.
     pub entity: EntityId,
-    /// The system.
-    pub system: SystemId,
-    /// The ids, and when.
-    pub rows: Vec<(RemoteId, Millis)>,
+    /// The system and the object.
+    pub home: Home,
+    /// The ids, and what became of them.
+    pub rows: Vec<(RemoteId, Departure)>,
     /// A cursor to commit with them.
     pub cursor: Option<(String, Vec<u8>)>,
 }
@@ -138,8 +138,8 @@ pub struct LookedUp {
     pub system: SystemId,
     /// The records for which it was asked.
     pub records: Vec<RecordId>,
-    /// What was found.
-    pub rows: Vec<ReadRow>,
+    /// What was found, and of which object.
+    pub rows: Vec<(ObjectId, ReadRow)>,
     /// When it was asked.
     pub timing: Timing,
 }
@@ -198,8 +198,8 @@ pub enum Effect {
     Read {
         /// The entity.
         entity: EntityId,
-        /// The system.
-        system: SystemId,
+        /// The system and the object.
+        home: Home,
         /// The ids.
         ids: Vec<RemoteId>,
     },
@@ -209,10 +209,8 @@ pub enum Effect {
         entity: EntityId,
         /// The system.
         system: SystemId,
-        /// The property.
-        property: String,
-        /// Its values.
-        values: Vec<String>,
+        /// What to ask, of each object in which the records may stand. The answers come back as one.
+        asks: Vec<Ask>,
         /// The records that wait for it.
         records: Vec<RecordId>,
     },
@@ -220,26 +218,39 @@ pub enum Effect {
     Write {
         /// The entity.
         entity: EntityId,
-        /// The system.
-        system: SystemId,
+        /// The system and the object.
+        home: Home,
         /// What to write, and for which record; all updates or all creates.
         items: Vec<(RecordId, WriteItem)>,
     },
 }
 
+/// A look-up in one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The object.
+    pub object: ObjectId,
+    /// The property.
+    pub property: String,
+    /// Its values.
+    pub values: Vec<String>,
+}
+
 /// Something worth telling while it happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// A record was deleted in a system; the link ended, the other sides are left alone.
+    /// A record is no more in a system; the link ended, the other sides are left alone.
     Detached {
         /// The entity.
         entity: EntityId,
         /// The record.
         record: RecordId,
-        /// Where it was deleted.
+        /// Where that was.
         system: SystemId,
         /// Its id there.
         remote: RemoteId,
+        /// What became of it.
+        why: Departure,
     },
     /// A row could not be decoded; it was left out.
     Undecodable {

@@ -20,8 +20,8 @@ mod view;
 pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
 pub use held::awaits_mend;
 pub use input::{
-    Answer, Answers, Clocks, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice, PageRows, Pass, Reads, Step,
-    step,
+    Answer, Answers, Ask, Clocks, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice, PageRows, Pass, Reads,
+    Step, step,
 };
 pub use journal::{AT_HOME, Happening, JournalEntry};
 pub use memory::MemoryView;

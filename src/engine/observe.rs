@@ -6,8 +6,8 @@ use super::txn::{Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
-    Digest, EntityId, FieldId, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind,
-    SystemId, Timing, Value, ValueError,
+    Departure, Digest, EntityId, FieldId, Home, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side,
+    SideState, SourceKind, SystemId, Timing, Value, ValueError,
 };
 use crate::rules::{Entity, Field};
 
@@ -20,8 +20,8 @@ pub(super) struct Shown {
 }
 
 /// Canonical values of a row's raw ones.
-pub(super) fn canonical(entity: &Entity, system: SystemId, raws: &[Raw]) -> Shown {
-    let fields = entity.fields_at(system);
+pub(super) fn canonical(entity: &Entity, home: Home, raws: &[Raw]) -> Shown {
+    let fields = entity.fields_at(home);
     let mut values = Vec::with_capacity(raws.len());
     let mut count = 0;
     for (field, binding) in fields {
@@ -69,12 +69,15 @@ impl Txn<'_> {
     /// A page of rows.
     pub fn page(&mut self, page: PageRows<'_>) -> Result<(), ViewError> {
         let entity = self.entity(page.entity)?;
-        let Some(binding) = entity.binding(page.system) else { return Ok(()) };
+        let (home, system) = (page.home, page.home.system);
+        if entity.binding(home).is_none() {
+            return Ok(());
+        }
         let mut order: Vec<usize> = (0..page.rows.len()).collect();
         order.sort_by(|a, b| page.rows[*a].remote.cmp(&page.rows[*b].remote));
         let ids: Vec<_> = order.iter().map(|at| &page.rows[*at].remote).collect();
-        let known = self.view.digests(entity.id, page.system, binding.object_id, &ids)?;
-        let begun = self.earliest(page.system, page.timing);
+        let known = self.view.digests(entity.id, system, home.object, &ids)?;
+        let begun = self.earliest(system, page.timing);
         let (mut mirrored, mut linked) = (0, 0);
         for (at, known) in order.into_iter().zip(known) {
             let row = &page.rows[at];
@@ -85,21 +88,21 @@ impl Txn<'_> {
             let raws = match page.decoder.decode(at) {
                 Ok(raws) => raws,
                 Err(cause) => {
-                    self.notices.push(Notice::Undecodable { system: page.system, remote, cause });
+                    self.notices.push(Notice::Undecodable { system, remote, cause });
                     continue;
                 }
             };
-            let shown = canonical(entity, page.system, &raws);
-            let key = RemoteKey { entity: entity.id, system: page.system, object: binding.object_id, remote };
+            let shown = canonical(entity, home, &raws);
+            let key = RemoteKey { entity: entity.id, system, object: home.object, remote };
             if let Some(known) = known
-                && let Some(digest) = digest_of(entity, page.system, &shown)
+                && let Some(digest) = digest_of(entity, home, &shown)
                 && digest == known.canonical
             {
                 self.legible_again(entity, &key)?;
                 self.set_digest(key, Some(DigestRow { raw: row.raw, ..known }));
                 continue;
             }
-            let from = self.linked_from(page.system, begun, row.modified);
+            let from = self.linked_from(system, begun, row.modified);
             let known = match self.index_of(&key)? {
                 Some(id) => Some(id),
                 None => match self.identify(entity, &key, &shown, from, page.pass, row.raw)? {
@@ -113,7 +116,7 @@ impl Txn<'_> {
                     }
                     Found::Adopted => {
                         linked += 1;
-                        self.index_of(&key)?.filter(|_| self.source(page.system) == SourceKind::Polled)
+                        self.index_of(&key)?.filter(|_| self.source(system) == SourceKind::Polled)
                     }
                 },
             };
@@ -123,15 +126,15 @@ impl Txn<'_> {
         }
         if page.pass == Pass::Backfill && !page.rows.is_empty() {
             let rows = page.rows.len() as u32;
-            self.journal(entity.id, None, Happening::Page { system: page.system, rows, mirrored, linked });
+            self.journal(entity.id, None, Happening::Page { system, rows, mirrored, linked });
         }
         if let Some((name, bytes)) = page.cursor {
             self.set_cursor(name, Some(bytes));
         }
         if let Some(timing) = page.complete {
-            let lag = self.rules.system(page.system).map_or(0, |system| system.ability.lag_ms);
-            let place = Place::at(self.earliest(page.system, timing).plus(-lag - 1));
-            self.advance(page.system, page.entity, Delivered { place, begun: timing.sent })?;
+            let lag = self.rules.system(system).map_or(0, |system| system.ability.lag_ms);
+            let place = Place::at(self.earliest(system, timing).plus(-lag - 1));
+            self.advance(home, page.entity, Delivered { place, begun: timing.sent })?;
         }
         Ok(())
     }
@@ -154,7 +157,7 @@ impl Txn<'_> {
         if !live {
             let from = self.linked_from(key.system, begun, modified.0);
             work.link_side(self.rules, entity, key, &shown.readable(), Place::at(from), self.now);
-            self.note_unreadable(entity, &work, key.system, &shown.values)?;
+            self.note_unreadable(entity, &work, key.home(), &shown.values)?;
             self.put(work);
             return Ok(());
         }
@@ -163,7 +166,7 @@ impl Txn<'_> {
             self.put(work);
             return self.read_again(key, 0);
         }
-        let judged = self.snapshots(entity, &mut work, key.system, shown, modified, begun, timing)?;
+        let judged = self.snapshots(entity, &mut work, key.home(), shown, modified, begun, timing)?;
         if judged {
             work.raws.extend(raw.map(|raw| (key.system, raw)));
             work.lately.note_read(key.system, begun.plus(-1));
@@ -171,7 +174,7 @@ impl Txn<'_> {
             work.unjudged.push(key.system);
             self.read_again(key, 1)?;
         }
-        self.note_unreadable(entity, &work, key.system, &shown.values)?;
+        self.note_unreadable(entity, &work, key.home(), &shown.values)?;
         self.put(work);
         Ok(())
     }
@@ -187,15 +190,15 @@ impl Txn<'_> {
         let since = known.filter(|_| tries > 0).map_or(self.now, |row| row.since);
         let known = match known {
             Some(row) => row.known,
-            None => self.told_until(key.system, key.entity)?,
+            None => self.told_until(key.home(), key.entity)?,
         };
         self.set_reread(key.clone(), Some(RereadRow { due, known, since, attempts }))
     }
 
-    /// Until when (our clock, at the latest certain moment) a system's changes have been taken in.
-    fn told_until(&mut self, system: SystemId, entity: EntityId) -> Result<Millis, ViewError> {
-        let place = self.delivered(system, entity)?;
-        let high = self.clocks.offset(system).high;
+    /// Until when (our clock, at the latest certain moment) an object's changes have been taken in.
+    fn told_until(&mut self, home: Home, entity: EntityId) -> Result<Millis, ViewError> {
+        let place = self.delivered(home, entity)?;
+        let high = self.clocks.offset(home.system).high;
         Ok(place.map_or(Millis::MIN, |place| place.time.plus(-high)))
     }
 
@@ -212,7 +215,7 @@ impl Txn<'_> {
         for key in &keys {
             let known = match self.reread(key)? {
                 Some(row) => row.known,
-                None => self.told_until(key.system, key.entity)?,
+                None => self.told_until(key.home(), key.entity)?,
             };
             until = until.min(known);
         }
@@ -233,24 +236,25 @@ impl Txn<'_> {
         &mut self,
         entity: &Entity,
         work: &mut Work,
-        system: SystemId,
+        home: Home,
         shown: &Shown,
         (modified, mark): (Millis, Mark),
         begun: Millis,
         timing: Timing,
     ) -> Result<bool, ViewError> {
-        let passed = self.delivered(system, entity.id)?.map_or(Millis::MIN, |place| place.time);
+        let system = home.system;
+        let passed = self.delivered(home, entity.id)?.map_or(Millis::MIN, |place| place.time);
         let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed).min(modified);
         let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
-        let moved = moved_fields(entity, work, system, shown, timing.sent);
+        let moved = moved_fields(entity, work, home, shown, timing.sent);
         let differs = |((field, _), value): ((&Field, _), &Result<Value, ValueError>)| {
             let differs = value.as_ref().is_ok_and(|value| work.shown(field, system) != *value);
             differs.then_some(field.id)
         };
-        let differing: Vec<FieldId> = entity.fields_at(system).zip(&shown.values).filter_map(differs).collect();
-        let landed = landed_fields(entity, work, system, shown, modified);
+        let differing: Vec<FieldId> = entity.fields_at(home).zip(&shown.values).filter_map(differs).collect();
+        let landed = landed_fields(entity, work, home, shown, modified);
         let mut judged = true;
-        for ((field, _), value) in entity.fields_at(system).zip(&shown.values) {
+        for ((field, _), value) in entity.fields_at(home).zip(&shown.values) {
             let Ok(value) = value else {
                 self.illegible(entity, work, (system, field), timing.sent);
                 continue;
@@ -305,15 +309,13 @@ impl Txn<'_> {
     /// Records read by id.
     pub fn reads(&mut self, reads: Reads) -> Result<(), ViewError> {
         let entity = self.entity(reads.entity)?;
-        let Some(binding) = entity.binding(reads.system) else { return Ok(()) };
-        let begun = self.earliest(reads.system, reads.timing);
+        let (home, system) = (reads.home, reads.home.system);
+        if entity.binding(home).is_none() {
+            return Ok(());
+        }
+        let begun = self.earliest(system, reads.timing);
         for remote in &reads.asked {
-            let key = RemoteKey {
-                entity: entity.id,
-                system: reads.system,
-                object: binding.object_id,
-                remote: remote.clone(),
-            };
+            let key = RemoteKey { entity: entity.id, system, object: home.object, remote: remote.clone() };
             let row = reads.rows.iter().find(|row| row.remote == *remote);
             let record = self.index_of(&key)?;
             let work = match record {
@@ -327,7 +329,7 @@ impl Txn<'_> {
             };
             let steady = work.lately.is_empty();
             let history = !row.history.is_empty();
-            let settled = work.record.side(reads.system).map(|side| side.settled);
+            let settled = work.record.side(system).map(|side| side.settled);
             if steady && history {
                 self.close_quiet_past(entity, &mut work)?;
             }
@@ -336,17 +338,17 @@ impl Txn<'_> {
                 // A history is told in full up to its newest entry, even if our idea of the remote's clock lags.
                 let newest = row.history.iter().filter_map(|past| past.first()).map(|past| past.at).max();
                 let begun = begun.plus(-1);
-                work.lately.note_read(reads.system, newest.map_or(begun, |newest| newest.max(begun)));
+                work.lately.note_read(system, newest.map_or(begun, |newest| newest.max(begun)));
                 if self.reread(&key)?.is_none_or(|row| row.since <= reads.timing.sent) {
                     self.set_reread(key, None)?;
                 }
             } else {
-                work.unjudged.push(reads.system);
+                work.unjudged.push(system);
                 self.read_again(&key, 1)?;
             }
             if steady && work.lately.is_empty() {
                 // Nothing came of it: the body stays as it was.
-                if let (Some(side), Some(settled)) = (work.record.side_mut(reads.system), settled) {
+                if let (Some(side), Some(settled)) = (work.record.side_mut(system), settled) {
                     side.settled = settled;
                 }
             }
@@ -364,13 +366,13 @@ impl Txn<'_> {
         begun: Millis,
         timing: Timing,
     ) -> Result<bool, ViewError> {
-        let shown = canonical(entity, key.system, &row.values);
-        self.note_unreadable(entity, work, key.system, &shown.values)?;
+        let shown = canonical(entity, key.home(), &row.values);
+        self.note_unreadable(entity, work, key.home(), &shown.values)?;
         if self.source(key.system) != SourceKind::History || row.history.is_empty() {
-            return self.snapshots(entity, work, key.system, &shown, (row.modified, row.mark), begun, timing);
+            return self.snapshots(entity, work, key.home(), &shown, (row.modified, row.mark), begun, timing);
         }
         let mut judged = true;
-        for (at, ((field, binding), value)) in entity.fields_at(key.system).zip(&shown.values).enumerate() {
+        for (at, ((field, binding), value)) in entity.fields_at(key.home()).zip(&shown.values).enumerate() {
             let value = value.as_ref().ok();
             if value.is_none() && work.flight(field, key.system).is_none() {
                 continue;
@@ -407,22 +409,25 @@ impl Txn<'_> {
     /// Events of an ordered stream.
     pub fn events(&mut self, events: Events) -> Result<(), ViewError> {
         let entity = self.entity(events.entity)?;
-        let Some(binding) = entity.binding(events.system) else { return Ok(()) };
+        let (home, system) = (events.home, events.home.system);
+        if entity.binding(home).is_none() {
+            return Ok(());
+        }
         for event in &events.events {
             let remote = event.remote.clone();
-            let key = RemoteKey { entity: entity.id, system: events.system, object: binding.object_id, remote };
+            let key = RemoteKey { entity: entity.id, system, object: home.object, remote };
             let Some(id) = self.index_of(&key)? else { continue };
             let Some(mut work) = self.take(entity.id, id)? else { continue };
             let known = self.field_problems(entity.id, id)?;
-            for (field, binding) in entity.fields_at(events.system) {
+            for (field, binding) in entity.fields_at(home) {
                 let raw = event.fields.iter().find(|(property, _)| *property == binding.property);
                 let Some((_, raw)) = raw else { continue };
                 let read = field.read(binding, raw);
-                let known = known.get(&(events.system, field.id));
-                self.note_field(entity, &work, (events.system, field), read.as_ref().err(), known);
+                let known = known.get(&(system, field.id));
+                self.note_field(entity, &work, (system, field), read.as_ref().err(), known);
                 let Ok(value) = read else { continue };
                 let mut state = work.state(field);
-                let Some(ix) = state.ix(events.system) else { continue };
+                let Some(ix) = state.ix(system) else { continue };
                 let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
                 let evidence = Evidence { place: event.place, value, mark: event.mark };
                 state.evidence(&context, ix, &evidence, false, &mut fates);
@@ -430,13 +435,13 @@ impl Txn<'_> {
             }
             self.put(work);
         }
-        self.advance(events.system, entity.id, Delivered { place: events.delivered, begun: self.now })
+        self.advance(home, entity.id, Delivered { place: events.delivered, begun: self.now })
     }
 
-    /// Notes how far a system has been taken in; late pages do not set it back.
-    fn advance(&mut self, system: SystemId, entity: EntityId, to: Delivered) -> Result<(), ViewError> {
-        if self.delivered(system, entity)?.is_none_or(|known| known.leads_to(&to.place)) {
-            self.set_cursor(delivered_cursor(system, entity), Some(crate::codec::encode(1, &to)));
+    /// Notes how far an object has been taken in; late pages do not set it back.
+    fn advance(&mut self, home: Home, entity: EntityId, to: Delivered) -> Result<(), ViewError> {
+        if self.delivered(home, entity)?.is_none_or(|known| known.leads_to(&to.place)) {
+            self.set_cursor(delivered_cursor(home, entity), Some(crate::codec::encode(1, &to)));
         }
         Ok(())
     }
@@ -444,12 +449,12 @@ impl Txn<'_> {
     /// Records that a system says are deleted: the link ends, the other sides are left alone.
     pub fn deleted(&mut self, deleted: DeletedRows) -> Result<(), ViewError> {
         let entity = self.entity(deleted.entity)?;
-        let Some(binding) = entity.binding(deleted.system) else { return Ok(()) };
-        for (remote, _) in deleted.rows {
-            let key = RemoteKey { entity: entity.id, system: deleted.system, object: binding.object_id, remote };
+        let Home { system, object } = deleted.home;
+        for (remote, why) in deleted.rows {
+            let key = RemoteKey { entity: entity.id, system, object, remote };
             let Some(id) = self.index_of(&key)? else { continue };
             let Some(mut work) = self.take(entity.id, id)? else { continue };
-            self.detach(&mut work, &key)?;
+            self.detach(&mut work, &key, why)?;
             self.put(work);
         }
         if let Some((name, bytes)) = deleted.cursor {
@@ -459,12 +464,15 @@ impl Txn<'_> {
     }
 
     /// Ends a side's link.
-    pub fn detach(&mut self, work: &mut Work, key: &RemoteKey) -> Result<(), ViewError> {
+    pub fn detach(&mut self, work: &mut Work, key: &RemoteKey, why: Departure) -> Result<(), ViewError> {
         let (entity, id) = (work.record.entity, work.record.id);
         let Some(side) = work.record.side_mut(key.system).filter(|side| side.state == SideState::Live) else {
             return Ok(());
         };
-        debug_assert_eq!(remote_key(entity, side), *key);
+        if remote_key(entity, side) != *key {
+            // The record has moved on to another one there.
+            return Ok(());
+        }
         side.state = SideState::Detached;
         side.differs.clear();
         side.unbased.clear();
@@ -481,26 +489,26 @@ impl Txn<'_> {
         }
         let remote = key.remote.clone();
         self.journal(entity, Some(id), Happening::Detached { system: key.system, remote: remote.clone() });
-        self.notices.push(Notice::Detached { entity, record: id, system: key.system, remote });
+        self.notices.push(Notice::Detached { entity, record: id, system: key.system, remote, why });
         Ok(())
     }
 }
 
 /// Digest of a row, unless some of it could not be read.
-fn digest_of(entity: &Entity, system: SystemId, shown: &Shown) -> Option<Digest> {
+fn digest_of(entity: &Entity, home: Home, shown: &Shown) -> Option<Digest> {
     let values: Option<Vec<&Value>> = shown.values.iter().map(|value| value.as_ref().ok()).collect();
-    let fields = entity.fields_at(system).map(|(field, _)| field.id);
+    let fields = entity.fields_at(home).map(|(field, _)| field.id);
     Some(Digest::of_fields(fields.zip(values?)))
 }
 
 /// Fields that a row shows to be neither as they were nor as a write leaves them. A read that was asked for after a write was
 /// answered shows the write; what is as before then was taken back.
-fn moved_fields(entity: &Entity, work: &Work, system: SystemId, shown: &Shown, asked: Millis) -> Vec<FieldId> {
-    let values = entity.fields_at(system).zip(&shown.values);
+fn moved_fields(entity: &Entity, work: &Work, home: Home, shown: &Shown, asked: Millis) -> Vec<FieldId> {
+    let values = entity.fields_at(home).zip(&shown.values);
     let moved = values.filter(|((field, _), value)| {
         let Ok(value) = value else { return true };
-        let before = work.shown(field, system) == *value;
-        match work.flight(field, system).map(|flight| (flight.state, flight.value == *value)) {
+        let before = work.shown(field, home.system) == *value;
+        match work.flight(field, home.system).map(|flight| (flight.state, flight.value == *value)) {
             Some((FlightState::Answered(_), true)) => false,
             Some((FlightState::Answered(at), false)) => at <= asked || !before,
             _ => !before,
@@ -510,12 +518,12 @@ fn moved_fields(entity: &Entity, work: &Work, system: SystemId, shown: &Shown, a
 }
 
 /// Fields that a row shows moved to what the write in flight carries: it lands with all its fields at once.
-fn landed_fields(entity: &Entity, work: &Work, system: SystemId, shown: &Shown, modified: Millis) -> Vec<FieldId> {
-    let values = entity.fields_at(system).zip(&shown.values);
+fn landed_fields(entity: &Entity, work: &Work, home: Home, shown: &Shown, modified: Millis) -> Vec<FieldId> {
+    let values = entity.fields_at(home).zip(&shown.values);
     let landed = values.filter(|((field, _), value)| {
         let Ok(value) = value else { return false };
-        let moved = work.shown(field, system) != *value;
-        moved && work.flight(field, system).is_some_and(|flight| flight.value == *value && modified >= flight.sent)
+        let moved = work.shown(field, home.system) != *value;
+        moved && work.flight(field, home.system).is_some_and(|flight| flight.value == *value && modified >= flight.sent)
     });
     landed.map(|((field, _), _)| field.id).collect()
 }

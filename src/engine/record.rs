@@ -5,8 +5,8 @@ use super::{AT_HOME, Change, DigestRow, Happening, KeyHolder, OutboxRow, ViewErr
 use crate::merge::identity::match_key;
 use crate::merge::{Fate, FieldLately, FieldRules, FieldState, Flight, Lately, SideField, SideRules, policy};
 use crate::model::{
-    Apart, Differs, Digest, EntityId, FieldId, Millis, Place, RawDigest, Record, RecordId, RemoteKey, Side, SideState,
-    SourceKind, Stamp, SystemId, Value,
+    Apart, Differs, Digest, EntityId, FieldId, Home, Millis, Place, RawDigest, Record, RecordId, RemoteKey, Side,
+    SideState, SourceKind, Stamp, SystemId, Value,
 };
 use crate::rules::{Entity, Field, Mode, Rules};
 
@@ -68,12 +68,13 @@ impl Work {
         let register = self.record.register(field.id);
         let lately = self.lately.fields.binary_search_by_key(&field.id, |f| f.field).ok();
         let lately = lately.map(|at| &self.lately.fields[at]);
-        let sides = self.record.present_sides().filter(|side| field.binding(side.system).is_some());
+        let sides = self.record.present_sides().filter(|side| field.binding(side.home()).is_some());
         let sides = sides.map(|side| {
             let differs = side.differs(field.id);
             let late = lately.and_then(|l| l.sides.iter().find(|(s, _)| *s == side.system));
             SideField {
                 system: side.system,
+                object: side.object,
                 shown: self.shown(field, side.system),
                 apart: differs.and_then(|d| d.apart),
                 unbased: side.unbased.binary_search(&field.id).is_ok(),
@@ -100,7 +101,7 @@ impl Work {
             self.record.set(field.id, state.value.clone(), stamp);
         }
         for side in &state.sides {
-            let projected = field.binding(side.system).map(|binding| field.project(binding, &state.value));
+            let projected = field.binding(side.home()).map(|binding| field.project(binding, &state.value));
             let Some(own) = self.record.side_mut(side.system) else { continue };
             let differs = projected.is_some_and(|projected| projected != side.shown).then(|| Differs {
                 field: field.id,
@@ -157,13 +158,13 @@ impl Work {
             // What happened in the step of the read's beginning may be in it or not.
             settled: Place { time: begun.time.plus(-1), position: begun.position },
             made: Millis::MIN,
-            unbased: entity.fields_at(key.system).map(|(field, _)| field.id).collect(),
+            unbased: entity.fields_at(key.home()).map(|(field, _)| field.id).collect(),
             differs: Vec::new(),
         });
         for field in &mut self.lately.fields {
             field.sides.retain(|(system, _)| *system != key.system);
         }
-        self.link_fields(rules, entity, key.system, shown, begun, now);
+        self.link_fields(rules, entity, key.home(), shown, begun, now);
     }
 
     /// First link of every field of a side that has no base yet.
@@ -171,12 +172,13 @@ impl Work {
         &mut self,
         rules: &Rules,
         entity: &Entity,
-        system: SystemId,
+        home: Home,
         shown: &[Option<Value>],
         begun: Place,
         now: Millis,
     ) {
-        for ((field, _), value) in entity.fields_at(system).zip(shown) {
+        let system = home.system;
+        for ((field, _), value) in entity.fields_at(home).zip(shown) {
             let (Some(side), Some(value)) = (self.record.side(system), value) else { continue };
             if side.unbased.binary_search(&field.id).is_err() {
                 continue;
@@ -195,6 +197,12 @@ impl Work {
         sides.clone().any(|(s, late)| *s == system && late.flight.is_some())
     }
 
+    /// Is a write to this side in flight, or may one that was given up land yet?
+    pub fn may_land(&self, system: SystemId) -> bool {
+        let mut sides = self.lately.fields.iter().flat_map(|field| &field.sides);
+        sides.any(|(s, late)| *s == system && (late.flight.is_some() || !late.strays.is_empty()))
+    }
+
     /// Fields that a write to a system would carry now, with what it would show then, without those that it cannot hold;
     /// and the earliest time at which a
     /// parked one is due.
@@ -208,7 +216,7 @@ impl Work {
         let (mut fields, mut later) = (Vec::new(), None::<Millis>);
         for differs in &side.differs {
             let Some(field) = entity.field(differs.field) else { continue };
-            let Some(binding) = field.binding(system) else { continue };
+            let Some(binding) = field.binding(side.home()) else { continue };
             match differs.apart {
                 Some(Apart::Split | Apart::Review | Apart::OneWay) => continue,
                 Some(Apart::Parked { until }) if until > now => {
@@ -231,7 +239,8 @@ impl Work {
 
 /// What a side shows of a field, as far as we know.
 pub(super) fn shown(record: &Record, field: &Field, system: SystemId) -> Value {
-    let (Some(side), Some(binding)) = (record.side(system), field.binding(system)) else { return Value::Null };
+    let Some(side) = record.side(system) else { return Value::Null };
+    let Some(binding) = field.binding(side.home()) else { return Value::Null };
     match side.differs(field.id) {
         Some(differs) => differs.shown.clone(),
         None => {
@@ -258,7 +267,7 @@ pub(super) fn field_rules<'r>(
             stray_ms: system.ability.stray_ms,
             latest: Millis(0),
             ahead_ms: 0,
-            binding: field.binding(side.system)?,
+            binding: field.binding(side.home())?,
         })
     });
     FieldRules {
@@ -346,7 +355,7 @@ impl<'a> Txn<'a> {
             let read = work.lately.read_at(key.system).filter(|_| history).map(Place::at);
             // A listing does not tell what came and went between two of them; a history does, but only when it is read.
             let listed = !pending && !history;
-            let passed = if listed { self.delivered(key.system, entity.id)? } else { None };
+            let passed = if listed { self.delivered(key.home(), entity.id)? } else { None };
             let upto = [read, passed].into_iter().flatten().max_by(Place::order);
             settled.extend(upto.map(|upto| (key.system, upto)));
         }
@@ -387,30 +396,32 @@ impl<'a> Txn<'a> {
 
     fn save_outbox(&mut self, entity: &Entity, work: &Work, changed: bool) -> Result<(), ViewError> {
         let id = work.record.id;
-        for binding in &entity.bindings {
-            let at = (binding.system, entity.id, id);
-            let writable = self.rules.system(binding.system).is_some_and(|system| system.mode == Mode::ReadWrite);
+        for system in entity.systems() {
+            let at = (system, entity.id, id);
+            let writable = self.rules.system(system).is_some_and(|system| system.mode == Mode::ReadWrite);
             let row = self.outbox(at)?;
-            let row = match work.record.side(binding.system).map(|side| side.state) {
+            let side = work.record.side(system);
+            let row = match side {
                 // A create is queued where it is decided, and kept until the side is there.
-                None | Some(SideState::Creating) => row.filter(|row| row.create && writable).map(|row| {
-                    let waits = row.flying.is_none() && row.probe.is_none();
-                    OutboxRow { due: if changed && waits { self.now } else { row.due }, ..row }
-                }),
-                Some(SideState::Detached) => None,
-                Some(SideState::Live) if work.flies(binding.system) => {
-                    row.map(|row| OutboxRow { create: false, ..row })
+                None | Some(Side { state: SideState::Creating, .. }) => {
+                    row.filter(|row| row.create && writable).map(|row| {
+                        let waits = row.flying.is_none() && row.probe.is_none();
+                        OutboxRow { due: if changed && waits { self.now } else { row.due }, ..row }
+                    })
                 }
-                Some(SideState::Live) => {
-                    let (fields, later) = work.patch(entity, binding.system, self.now);
+                Some(Side { state: SideState::Detached, .. }) => None,
+                Some(_) if work.flies(system) => row.map(|row| OutboxRow { create: false, ..row }),
+                Some(Side { object, .. }) => {
+                    let (fields, later) = work.patch(entity, system, self.now);
                     let due = if fields.is_empty() { later } else { Some(self.now) };
                     due.filter(|_| writable).map(|due| match row {
                         Some(row) if row.flying.is_none() && !row.create => {
                             // What was refused or put off is tried at once when somebody has changed it since.
                             let due = if fields.is_empty() || changed { due } else { row.due };
-                            OutboxRow { due, ..row }
+                            OutboxRow { object: *object, due, ..row }
                         }
                         _ => OutboxRow {
+                            object: *object,
                             due,
                             create: false,
                             seen: self.now,
@@ -433,7 +444,7 @@ impl<'a> Txn<'a> {
             let mut keys = Vec::new();
             for side in record.live_sides() {
                 for field in entity.match_keys.iter().filter_map(|id| entity.field(*id)) {
-                    if field.binding(side.system).is_some() {
+                    if field.binding(side.home()).is_some() {
                         let key = match_key(field, &shown(record, field, side.system));
                         keys.extend(key.map(|key| (key, KeyHolder { system: side.system, record: record.id })));
                     }
@@ -467,7 +478,7 @@ impl<'a> Txn<'a> {
                 }
                 continue;
             }
-            let canonical = shown_digest(entity, &work.record, side.system);
+            let canonical = shown_digest(entity, &work.record, side.home());
             let raw = match (raw, known) {
                 (Some(raw), _) => raw,
                 (None, Some(known)) if known.canonical == canonical => known.raw,
@@ -510,8 +521,8 @@ pub(super) fn remote_key(entity: EntityId, side: &Side) -> RemoteKey {
 }
 
 /// Digest of what a side shows, over the fields that it holds.
-pub(super) fn shown_digest(entity: &Entity, record: &Record, system: SystemId) -> Digest {
+pub(super) fn shown_digest(entity: &Entity, record: &Record, home: Home) -> Digest {
     let values: Vec<(FieldId, Value)> =
-        entity.fields_at(system).map(|(field, _)| (field.id, shown(record, field, system))).collect();
+        entity.fields_at(home).map(|(field, _)| (field.id, shown(record, field, home.system))).collect();
     Digest::of_fields(values.iter().map(|(id, value)| (*id, value)))
 }

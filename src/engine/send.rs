@@ -3,12 +3,12 @@
 use super::observe::canonical;
 use super::record::{Work, remote_key};
 use super::txn::Txn;
-use super::{Answer, Answers, Effect, Happening, LookedUp, OutboxRow, Pass, Problem, ViewError};
+use super::{Answer, Answers, Ask, Effect, Happening, LookedUp, OutboxRow, Pass, Problem, ViewError};
 use crate::merge::identity::external_id;
 use crate::merge::{Fate, FlightState, Landing, SettledBy};
 use crate::model::{
-    Apart, EntityId, FieldKind, Millis, OpId, Outcome, Place, Raw, RawDigest, RecordId, RemoteId, RemoteKey, Side,
-    SideState, SourceKind, SystemId, Target, WriteItem,
+    Apart, EntityId, FieldKind, Home, Millis, ObjectId, OpId, Outcome, Place, Raw, RawDigest, RecordId, RemoteId,
+    RemoteKey, Side, SideState, SourceKind, SystemId, Target, WriteItem,
 };
 use crate::rules::{Binding, Entity, Field, Unfit};
 
@@ -35,30 +35,37 @@ impl Txn<'_> {
     /// What is to be done for one entity on one system: reads first, since what is unread may change what is written.
     pub fn work(&mut self, id: EntityId, system: SystemId, create: bool) -> Result<(), ViewError> {
         let entity = self.entity(id)?;
-        let (Some(binding), Some(rules)) = (entity.binding(system), self.rules.system(system)) else { return Ok(()) };
+        let Some(rules) = self.rules.system(system) else { return Ok(()) };
         let limits = rules.ability.batch;
         let history = rules.ability.source == SourceKind::History;
         let limit = if history { limits.read_history } else { limits.read };
-        let due = self.view.reread_due(system, id, self.now, limit)?;
-        if !due.is_empty() {
-            let ids = due.into_iter().map(|(key, _)| key.remote).collect();
-            self.effects.push(Effect::Read { entity: id, system, ids });
+        let objects = entity.bindings_in(system).count();
+        let due = self.view.reread_due(system, id, self.now, limit.saturating_mul(objects))?;
+        for home in entity.bindings_in(system).map(Binding::home) {
+            let ids = due.iter().filter(|(key, _)| key.object == home.object).map(|(key, _)| key.remote.clone());
+            let ids: Vec<RemoteId> = ids.take(limit).collect();
+            if !ids.is_empty() {
+                self.effects.push(Effect::Read { entity: id, home, ids });
+            }
         }
-        // More than a batch is looked at, so that those of both kinds are full, and updates do not wait behind creates that may
+        // More than a batch is looked at, so that those of each kind are full, and updates do not wait behind creates that may
         // not leave yet.
         let due = self.view.outbox_due(system, id, self.now, limits.write.saturating_mul(WINDOW))?;
-        let (creates, updates): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, row)| row.create);
-        // While one batch of creates leaves, the next is looked up.
-        let (creates, updates) = (batch(creates, limits.write.saturating_mul(2)), batch(updates, limits.write));
-        let mut items = Vec::new();
-        for (record, row) in updates {
-            items.extend(self.build_update(entity, system, record, row)?.map(|item| (record, item)));
-        }
-        if !items.is_empty() {
-            self.effects.push(Effect::Write { entity: id, system, items });
-        }
-        if create && !creates.is_empty() {
-            self.build_creates(entity, binding, creates, limits.write)?;
+        for binding in entity.bindings_in(system) {
+            let here = due.iter().filter(|(_, row)| row.object == binding.object_id).copied();
+            let (creates, updates): (Vec<_>, Vec<_>) = here.partition(|(_, row)| row.create);
+            // While one batch of creates leaves, the next is looked up.
+            let (creates, updates) = (batch(creates, limits.write.saturating_mul(2)), batch(updates, limits.write));
+            let mut items = Vec::new();
+            for (record, row) in updates {
+                items.extend(self.build_update(entity, system, record, row)?.map(|item| (record, item)));
+            }
+            if !items.is_empty() {
+                self.effects.push(Effect::Write { entity: id, home: binding.home(), items });
+            }
+            if create && !creates.is_empty() {
+                self.build_creates(entity, binding, creates, limits.write)?;
+            }
         }
         Ok(())
     }
@@ -94,7 +101,7 @@ impl Txn<'_> {
         }
         let op = self.mint_op();
         let fields = patch.iter().map(|(field, _)| field.id).collect();
-        let raws = self.fly(entity, &mut work, system, op, &patch);
+        let raws = self.fly(&mut work, side.home(), op, &patch);
         self.journal(entity.id, Some(id), Happening::Sent { system, op, fields, create: false });
         self.set_outbox(at, Some(OutboxRow { due: Millis(i64::MAX), flying: Some(op), create: false, ..row }))?;
         self.put(work);
@@ -104,16 +111,16 @@ impl Txn<'_> {
     /// Marks the fields of a write as flying; returns what is sent.
     fn fly(
         &mut self,
-        entity: &Entity,
         work: &mut Work,
-        system: SystemId,
+        home: Home,
         op: OpId,
         patch: &[(&Field, crate::model::Value)],
     ) -> Vec<(String, Raw)> {
+        let system = home.system;
         let sent = self.clocks.offset(system).earliest(self.now).floor(self.step_ms(system));
         let mut raws = Vec::new();
         for (field, projected) in patch {
-            let Some(binding) = field.binding(system) else { continue };
+            let Some(binding) = field.binding(home) else { continue };
             let mut state = work.state(field);
             let Some(ix) = state.ix(system) else { continue };
             // What cannot be held there is in no patch.
@@ -122,7 +129,6 @@ impl Txn<'_> {
             raws.push((binding.property.clone(), raw));
             work.put_state(field, state, Vec::new());
         }
-        debug_assert!(entity.binding(system).is_some());
         raws
     }
 
@@ -136,7 +142,7 @@ impl Txn<'_> {
         let system = binding.system;
         let Some(external) = &binding.external_id else { return Ok(()) };
         let (mut items, mut probes, mut asks) = (Vec::new(), Vec::new(), Vec::new());
-        let mut property = None;
+        let mut questions = None;
         for (id, row) in due {
             let at = (system, entity.id, id);
             let Some(mut work) = self.take(entity.id, id)? else {
@@ -146,27 +152,33 @@ impl Txn<'_> {
             if row.probe.is_some() {
                 // The answer was lost: ask whether it landed.
                 if probes.len() < limit {
-                    probes.push((id, external_id(id, GENERATION)));
+                    probes.push((id, vec![external_id(id, GENERATION)]));
                 }
                 self.put(work);
                 continue;
             }
             let fresh = row.looked.is_some_and(|looked| self.now.0 - looked.0 < FRESH_MS);
-            match self.lookup_key(entity, binding, &work) {
-                Some((name, value)) if !fresh => {
-                    if asks.len() < limit && property.get_or_insert_with(|| name.clone()) == &name {
-                        asks.push((id, value));
-                    }
-                    self.put(work);
-                    continue;
-                }
-                None if self.passed(system, entity.id)?.is_none_or(|passed| passed <= row.seen) => {
+            // The record may stand in any of the system's objects.
+            let (mut keys, mut unseen) = (Vec::new(), false);
+            for binding in entity.bindings_in(system) {
+                match self.lookup_key(entity, binding, &work) {
+                    Some((name, value)) => keys.push(((binding.object_id, name), value)),
                     // No key to ask by: what was made there meanwhile must have been read first.
-                    self.set_outbox(at, Some(OutboxRow { due: self.now.plus(PAUSE_MS), ..row }))?;
-                    self.put(work);
-                    continue;
+                    None => unseen |= self.passed(binding.home(), entity.id)?.is_none_or(|passed| passed <= row.seen),
                 }
-                _ => {}
+            }
+            if unseen {
+                self.set_outbox(at, Some(OutboxRow { due: self.now.plus(PAUSE_MS), ..row }))?;
+                self.put(work);
+                continue;
+            }
+            if !keys.is_empty() && !fresh {
+                let (asked, values): (Vec<_>, Vec<String>) = keys.into_iter().unzip();
+                if asks.len() < limit && *questions.get_or_insert_with(|| asked.clone()) == asked {
+                    asks.push((id, values));
+                }
+                self.put(work);
+                continue;
             }
             if items.len() == limit {
                 self.put(work);
@@ -178,18 +190,21 @@ impl Txn<'_> {
             }
             self.put(work);
         }
-        let (entity, look_up) = (entity.id, |property: String, pairs: Vec<(RecordId, String)>| {
-            let (records, values) = pairs.into_iter().unzip();
-            Effect::LookUp { entity: entity.id, system, property, values, records }
-        });
+        let mut look_up = |questions: Vec<(ObjectId, String)>, of: Vec<(RecordId, Vec<String>)>| {
+            let values = |at: usize| of.iter().filter_map(|(_, values)| values.get(at).cloned()).collect();
+            let asks = questions.into_iter().enumerate();
+            let asks = asks.map(|(at, (object, property))| Ask { object, property, values: values(at) }).collect();
+            let records = of.iter().map(|(record, _)| *record).collect();
+            self.effects.push(Effect::LookUp { entity: entity.id, system, asks, records });
+        };
         if !probes.is_empty() {
-            self.effects.push(look_up(external.clone(), probes));
+            look_up(vec![(binding.object_id, external.clone())], probes);
         }
-        if let Some(property) = property.filter(|_| !asks.is_empty()) {
-            self.effects.push(look_up(property, asks));
+        if let Some(questions) = questions.filter(|_| !asks.is_empty()) {
+            look_up(questions, asks);
         }
         if !items.is_empty() {
-            self.effects.push(Effect::Write { entity, system, items });
+            self.effects.push(Effect::Write { entity: entity.id, home: binding.home(), items });
         }
         Ok(())
     }
@@ -219,7 +234,7 @@ impl Txn<'_> {
                 differs: Vec::new(),
             });
             // A side that is not there yet shows nothing.
-            for (field, _) in entity.fields_at(system) {
+            for (field, _) in entity.fields_at(binding.home()) {
                 let mut state = work.state(field);
                 let Some(ix) = state.ix(system) else { continue };
                 state.sides[ix].shown = Default::default();
@@ -231,13 +246,13 @@ impl Txn<'_> {
         }
         let op = self.mint_op();
         let mut patch = Vec::new();
-        for (field, at) in entity.fields_at(system).filter(|(field, _)| field.conflict.writes_to(system)) {
+        for (field, at) in entity.fields_at(binding.home()).filter(|(field, _)| field.conflict.writes_to(system)) {
             let value = work.record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default();
             if field.fits(at, &value).is_ok() {
                 patch.push((field, field.project(at, &value)));
             }
         }
-        let raws = self.fly(entity, work, system, op, &patch);
+        let raws = self.fly(work, binding.home(), op, &patch);
         let fields = patch.iter().filter(|(_, value)| !value.is_null()).map(|(field, _)| field.id).collect();
         self.journal(entity.id, Some(id), Happening::Sent { system, op, fields, create: true });
         let fields = raws.into_iter().filter(|(_, raw)| *raw != Raw::Null).collect();
@@ -249,7 +264,7 @@ impl Txn<'_> {
     fn lookup_key(&self, entity: &Entity, binding: &Binding, work: &Work) -> Option<(String, String)> {
         let ability = &self.rules.system(binding.system)?.ability;
         entity.match_keys.iter().filter_map(|id| entity.field(*id)).find_map(|field| {
-            let at = field.binding(binding.system)?;
+            let at = field.binding(binding.home())?;
             // Phones and domains are written in many ways: asking for one of them proves nothing.
             let exact = matches!(field.kind, FieldKind::Email | FieldKind::Text);
             if !exact || !ability.can_look_up(&binding.object, &at.property) {
@@ -265,17 +280,12 @@ impl Txn<'_> {
     /// The answer to a look-up: what is there is linked, what is not may be created.
     pub fn looked_up(&mut self, looked: LookedUp) -> Result<(), ViewError> {
         let entity = self.entity(looked.entity)?;
-        let Some(binding) = entity.binding(looked.system) else { return Ok(()) };
         let begun = self.earliest(looked.system, looked.timing);
-        for row in &looked.rows {
-            let key = RemoteKey {
-                entity: entity.id,
-                system: looked.system,
-                object: binding.object_id,
-                remote: row.remote.clone(),
-            };
+        for (object, row) in &looked.rows {
+            let (system, object, remote) = (looked.system, *object, row.remote.clone());
+            let key = RemoteKey { entity: entity.id, system, object, remote };
             if self.index_of(&key)?.is_none() {
-                let shown = canonical(entity, looked.system, &row.values);
+                let shown = canonical(entity, key.home(), &row.values);
                 let from = self.linked_from(looked.system, begun, row.modified);
                 self.identify(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
             }
@@ -295,15 +305,19 @@ impl Txn<'_> {
                 let attempts = row.attempts + 1;
                 let due = self.now.plus(PAUSE_MS << attempts.min(10) >> 1);
                 if attempts == UNSEEN_ATTEMPTS {
-                    self.unseen(entity, binding, id);
+                    let home = Home { system: looked.system, object: row.object };
+                    if let Some(binding) = entity.binding(home) {
+                        self.unseen(entity, binding, id);
+                    }
                 }
                 self.set_outbox(at, Some(OutboxRow { due, probe: None, looked: None, attempts, ..row }))?;
             } else {
+                let home = Home { system: looked.system, object: row.object };
                 let values: Vec<_> = entity
-                    .fields_at(looked.system)
+                    .fields_at(home)
                     .map(|(field, _)| work.record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default())
                     .collect();
-                let there = self.candidates(entity, looked.system, &values, Some(id))?;
+                let there = self.candidates(entity, home, &values, Some(id))?;
                 let taken = match there {
                     super::identify::Candidates::None => None,
                     super::identify::Candidates::Of(_, by) | super::identify::Candidates::Ambiguous(by) => Some(by),
@@ -430,9 +444,10 @@ impl Txn<'_> {
             Outcome::Refused { code, message, properties } => {
                 let attempts = row.map_or(0, |row| row.attempts);
                 let until = self.now.plus(PARK_MS << attempts.min(8));
+                let home = side.home();
                 let named =
-                    |field: &Field| field.binding(system).is_some_and(|binding| properties.contains(&binding.property));
-                let any = !creating && entity.fields_at(system).any(|(field, _)| named(field));
+                    |field: &Field| field.binding(home).is_some_and(|binding| properties.contains(&binding.property));
+                let any = !creating && entity.fields_at(home).any(|(field, _)| named(field));
                 self.each_flight(entity, work, system, Some(op), |state, context, ix, now, fates| {
                     let parked = !any || named(context.field);
                     let landing = if parked && !creating { Landing::Refused { until } } else { Landing::NotWritten };
@@ -447,10 +462,10 @@ impl Txn<'_> {
                 let problem = Problem { since: self.now, code, message, fields };
                 self.set_problem(entity.id, id, system, Some(problem));
             }
-            Outcome::Gone => {
+            Outcome::Gone(why) => {
                 land(self, work, Landing::NotWritten);
                 self.set_outbox(at, None)?;
-                self.detach(work, &remote_key(entity.id, &side))?;
+                self.detach(work, &remote_key(entity.id, &side), why)?;
             }
         }
         Ok(())
@@ -550,6 +565,7 @@ mod tests {
     #[test]
     fn a_batch_is_of_those_that_have_been_due_longest() {
         let row = |due| OutboxRow {
+            object: ObjectId(0),
             due: Millis(due),
             create: false,
             seen: Millis(0),

@@ -5,7 +5,7 @@ use super::record::{Work, remote_key};
 use super::txn::Txn;
 use super::{Happening, ViewError};
 use crate::merge::FlightState;
-use crate::model::{EntityId, Millis, RecordId, RemoteKey, SourceKind, SystemId, Value};
+use crate::model::{EntityId, Home, Millis, RecordId, RemoteKey, Side, SourceKind, SystemId, Value};
 use crate::rules::{Entity, Field};
 
 impl Txn<'_> {
@@ -23,18 +23,18 @@ impl Txn<'_> {
         self.next = (records.len() == limit).then(|| records.last().map(|record| record.id)).flatten();
         for record in records {
             let Some(mut work) = self.take(id, record.id)? else { continue };
-            let complete = entity.bindings.iter().all(|binding| work.record.side(binding.system).is_some());
+            let complete = entity.systems().all(|system| work.record.side(system).is_some());
             if complete {
                 self.put(work);
                 continue;
             }
-            let sides: Vec<SystemId> = work.record.live_sides().map(|side| side.system).collect();
+            let sides: Vec<Home> = work.record.live_sides().map(Side::home).collect();
             let mut found = Candidates::None;
             let mut of = None;
-            for system in sides {
-                let values = values(entity, &work, system);
-                found = self.candidates(entity, system, &values, Some(work.record.id))?;
-                of = Some(system);
+            for home in sides {
+                let values = values(entity, &work, home);
+                found = self.candidates(entity, home, &values, Some(work.record.id))?;
+                of = Some(home.system);
                 if found != Candidates::None {
                     break;
                 }
@@ -88,14 +88,14 @@ impl Txn<'_> {
             let readable = |(field, _): (&Field, _)| {
                 side.unbased.binary_search(&field.id).is_err().then(|| absorbed.shown(field, side.system))
             };
-            let values: Vec<Option<Value>> = entity.fields_at(side.system).map(readable).collect();
+            let values: Vec<Option<Value>> = entity.fields_at(side.home()).map(readable).collect();
             kept.link_side(self.rules, entity, &key, &values, side.settled, self.now);
             self.set_index(key, Some(kept.record.id));
             let (system, remote) = (side.system, side.remote.clone());
             self.journal(entity.id, Some(kept.record.id), Happening::Linked { system, remote, by: Some(by) });
         }
-        for binding in &entity.bindings {
-            self.set_outbox((binding.system, entity.id, absorbed.record.id), None)?;
+        for system in entity.systems() {
+            self.set_outbox((system, entity.id, absorbed.record.id), None)?;
         }
         for (at, problem) in self.field_problems(entity.id, absorbed.record.id)? {
             self.set_field_problem((entity.id, absorbed.record.id), at, None);
@@ -157,14 +157,15 @@ impl Txn<'_> {
     /// A stream that has told everything up to after a write's answer, and not told the write, tells that there is none.
     fn traceless(&mut self, work: &mut Work) -> Result<(), ViewError> {
         let entity = self.entity(work.record.entity)?;
-        let streams: Vec<SystemId> = work
+        let streams: Vec<Home> = work
             .record
             .live_sides()
-            .map(|side| side.system)
-            .filter(|id| self.rules.system(*id).is_some_and(|s| s.ability.source == SourceKind::Stream))
+            .map(Side::home)
+            .filter(|home| self.source(home.system) == SourceKind::Stream)
             .collect();
-        for system in streams {
-            let Some(told) = self.delivered(system, entity.id)? else { continue };
+        for home in streams {
+            let system = home.system;
+            let Some(told) = self.delivered(home, entity.id)? else { continue };
             let offset = self.clocks.offset(system);
             self.each_flight(entity, work, system, None, |state, context, ix, now, fates| {
                 // Past its deadline a read tells: some of the stream may have passed while the record was nobody's.
@@ -190,6 +191,6 @@ fn flight_deadline(work: &Work, system: SystemId) -> Option<Millis> {
 }
 
 /// What a side shows, in the order of its fields.
-fn values(entity: &Entity, work: &Work, system: SystemId) -> Vec<Value> {
-    entity.fields_at(system).map(|(field, _)| work.shown(field, system)).collect()
+fn values(entity: &Entity, work: &Work, home: Home) -> Vec<Value> {
+    entity.fields_at(home).map(|(field, _)| work.shown(field, home.system)).collect()
 }

@@ -6,7 +6,7 @@ use super::{
     Step, View, ViewError,
 };
 use crate::codec::{Decode, Encode};
-use crate::model::{EntityId, FieldId, Millis, OpId, Place, RecordId, RemoteKey, SystemId};
+use crate::model::{EntityId, FieldId, Home, Millis, OpId, Place, RecordId, RemoteKey, SystemId};
 use crate::rules::{Entity, Rules};
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ pub(super) struct Txn<'a> {
     problems: BTreeMap<(EntityId, RecordId, SystemId), Option<Problem>>,
     field_problems: BTreeMap<(EntityId, RecordId, SystemId, FieldId), Option<Problem>>,
     cursors: Vec<(String, Option<Vec<u8>>)>,
-    delivered: BTreeMap<(SystemId, EntityId), Option<Place>>,
+    delivered: BTreeMap<(Home, EntityId), Option<Place>>,
     pub record_changes: Vec<Change>,
 }
 
@@ -47,9 +47,9 @@ pub(super) struct Delivered {
     pub begun: Millis,
 }
 
-/// Name of the cursor that holds how far a system's listing has been taken in completely.
-pub(super) fn delivered_cursor(system: SystemId, entity: EntityId) -> String {
-    format!("delivered:{:08x}:{:08x}", system.0, entity.0)
+/// Name of the cursor that holds how far an object's listing has been taken in completely.
+pub(super) fn delivered_cursor(home: Home, entity: EntityId) -> String {
+    format!("delivered:{:08x}:{:08x}:{:08x}", home.system.0, entity.0, home.object.0)
 }
 
 impl<'a> Txn<'a> {
@@ -239,26 +239,26 @@ impl<'a> Txn<'a> {
         self.cursors.push((name, bytes));
     }
 
-    /// Up to where everything of a system's object was delivered by complete passes, as committed before this step.
-    pub fn delivered(&mut self, system: SystemId, entity: EntityId) -> Result<Option<Place>, ViewError> {
-        if let Some(place) = self.delivered.get(&(system, entity)) {
+    /// Up to where everything of an object was delivered by complete passes, as committed before this step.
+    pub fn delivered(&mut self, home: Home, entity: EntityId) -> Result<Option<Place>, ViewError> {
+        if let Some(place) = self.delivered.get(&(home, entity)) {
             return Ok(*place);
         }
-        let place = self.known_delivered(system, entity)?.map(|known| known.place);
-        self.delivered.insert((system, entity), place);
+        let place = self.known_delivered(home, entity)?.map(|known| known.place);
+        self.delivered.insert((home, entity), place);
         Ok(place)
     }
 
-    /// When (our clock) the last complete pass over a system's object was begun.
-    pub fn passed(&mut self, system: SystemId, entity: EntityId) -> Result<Option<Millis>, ViewError> {
-        Ok(self.known_delivered(system, entity)?.map(|known| known.begun))
+    /// When (our clock) the last complete pass over an object was begun.
+    pub fn passed(&mut self, home: Home, entity: EntityId) -> Result<Option<Millis>, ViewError> {
+        Ok(self.known_delivered(home, entity)?.map(|known| known.begun))
     }
 
     /// How far a listing had been taken in before this step.
-    pub fn known_delivered(&self, system: SystemId, entity: EntityId) -> Result<Option<Delivered>, ViewError> {
-        let bytes = self.view.cursor(&delivered_cursor(system, entity))?;
+    pub fn known_delivered(&self, home: Home, entity: EntityId) -> Result<Option<Delivered>, ViewError> {
+        let bytes = self.view.cursor(&delivered_cursor(home, entity))?;
         let decode = |bytes: Vec<u8>| crate::codec::decode::<Delivered>(1, &bytes);
-        bytes.map(decode).transpose().map_err(|error| ViewError(format!("cursor of {system:?}: {error}")))
+        bytes.map(decode).transpose().map_err(|error| ViewError(format!("cursor of {home:?}: {error}")))
     }
 
     /// The step: every change of the overlay, in an order that depends on nothing but its content.

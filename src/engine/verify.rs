@@ -3,7 +3,8 @@
 use super::observe::canonical;
 use super::{View, ViewError};
 use crate::model::{
-    Apart, Digest, EntityId, FieldId, ObjectId, Raw, Record, RecordId, RemoteId, RemoteKey, SideState, SystemId, Value,
+    Apart, Digest, EntityId, FieldId, Home, ObjectId, Raw, Record, RecordId, RemoteId, RemoteKey, SideState, SystemId,
+    Value,
 };
 use crate::rules::{Entity, Field, Rules, Unfit};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,24 +14,24 @@ pub type ShownRow = Vec<Option<Value>>;
 
 /// Everything that the systems show, read again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Remotes(BTreeMap<(EntityId, SystemId), BTreeMap<RemoteId, ShownRow>>);
+pub struct Remotes(BTreeMap<(EntityId, Home), BTreeMap<RemoteId, ShownRow>>);
 
 impl Remotes {
     /// Takes in a row.
-    pub fn put(&mut self, entity: &Entity, system: SystemId, remote: RemoteId, raws: &[Raw]) {
-        let shown = canonical(entity, system, raws).values.into_iter().map(Result::ok).collect();
-        self.0.entry((entity.id, system)).or_default().insert(remote, shown);
+    pub fn put(&mut self, entity: &Entity, home: Home, remote: RemoteId, raws: &[Raw]) {
+        let shown = canonical(entity, home, raws).values.into_iter().map(Result::ok).collect();
+        self.0.entry((entity.id, home)).or_default().insert(remote, shown);
     }
 
     /// The record is not there any more.
-    pub fn remove(&mut self, entity: EntityId, system: SystemId, remote: &RemoteId) {
-        if let Some(rows) = self.0.get_mut(&(entity, system)) {
+    pub fn remove(&mut self, entity: EntityId, home: Home, remote: &RemoteId) {
+        if let Some(rows) = self.0.get_mut(&(entity, home)) {
             rows.remove(remote);
         }
     }
 
-    fn row(&self, entity: EntityId, system: SystemId, remote: &RemoteId) -> Option<&ShownRow> {
-        self.0.get(&(entity, system))?.get(remote)
+    fn row(&self, entity: EntityId, home: Home, remote: &RemoteId) -> Option<&ShownRow> {
+        self.0.get(&(entity, home))?.get(remote)
     }
 }
 
@@ -82,7 +83,7 @@ pub struct Verdict {
     /// What differs.
     pub differences: Vec<Difference>,
     /// Records on which something differs or is pending: worth a second look.
-    pub doubtful: Vec<(SystemId, RemoteId)>,
+    pub doubtful: Vec<(Home, RemoteId)>,
 }
 
 impl Verdict {
@@ -108,7 +109,7 @@ pub fn verify(rules: &Rules, view: &dyn View, remotes: &Remotes, id: EntityId) -
         view,
         remotes,
         entity,
-        roots: entity.bindings.iter().map(|binding| (binding.system, blake3::Hasher::new())).collect(),
+        roots: entity.systems().map(|system| (system, blake3::Hasher::new())).collect(),
         known: BTreeSet::new(),
         verdict: Verdict::default(),
     };
@@ -132,7 +133,7 @@ struct Work<'a> {
     remotes: &'a Remotes,
     entity: &'a Entity,
     roots: Vec<(SystemId, blake3::Hasher)>,
-    known: BTreeSet<(SystemId, RemoteId)>,
+    known: BTreeSet<(Home, RemoteId)>,
     verdict: Verdict,
 }
 
@@ -146,10 +147,16 @@ struct Seen<'a> {
     busy: bool,
 }
 
+impl Seen<'_> {
+    fn home(&self) -> Home {
+        Home { system: self.system, object: self.object }
+    }
+}
+
 impl Work<'_> {
     fn record(&mut self, record: &Record) -> Result<(), ViewError> {
         let id = record.id;
-        self.known.extend(record.live_sides().map(|side| (side.system, side.remote.clone())));
+        self.known.extend(record.live_sides().map(|side| (side.home(), side.remote.clone())));
         let mut sides = Vec::new();
         for side in record.live_sides() {
             let key = RemoteKey {
@@ -159,21 +166,21 @@ impl Work<'_> {
                 remote: side.remote.clone(),
             };
             let busy = self.sends(side.system, id)? || self.view.reread(&key)?.is_some();
-            let row = self.remotes.row(self.entity.id, side.system, &side.remote);
+            let row = self.remotes.row(self.entity.id, side.home(), &side.remote);
             sides.push(Seen { system: side.system, remote: &side.remote, object: side.object, row, busy });
         }
         let mut creating = None;
-        for binding in &self.entity.bindings {
-            let there = record.side(binding.system).is_some_and(|side| side.state != SideState::Creating);
-            if !there && self.view.outbox(binding.system, self.entity.id, id)?.is_some() {
-                creating = Some(binding.system);
+        for system in self.entity.systems() {
+            let there = record.side(system).is_some_and(|side| side.state != SideState::Creating);
+            if let Some(row) = self.view.outbox(system, self.entity.id, id)?.filter(|_| !there) {
+                creating = Some(Home { system, object: row.object });
             }
         }
         self.verdict.records += 1;
-        if let Some(system) = creating.filter(|_| sides.len() < 2) {
+        if let Some(home) = creating.filter(|_| sides.len() < 2) {
             self.verdict.compared += 1;
-            let fields = self.entity.fields_at(system).filter(|(field, _)| field.bindings.len() > 1).count() as u64;
-            match self.view.problem(self.entity.id, id, system)? {
+            let fields = self.entity.fields_at(home).filter(|(field, _)| field.systems_len() > 1).count() as u64;
+            match self.view.problem(self.entity.id, id, home.system)? {
                 Some(_) => self.verdict.excluded.problem += fields,
                 None => {
                     self.verdict.excluded.pending += fields;
@@ -197,7 +204,7 @@ impl Work<'_> {
     }
 
     fn doubt(&mut self, sides: &[Seen<'_>]) {
-        self.verdict.doubtful.extend(sides.iter().map(|side| (side.system, side.remote.clone())));
+        self.verdict.doubtful.extend(sides.iter().map(|side| (side.home(), side.remote.clone())));
     }
 
     fn compare(&mut self, record: &Record, sides: &[Seen<'_>]) -> Result<(), ViewError> {
@@ -214,7 +221,7 @@ impl Work<'_> {
         unreadable.extend(of_fields.iter().map(|(_, _, problem)| problem.fields.clone()));
         let entity = self.entity;
         for field in &entity.fields {
-            let at: Vec<&Seen<'_>> = sides.iter().filter(|side| field.binding(side.system).is_some()).collect();
+            let at: Vec<&Seen<'_>> = sides.iter().filter(|side| field.binding(side.home()).is_some()).collect();
             if at.len() > 1 {
                 let listed = unreadable.iter().flatten().any(|name| *name == field.name);
                 // What a side cannot hold is not shown by it.
@@ -237,7 +244,7 @@ impl Work<'_> {
         let shown: Vec<(SystemId, Option<Value>)> =
             at.iter().map(|side| (side.system, self.shown(field, side))).collect();
         let right = at.iter().zip(&shown).map(|(side, (_, shown))| {
-            let binding = field.binding(side.system);
+            let binding = field.binding(side.home());
             binding.is_some_and(|binding| shown.as_ref() == Some(&field.project(binding, &register)))
         });
         let right: Vec<bool> = right.collect();
@@ -272,7 +279,7 @@ impl Work<'_> {
     }
 
     fn shown(&self, field: &Field, side: &Seen<'_>) -> Option<Value> {
-        let at = self.entity.fields_at(side.system).position(|(other, _)| other.id == field.id)?;
+        let at = self.entity.fields_at(side.home()).position(|(other, _)| other.id == field.id)?;
         side.row?.get(at)?.clone()
     }
 
@@ -300,9 +307,9 @@ impl Work<'_> {
     }
 
     fn finish(mut self) -> Verdict {
-        for ((entity, system), rows) in &self.remotes.0 {
+        for ((entity, home), rows) in &self.remotes.0 {
             if *entity == self.entity.id {
-                let unknown = rows.keys().filter(|remote| !self.known.contains(&(*system, (*remote).clone()))).count();
+                let unknown = rows.keys().filter(|remote| !self.known.contains(&(*home, (*remote).clone()))).count();
                 self.verdict.unmatched += unknown as u64;
                 self.verdict.records += unknown as u64;
             }

@@ -1,7 +1,7 @@
 //! The state of one (record, field) that the rules need, and its stored form. Absent in the steady state.
 
 use crate::codec::{Decode, Encode};
-use crate::model::{Apart, FieldId, Millis, OpId, Place, Stamp, SystemId, Value};
+use crate::model::{Apart, FieldId, Home, Millis, ObjectId, OpId, Place, Stamp, SystemId, Value};
 
 /// Number of an edit in the line of those taken in; 0 = before all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Default)]
@@ -137,6 +137,8 @@ pub struct Taken {
 pub struct SideField {
     /// The system.
     pub system: SystemId,
+    /// The object.
+    pub object: ObjectId,
     /// What it shows, as far as we know.
     pub shown: Value,
     /// Why it is left so although it differs.
@@ -228,6 +230,11 @@ impl Lately {
 }
 
 impl SideField {
+    /// The object that its record is one of.
+    pub fn home(&self) -> Home {
+        Home { system: self.system, object: self.object }
+    }
+
     /// The side showed this value from `place` on; what is known of later places stands.
     pub fn show_from(&mut self, place: Place, value: &Value) {
         let later = |entry: &Entry| entry.kind != EntryKind::Closing && place.before(&entry.place);

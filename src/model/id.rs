@@ -118,6 +118,15 @@ impl fmt::Display for RemoteId {
     }
 }
 
+/// One object of one system: where records of an entity live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Home {
+    /// The system.
+    pub system: SystemId,
+    /// The object within the system.
+    pub object: ObjectId,
+}
+
 /// Where a remote record lives. HubSpot ids are unique only within one object type, so all four parts are needed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct RemoteKey {
@@ -129,4 +138,11 @@ pub struct RemoteKey {
     pub object: ObjectId,
     /// The record within the object.
     pub remote: RemoteId,
+}
+
+impl RemoteKey {
+    /// The object that the record is one of.
+    pub fn home(&self) -> Home {
+        Home { system: self.system, object: self.object }
+    }
 }

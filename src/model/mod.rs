@@ -12,9 +12,10 @@ mod write;
 
 pub use decimal::Decimal;
 pub use digest::{Digest, RawDigest};
-pub use id::{EntityId, FieldId, ObjectId, OpId, RecordId, RemoteId, RemoteKey, SystemId};
+pub use id::{EntityId, FieldId, Home, ObjectId, OpId, RecordId, RemoteId, RemoteKey, SystemId};
 pub use observation::{
-    Ability, BatchLimits, Mark, PageEnd, PastValue, Raw, RawPage, RawRow, ReadRow, RowDecoder, SourceKind, Timing,
+    Ability, BatchLimits, Departure, Mark, PageEnd, PastValue, Raw, RawPage, RawRow, ReadRow, RowDecoder, SourceKind,
+    Timing,
 };
 pub use record::{Apart, Conflicting, Differs, Record, Register, Side, SideState};
 pub use schema::{ObjectSchema, PropertySchema, PropertyType};

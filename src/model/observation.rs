@@ -94,6 +94,17 @@ pub struct PastValue {
     pub who: Option<String>,
 }
 
+/// Why a record is no more where it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Departure {
+    /// It was deleted.
+    Deleted,
+    /// It lost a merge to this one.
+    Merged(RemoteId),
+    /// It became something else for good, and cannot be written to any more: a lead that was converted.
+    Converted,
+}
+
 /// One record, read by id or key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadRow {

@@ -1,6 +1,6 @@
 //! A record: registers that say what is true, and sides that say where it is shown.
 
-use super::{EntityId, FieldId, Millis, ObjectId, Place, RecordId, RemoteId, Stamp, SystemId, Value};
+use super::{EntityId, FieldId, Home, Millis, ObjectId, Place, RecordId, RemoteId, Stamp, SystemId, Value};
 use crate::codec::{BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder};
 use crdts::{CvRDT, LWWReg};
 
@@ -74,6 +74,11 @@ pub struct Side {
 }
 
 impl Side {
+    /// The object that its record is one of.
+    pub fn home(&self) -> Home {
+        Home { system: self.system, object: self.object }
+    }
+
     /// The entry of `differs` for a field.
     pub fn differs(&self, field: FieldId) -> Option<&Differs> {
         self.differs.binary_search_by_key(&field, |entry| entry.field).ok().map(|at| &self.differs[at])

@@ -1,6 +1,6 @@
 //! What is written to a system, and what became of it.
 
-use super::{OpId, Raw, RemoteId};
+use super::{Departure, OpId, Raw, RemoteId};
 
 /// One record to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +65,8 @@ pub enum Outcome {
     },
     /// A create was refused, since a record carries the external id already: an earlier attempt has landed.
     Taken,
-    /// The record does not exist any more.
-    Gone,
+    /// The record is no more there, or no more one that can be written to.
+    Gone(Departure),
     /// It may or may not have been written: read back before anything else.
     Unknown,
 }

@@ -46,16 +46,17 @@ pub fn check_schema_beside(
     let Some(system) = rules.system(system) else { return Vec::new() };
     let mut findings = Vec::new();
     for entity in &rules.entities {
-        let Some(binding) = entity.binding(system.id) else { continue };
-        let at = format!("entities.{}", entity.name);
-        let mut check = Check { rules, system, entity, binding, at, others, findings: &mut findings };
-        match objects.iter().find(|object| object.object == binding.object) {
-            Some(object) => check.object(object),
-            None => check.error(
-                &format!("at.{}.object", system.name),
-                format!("{} has no object `{}`, or the credential cannot see it", system.name, binding.object),
-                "name an object that is there, or grant the credential access to it".to_owned(),
-            ),
+        for binding in entity.bindings_in(system.id) {
+            let at = format!("entities.{}", entity.name);
+            let mut check = Check { rules, system, entity, binding, at, others, findings: &mut findings };
+            match objects.iter().find(|object| object.object == binding.object) {
+                Some(object) => check.object(object),
+                None => check.error(
+                    &format!("at.{}.object", system.name),
+                    format!("{} has no object `{}`, or the credential cannot see it", system.name, binding.object),
+                    "name an object that is there, or grant the credential access to it".to_owned(),
+                ),
+            }
         }
     }
     findings
@@ -158,7 +159,7 @@ impl Check<'_> {
     fn object(&mut self, object: &ObjectSchema) {
         self.external_id(object);
         let entity = self.entity;
-        for (field, binding) in entity.fields_at(self.system.id) {
+        for (field, binding) in entity.fields_at(self.binding.home()) {
             let at = format!("fields.{}.{}", field.name, self.system.name);
             match object.property(&binding.property) {
                 Some(property) => self.property(&at, field, binding, property),
@@ -290,7 +291,7 @@ impl Check<'_> {
         let required = object.properties.iter().filter(|property| property.required && property.writable);
         for property in required.filter(|property| self.binding.external_id.as_ref() != Some(&property.name)) {
             let name = &property.name;
-            match entity.fields_at(system.id).find(|(_, binding)| binding.property == *name) {
+            match entity.fields_at(self.binding.home()).find(|(_, binding)| binding.property == *name) {
                 None => self.error(
                     &at_object,
                     format!("{} wants `{name}` on each new {}, but no field writes it", system.name, object.object),
@@ -314,7 +315,8 @@ impl Check<'_> {
     /// Do all other systems of the field want a value, too? Then no record comes without one.
     fn is_always_there(&self, field: &Field) -> bool {
         let others = self.others_of(field);
-        others.len() + 1 == field.bindings.len() && others.iter().all(|(_, property)| property.required)
+        let elsewhere = field.bindings.iter().filter(|binding| binding.system != self.system.id).count();
+        others.len() == elsewhere && others.iter().all(|(_, property)| property.required)
     }
 }
 

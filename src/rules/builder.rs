@@ -7,7 +7,7 @@ use super::{
     Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, Rules, StampPolicy,
     System, limits, transform, values,
 };
-use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, SystemId};
+use crate::model::{Ability, EntityId, FieldId, FieldKind, Home, ObjectId, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rules in the making.
@@ -127,6 +127,14 @@ impl Checks {
         self.faults.push(RulesError { at: at.into(), fault });
     }
 
+    /// One fault is enough for all objects of a system.
+    fn fault_once(&mut self, at: &str, fault: Fault) {
+        let error = RulesError { at: at.to_owned(), fault };
+        if !self.faults.contains(&error) {
+            self.faults.push(error);
+        }
+    }
+
     /// Does `name` name a system? No name is fine.
     fn system(&mut self, at: impl Into<String>, name: Option<&str>) -> bool {
         let Some(name) = name.filter(|name| self.find(name).is_none()) else { return true };
@@ -227,12 +235,19 @@ impl<'a> EntityCheck<'a> {
             if !self.checks.system(&at, Some(&object.system)) {
                 continue;
             }
-            let system = SystemId::of(&object.system);
-            if bindings.iter().any(|binding| binding.system == system) {
-                self.checks.fault(&at, Fault::Twice { what: "system", name: object.system.clone() });
-            }
+            let (system, object_id) = (SystemId::of(&object.system), ObjectId::of(&object.object));
+            let namesake =
+                bindings.iter().find(|binding| binding.home() == Home { system, object: object_id }).cloned();
             if object.object.trim().is_empty() {
                 self.checks.fault(format!("{at}.object"), Fault::Blank { what: "the object" });
+            } else if let Some(other) = namesake {
+                let (name, other) = (object.object.clone(), other.object);
+                let fault = match name == other {
+                    true => Fault::Twice { what: "object", name },
+                    false => Fault::SameId { what: "object", name, other },
+                };
+                self.checks.fault(format!("{at}.object"), fault);
+                continue;
             } else if let Some(by) = objects.insert((system, object.object.clone()), self.spec.name.clone())
                 && by != self.spec.name
             {
@@ -242,19 +257,35 @@ impl<'a> EntityCheck<'a> {
             if object.external_id.as_ref().is_some_and(|id| id.trim().is_empty()) {
                 self.checks.fault(format!("{at}.external_id"), Fault::Blank { what: "the external id" });
             }
-            bindings.push(Binding {
-                system,
-                object: object.object.clone(),
-                object_id: ObjectId::of(&object.object),
-                create: false,
-                external_id: object.external_id.clone(),
-            });
+            let (object, external_id) = (object.object.clone(), object.external_id.clone());
+            bindings.push(Binding { system, object, object_id, create: false, external_id });
         }
-        if self.spec.objects.len() < 2 {
-            self.checks.fault(&self.at, Fault::FewObjects { found: self.spec.objects.len() });
+        let systems: BTreeSet<&str> = self.spec.objects.iter().map(|object| &*object.system).collect();
+        if systems.len() < 2 {
+            self.checks.fault(&self.at, Fault::FewObjects { found: systems.len() });
         }
         bindings.sort_by_key(|binding| self.checks.systems.iter().position(|system| system.id == binding.system));
+        self.create_as(&bindings);
         bindings
+    }
+
+    /// What is created in a system becomes one of the entity's objects there.
+    fn create_as(&mut self, bindings: &[Binding]) {
+        for (index, (system, object)) in self.spec.create_as.iter().enumerate() {
+            let at = format!("{}.at.{system}.create_as", self.at);
+            let id = SystemId::of(system);
+            let known: Vec<&str> = bindings.iter().filter(|b| b.system == id).map(|b| &*b.object).collect();
+            if !self.checks.system(&at, Some(system)) {
+            } else if known.is_empty() {
+                self.checks.fault(at, Fault::NoObject { system: system.clone() });
+            } else if self.spec.create_as[..index].iter().any(|(other, _)| other == system) {
+                self.checks.fault(at, Fault::Twice { what: "system", name: system.clone() });
+            } else if !known.contains(&&**object) {
+                let near = nearest(object, known.iter().copied()).map(str::to_owned);
+                let known = known.into_iter().map(str::to_owned).collect();
+                self.checks.fault(at, Fault::UnknownObject { object: object.clone(), near, known });
+            }
+        }
     }
 
     /// Sets where records are created.
@@ -277,19 +308,36 @@ impl<'a> EntityCheck<'a> {
                 }
             }
         }
-        for binding in bindings {
-            let Some(system) = self.checks.systems.iter().find(|system| system.id == binding.system).cloned() else {
+        let homes: Vec<SystemId> = bindings.iter().map(|binding| binding.system).collect();
+        for (index, id) in homes.iter().enumerate().filter(|(index, id)| !homes[..*index].contains(id)) {
+            let Some(system) = self.checks.systems.iter().find(|system| system.id == *id).cloned() else { continue };
+            let count = homes.iter().filter(|other| *other == id).count();
+            let of_several = self.spec.create_as.iter().find(|(of, _)| *of == system.name).map(|(_, object)| object);
+            let there = &mut bindings[index..index + count];
+            let binding = match of_several {
+                _ if count == 1 => there.first_mut(),
+                Some(object) => there.iter_mut().find(|binding| binding.object == *object),
+                None => None,
+            };
+            let writable = system.mode == Mode::ReadWrite;
+            let wanted = match &self.spec.create {
+                None => keyed,
+                Some(CreateSpec::Everywhere) => true,
+                Some(CreateSpec::Nowhere) => false,
+                Some(CreateSpec::At(names)) => names.contains(&system.name),
+            };
+            let Some(binding) = binding else {
+                // One that is named and not there is told as such.
+                let any_id = self.spec.objects.iter().any(|o| o.system == system.name && o.external_id.is_some());
+                if wanted && writable && any_id && of_several.is_none() {
+                    let at = format!("{}.at.{}.object", self.at, system.name);
+                    let objects = there.iter().map(|binding| binding.object.clone()).collect();
+                    self.checks.fault(at, Fault::CreateAsWhich { system: system.name, objects });
+                }
                 continue;
             };
-            let (writable, has_id) = (system.mode == Mode::ReadWrite, binding.external_id.is_some());
-            binding.create = writable
-                && has_id
-                && match &self.spec.create {
-                    None => keyed,
-                    Some(CreateSpec::Everywhere) => true,
-                    Some(CreateSpec::Nowhere) => false,
-                    Some(CreateSpec::At(names)) => names.contains(&system.name),
-                };
+            let has_id = binding.external_id.is_some();
+            binding.create = wanted && writable && has_id;
             match &self.spec.create {
                 Some(CreateSpec::At(names)) if names.contains(&system.name) && !writable => {
                     self.checks.fault(&at, Fault::CreateReadOnly { system: system.name });
@@ -309,39 +357,21 @@ impl<'a> EntityCheck<'a> {
         &mut self,
         spec: &'a FieldSpec,
         objects: &[Binding],
-        taken: &mut BTreeMap<(SystemId, &'a str), &'a str>,
+        taken: &mut BTreeMap<(Home, String), &'a str>,
     ) -> Field {
         let at = format!("{}.fields.{}", self.at, spec.name);
+        // Where it lives; and, for what is said of a system and not of its objects, one binding a system.
+        let homes = self.homes(spec, &at, objects, taken);
         let mut bindings: Vec<FieldBinding> = Vec::new();
-        for (name, property) in &spec.properties {
-            let at = format!("{at}.{name}");
-            if !self.checks.system(&at, Some(name)) {
-                continue;
+        for home in &homes {
+            if !bindings.iter().any(|binding| binding.system == home.system) {
+                bindings.push(home.clone());
             }
-            let system = SystemId::of(name);
-            let Some(object) = objects.iter().find(|object| object.system == system) else {
-                self.checks.fault(at, Fault::NoObject { system: name.clone() });
-                continue;
-            };
-            if bindings.iter().any(|binding| binding.system == system) {
-                self.checks.fault(&at, Fault::Twice { what: "system", name: name.clone() });
-                continue;
-            }
-            if property.trim().is_empty() {
-                self.checks.fault(&at, Fault::Blank { what: "the property" });
-            } else if object.external_id.as_ref() == Some(property) {
-                let (system, property) = (name.clone(), property.clone());
-                self.checks.fault(&at, Fault::PropertyIsExternalId { system, property });
-            } else if let Some(by) = taken.insert((system, property), &spec.name) {
-                let (system, property, by) = (name.clone(), property.clone(), by.to_owned());
-                self.checks.fault(&at, Fault::PropertyTaken { system, property, by });
-            }
-            bindings.push(FieldBinding::new(system, property));
         }
-        if spec.properties.len() < 2 {
-            self.checks.fault(&at, Fault::FewProperties { found: spec.properties.len() });
+        let systems = spec.systems().len();
+        if systems < 2 {
+            self.checks.fault(&at, Fault::FewProperties { found: systems });
         }
-        bindings.sort_by_key(|binding| self.checks.systems.iter().position(|system| system.id == binding.system));
         let kind = self.kind(spec, &at, &bindings);
         limits::compile(spec, &kind, &at, &mut bindings, self.checks);
         values::compile(spec, &kind, &at, &mut bindings, self.checks);
@@ -349,9 +379,98 @@ impl<'a> EntityCheck<'a> {
         let conflict = self.conflict(spec, &at, &bindings);
         let on_link = self.link(spec, &at, &bindings);
         let (id, name, mismatch) = (FieldId::of(&spec.name), spec.name.clone(), spec.mismatch.clone());
-        let field = Field { id, name, kind, bindings, conflict, on_link, mismatch, sensitive: spec.sensitive };
+        let mut field = Field { id, name, kind, bindings, conflict, on_link, mismatch, sensitive: spec.sensitive };
         limits::check(&field, &at, self.checks);
+        let said = std::mem::take(&mut field.bindings);
+        field.bindings = homes
+            .into_iter()
+            .filter_map(|home| {
+                let said = said.iter().find(|binding| binding.system == home.system)?.clone();
+                Some(FieldBinding { object: home.object, property: home.property, ..said })
+            })
+            .collect();
         field
+    }
+
+    /// The objects in which a field lives, each with its property.
+    fn homes(
+        &mut self,
+        spec: &'a FieldSpec,
+        at: &str,
+        objects: &[Binding],
+        taken: &mut BTreeMap<(Home, String), &'a str>,
+    ) -> Vec<FieldBinding> {
+        let mut homes: Vec<FieldBinding> = Vec::new();
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        for (name, object, property) in &spec.of_objects {
+            let system = SystemId::of(name);
+            if !self.checks.system(format!("{at}.{name}"), Some(name)) {
+                continue;
+            }
+            let at = format!("{at}.{name}.{object}");
+            let there = || objects.iter().filter(|binding| binding.system == system);
+            let Some(binding) = there().find(|binding| binding.object == *object) else {
+                let known: Vec<String> = there().map(|binding| binding.object.clone()).collect();
+                let near = nearest(object, known.iter().map(String::as_str)).map(str::to_owned);
+                let fault = match known.is_empty() {
+                    true => Fault::NoObject { system: name.clone() },
+                    false => Fault::UnknownObject { object: object.clone(), near, known },
+                };
+                self.checks.fault(at, fault);
+                continue;
+            };
+            if homes.iter().any(|other| other.home() == binding.home()) {
+                self.checks.fault(at, Fault::Twice { what: "object", name: object.clone() });
+                continue;
+            }
+            homes.push(self.home(spec, &at, binding, (name, property), taken));
+        }
+        for (name, property) in &spec.properties {
+            let at = format!("{at}.{name}");
+            if !self.checks.system(&at, Some(name)) {
+                continue;
+            }
+            if !seen.insert(name) {
+                self.checks.fault(&at, Fault::Twice { what: "system", name: name.clone() });
+                continue;
+            }
+            let system = SystemId::of(name);
+            let mut there = objects.iter().filter(|binding| binding.system == system).peekable();
+            if there.peek().is_none() {
+                self.checks.fault(at, Fault::NoObject { system: name.clone() });
+                continue;
+            }
+            for binding in there {
+                if !homes.iter().any(|other| other.home() == binding.home()) {
+                    homes.push(self.home(spec, &at, binding, (name, property), taken));
+                }
+            }
+        }
+        homes.sort_by_key(|home| objects.iter().position(|binding| binding.home() == home.home()));
+        homes
+    }
+
+    fn home(
+        &mut self,
+        spec: &'a FieldSpec,
+        at: &str,
+        object: &Binding,
+        (system, property): (&str, &str),
+        taken: &mut BTreeMap<(Home, String), &'a str>,
+    ) -> FieldBinding {
+        let mut fault = None;
+        let (name, owned) = (system.to_owned(), property.to_owned());
+        if property.trim().is_empty() {
+            fault = Some(Fault::Blank { what: "the property" });
+        } else if object.external_id.as_deref() == Some(property) {
+            fault = Some(Fault::PropertyIsExternalId { system: name, property: owned });
+        } else if let Some(by) = taken.insert((object.home(), owned.clone()), &spec.name) {
+            fault = Some(Fault::PropertyTaken { system: name, property: owned, by: by.to_owned() });
+        }
+        if let Some(fault) = fault {
+            self.checks.fault_once(at, fault);
+        }
+        FieldBinding::new(object.home(), property)
     }
 
     /// The kind, with the step of a moment set to the coarsest of its systems.

@@ -41,6 +41,10 @@ pub enum Fault {
     FewObjects { found: usize },
     #[error("{system}'s object `{object}` belongs to the entity `{by}` already")]
     ObjectTaken { system: String, object: String, by: String },
+    #[error("records may be created in {system}, where the entity has several objects, and none is chosen for them")]
+    CreateAsWhich { system: String, objects: Vec<String> },
+    #[error("the entity has no object `{object}` there")]
+    UnknownObject { object: String, near: Option<String>, known: Vec<String> },
     #[error("the entity has no field")]
     NoFields,
     #[error("the entity has no object in {system}, so it can have no property there")]
@@ -124,6 +128,12 @@ impl Fault {
             Self::Blank { .. } => "fill it in".into(),
             Self::FewObjects { .. } => "add `at.SYSTEM = { object = \"...\" }` for each system".into(),
             Self::ObjectTaken { .. } => "give each object to one entity".into(),
+            Self::CreateAsWhich { objects, .. } => match &objects[..] {
+                [first, ..] => format!("add create_as = {first:?}, or take the system out of `create`"),
+                [] => "add create_as".into(),
+            },
+            Self::UnknownObject { near: Some(near), .. } => format!("did you mean `{near}`?"),
+            Self::UnknownObject { known, .. } => format!("name one of {}", known.join(", ")),
             Self::NoFields => "add at least the match key under `fields`".into(),
             Self::NoObject { system } => format!("add `at.{system} = {{ object = \"...\" }}` to the entity"),
             Self::FewProperties { .. } => "name its property in a second system, or take the field away".into(),

@@ -1,13 +1,21 @@
 //! A field's values on their way: read from a system, written to it, and what it would show then.
 
 use super::{Field, FieldBinding, Unfit, Unknown, transform};
-use crate::model::{Raw, Value, ValueError};
+use crate::model::{Home, Raw, SystemId, Value, ValueError};
 use std::borrow::Cow;
 
 impl Field {
-    /// The counterpart in a system.
-    pub fn binding(&self, system: crate::model::SystemId) -> Option<&FieldBinding> {
-        self.bindings.iter().find(|binding| binding.system == system)
+    /// The counterpart in an object.
+    pub fn binding(&self, home: Home) -> Option<&FieldBinding> {
+        self.bindings.iter().find(|binding| binding.home() == home)
+    }
+
+    /// In how many systems does it live?
+    pub fn systems_len(&self) -> usize {
+        let mut systems: Vec<SystemId> = self.bindings.iter().map(|binding| binding.system).collect();
+        systems.sort_unstable();
+        systems.dedup();
+        systems.len()
     }
 
     /// The canonical value of what a system shows.

@@ -4,7 +4,7 @@
 use super::{
     Binding, Entity, Field, FieldBinding, Limits, Mismatch, Rules, StampPolicy, TooFine, TooLong, Transform, Unknown,
 };
-use crate::model::{Digest, FieldKind};
+use crate::model::{Digest, FieldKind, SystemId};
 
 impl Rules {
     /// A digest of the mapping, independent of the order in which it is written down.
@@ -46,9 +46,11 @@ impl Bytes {
         self.number(u64::from(id.0));
         self.text(name);
         let mut bindings: Vec<&Binding> = bindings.iter().collect();
-        bindings.sort_by_key(|binding| binding.system);
-        self.list(bindings, Self::binding);
-        self.list(fields.iter().collect(), Self::field);
+        bindings.sort_by_key(|binding| binding.home());
+        // Where a system has one object, that says of which a property is.
+        let several = |system| bindings.iter().filter(|binding| binding.system == system).count() > 1;
+        self.list(bindings.clone(), Self::binding);
+        self.list(fields.iter().collect(), |out, field| out.field(field, &several));
         self.list(match_keys.iter().collect(), |out, key| out.number(u64::from(key.0)));
     }
 
@@ -59,7 +61,7 @@ impl Bytes {
         self.option(external_id.as_deref(), Self::text);
     }
 
-    fn field(&mut self, field: &Field) {
+    fn field(&mut self, field: &Field, several: &dyn Fn(SystemId) -> bool) {
         let Field { id, name, kind, bindings, conflict: _, on_link: _, mismatch, sensitive: _ } = field;
         self.number(u64::from(id.0));
         self.text(name);
@@ -70,8 +72,8 @@ impl Bytes {
             _ => {}
         }
         let mut bindings: Vec<&FieldBinding> = bindings.iter().collect();
-        bindings.sort_by_key(|binding| binding.system);
-        self.list(bindings, |out, binding| out.field_binding(binding, mismatch));
+        bindings.sort_by_key(|binding| binding.home());
+        self.list(bindings, |out, binding| out.field_binding(binding, mismatch, several(binding.system)));
         match &mismatch.unknown {
             Unknown::Refuse => {}
             Unknown::Pass => self.0.push(added::PASS),
@@ -82,9 +84,13 @@ impl Bytes {
         }
     }
 
-    fn field_binding(&mut self, binding: &FieldBinding, mismatch: &Mismatch) {
-        let FieldBinding { system, property, values, default, limits, transforms } = binding;
+    fn field_binding(&mut self, binding: &FieldBinding, mismatch: &Mismatch, several: bool) {
+        let FieldBinding { system, object, property, values, default, limits, transforms } = binding;
         self.number(u64::from(system.0));
+        if several {
+            self.0.push(added::OBJECT);
+            self.number(u64::from(object.0));
+        }
         self.text(property);
         self.list(values.iter().collect(), |out, (ours, theirs)| {
             out.text(ours);
@@ -142,4 +148,5 @@ mod added {
     pub const PASS: u8 = 5;
     pub const UNKNOWN_AS: u8 = 6;
     pub const TRANSFORMS: u8 = 7;
+    pub const OBJECT: u8 = 8;
 }

@@ -202,18 +202,19 @@ impl Rules {
     /// have: without it the record would be refused for another reason than the true one.
     pub fn learn(&mut self, system: SystemId, objects: &[ObjectSchema]) {
         for entity in &mut self.entities {
-            let Some(object) = entity.binding(system).map(|binding| binding.object.clone()) else { continue };
-            let Some(schema) = objects.iter().find(|schema| schema.object == object) else { continue };
-            for field in entity.fields.iter_mut().filter(|field| is_text(&field.kind)) {
-                if field.mismatch.too_long != TooLong::Refuse {
-                    continue;
+            for of in entity.bindings.iter().filter(|binding| binding.system == system) {
+                let Some(schema) = objects.iter().find(|schema| schema.object == of.object) else { continue };
+                for field in entity.fields.iter_mut().filter(|field| is_text(&field.kind)) {
+                    if field.mismatch.too_long != TooLong::Refuse {
+                        continue;
+                    }
+                    let Some(binding) = field.bindings.iter_mut().find(|binding| binding.home() == of.home()) else {
+                        continue;
+                    };
+                    let property = schema.property(&binding.property).filter(|property| !property.required);
+                    let stated = property.and_then(|property| property.length);
+                    binding.limits.length = binding.limits.length.or(stated.filter(|length| *length > 0));
                 }
-                let Some(binding) = field.bindings.iter_mut().find(|binding| binding.system == system) else {
-                    continue;
-                };
-                let property = schema.property(&binding.property).filter(|property| !property.required);
-                let stated = property.and_then(|property| property.length);
-                binding.limits.length = binding.limits.length.or(stated.filter(|length| *length > 0));
             }
         }
     }
@@ -234,7 +235,7 @@ pub(super) fn compile(
         let known: Vec<String> = bindings.iter().map(|binding| checks.name(binding.system)).collect();
         let Some(binding) = bindings.iter_mut().find(|binding| binding.system == SystemId::of(name)) else {
             // A property in a system that is not there is told as such.
-            if !spec.properties.iter().any(|(system, _)| system == name) {
+            if !spec.systems().contains(&&**name) {
                 let near = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
                 checks.fault(format!("{at}.limits.{name}"), Fault::UnknownSystem { name: name.clone(), near, known });
             }

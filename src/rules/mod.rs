@@ -26,7 +26,7 @@ pub use shown::{HIDDEN, Shown};
 pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, SystemSpec, ValueRow};
 pub use transform::Transform;
 
-use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, SystemId, Value};
+use crate::model::{Ability, EntityId, FieldId, FieldKind, Home, ObjectId, SystemId, Value};
 
 /// Everything that the engine must know about the systems and what is kept equal between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub struct Entity {
     pub id: EntityId,
     /// Its name in the config.
     pub name: String,
-    /// One object a system.
+    /// Its objects: one a system, or several.
     pub bindings: Vec<Binding>,
     /// The fields, ascending by id.
     pub fields: Vec<Field>,
@@ -76,7 +76,7 @@ pub struct Entity {
     pub stamp: StampPolicy,
 }
 
-/// An entity's object in one system.
+/// One of an entity's objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     /// The system.
@@ -85,7 +85,7 @@ pub struct Binding {
     pub object: String,
     /// The object's id.
     pub object_id: ObjectId,
-    /// Are records created there that exist elsewhere?
+    /// Are records created there that exist elsewhere? True of one object of a system at most.
     pub create: bool,
     /// The unique property that holds our external id, if the object has one.
     pub external_id: Option<String>,
@@ -107,7 +107,7 @@ pub struct Field {
     pub name: String,
     /// Its type.
     pub kind: FieldKind,
-    /// Its counterparts, one a system at most.
+    /// Its counterparts, one an object at most.
     pub bindings: Vec<FieldBinding>,
     /// Who wins a conflict.
     pub conflict: ConflictPolicy,
@@ -119,11 +119,13 @@ pub struct Field {
     pub sensitive: bool,
 }
 
-/// A field's counterpart in one system.
+/// A field's counterpart in one object of a system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldBinding {
     /// The system.
     pub system: SystemId,
+    /// The object.
+    pub object: ObjectId,
     /// The property's name there.
     pub property: String,
     /// Value map of an enumeration: (canonical, this system's), in the order of the config. Empty = as it is.
@@ -138,9 +140,15 @@ pub struct FieldBinding {
 
 impl FieldBinding {
     /// A property that shows each value as it is.
-    pub fn new(system: SystemId, property: impl Into<String>) -> Self {
+    pub fn new(home: Home, property: impl Into<String>) -> Self {
         let (values, limits, transforms) = (Vec::new(), Limits::default(), Vec::new());
-        Self { system, property: property.into(), values, default: None, limits, transforms }
+        let Home { system, object } = home;
+        Self { system, object, property: property.into(), values, default: None, limits, transforms }
+    }
+
+    /// The object that it is a property of.
+    pub fn home(&self) -> Home {
+        Home { system: self.system, object: self.object }
     }
 }
 
@@ -245,9 +253,20 @@ impl Rules {
 }
 
 impl Entity {
-    /// The binding to a system.
-    pub fn binding(&self, system: SystemId) -> Option<&Binding> {
-        self.bindings.iter().find(|binding| binding.system == system)
+    /// The binding to an object.
+    pub fn binding(&self, home: Home) -> Option<&Binding> {
+        self.bindings.iter().find(|binding| binding.home() == home)
+    }
+
+    /// The bindings to a system's objects; none = it does not live there.
+    pub fn bindings_in(&self, system: SystemId) -> impl Iterator<Item = &Binding> {
+        self.bindings.iter().filter(move |binding| binding.system == system)
+    }
+
+    /// The systems in which it lives, each once.
+    pub fn systems(&self) -> impl Iterator<Item = SystemId> {
+        let first = |at: usize| self.bindings[..at].iter().all(|other| other.system != self.bindings[at].system);
+        (0..self.bindings.len()).filter(move |at| first(*at)).map(|at| self.bindings[at].system)
     }
 
     /// The field with this id.
@@ -255,8 +274,15 @@ impl Entity {
         self.fields.binary_search_by_key(&id, |field| field.id).ok().map(|at| &self.fields[at])
     }
 
-    /// The fields that a system holds, with their bindings, ascending by field id.
-    pub fn fields_at(&self, system: SystemId) -> impl Iterator<Item = (&Field, &FieldBinding)> {
-        self.fields.iter().filter_map(move |field| field.binding(system).map(|binding| (field, binding)))
+    /// The fields that an object holds, with their bindings, ascending by field id.
+    pub fn fields_at(&self, home: Home) -> impl Iterator<Item = (&Field, &FieldBinding)> {
+        self.fields.iter().filter_map(move |field| field.binding(home).map(|binding| (field, binding)))
+    }
+}
+
+impl Binding {
+    /// The object.
+    pub fn home(&self) -> Home {
+        Home { system: self.system, object: self.object_id }
     }
 }

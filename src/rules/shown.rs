@@ -1,6 +1,6 @@
 //! What people and logs may see of values: the one place that hides those of sensitive fields.
 
-use super::{Entity, Field};
+use super::{Entity, Field, FieldBinding};
 use crate::model::{SystemId, Value};
 use std::fmt;
 
@@ -39,12 +39,18 @@ impl Entity {
     /// The properties that a remote named, to be kept and shown; where a sensitive field lives, only those that are ours.
     pub fn named(&self, system: SystemId, properties: &[String]) -> Vec<String> {
         let sensitive = self.is_sensitive_at(system);
-        let ours = |name: &&String| self.fields_at(system).any(|(_, binding)| binding.property == **name);
+        let ours = |name: &&String| self.bindings_of(system).any(|(_, binding)| binding.property == **name);
         properties.iter().filter(|name| !sensitive || ours(name)).cloned().collect()
     }
 
     fn is_sensitive_at(&self, system: SystemId) -> bool {
-        self.fields_at(system).any(|(field, _)| field.sensitive)
+        self.bindings_of(system).any(|(field, _)| field.sensitive)
+    }
+
+    /// What lives in any object of a system.
+    fn bindings_of(&self, system: SystemId) -> impl Iterator<Item = (&Field, &FieldBinding)> {
+        let all = self.fields.iter().flat_map(|field| field.bindings.iter().map(move |binding| (field, binding)));
+        all.filter(move |(_, binding)| binding.system == system)
     }
 }
 

@@ -19,8 +19,10 @@ pub struct SystemSpec {
 pub struct EntitySpec {
     /// Its name.
     pub name: String,
-    /// Where it lives, one object a system.
+    /// Where it lives: one object a system, or several.
     pub objects: Vec<ObjectSpec>,
+    /// (system, object): as which object records are created where there are several.
+    pub create_as: Vec<(String, String)>,
     /// Its fields.
     pub fields: Vec<FieldSpec>,
     /// Names of the fields by which records are matched, in the order in which they are tried.
@@ -62,8 +64,11 @@ pub struct FieldSpec {
     pub name: String,
     /// Its type. The step of a moment is set from its systems when the rules are built.
     pub kind: FieldKind,
-    /// (system, property), one a system.
+    /// (system, property), one a system: of each of its objects.
     pub properties: Vec<(String, String)>,
+    /// (system, object, property), where a system's objects differ. An object that is not named here, in a system without an
+    /// entry in `properties`, does not have the field.
+    pub of_objects: Vec<(String, String, String)>,
     /// Who wins a conflict; none = as the entity has it.
     pub conflict: Option<ConflictSpec>,
     /// What a first link does; none = as the entity has it.
@@ -129,6 +134,13 @@ impl EntitySpec {
         self
     }
 
+    /// Records that are created in `system` become this one of its objects.
+    #[must_use]
+    pub fn create_as(mut self, system: impl Into<String>, object: impl Into<String>) -> Self {
+        self.create_as.push((system.into(), object.into()));
+        self
+    }
+
     /// Adds a match key, tried after those before it.
     #[must_use]
     pub fn match_by(mut self, field: impl Into<String>) -> Self {
@@ -172,6 +184,7 @@ impl FieldSpec {
             name: name.into(),
             kind,
             properties: Vec::new(),
+            of_objects: Vec::new(),
             conflict: None,
             on_link: None,
             default: None,
@@ -188,6 +201,30 @@ impl FieldSpec {
     pub fn at(mut self, system: impl Into<String>, property: impl Into<String>) -> Self {
         self.properties.push((system.into(), property.into()));
         self
+    }
+
+    /// Its counterpart in one of the objects of `system`, where they differ.
+    #[must_use]
+    pub fn at_object(
+        mut self,
+        system: impl Into<String>,
+        object: impl Into<String>,
+        property: impl Into<String>,
+    ) -> Self {
+        self.of_objects.push((system.into(), object.into(), property.into()));
+        self
+    }
+
+    /// The systems that it names, each once.
+    pub(super) fn systems(&self) -> Vec<&str> {
+        let mut systems: Vec<&str> = Vec::new();
+        let named = self.properties.iter().map(|(system, _)| system);
+        for system in named.chain(self.of_objects.iter().map(|(system, ..)| system)) {
+            if !systems.contains(&&**system) {
+                systems.push(system);
+            }
+        }
+        systems
     }
 
     /// Who wins a conflict.

@@ -200,7 +200,7 @@ pub(super) fn compile(
         let at = format!("{at}.transform.{name}");
         let Some(binding) = bindings.iter_mut().find(|binding| binding.system == SystemId::of(name)) else {
             // A property in a system that is not there is told as such.
-            if !spec.properties.iter().any(|(system, _)| system == name) {
+            if !spec.systems().contains(&&**name) {
                 let near = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
                 checks.fault(at, Fault::UnknownSystem { name: name.clone(), near, known });
             }
@@ -236,7 +236,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn field(kind: FieldKind, transforms: Vec<Transform>) -> Field {
-        let binding = FieldBinding { transforms, ..FieldBinding::new(SystemId(1), "x") };
+        let binding =
+            FieldBinding { transforms, ..FieldBinding::new(Home { system: SystemId(1), object: ObjectId(1) }, "x") };
         Field {
             id: FieldId(1),
             name: "x".into(),

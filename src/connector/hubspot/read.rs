@@ -7,7 +7,9 @@ use super::super::{ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec};
 use super::HubSpot;
 use super::cursor::{Cursor, Run};
 use super::wire::{self, BATCH, BATCH_HISTORY, Page, Refusal, Row, SEARCH_PAGE};
-use crate::model::{Mark, Millis, PageEnd, PastValue, Raw, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, Timing};
+use crate::model::{
+    Departure, Mark, Millis, PageEnd, PastValue, Raw, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, Timing,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,7 +140,7 @@ impl HubSpot {
         let survivors = self.survivors(&what, object, &found).await?;
         let rows = found.into_iter().map(|(id, at)| {
             let survivor = survivors.get(id.as_str()).cloned();
-            (id, at, survivor)
+            (id, at, survivor.map_or(Departure::Deleted, Departure::Merged))
         });
         Ok(DeletedPage { rows: rows.collect(), timing, end })
     }

@@ -6,7 +6,7 @@ use super::super::transport::{Answer, Method, Request};
 use super::super::{Outcome, Target, WriteAnswer, WriteItem};
 use super::HubSpot;
 use super::wire::{BATCH, Page, Refusal, is_name};
-use crate::model::Raw;
+use crate::model::{Departure, Raw};
 
 impl HubSpot {
     pub(super) async fn write(&self, object: &str, items: &[WriteItem]) -> WriteAnswer {
@@ -113,7 +113,7 @@ fn by_record(items: &[&WriteItem], body: &str) -> Option<Vec<Outcome>> {
 
 fn outcome(item: &WriteItem, refusal: &Refusal) -> Outcome {
     match refusal.code.as_str() {
-        "OBJECT_NOT_FOUND" if matches!(item.target, Target::Update(_)) => Outcome::Gone,
+        "OBJECT_NOT_FOUND" if matches!(item.target, Target::Update(_)) => Outcome::Gone(Departure::Deleted),
         "RATE_LIMITS" | "RATE_LIMIT" => Outcome::Retry { code: refusal.code.clone(), after_ms: 1_000 },
         "INTERNAL_ERROR" | "SERVER_ERROR" => Outcome::Unknown,
         _ => refused(refusal),

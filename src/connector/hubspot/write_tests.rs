@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Millis, OpId, RemoteId};
+use crate::model::{Departure, Millis, OpId, RemoteId};
 use proptest::prelude::*;
 
 fn update(op: u64, id: &str) -> WriteItem {
@@ -53,7 +53,8 @@ fn results_are_matched_by_name_in_any_order() {
     let items = [update(1, "501"), update(2, "502"), update(3, "503"), update(4, "504")];
     let body = r#"{"status":"COMPLETE","results":[{"id":"502","properties":{}},{"id":"501","properties":{},"objectWriteTraceId":"1"}],
         "numErrors":1,"errors":[{"status":"error","category":"OBJECT_NOT_FOUND","message":"Could not get some CONTACT objects, they may be deleted or not exist. Check that ids are valid.","context":{"ids":["504"]}}]}"#;
-    let expected = Whole::Each(vec![done("501", None), done("502", None), Outcome::Unknown, Outcome::Gone]);
+    let expected =
+        Whole::Each(vec![done("501", None), done("502", None), Outcome::Unknown, Outcome::Gone(Departure::Deleted)]);
     assert_eq!(check(&items, 207, body), expected);
     assert_eq!(check(&items, 200, body), expected, "the status says nothing about the records");
 }

@@ -8,7 +8,7 @@ use super::super::{ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec};
 use super::Salesforce;
 use super::user::{Own, TakenUp};
 use super::wire::{self, BATCH, LITERAL_MAX, PATH_MAX, Page, Refusal};
-use crate::model::{Mark, Millis, PageEnd, RawPage, RawRow, ReadRow, RemoteId, Timing};
+use crate::model::{Departure, Mark, Millis, PageEnd, RawPage, RawRow, ReadRow, RemoteId, Timing};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,7 +38,12 @@ impl Salesforce {
         let names = self.names(&what, spec)?;
         let last = cursor.filter(|cursor| !cursor.is_empty()).map(std::str::from_utf8).transpose();
         let last = last.map_err(|_| self.client.protocol(&what, "a cursor of another program"))?;
-        let condition = last.map(|id| format!(" WHERE Id > {}", wire::literal(id))).unwrap_or_default();
+        let behind = last.map(|id| format!("Id > {}", wire::literal(id)));
+        let conditions: Vec<String> = live(&spec.object).map(str::to_owned).into_iter().chain(behind).collect();
+        let condition = match conditions.is_empty() {
+            true => String::new(),
+            false => format!(" WHERE {}", conditions.join(" AND ")),
+        };
         let own = self.own_user().await?;
         let select = wire::select(&spec.object, &marked(&names, &own));
         let soql = format!("{select}{condition} ORDER BY Id LIMIT {}", wire::PAGE);
@@ -62,7 +67,8 @@ impl Salesforce {
             Begun::Run(kept, run) => (kept, run),
         };
         let own = self.own_user().await?;
-        let soql = self.behind(&what, &wire::select(&spec.object, &marked(&names, &own)), "", &run)?;
+        let and = live(&spec.object).map(|live| format!("{live} AND ")).unwrap_or_default();
+        let soql = self.behind(&what, &wire::select(&spec.object, &marked(&names, &own)), &and, &run)?;
         let (body, timing) = self.query(&what, &soql, false).await?;
         let page = self.parsed(&what, Page::parse(&body))?;
         let (rows, set) = self.rows(&what, names, own.as_deref(), &page, &body)?;
@@ -80,8 +86,13 @@ impl Salesforce {
         };
         // Only these can lose a merge, and only these have the field.
         let can_merge = ["Account", "Contact", "Lead"].iter().any(|name| name.eq_ignore_ascii_case(&spec.object));
-        let names = if can_merge { vec![SURVIVOR.to_owned()] } else { Vec::new() };
-        let soql = self.behind(&what, &wire::select(&spec.object, &names), "IsDeleted = TRUE AND ", &run)?;
+        let mut names = if can_merge { vec![SURVIVOR.to_owned()] } else { Vec::new() };
+        let mut and = "IsDeleted = TRUE AND ".to_owned();
+        if live(&spec.object).is_some() {
+            names.push(CONVERTED.to_owned());
+            and = format!("(IsDeleted = TRUE OR {CONVERTED} = TRUE) AND ");
+        }
+        let soql = self.behind(&what, &wire::select(&spec.object, &names), &and, &run)?;
         let (body, timing) = self.query(&what, &soql, true).await?;
         let page = self.parsed(&what, Page::parse(&body))?;
         let mut rows = Vec::with_capacity(page.records.len());
@@ -89,7 +100,12 @@ impl Salesforce {
             let members = self.parsed(&what, Members::parse(record.get()))?;
             let (id, at) = self.parsed(&what, wire::stamp(&members))?;
             let survivor = members.get(SURVIVOR).and_then(|json| serde_json::from_str::<String>(json).ok());
-            rows.push((id, at, survivor.and_then(|id| wire::id18(&id))));
+            let why = match survivor.and_then(|id| wire::id18(&id)) {
+                Some(survivor) => Departure::Merged(survivor),
+                None if members.get(CONVERTED) == Some("true") => Departure::Converted,
+                None => Departure::Deleted,
+            };
+            rows.push((id, at, why));
         }
         let last = rows.last().map(|(id, at, _)| (id.clone(), *at));
         let end = self.end(&what, cursor, run, last, page.is_last())?;
@@ -308,7 +324,8 @@ fn distinct(keys: Keys<'_>) -> (&str, BTreeSet<&str>) {
 }
 
 fn head(spec: &ReadSpec, property: &str, columns: &[String]) -> String {
-    format!("{} WHERE {property} IN (", wire::select(&spec.object, columns))
+    let live = live(&spec.object).map(|live| format!("{live} AND ")).unwrap_or_default();
+    format!("{} WHERE {live}{property} IN (", wire::select(&spec.object, columns))
 }
 
 /// Bytes of a URL that a list of literals may take.
@@ -333,6 +350,14 @@ fn lists<'k>(keys: impl Iterator<Item = &'k str>, room: usize) -> Vec<String> {
     lists.into_iter().map(|(list, _, _)| list).collect()
 }
 
+/// What leaves out the records of an object that are there and take no part any more: a lead that was converted cannot be
+/// written to, and a contact stands in its place.
+fn live(object: &str) -> Option<&'static str> {
+    object.eq_ignore_ascii_case("Lead").then_some("IsConverted = FALSE")
+}
+
+/// The field that says whether a lead was converted.
+const CONVERTED: &str = "IsConverted";
 /// The field that names the winner of a merge.
 const SURVIVOR: &str = "MasterRecordId";
 const SECOND_MS: i64 = 1_000;

@@ -6,6 +6,7 @@ use super::super::transport::{Answer, Method, Request};
 use super::super::{Outcome, Target, WriteAnswer, WriteItem};
 use super::Salesforce;
 use super::wire::{BATCH, Refusal, id18, is_name, with_client};
+use crate::model::Departure;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -94,7 +95,10 @@ fn outcome(item: &WriteItem, written: Written) -> Outcome {
     let about_itself = refusal.properties.iter().all(|name| name.eq_ignore_ascii_case("id"));
     let means_gone = matches!(refusal.code.as_str(), "ENTITY_IS_DELETED" | "NOT_FOUND" | "INVALID_CROSS_REFERENCE_KEY");
     if means_gone && about_itself && matches!(item.target, Target::Update(_)) {
-        return Outcome::Gone;
+        return Outcome::Gone(Departure::Deleted);
+    }
+    if refusal.code == "CANNOT_UPDATE_CONVERTED_LEAD" && matches!(item.target, Target::Update(_)) {
+        return Outcome::Gone(Departure::Converted);
     }
     if let Target::Create { property, .. } = &item.target
         && refusal.is_duplicate_of(property)

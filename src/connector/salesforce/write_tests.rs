@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Millis, OpId, Raw, RemoteId};
+use crate::model::{Departure, Millis, OpId, Raw, RemoteId};
 use proptest::prelude::*;
 
 const A: &str = "003xx000004TmiQAAS";
@@ -98,8 +98,11 @@ fn codes_are_classified() {
         assert_eq!(found, each(&[item], &by_other_key), "both keys are accepted");
         found[0].clone()
     };
-    assert_eq!(failed(update(1, A), "ENTITY_IS_DELETED", "entity is deleted", ""), Outcome::Gone);
-    assert_eq!(failed(update(1, A), "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", ""), Outcome::Gone);
+    assert_eq!(failed(update(1, A), "ENTITY_IS_DELETED", "entity is deleted", ""), Outcome::Gone(Departure::Deleted));
+    assert_eq!(
+        failed(update(1, A), "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", ""),
+        Outcome::Gone(Departure::Deleted)
+    );
     assert!(matches!(
         failed(update(1, A), "INVALID_CROSS_REFERENCE_KEY", "x", "\"AccountId\""),
         Outcome::Refused { .. }

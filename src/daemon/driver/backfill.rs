@@ -163,7 +163,7 @@ impl Driver {
             let changes = connector.changes(&pair.spec, None).await?;
             let deleted = connector.deleted(&pair.spec, None).await?;
             for (listing, end) in [(Listing::Changes, changes.end), (Listing::Deleted, deleted.end)] {
-                let name = listing.cursor(&pair.system_name, &pair.entity_name);
+                let name = pair.cursor(listing);
                 marks.push(Change::SetCursor(name, Some(Bookmark::of(&end, None).write())));
             }
         }

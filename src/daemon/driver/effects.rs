@@ -2,8 +2,8 @@
 
 use super::Pair;
 use crate::connector::{Connector, ConnectorError, Keys, ReadAnswer};
-use crate::engine::{Answer, Answers, Effect, LookedUp, Reads};
-use crate::model::{OpId, Outcome, RecordId, RemoteId, SourceKind, Target, WriteItem};
+use crate::engine::{Answer, Answers, Ask, Effect, LookedUp, Reads};
+use crate::model::{ObjectId, OpId, Outcome, RecordId, RemoteId, SourceKind, Target, Timing, WriteItem};
 
 /// The outcome of an effect.
 pub(super) enum Done {
@@ -17,20 +17,46 @@ pub(super) enum Done {
     Failed(ConnectorError),
 }
 
-/// Does it.
-pub(super) async fn perform(pair: &Pair, connector: &dyn Connector, effect: Effect) -> Done {
+/// The object that an effect is about; none = several.
+pub(super) fn object(effect: &Effect) -> Option<ObjectId> {
+    match effect {
+        Effect::Read { home, .. } | Effect::Write { home, .. } => Some(home.object),
+        Effect::LookUp { .. } => None,
+    }
+}
+
+/// Does it. `pairs` are all objects of the entity in the system, `pair` the one that the effect is about.
+pub(super) async fn perform(pair: &Pair, pairs: &[&Pair], connector: &dyn Connector, effect: Effect) -> Done {
     match effect {
         Effect::Read { ids, .. } => {
             let history = connector.ability().source == SourceKind::History;
             let answer = connector.read(&pair.spec, Keys::Ids(&ids), history).await;
             answer.map_or_else(Done::Failed, |answer| read(pair, ids, answer))
         }
-        Effect::LookUp { property, values, records, .. } => {
-            let keys = Keys::Values { property: &property, values: &values };
-            let answer = connector.read(&pair.spec, keys, false).await;
-            answer.map_or_else(Done::Failed, |ReadAnswer { rows, timing }| {
-                Done::LookedUp(LookedUp { entity: pair.entity, system: pair.system, records, rows, timing })
-            })
+        Effect::LookUp { system, asks, records, .. } => {
+            let (mut found, mut begun) = (Vec::new(), None::<Timing>);
+            for Ask { object, property, values } in &asks {
+                let Some(asked) = pairs.iter().find(|pair| pair.home.object == *object) else { continue };
+                let keys = Keys::Values { property, values };
+                match connector.read(&asked.spec, keys, false).await {
+                    Ok(ReadAnswer { rows, timing }) => {
+                        found.extend(rows.into_iter().map(|row| (*object, row)));
+                        begun.get_or_insert(timing);
+                    }
+                    Err(error) => return Done::Failed(error),
+                }
+            }
+            // Nothing was asked: nothing is known.
+            let Some(timing) = begun else {
+                return Done::LookedUp(LookedUp {
+                    entity: pair.entity,
+                    system,
+                    records: Vec::new(),
+                    rows: Vec::new(),
+                    timing: Timing { sent: super::wall_clock(), offset: connector.offset() },
+                });
+            };
+            Done::LookedUp(LookedUp { entity: pair.entity, system, records, rows: found, timing })
         }
         Effect::Write { items, .. } => write(pair, connector, items).await,
     }
@@ -38,7 +64,7 @@ pub(super) async fn perform(pair: &Pair, connector: &dyn Connector, effect: Effe
 
 fn read(pair: &Pair, asked: Vec<RemoteId>, answer: ReadAnswer) -> Done {
     let ReadAnswer { rows, timing } = answer;
-    Done::Read(Reads { entity: pair.entity, system: pair.system, asked, rows, timing })
+    Done::Read(Reads { entity: pair.entity, home: pair.home, asked, rows, timing })
 }
 
 async fn write(pair: &Pair, connector: &dyn Connector, items: Vec<(RecordId, WriteItem)>) -> Done {
@@ -58,6 +84,6 @@ async fn write(pair: &Pair, connector: &dyn Connector, items: Vec<(RecordId, Wri
         }
         answers.push(Answer { op, record, outcome });
     }
-    let answers = Answers { entity: pair.entity, system: pair.system, answers };
+    let answers = Answers { entity: pair.entity, system: pair.home.system, answers };
     Done::Wrote { answers, created, updated }
 }

@@ -29,14 +29,14 @@ impl Driver {
 
     fn page(&mut self, at: usize, listing: Listing, page: Listed) -> Result<(), DaemonError> {
         let pair = self.pairs[at].clone();
-        let name = listing.cursor(&pair.system_name, &pair.entity_name);
+        let name = pair.cursor(listing);
         match page {
             Listed::Rows(page, begun) => {
                 let bookmark = Bookmark::of(&page.end, Some(begun));
                 let rows = page.rows.len() as u64;
                 let input = Input::Page(PageRows {
                     entity: pair.entity,
-                    system: pair.system,
+                    home: pair.home,
                     pass: self.mode.pass,
                     rows: &page.rows,
                     decoder: &*page.decoder,
@@ -51,8 +51,8 @@ impl Driver {
             }
             Listed::Deleted(page) => {
                 let cursor = Some((name, Bookmark::of(&page.end, None).write()));
-                let rows = page.rows.into_iter().map(|(remote, at, _)| (remote, at)).collect();
-                let input = DeletedRows { entity: pair.entity, system: pair.system, rows, cursor };
+                let rows = page.rows.into_iter().map(|(remote, _, why)| (remote, why)).collect();
+                let input = DeletedRows { entity: pair.entity, home: pair.home, rows, cursor };
                 self.take(Input::Deleted(input))?;
             }
         }
@@ -110,10 +110,10 @@ impl Driver {
     }
 
     fn done(&mut self, at: usize, done: Done) -> Result<(), DaemonError> {
-        let lane = &mut self.lanes[at];
+        let pair = self.pairs[at].clone();
+        let lane = &mut self.lanes[pair.lane];
         lane.busy = lane.busy.saturating_sub(1);
         self.worked = Instant::now();
-        let pair = self.pairs[at].clone();
         let input = match done {
             Done::Failed(error) => {
                 lane.failures += 1;
@@ -124,13 +124,13 @@ impl Driver {
             Done::Read(reads) => Input::Read(reads),
             Done::LookedUp(looked) => Input::LookedUp(looked),
             Done::Wrote { answers, created, updated } => {
-                self.tally.wrote(pair.system, created, updated);
+                self.tally.wrote(pair.home.system, created, updated);
                 let (system, entity) = (pair.system_name.clone(), pair.entity_name.clone());
                 self.tell(|| Progress::Wrote { system, entity, created, updated });
                 Input::Answers(answers)
             }
         };
-        self.lanes[at].failures = 0;
+        self.lanes[pair.lane].failures = 0;
         self.take(input)?;
         Ok(())
     }

@@ -21,13 +21,13 @@ pub(super) enum Listing {
 
 impl Listing {
     /// Name of its cursor.
-    pub fn cursor(self, system: &str, entity: &str) -> String {
+    pub fn cursor(self, system: &str, entity: &str, object: &str) -> String {
         let what = match self {
             Self::Scan => "scan",
             Self::Changes => "changes",
             Self::Deleted => "deleted",
         };
-        format!("{what}:{system}:{entity}")
+        format!("{what}:{system}:{entity}:{object}")
     }
 }
 

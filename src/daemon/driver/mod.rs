@@ -24,7 +24,7 @@ use super::status;
 use super::{DaemonError, status::quiet_entity};
 use crate::connector::{Connector, ConnectorError, ReadSpec};
 use crate::engine::{self, Change, Clocks, Effect, Input, Notice, Pass, View};
-use crate::model::{EntityId, Millis, RecordId, SystemId};
+use crate::model::{Departure, EntityId, Home, Millis, RecordId, SystemId};
 use crate::rules::Rules;
 use crate::store::Store;
 use effects::Done;
@@ -34,20 +34,24 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// One object of one system.
+/// An entity's object in one system.
 #[derive(Debug, Clone)]
 pub(super) struct Pair {
     pub entity: EntityId,
-    pub system: SystemId,
+    pub home: Home,
     pub spec: ReadSpec,
     entity_name: String,
     system_name: String,
     /// Its system's place in the driver's list.
     remote: usize,
+    /// The lane that it shares with the entity's other objects in the system.
+    lane: usize,
 }
 
-/// The state of a pair.
+/// An entity in one system, and what is under way there.
 struct Lane {
+    entity: EntityId,
+    system: SystemId,
     /// Effects whose outcome is awaited; no work is asked for meanwhile, so that nothing is read or looked up twice.
     busy: usize,
     failures: u32,
@@ -151,7 +155,13 @@ impl Driver {
             })
             .collect();
         let pairs: Arc<[Arc<Pair>]> = pairs(&rules, connectors).into();
-        let lanes = pairs.iter().map(|_| Lane { busy: 0, failures: 0, not_before: now }).collect();
+        let mut lanes: Vec<Lane> = Vec::new();
+        for pair in pairs.iter() {
+            if pair.lane == lanes.len() {
+                let (entity, system) = (pair.entity, pair.home.system);
+                lanes.push(Lane { entity, system, busy: 0, failures: 0, not_before: now });
+            }
+        }
         let (events, inbox) = channel(QUEUE);
         let swept = rules.entities.iter().map(|_| None).collect();
         let mut driver = Self {
@@ -253,10 +263,15 @@ impl Driver {
     fn note(&self, notice: Notice) {
         let system = |id: SystemId| self.rules.system(id).map(|system| system.name.clone()).unwrap_or_default();
         match notice {
-            Notice::Detached { entity, system: id, remote, .. } => {
+            Notice::Detached { entity, system: id, remote, why, .. } => {
                 let entity = self.rules.entity(entity).map(|entity| entity.name.clone()).unwrap_or_default();
-                tracing::warn!(system = system(id), entity, %remote, "deleted there: the link ended, other sides stay");
-                self.tell(|| Progress::Detached { system: system(id), entity, remote: remote.to_string() });
+                let what = match why {
+                    Departure::Converted => "converted",
+                    Departure::Merged(_) => "merged into another record",
+                    Departure::Deleted => "deleted",
+                };
+                tracing::warn!(system = system(id), entity, %remote, "{what} there: the link ended, other sides stay");
+                self.tell(|| Progress::Detached { system: system(id), entity, remote: remote.to_string(), what });
             }
             Notice::Undecodable { system: id, remote, cause } => {
                 tracing::warn!(system = system(id), %remote, cause, "a row could not be read and was left out");
@@ -296,18 +311,17 @@ impl Driver {
         !self.mode.in_order || (self.lanes.iter().all(|lane| lane.busy == 0) && self.worked.elapsed() >= REST)
     }
 
-    /// Asks the engine what is to be done for every pair that awaits nothing.
+    /// Asks the engine what is to be done in every lane that awaits nothing.
     fn work(&mut self) -> Result<(), DaemonError> {
         let mut create = true;
         for entity in 0..self.rules.entities.len() {
             let id = self.rules.entities[entity].id;
-            for at in 0..self.pairs.len() {
-                let pair = self.pairs[at].clone();
+            for at in 0..self.lanes.len() {
                 let lane = &self.lanes[at];
-                if pair.entity != id || lane.busy > 0 || lane.not_before > Instant::now() {
+                if lane.entity != id || lane.busy > 0 || lane.not_before > Instant::now() {
                     continue;
                 }
-                let input = Input::Work { entity: id, system: pair.system, create };
+                let input = Input::Work { entity: id, system: lane.system, create };
                 let (effects, _) = self.take(input)?;
                 for effect in effects {
                     self.show_leaving(&effect)?;
@@ -322,11 +336,17 @@ impl Driver {
     }
 
     fn start(&mut self, at: usize, effect: Effect) {
-        self.lanes[at].busy += 1;
-        let (pair, events) = (self.pairs[at].clone(), self.events.clone());
-        let connector = self.remotes[pair.remote].connector.clone();
+        let pairs = self.pairs.iter().enumerate().filter(|(_, pair)| pair.lane == at);
+        let pairs: Vec<(usize, Arc<Pair>)> = pairs.map(|(at, pair)| (at, pair.clone())).collect();
+        // What goes to one object is of its pair; a look-up asks several, and is of any.
+        let object = effects::object(&effect);
+        let pair = pairs.iter().find(|(_, pair)| object.is_none_or(|object| pair.home.object == object));
+        let Some((at, first)) = pair.cloned() else { return };
+        self.lanes[first.lane].busy += 1;
+        let (connector, events) = (self.remotes[first.remote].connector.clone(), self.events.clone());
         tokio::spawn(async move {
-            let done = effects::perform(&pair, &*connector, effect).await;
+            let pairs: Vec<&Pair> = pairs.iter().map(|(_, pair)| &**pair).collect();
+            let done = effects::perform(&first, &pairs, &*connector, effect).await;
             let _ = events.send(Event::Effect { pair: at, done }).await;
         });
     }
@@ -355,7 +375,7 @@ impl Driver {
 
     fn bookmark(&self, pair: usize, listing: Listing) -> Result<Option<Bookmark>, DaemonError> {
         let pair = &self.pairs[pair];
-        let name = listing.cursor(&pair.system_name, &pair.entity_name);
+        let name = pair.cursor(listing);
         let bytes = self.store.snapshot()?.cursor(&name)?;
         bytes.map(|bytes| Bookmark::read(&bytes).ok_or(DaemonError::Cursor { name })).transpose()
     }
@@ -376,18 +396,29 @@ impl Driver {
 /// Every object that both the rules and the connectors have, in the order of the rules.
 pub(super) fn pairs(rules: &Rules, connectors: &Connectors) -> Vec<Arc<Pair>> {
     let mut pairs = Vec::new();
+    let mut lane = 0;
     for entity in &rules.entities {
         for (remote, (system, _)) in connectors.iter().enumerate() {
-            let Some(spec) = read_spec(entity, *system) else { continue };
             let system_name = rules.system(*system).map(|system| system.name.clone()).unwrap_or_default();
-            let entity_name = entity.name.clone();
-            pairs.push(Arc::new(Pair { entity: entity.id, system: *system, spec, entity_name, system_name, remote }));
+            let before = pairs.len();
+            for binding in entity.bindings_in(*system) {
+                let (entity_name, system_name) = (entity.name.clone(), system_name.clone());
+                let (home, spec) = (binding.home(), read_spec(entity, binding));
+                let pair = Pair { entity: entity.id, home, spec, entity_name, system_name, remote, lane };
+                pairs.push(Arc::new(pair));
+            }
+            lane += usize::from(pairs.len() > before);
         }
     }
     pairs
 }
 
 impl Pair {
+    /// Name of the cursor of one of its listings.
+    fn cursor(&self, listing: Listing) -> String {
+        listing.cursor(&self.system_name, &self.entity_name, &self.spec.object)
+    }
+
     /// Its system's place in the list of connectors.
     pub(super) fn remote(&self) -> usize {
         self.remote

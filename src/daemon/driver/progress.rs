@@ -37,6 +37,8 @@ pub enum Progress {
         entity: String,
         /// Its id there.
         remote: String,
+        /// What became of it: "deleted".
+        what: &'static str,
     },
     /// Something failed, and is tried again.
     Failed {

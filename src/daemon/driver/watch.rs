@@ -4,14 +4,14 @@ use super::{Driver, Effect, wall_clock};
 use crate::daemon::DaemonError;
 use crate::daemon::status::is_held;
 use crate::engine::{Change, OutboxRow, View};
-use crate::model::{EntityId, Millis, RecordId, SystemId, WriteItem};
+use crate::model::{EntityId, Home, Millis, RecordId, WriteItem};
 
 /// Writes that are about to be sent.
 pub struct Leaving<'a> {
     /// The entity.
     pub entity: EntityId,
     /// Where to.
-    pub system: SystemId,
+    pub home: Home,
     /// What, and of which record.
     pub items: &'a [(RecordId, WriteItem)],
     /// The mirror as of now: the intent is committed, the records still say what their sides show.
@@ -32,8 +32,8 @@ pub trait Watch: Send + Sync {
 
 impl Driver {
     pub(super) fn show_leaving(&self, effect: &Effect) -> Result<(), DaemonError> {
-        let (Some(watch), Effect::Write { entity, system, items }) = (&self.watch, effect) else { return Ok(()) };
-        watch.leaving(Leaving { entity: *entity, system: *system, items, view: &self.store.snapshot()? })
+        let (Some(watch), Effect::Write { entity, home, items }) = (&self.watch, effect) else { return Ok(()) };
+        watch.leaving(Leaving { entity: *entity, home: *home, items, view: &self.store.snapshot()? })
     }
 
     /// Writes that a plan held back are due again.

@@ -6,7 +6,7 @@ use crate::connector::{Target, WriteItem};
 use crate::daemon::DaemonError;
 use crate::daemon::driver::{Leaving, Watch};
 use crate::engine::{AT_HOME, Change, Happening, JournalEntry};
-use crate::model::{EntityId, FieldId, Record, RecordId, SystemId, Value};
+use crate::model::{EntityId, FieldId, Home, Record, RecordId, SystemId, Value};
 use crate::rules::{Entity, Field, FieldBinding, HIDDEN, Rules};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -91,7 +91,7 @@ impl Collector {
         let out = out.map(|path| Writer::create(path, rules.fingerprint())).transpose()?;
         let entity = |entity: &Entity| {
             let none = |bindings: &Entity| -> BTreeMap<String, u64> {
-                bindings.bindings.iter().map(|binding| (name(rules, binding.system), 0)).collect()
+                bindings.systems().map(|system| (name(rules, system), 0)).collect()
             };
             let (create, update, refused) = (none(entity), none(entity), none(entity));
             (entity.id, EntityPlan { name: entity.name.clone(), create, update, refused, ..EntityPlan::default() })
@@ -118,18 +118,18 @@ impl Collector {
     fn write(
         &self,
         state: &mut State,
-        (entity, system): (&Entity, SystemId),
+        (entity, home): (&Entity, Home),
         record: &Record,
         item: &WriteItem,
     ) -> Result<(), PlanError> {
-        let Some(binding) = entity.binding(system) else { return Ok(()) };
+        let (Some(binding), system) = (entity.binding(home), home.system) else { return Ok(()) };
         let system_name = name(&self.rules, system);
         let remote =
             record.live_sides().map(|side| (name(&self.rules, side.system), side.remote.to_string())).collect();
         let create = matches!(item.target, Target::Create { .. });
-        let before = |property: &str| if create { None } else { shown(entity, system, record, property) };
+        let before = |property: &str| if create { None } else { shown(entity, home, record, property) };
         let names = (system_name.as_str(), entity.name.as_str(), binding.object.as_str());
-        let sensitive = |property: &str| field_of(entity, system, property).is_some_and(|(field, _)| field.sensitive);
+        let sensitive = |property: &str| field_of(entity, home, property).is_some_and(|(field, _)| field.sensitive);
         let mut line = Line::of(names, record.id, remote, item, before, sensitive);
         line.refused = self.schemas.refusal(system, &binding.object, item).map(|foreseen| foreseen.code.to_owned());
         let Some(plan) = state.entities.get_mut(&entity.id) else { return Ok(()) };
@@ -191,8 +191,8 @@ impl Collector {
                 }
                 // A later word of the same side is no conflict.
                 Happening::Lost { field, rule, system, .. } if rule != AT_HOME => {
-                    let others = entity.bindings.iter().filter(|binding| binding.system != *system);
-                    let others: Vec<String> = others.map(|binding| name(&self.rules, binding.system)).collect();
+                    let others = entity.systems().filter(|other| other != system);
+                    let others: Vec<String> = others.map(|other| name(&self.rules, other)).collect();
                     let conflict = Conflict { policy: rule.clone(), winner: others.join(" or ") };
                     conflicts.entry((entry.entity, entry.record, *field)).or_insert(conflict);
                 }
@@ -228,21 +228,21 @@ impl Watch for Collector {
         let mut state = self.state();
         for (id, item) in leaving.items {
             let Some(record) = leaving.view.record(entity.id, *id)? else { continue };
-            self.write(&mut state, (entity, leaving.system), &record, item)?;
+            self.write(&mut state, (entity, leaving.home), &record, item)?;
         }
         Ok(())
     }
 }
 
 /// The field behind a property.
-fn field_of<'e>(entity: &'e Entity, system: SystemId, property: &str) -> Option<(&'e Field, &'e FieldBinding)> {
-    entity.fields_at(system).find(|(_, binding)| binding.property == property)
+fn field_of<'e>(entity: &'e Entity, home: Home, property: &str) -> Option<(&'e Field, &'e FieldBinding)> {
+    entity.fields_at(home).find(|(_, binding)| binding.property == property)
 }
 
 /// What a side shows of a property now, as far as the mirror knows and as people may see it; none = blank.
-fn shown(entity: &Entity, system: SystemId, record: &Record, property: &str) -> Option<String> {
-    let (field, binding) = field_of(entity, system, property)?;
-    let value = match record.side(system)?.differs(field.id) {
+fn shown(entity: &Entity, home: Home, record: &Record, property: &str) -> Option<String> {
+    let (field, binding) = field_of(entity, home, property)?;
+    let value = match record.side(home.system)?.differs(field.id) {
         Some(differs) => differs.shown.clone(),
         None => field.project(binding, &record.register(field.id)?.val),
     };

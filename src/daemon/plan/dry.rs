@@ -35,9 +35,10 @@ impl Dry {
     ) -> Self {
         let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for entity in &rules.entities {
-            let Some(binding) = entity.binding(system) else { continue };
-            let fields = entity.match_keys.iter().filter_map(|id| entity.field(*id)?.binding(system));
-            keys.entry(binding.object.clone()).or_default().extend(fields.map(|field| field.property.clone()));
+            for binding in entity.bindings_in(system) {
+                let fields = entity.match_keys.iter().filter_map(|id| entity.field(*id)?.binding(binding.home()));
+                keys.entry(binding.object.clone()).or_default().extend(fields.map(|field| field.property.clone()));
+            }
         }
         Self { system, real, overlay, schemas, keys, more: AtomicU64::new(0), less: AtomicU64::new(0) }
     }

@@ -223,7 +223,7 @@ impl Shared {
     fn note(&self, system: &str, object: &str, at: usize, item: &WriteItem, outcome: &Outcome) {
         let mut state = self.state();
         match outcome {
-            Outcome::Refused { .. } | Outcome::Gone => state.fates[at] = Fate::Refused,
+            Outcome::Refused { .. } | Outcome::Gone(_) => state.fates[at] = Fate::Refused,
             // Without an answer it is read back, and sent again where it has not landed.
             // One that is there already was made by an earlier attempt.
             Outcome::Done { .. } | Outcome::Unknown | Outcome::Taken => state.fates[at] = Fate::Sent,

@@ -7,8 +7,8 @@ use crate::daemon::DaemonError;
 use crate::daemon::connect::{Connectors, read_spec};
 use crate::daemon::driver::{Leaving, Watch, wall_clock};
 use crate::daemon::status;
-use crate::engine::{self, Answer, Answers, Clocks, Effect, Input, LookedUp, View};
-use crate::model::{ClockOffset, Outcome, SourceKind, Target, Timing};
+use crate::engine::{self, Answer, Answers, Ask, Clocks, Effect, Input, LookedUp, View};
+use crate::model::{ClockOffset, Home, Outcome, SourceKind, Target, Timing};
 use crate::rules::Rules;
 use crate::store::Store;
 use std::path::Path;
@@ -36,8 +36,7 @@ pub fn from_mirror(
         let name = rules.system(*id).map(|system| system.name.clone()).unwrap_or_default();
         let (daily_limit, rate) = (connector.daily_limit(), connector.rate());
         let mut plan = SystemPlan { name, create: 0, update: 0, delete: 0, calls: 0, daily_limit, rate };
-        for entity in rules.entities.iter().filter(|entity| entity.binding(*id).is_some()) {
-            let Some(spec) = read_spec(entity, *id) else { continue };
+        for entity in rules.entities.iter().filter(|entity| entity.bindings_in(*id).next().is_some()) {
             let history = connector.ability().source == SourceKind::History;
             loop {
                 let effects = step(rules, mirror, Input::Work { entity: entity.id, system: *id, create: true })?;
@@ -45,21 +44,22 @@ pub fn from_mirror(
                 for effect in effects {
                     match effect {
                         Effect::Read { .. } => {}
-                        Effect::LookUp { property, values, records, .. } => {
-                            let keys = crate::connector::Keys::Values { property: &property, values: &values };
-                            plan.calls += connector.calls_to_read(&spec, keys, false);
+                        Effect::LookUp { asks, records, .. } => {
+                            for Ask { object, property, values } in &asks {
+                                let home = Home { system: *id, object: *object };
+                                let Some(binding) = entity.binding(home) else { continue };
+                                let keys = crate::connector::Keys::Values { property, values };
+                                plan.calls += connector.calls_to_read(&read_spec(entity, binding), keys, false);
+                            }
                             let timing = Timing { sent: wall_clock(), offset: ClockOffset::default() };
                             let (entity, system, rows) = (entity.id, *id, Vec::new());
                             step(rules, mirror, Input::LookedUp(LookedUp { entity, system, records, rows, timing }))?;
                             moved = true;
                         }
-                        Effect::Write { items, .. } => {
-                            collector.leaving(Leaving {
-                                entity: entity.id,
-                                system: *id,
-                                items: &items,
-                                view: mirror,
-                            })?;
+                        Effect::Write { home, items, .. } => {
+                            let Some(binding) = entity.binding(home) else { continue };
+                            let spec = read_spec(entity, binding);
+                            collector.leaving(Leaving { entity: entity.id, home, items: &items, view: mirror })?;
                             let (records, items): (Vec<_>, Vec<WriteItem>) = items.into_iter().unzip();
                             plan.calls += connector.calls_to_write(&items, &[]);
                             let updated: Vec<_> = items

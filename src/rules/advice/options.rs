@@ -113,7 +113,7 @@ impl Check<'_> {
     /// The field's counterparts in the other systems that have said something.
     pub(super) fn others_of(&self, field: &Field) -> Vec<(String, PropertySchema)> {
         let of = |binding: &FieldBinding| {
-            let object = &self.entity.binding(binding.system)?.object;
+            let object = &self.entity.binding(binding.home())?.object;
             let (_, objects) = self.others.iter().find(|(system, _)| *system == binding.system)?;
             let property = objects.iter().find(|schema| schema.object == *object)?.property(&binding.property)?;
             Some((self.rules.system(binding.system)?.name.clone(), property.clone()))

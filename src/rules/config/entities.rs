@@ -37,7 +37,11 @@ fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
         }
     }
     if let Some(mut at) = section.take("at").and_then(|node| node.section(problems)) {
-        entity.objects = at.take_rest().iter().filter_map(|node| object(node, systems, problems)).collect();
+        for node in at.take_rest() {
+            let Some((objects, create_as)) = self::objects(&node, systems, problems) else { continue };
+            entity.objects.extend(objects);
+            entity.create_as.extend(create_as.map(|object| (node.key.to_owned(), object)));
+        }
     }
     if let Some(mut fields) = section.take("fields").and_then(|node| node.section(problems)) {
         entity.fields = fields.take_rest().iter().filter_map(|node| field(node, systems, problems)).collect();
@@ -60,19 +64,32 @@ fn create(node: &Node<'_>, problems: &mut Problems) -> Option<CreateSpec> {
     Some(if everywhere { CreateSpec::Everywhere } else { CreateSpec::Nowhere })
 }
 
-fn object(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -> Option<ObjectSpec> {
+/// The objects in one system, and as which of them records are created.
+fn objects(
+    node: &Node<'_>,
+    systems: &[SystemSettings],
+    problems: &mut Problems,
+) -> Option<(Vec<ObjectSpec>, Option<String>)> {
     let mut section = node.section(problems)?;
-    let object = match section.take("object") {
+    // What stands in for a wrong name must be neither blank nor another's, or it would be blamed a second time.
+    let name = |node: &Node<'_>, problems: &mut Problems| {
+        node.text(problems).map_or_else(|| format!("?{}", node.path), str::to_owned)
+    };
+    let objects = match section.take("object") {
         None => {
             section.missing("object", "add object = \"...\"", problems);
-            None
+            vec![format!("?{}", node.path)]
         }
-        Some(node) if node.is_list() => {
-            let message = "several objects of one system are not available in this version";
-            problems.push(&node.span, message, "name one object");
-            None
+        Some(list) if list.is_list() => {
+            let items = list.list(problems).unwrap_or_default();
+            let mut objects: Vec<String> = items.iter().map(|item| name(item, problems)).collect();
+            if objects.is_empty() {
+                problems.push(&list.span, format!("`{}` names no object", list.path), "name one or several");
+                objects.push(format!("?{}", list.path));
+            }
+            objects
         }
-        Some(node) => node.text(problems),
+        Some(node) => vec![name(&node, problems)],
     };
     let external_id = match section.take("external_id") {
         None => systems.iter().find(|system| system.name == node.key).map(|s| s.kind.external_id().to_owned()),
@@ -84,12 +101,11 @@ fn object(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
         }
         Some(node) => node.text(problems).map(str::to_owned),
     };
+    let create_as = section.take("create_as").and_then(|node| node.text(problems)).map(str::to_owned);
     section.refuse("where", "take it away: all records of the object take part", problems);
-    section.refuse("create_as", "name the object that is created as `object`", problems);
     section.finish(problems);
-    // What stands in for a wrong name must be neither blank nor another's, or it would be blamed a second time.
-    let object = object.map_or_else(|| format!("?{}", node.path), str::to_owned);
-    Some(ObjectSpec { system: node.key.to_owned(), object, external_id })
+    let spec = |object| ObjectSpec { system: node.key.to_owned(), object, external_id: external_id.clone() };
+    Some((objects.into_iter().map(spec).collect(), create_as))
 }
 
 fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -> Option<FieldSpec> {
@@ -157,12 +173,29 @@ fn properties(mut section: Section<'_>, systems: &[SystemSettings], field: &mut 
                 let mend = format!("did you mean `{near}`?");
                 problems.push(&node.key_span, format!("unknown key `{}`", node.path), mend);
             }
-            None => {
-                // A property that is no text still counts as one, so that nothing else is blamed for its absence.
-                let property = node.text(problems).map_or_else(|| format!("?{}", node.path), str::to_owned);
-                field.properties.push((node.key.to_owned(), property));
-            }
+            None if node.is_table() => of_objects(&node, field, problems),
+            None => field.properties.push((node.key.to_owned(), property(&node, problems))),
         }
+    }
+}
+
+/// A property that is no text still counts as one, so that nothing else is blamed for its absence.
+fn property(node: &Node<'_>, problems: &mut Problems) -> String {
+    node.text(problems).map_or_else(|| format!("?{}", node.path), str::to_owned)
+}
+
+/// A system's property by object.
+fn of_objects(node: &Node<'_>, field: &mut FieldSpec, problems: &mut Problems) {
+    let system = node.key.to_owned();
+    let objects = node.section(problems).map(|mut section| section.take_rest()).unwrap_or_default();
+    if objects.is_empty() {
+        problems.push(&node.key_span, format!("`{}` names no property", node.path), "name one by its object");
+        field.properties.push((system, format!("?{}", node.path)));
+        return;
+    }
+    for object in objects {
+        let property = property(&object, problems);
+        field.of_objects.push((system.clone(), object.key.to_owned(), property));
     }
 }
 

@@ -64,7 +64,7 @@ fn each<T: Clone>(
     set: impl Fn(&mut Limits, T),
 ) {
     let Some(node) = node else { return };
-    let systems: Vec<String> = field.properties.iter().map(|(system, _)| system.clone()).collect();
+    let systems: Vec<String> = field.systems().into_iter().map(str::to_owned).collect();
     let mut add = |system: &str, value: T| {
         let mut limits = Limits::default();
         set(&mut limits, value);

@@ -152,7 +152,7 @@ pub(crate) mod tests {
         for (old, new, fault) in [
             ("token", "tokn", ".systems.hubspot lacks token"),
             ("\"text\"", "\"txt\"", ".entities.a.fields.x.type is none of"),
-            ("hubspot = \"x\"", "hubspot = 1", ".entities.a.fields.x.hubspot is no string"),
+            ("hubspot = \"x\"", "hubspot = 1", ".entities.a.fields.x.hubspot fits nothing"),
             ("hubspot = \"x\"", "default = [1]", ".entities.a.fields.x.default fits nothing"),
             ("hubspot = \"x\"", "values = [{ is = 1 }]", ".entities.a.fields.x.values[].is is no string"),
             ("[entities.a.fields]", "[entity.a.fields]", ".entity is unknown"),

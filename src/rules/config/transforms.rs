@@ -14,7 +14,7 @@ pub(super) fn read(node: &Node<'_>, field: &mut FieldSpec, problems: &mut Proble
         return;
     }
     let Some(mut section) = node.section(problems) else { return };
-    let systems: Vec<String> = field.properties.iter().map(|(system, _)| system.clone()).collect();
+    let systems: Vec<String> = field.systems().into_iter().map(str::to_owned).collect();
     for entry in section.take_rest() {
         if !systems.iter().any(|system| system == entry.key) {
             let mend = match nearest(entry.key, systems.iter().map(String::as_str)) {

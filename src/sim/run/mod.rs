@@ -13,7 +13,7 @@ use crate::model::{ClockOffset, Millis, OpId, Outcome, Raw, ReadRow, RecordId, S
 use crate::rules::Rules;
 use audit::Sight;
 use network::Row;
-use setup::{ENTITY, field_name, remote_id, rules, source, system_id, system_name};
+use setup::{ENTITY, OBJECT, field_name, home, remote_id, rules, source, system_id, system_name};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -319,13 +319,8 @@ impl Run {
                     values: row.raws,
                     history: row.history,
                 });
-                let reads = Reads {
-                    entity: ENTITY,
-                    system: system_id(side),
-                    asked: vec![remote_id()],
-                    rows: rows.collect(),
-                    timing,
-                };
+                let reads =
+                    Reads { entity: ENTITY, home: home(side), asked: vec![remote_id()], rows: rows.collect(), timing };
                 self.say(|| format!("read-back of {}: {:?}", system_name(side), reads.rows));
                 self.feed(move |_, _| Input::Read(reads));
                 self.show(seen, false);
@@ -343,7 +338,7 @@ impl Run {
                     values: row.raws,
                     history: Vec::new(),
                 });
-                let rows = rows.collect();
+                let rows = rows.map(|row| (OBJECT, row)).collect();
                 let looked = LookedUp { entity: ENTITY, system: system_id(side), records, rows, timing };
                 self.feed(move |_, _| Input::LookedUp(looked));
             }
@@ -440,8 +435,8 @@ impl Run {
         self.committed = true;
         self.learn();
         for effect in &step.effects {
-            let Effect::Write { system, items, .. } = effect else { continue };
-            items.iter().for_each(|(_, item)| self.leaves(system.0 as usize - 1, item));
+            let Effect::Write { home, items, .. } = effect else { continue };
+            items.iter().for_each(|(_, item)| self.leaves(home.system.0 as usize - 1, item));
         }
         if crash {
             return self.crash("after a commit");

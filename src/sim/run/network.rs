@@ -1,7 +1,7 @@
 //! The way between the engine and the worlds: late, doubled, out of order, with lost answers.
 
 use super::audit::Sight;
-use super::setup::{ENTITY, OBJECT, field_name, remote_id, system_id, system_name};
+use super::setup::{ENTITY, OBJECT, field_name, home, remote_id, system_id, system_name};
 use super::{Doing, LOST_PERCENT, POLL_MS, Run, STRAY_MS};
 use crate::engine::{Effect, Event, Events, Input, PageRows, Pass, Step, View};
 use crate::model::{
@@ -140,7 +140,7 @@ impl Run {
         let events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
         let delivered = Place { time: Millis(clock), position: Some(upto) };
         self.say(|| format!("stream of {} up to {upto}", system_name(side)));
-        let events = Events { entity: ENTITY, system: system_id(side), events, delivered };
+        let events = Events { entity: ENTITY, home: home(side), events, delivered };
         let unknown = !self.linked(side);
         self.feed(move |_, _| Input::Events(events));
         if self.committed {
@@ -179,7 +179,7 @@ impl Run {
         self.feed(|_, _| {
             Input::Page(PageRows {
                 entity: ENTITY,
-                system: system_id(side),
+                home: home(side),
                 pass,
                 rows: &rows,
                 decoder: &decoder,
@@ -196,23 +196,24 @@ impl Run {
         for effect in step.effects {
             self.say(|| format!("effect {effect:?}"));
             match effect {
-                Effect::Read { system, .. } => {
-                    let side = system.0 as usize - 1;
+                Effect::Read { home, .. } => {
+                    let side = home.system.0 as usize - 1;
                     self.busy[side] = true;
                     let timing = self.timing(side);
                     let there = self.latency();
                     let latency = self.latency();
                     self.after(there, Doing::Read { side, timing, life, latency });
                 }
-                Effect::LookUp { system, values, records, .. } => {
+                Effect::LookUp { system, asks, records, .. } => {
+                    let values = asks.into_iter().flat_map(|ask| ask.values).collect();
                     let side = system.0 as usize - 1;
                     self.busy[side] = true;
                     let timing = self.timing(side);
                     let latency = self.latency();
                     self.after(latency, Doing::LookUp { side, values, records, timing, life });
                 }
-                Effect::Write { system, items, .. } => {
-                    let side = system.0 as usize - 1;
+                Effect::Write { home, items, .. } => {
+                    let side = home.system.0 as usize - 1;
                     self.busy[side] = true;
                     for (record, item) in items {
                         self.launch(side, record, item);

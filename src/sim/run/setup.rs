@@ -2,7 +2,7 @@
 
 use super::STRAY_MS;
 use crate::model::{
-    Ability, BatchLimits, Creates, EntityId, FieldId, FieldKind, ObjectId, RemoteId, SourceKind, SystemId,
+    Ability, BatchLimits, Creates, EntityId, FieldId, FieldKind, Home, ObjectId, RemoteId, SourceKind, SystemId,
 };
 use crate::rules::{
     Binding, ConflictPolicy, Entity, Field, FieldBinding, LinkPolicy, Mismatch, Mode, Rules, StampPolicy, System,
@@ -29,6 +29,10 @@ pub(super) fn remote_id() -> RemoteId {
 pub(super) const ENTITY: EntityId = EntityId(1);
 
 pub(super) const OBJECT: ObjectId = ObjectId(1);
+
+pub(super) fn home(side: usize) -> Home {
+    Home { system: system_id(side), object: OBJECT }
+}
 
 pub(super) fn source(options: &Options, side: usize) -> SourceKind {
     match (options.sources, side) {
@@ -62,7 +66,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         },
     });
     let bindings = |field: usize| {
-        let binding = |side| FieldBinding::new(system_id(side), field_name(field));
+        let binding = |side| FieldBinding::new(home(side), field_name(field));
         (0..worlds.len()).map(binding).collect()
     };
     let fields = (0..FIELDS).map(|field| Field {
