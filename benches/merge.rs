@@ -18,6 +18,10 @@ use syncline::model::*;
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, LinkSpec, Rules};
 use syncline::store::{OpenOptions, Store};
 
+fn home(system: &str) -> Home {
+    Home::of(system, if system == "crm" { "contacts" } else { "Contact" })
+}
+
 const BACKFILL_PAGE: usize = 1_000;
 const CHANGES: usize = 3;
 const SYSTEMS: [&str; 2] = ["crm", "desk"];
@@ -138,7 +142,7 @@ impl World {
         for (at, page) in pages.iter().enumerate() {
             let input = Input::Page(PageRows {
                 entity: self.entity(),
-                system: SystemId::of(system),
+                home: home(system),
                 pass,
                 rows: &page.rows,
                 decoder: page,
@@ -278,9 +282,9 @@ impl World {
 
     fn unchanged<'a>(&self, rows: &'a [RawRow], decoder: &'a dyn RowDecoder) -> Input<'a> {
         let timing = Timing { sent: self.now, offset: ClockOffset { low: 0, high: 0 } };
-        let (entity, system) = (self.entity(), SystemId::of("crm"));
+        let (entity, home) = (self.entity(), home("crm"));
         let (pass, cursor, complete) = (Pass::Changes, None, None);
-        Input::Page(PageRows { entity, system, pass, rows, decoder, timing, cursor, complete })
+        Input::Page(PageRows { entity, home, pass, rows, decoder, timing, cursor, complete })
     }
 
     /// A page in which nothing changed: changes, of which there are none.

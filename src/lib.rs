@@ -52,14 +52,15 @@
 //! };
 //! for (system, phone) in [("one", "+1 (415) 555-0123"), ("two", "")] {
 //!     let values = [Raw::Text("Ann@Example.com".into()), Raw::Text(phone.into())];
-//!     // Values come in the order of the entity's fields at that system.
-//!     let order = rules.entities[0].fields_at(SystemId::of(system)).map(|(field, _)| usize::from(field.name == "phone"));
+//!     // Values come in the order of the entity's fields in that object.
+//!     let home = Home::of(system, "people");
+//!     let order = rules.entities[0].fields_at(home).map(|(field, _)| usize::from(field.name == "phone"));
 //!     let decoder = Row(order.map(|at| values[at].clone()).collect());
 //!     let remote = RemoteId::parse("7").unwrap();
 //!     let row = RawRow { remote, modified: Millis(500), raw: RawDigest(1), mark: Mark::Unknown };
 //!     let timing = Timing { sent: Millis(1_000), offset: ClockOffset::default() };
 //!     let page = PageRows {
-//!         entity, system: SystemId::of(system), pass: Pass::Backfill, rows: &[row], decoder: &decoder, timing,
+//!         entity, home, pass: Pass::Backfill, rows: &[row], decoder: &decoder, timing,
 //!         cursor: None, complete: Some(timing),
 //!     };
 //!     feed(Input::Page(page), 1_000);

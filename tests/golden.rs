@@ -124,8 +124,16 @@ fn latelys() -> Vec<(&'static str, Lately)> {
 
 fn outbox_rows() -> Vec<(&'static str, OutboxRow)> {
     let seen = Millis(-3);
-    let row =
-        OutboxRow { due: NOW, create: true, seen, looked: Some(NOW), probe: Some(OpId(2)), flying: None, attempts: 0 };
+    let row = OutboxRow {
+        object: ObjectId(4),
+        due: NOW,
+        create: true,
+        seen,
+        looked: Some(NOW),
+        probe: Some(OpId(2)),
+        flying: None,
+        attempts: 0,
+    };
     let flying = OutboxRow { due: Millis(i64::MAX), create: false, flying: Some(OpId(u64::MAX)), attempts: 251, ..row };
     vec![("waiting", row), ("flying", flying)]
 }

@@ -3,7 +3,9 @@
 use syncline::merge::{
     Evidence, Fate, FieldRules, FieldState, Landing, SideField, SideLately, SideRules, Snapshot, SnapshotFate, Turn,
 };
-use syncline::model::{Apart, FieldId, FieldKind, Mark, Millis, OpId, Place, SourceKind, Stamp, SystemId, Value};
+use syncline::model::{
+    Apart, FieldId, FieldKind, Home, Mark, Millis, ObjectId, OpId, Place, SourceKind, Stamp, SystemId, Value,
+};
 use syncline::rules::ConflictPolicy::{self, Latest, Owns, Prefer};
 use syncline::rules::{Field, FieldBinding, LinkPolicy, Mismatch};
 
@@ -34,7 +36,7 @@ struct Story {
 impl Story {
     /// The sides show `shown` and are linked at time 0.
     fn linked(conflict: ConflictPolicy, on_link: LinkPolicy, source: SourceKind, shown: &[&str]) -> Self {
-        let binding = |side| FieldBinding::new(system(side), "name");
+        let binding = |side| FieldBinding::new(Home { system: system(side), object: ObjectId(1) }, "name");
         let bindings = (0..shown.len()).map(binding).collect();
         let (id, name, kind) = (FieldId(1), "name".to_owned(), FieldKind::Text);
         let field =
@@ -51,6 +53,7 @@ impl Story {
         let mut story = Self { field, sources, state, now: 0, ops: 0, fates: Vec::new() };
         for (side, value) in shown.iter().enumerate() {
             story.state.sides.push(SideField {
+                object: ObjectId(1),
                 system: system(side),
                 shown: Value::Null,
                 apart: None,

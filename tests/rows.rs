@@ -5,8 +5,8 @@ use syncline::engine::{
 };
 use syncline::merge::SettledBy;
 use syncline::model::{
-    Ability, BatchLimits, ClockOffset, Creates, FieldKind, Mark, Millis, OpId, Outcome, PastValue, Raw, RawDigest,
-    RawRow, ReadRow, RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Timing, WriteItem,
+    Ability, BatchLimits, ClockOffset, Creates, FieldKind, Home, Mark, Millis, ObjectId, OpId, Outcome, PastValue, Raw,
+    RawDigest, RawRow, ReadRow, RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Timing, WriteItem,
 };
 use syncline::rules::{ConflictSpec, EntitySpec, FieldSpec, Rules};
 
@@ -37,6 +37,10 @@ fn a() -> SystemId {
 
 fn b() -> SystemId {
     SystemId::of("b")
+}
+
+fn home(system: SystemId) -> Home {
+    Home { system, object: ObjectId::of("things") }
 }
 
 fn raws(values: [&str; 2]) -> Vec<Raw> {
@@ -97,7 +101,7 @@ impl Hand {
         let (decoder, complete) = (One(raws(values)), Some(timing));
         self.give(Input::Page(PageRows {
             entity,
-            system,
+            home: home(system),
             pass,
             rows: &rows,
             decoder: &decoder,
@@ -117,7 +121,7 @@ impl Hand {
         }];
         let timing = Timing { sent: Millis(asked), offset: ClockOffset::default() };
         let entity = self.rules.entities[0].id;
-        self.give(Input::Read(Reads { entity, system, asked: vec![remote()], rows, timing }));
+        self.give(Input::Read(Reads { entity, home: home(system), asked: vec![remote()], rows, timing }));
     }
 
     /// What is written to a system now.
@@ -241,7 +245,7 @@ fn a_history_that_was_asked_for_before_a_page_does_not_answer_it() {
         }];
         let timing = Timing { sent: Millis(asked), offset: ClockOffset::default() };
         let entity = hand.rules.entities[0].id;
-        hand.give(Input::Read(Reads { entity, system: b(), asked: vec![remote()], rows, timing }));
+        hand.give(Input::Read(Reads { entity, home: home(b()), asked: vec![remote()], rows, timing }));
     };
     hand.now = 12_000;
     hand.page(b(), ["1", "0"], 11_500, Mark::Unknown, 11_990, Pass::Changes);

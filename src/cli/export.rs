@@ -72,7 +72,7 @@ fn row(rules: &Rules, entity: &Entity, field: &Field) -> Vec<String> {
 /// (system, what is written there where the field is blank).
 fn defaults(rules: &Rules, field: &Field) -> Vec<(String, String)> {
     let of = |system: &System| {
-        let binding = first(field, system)?;
+        let binding = field.first_in(system.id)?;
         let value = binding.default.as_ref()?;
         let text = match field.write(binding, value) {
             Ok(Raw::Text(text) | Raw::Number(text)) if !field.sensitive => text,
@@ -83,17 +83,12 @@ fn defaults(rules: &Rules, field: &Field) -> Vec<(String, String)> {
     rules.systems.iter().filter_map(of).collect()
 }
 
-/// A field's counterpart in a system: what is said of a system holds for each of its objects.
-fn first<'f>(field: &'f Field, system: &System) -> Option<&'f FieldBinding> {
-    field.bindings.iter().find(|binding| binding.system == system.id)
-}
-
 /// The value map: canonical name, and for each system by rank the options that mean it.
 fn values(rules: &Rules, field: &Field) -> Vec<(String, Vec<String>)> {
     let mut order: Vec<&String> = Vec::new();
     let mut cells: BTreeMap<&String, Vec<Vec<&str>>> = BTreeMap::new();
     for (at, system) in rules.systems.iter().enumerate() {
-        for (canonical, theirs) in first(field, system).into_iter().flat_map(|binding| &binding.values) {
+        for (canonical, theirs) in field.first_in(system.id).into_iter().flat_map(|binding| &binding.values) {
             if !order.contains(&canonical) {
                 order.push(canonical);
             }
@@ -192,7 +187,7 @@ fn document(rules: &Rules) -> Value {
 
 fn field_document(rules: &Rules, entity: &Entity, field: &Field) -> Value {
     let named = |of: &dyn Fn(&FieldBinding) -> Value| -> Map<String, Value> {
-        let bound = rules.systems.iter().filter_map(|system| Some((system, first(field, system)?)));
+        let bound = rules.systems.iter().filter_map(|system| Some((system, field.first_in(system.id)?)));
         bound.map(|(system, binding)| (system.name.clone(), of(binding))).collect()
     };
     let defaults: Map<String, Value> =

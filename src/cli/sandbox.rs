@@ -37,6 +37,9 @@ pub struct SandboxArgs {
     /// As many records that could be matched with several.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub ambiguous: usize,
+    /// As many leads in Salesforce, every second of them a contact in HubSpot as well.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub leads: usize,
     /// HubSpot's records from CSV files instead, one file per object.
     #[arg(long, value_name = "DIR")]
     pub hubspot_csv: Option<PathBuf>,
@@ -81,7 +84,8 @@ pub(super) async fn serve(config: SandboxConfig) -> Result<Running, CliError> {
 }
 
 fn config(args: &SandboxArgs) -> Result<SandboxConfig, CliError> {
-    let data = SeedPlan { records: args.records, overlap: args.overlap, ambiguous: args.ambiguous };
+    let SandboxArgs { records, overlap, ambiguous, leads, .. } = *args;
+    let data = SeedPlan { records, overlap, ambiguous, leads };
     let refused = |flag: &str, cause: String| {
         CliError::usage("usage", format!("{flag} is not understood: {cause}"), "see `syncline sandbox --help`")
     };

@@ -274,6 +274,7 @@ mod tests {
 
     fn row(due: i64) -> OutboxRow {
         OutboxRow {
+            object: crate::model::ObjectId(0),
             due: Millis(due),
             create: false,
             seen: Millis(0),

@@ -127,6 +127,13 @@ pub struct Home {
     pub object: ObjectId,
 }
 
+impl Home {
+    /// The ids of two names.
+    pub fn of(system: &str, object: &str) -> Self {
+        Self { system: SystemId::of(system), object: ObjectId::of(object) }
+    }
+}
+
 /// Where a remote record lives. HubSpot ids are unique only within one object type, so all four parts are needed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct RemoteKey {

@@ -10,6 +10,12 @@ impl Field {
         self.bindings.iter().find(|binding| binding.home() == home)
     }
 
+    /// The counterpart in the first object of a system that has the field. What is said of a system (value map, limits,
+    /// default, transforms) holds for each of its objects.
+    pub fn first_in(&self, system: SystemId) -> Option<&FieldBinding> {
+        self.bindings.iter().find(|binding| binding.system == system)
+    }
+
     /// In how many systems does it live?
     pub fn systems_len(&self) -> usize {
         let mut systems: Vec<SystemId> = self.bindings.iter().map(|binding| binding.system).collect();

@@ -45,7 +45,7 @@ fn several_options_may_have_one_meaning() {
     let rows = [(None, "new", "New"), (None, "mid", "Middle"), (None, "mid", "Half"), (Some("end"), "end", "New")];
     let rules = builder([stage(&rows)]).build().unwrap();
     let field = rules.entities[0].fields.iter().find(|field| field.name == "stage").unwrap();
-    let b = field.binding(SystemId::of("b")).unwrap();
+    let b = field.first_in(SystemId::of("b")).unwrap();
     let read = |text: &str| field.read(b, &Raw::Text(text.into())).map(|value| value.to_string());
     assert_eq!(read("Half").as_deref(), Ok("mid"));
     assert_eq!(read("New").as_deref(), Ok("new"), "the first row that names the value");

@@ -231,7 +231,7 @@ const DIGITS_MAX: u32 = 28;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Digest, FieldId};
+    use crate::model::{Digest, FieldId, Home, ObjectId};
     use crate::rules::{ConflictPolicy, Field, LinkPolicy, Mismatch};
     use proptest::prelude::*;
 

@@ -109,7 +109,7 @@ pub async fn serve(config: SandboxConfig) -> io::Result<Running> {
         let tokens = Tokens::derive("hubspot", config.seed);
         let mut world = HubSpotWorld::new(tokens.clone(), config.seed);
         if !config.external_id {
-            for object in ["contacts", "companies", "deals"] {
+            for object in ["contacts", "companies", "deals", "p_project"] {
                 world.remove_field(object, "syncline_id");
             }
         }
@@ -132,7 +132,7 @@ pub async fn serve(config: SandboxConfig) -> io::Result<Running> {
         let tokens = Tokens::derive("salesforce", config.seed);
         let mut world = SalesforceWorld::new(tokens.clone(), config.seed);
         if !config.external_id {
-            for object in ["Contact", "Lead", "Account", "Opportunity"] {
+            for object in ["Contact", "Lead", "Account", "Opportunity", "Project__c"] {
                 world.remove_field(object, "Syncline_Id__c");
             }
         }

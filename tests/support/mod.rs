@@ -79,6 +79,7 @@ pub fn change() -> impl Strategy<Value = Change> {
     let digest = (any::<u64>(), any::<[u8; 16]>())
         .prop_map(|(raw, canonical)| DigestRow { raw: RawDigest(raw), canonical: Digest(canonical) });
     let outbox = (due(), any::<bool>(), any::<bool>(), 0u32..3).prop_map(|(due, create, flying, attempts)| OutboxRow {
+        object: ObjectId(attempts),
         due,
         create,
         seen: Millis(5),

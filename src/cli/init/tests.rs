@@ -83,7 +83,7 @@ fn a_ready_line_becomes_a_config_and_closed_secrets() {
     assert!(deal.bindings.iter().all(|binding| binding.create));
     let stage = deal.fields.iter().find(|field| field.name == "stage").unwrap();
     assert_eq!(stage.on_link, LinkPolicy::Prefer(salesforce.id));
-    let (sf, hs) = (stage.binding(salesforce.id).unwrap(), stage.binding(hubspot.id).unwrap());
+    let (sf, hs) = (stage.first_in(salesforce.id).unwrap(), stage.first_in(hubspot.id).unwrap());
     for (theirs, ours) in [("Value Proposition", "presentationscheduled"), ("Proposal/Price Quote", "contractsent")] {
         let value = stage.read(sf, &Raw::Text(theirs.into())).unwrap();
         assert_eq!(stage.write(hs, &value), Ok(Raw::Text(ours.into())));

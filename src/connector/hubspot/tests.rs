@@ -3,7 +3,7 @@ use crate::connector::conformance::test_block_on;
 use crate::connector::script::{NOW, Script};
 use crate::connector::transport::Lost;
 use crate::connector::{Outcome, Target};
-use crate::model::{Millis, OpId, PageEnd, Raw, RemoteId};
+use crate::model::{Departure, Millis, OpId, PageEnd, Raw, RemoteId};
 
 fn script(answers: Vec<Result<(u16, &str), Lost>>) -> (HubSpot, Arc<Script>) {
     let script = Script::of(answers);
@@ -145,7 +145,8 @@ fn a_deleted_record_that_lost_a_merge_names_its_survivor() {
     let spec = spec(&["email"]);
     let PageEnd::Done(cursor) = test_block_on(Connector::deleted(&hubspot, &spec, None)).unwrap().end else { panic!() };
     let page = test_block_on(Connector::deleted(&hubspot, &spec, Some(&cursor))).unwrap();
-    let rows: Vec<_> = page.rows.iter().map(|(id, _, to)| (id.as_str(), to.as_ref().map(RemoteId::as_str))).collect();
-    assert_eq!(rows, [("501", Some("900")), ("502", None)]);
+    let rows: Vec<_> = page.rows.iter().map(|(id, _, why)| (id.as_str(), why.clone())).collect();
+    let survivor = RemoteId::parse("900").unwrap();
+    assert_eq!(rows, [("501", Departure::Merged(survivor)), ("502", Departure::Deleted)]);
     assert!(script.asked()[1].contains("archived=true"));
 }

@@ -3,7 +3,7 @@ use crate::connector::conformance::test_block_on;
 use crate::connector::script::{NOW, Script};
 use crate::connector::transport::Lost;
 use crate::connector::{Outcome, Target};
-use crate::model::{Millis, OpId, PageEnd, Raw, RemoteId};
+use crate::model::{Departure, Millis, OpId, PageEnd, Raw, RemoteId};
 
 fn script(answers: Vec<Result<(u16, &str), Lost>>) -> (Salesforce, Arc<Script>) {
     with_credential(answers, Credential::Static("canary-token".into()))
@@ -72,6 +72,29 @@ fn changes_page_by_time_and_id_and_look_far_back_now_and_then() {
 }
 
 #[test]
+fn a_converted_lead_is_no_more_there() {
+    let converted = row("00Qxx000004TmiQAAS", AT).replace("\"Email\"", "\"IsConverted\":true,\"Email\"");
+    let (none, gone) = (page(&[], true), page(&[converted], true));
+    let answers = [VERSIONS, &none, &none, &none, &gone].map(|body| Ok((200, body)));
+    let (salesforce, script) = script(answers.into());
+    let spec = spec("Lead");
+    let PageEnd::Done(cursor) = test_block_on(Connector::deleted(&salesforce, &spec, None)).unwrap().end else {
+        panic!()
+    };
+    test_block_on(Connector::scan(&salesforce, &spec, None)).unwrap();
+    test_block_on(Connector::changes(&salesforce, &spec, Some(&cursor))).unwrap();
+    let ids = [RemoteId::parse("00Qxx000004TmiQAAS").unwrap()];
+    test_block_on(Connector::read(&salesforce, &spec, Keys::Ids(&ids), false)).unwrap();
+    let found = test_block_on(Connector::deleted(&salesforce, &spec, Some(&cursor))).unwrap();
+    assert_eq!(found.rows[0].2, Departure::Converted);
+    let asked: Vec<String> = script.asked()[1..].iter().map(|asked| decoded(asked)).collect();
+    for live in &asked[..3] {
+        assert!(live.contains("FROM Lead WHERE IsConverted = FALSE"), "{live}");
+    }
+    assert!(asked[3].contains("WHERE (IsDeleted = TRUE OR IsConverted = TRUE) AND "), "{}", asked[3]);
+}
+
+#[test]
 fn deleted_records_name_the_winner_of_their_merge() {
     let lost =
         row("003xx000004TmiQAAS", AT).replace("\"Email\"", "\"MasterRecordId\":\"0035g00000AbCdEAAV\",\"Email\"");
@@ -82,7 +105,7 @@ fn deleted_records_name_the_winner_of_their_merge() {
         panic!()
     };
     let found = test_block_on(Connector::deleted(&salesforce, &spec("Contact"), Some(&cursor))).unwrap();
-    assert_eq!(found.rows[0].2.as_ref().map(RemoteId::as_str), Some("0035g00000AbCdEAAV"));
+    assert_eq!(found.rows[0].2, Departure::Merged(RemoteId::parse("0035g00000AbCdEAAV").unwrap()));
     test_block_on(Connector::deleted(&salesforce, &spec("Opportunity"), Some(&cursor))).unwrap();
     let asked = script.asked();
     assert!(asked[1].contains("/queryAll?") && asked[1].contains("MasterRecordId") && asked[1].contains("IsDeleted"));

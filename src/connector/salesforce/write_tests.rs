@@ -98,6 +98,8 @@ fn codes_are_classified() {
         assert_eq!(found, each(&[item], &by_other_key), "both keys are accepted");
         found[0].clone()
     };
+    let converted = failed(update(1, A), "CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", "");
+    assert_eq!(converted, Outcome::Gone(Departure::Converted));
     assert_eq!(failed(update(1, A), "ENTITY_IS_DELETED", "entity is deleted", ""), Outcome::Gone(Departure::Deleted));
     assert_eq!(
         failed(update(1, A), "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", ""),

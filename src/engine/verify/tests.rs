@@ -1,7 +1,7 @@
 use super::*;
 use crate::engine::{Change, MemoryView, OutboxRow};
 use crate::model::{
-    Ability, BatchLimits, Creates, Differs, FieldKind, Hlc, Millis, Origin, Place, Side, SourceKind, Stamp,
+    Ability, BatchLimits, Creates, Differs, FieldKind, Hlc, Home, Millis, Origin, Place, Side, SourceKind, Stamp,
 };
 use crate::rules::{Binding, ConflictPolicy, FieldBinding, LinkPolicy, Mismatch, Mode, StampPolicy, System};
 
@@ -10,13 +10,17 @@ const SYSTEMS: [SystemId; 2] = [SystemId(1), SystemId(2)];
 const FIELDS: [FieldId; 2] = [FieldId(1), FieldId(2)];
 const OBJECT: ObjectId = ObjectId(1);
 
+fn home(system: SystemId) -> Home {
+    Home { system, object: OBJECT }
+}
+
 fn rules() -> Rules {
     let field = |id: FieldId| Field {
         sensitive: false,
         id,
         name: format!("f{}", id.0),
         kind: FieldKind::Text,
-        bindings: SYSTEMS.map(|system| FieldBinding::new(system, "p")).into(),
+        bindings: SYSTEMS.map(|system| FieldBinding::new(home(system), "p")).into(),
         conflict: ConflictPolicy::Latest,
         on_link: LinkPolicy::FillBlanks,
         mismatch: Mismatch::default(),
@@ -98,7 +102,7 @@ impl World {
 
     fn shows(&mut self, number: u8, system: SystemId, texts: [&str; 2]) {
         let raws = texts.map(|text| Raw::Text(text.into()));
-        self.remotes.put(&self.rules.entities[0], system, remote(number), &raws);
+        self.remotes.put(&self.rules.entities[0], home(system), remote(number), &raws);
     }
 
     fn verdict(&self) -> Verdict {
@@ -150,6 +154,7 @@ fn what_is_kept_apart_or_on_its_way_is_counted_and_left_out() {
 
     world.shows(2, SYSTEMS[1], ["a", "x"]);
     let row = OutboxRow {
+        object: OBJECT,
         due: Millis(0),
         create: false,
         seen: Millis(0),
@@ -187,7 +192,7 @@ fn records_without_a_counterpart_are_told_apart() {
     assert_eq!((verdict.compared, verdict.detached, verdict.unmatched), (2, 1, 2), "{verdict:?}");
     assert!(verdict.sound(), "{verdict:?}");
 
-    world.remotes.remove(ENTITY, SYSTEMS[0], &remote(1));
+    world.remotes.remove(ENTITY, home(SYSTEMS[0]), &remote(1));
     let verdict = world.verdict();
     assert_eq!(verdict.differences.first().map(|difference| difference.field), Some(None), "{verdict:?}");
 }

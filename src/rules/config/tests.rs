@@ -41,11 +41,11 @@ fn a_config_becomes_rules_and_settings() {
     let person = &config.rules.entities[0];
     let (salesforce, hubspot) = (config.rules.systems[0].id, config.rules.systems[1].id);
     assert_eq!(
-        person.binding(hubspot).map(|b| (b.create, b.external_id.as_deref())),
+        person.bindings_in(hubspot).next().map(|b| (b.create, b.external_id.as_deref())),
         Some((true, Some("syncline_id")))
     );
     assert_eq!(
-        person.binding(salesforce).map(|b| (b.create, b.external_id.as_deref())),
+        person.bindings_in(salesforce).next().map(|b| (b.create, b.external_id.as_deref())),
         Some((false, Some("Our_Id__c")))
     );
     let field = |name: &str| person.fields.iter().find(|field| field.name == name).unwrap();
@@ -54,7 +54,7 @@ fn a_config_becomes_rules_and_settings() {
     assert_eq!(field("pay").conflict, ConflictPolicy::Prefer(salesforce));
     assert_eq!(field("pay").on_link, LinkPolicy::FillBlanks);
     assert_eq!(field("pay").bindings[0].default.as_ref().map(ToString::to_string).as_deref(), Some("0.5"));
-    let default = |system| field("stage").binding(system).and_then(|b| b.default.clone()).map(|v| v.to_string());
+    let default = |system| field("stage").first_in(system).and_then(|b| b.default.clone()).map(|v| v.to_string());
     assert_eq!((default(salesforce).as_deref(), default(hubspot)), (Some("end"), None));
 
     let settings = &config.settings;
@@ -364,7 +364,7 @@ fn transforms_are_steps_of_one_system() {
     let (salesforce, hubspot) = (config.rules.systems[0].id, config.rules.systems[1].id);
     let written = |name: &str, system, value: &str| {
         let field = config.rules.entities[0].fields.iter().find(|field| field.name == name).unwrap();
-        field.write(field.binding(system).unwrap(), &field.kind.read(&Raw::Text(value.into())).unwrap())
+        field.write(field.first_in(system).unwrap(), &field.kind.read(&Raw::Text(value.into())).unwrap())
     };
     assert_eq!(written("email", salesforce, "a b"), Ok(Raw::Text("A_B".into())));
     assert_eq!(written("email", hubspot, "7"), Ok(Raw::Text("C-7".into())));
@@ -383,7 +383,7 @@ fn an_option_of_a_set_is_one_option() {
         .replace("{ salesforce = \"Done\" }, values", "{ salesforce = \"Done;New\" }, values");
     let config = parse(&text, Path::new("s.toml")).unwrap_or_else(|errors| panic!("{errors}"));
     let stage = config.rules.entities[0].fields.iter().find(|field| field.name == "stage").unwrap();
-    let default = stage.binding(config.rules.systems[0].id).and_then(|binding| binding.default.clone());
+    let default = stage.first_in(config.rules.systems[0].id).and_then(|binding| binding.default.clone());
     assert_eq!(default, Some(Value::set(["new", "end"])));
 }
 
@@ -403,7 +403,7 @@ fn limits_are_of_one_system_or_of_all() {
     let entity = &config.rules.entities[0];
     let (salesforce, hubspot) = (config.rules.systems[0].id, config.rules.systems[1].id);
     let field = |name: &str| entity.fields.iter().find(|field| field.name == name).unwrap();
-    let limits = |name, system| field(name).binding(system).unwrap().limits.clone();
+    let limits = |name, system| field(name).first_in(system).unwrap().limits.clone();
     assert_eq!(field("pay").kind, FieldKind::Decimal { scale: None }, "a table of scales rounds nothing");
     assert_eq!(limits("pay", hubspot), Limits::default());
     assert_eq!(limits("pay", salesforce), Limits { scale: Some(2), precision: Some(16), ..Limits::default() });

@@ -47,7 +47,7 @@ use crate::sandbox::tokens::Tokens;
 #[derive(Debug, Clone)]
 pub struct HubSpotWorld {
     tokens: Tokens,
-    tables: [Table; 3],
+    tables: [Table; 4],
     ledger: Ledger,
     quota: Quota,
     faults: Faults,

@@ -9,11 +9,13 @@ pub enum ObjectType {
     Company,
     /// `0-3`.
     Deal,
+    /// `2-7001`: the custom object of this portal, `p_project`.
+    Project,
 }
 
 impl ObjectType {
     /// Every type, in the order of their ids.
-    pub const ALL: [Self; 3] = [Self::Contact, Self::Company, Self::Deal];
+    pub const ALL: [Self; 4] = [Self::Contact, Self::Company, Self::Deal, Self::Project];
 
     /// Reads any of the accepted names: `contacts`, `contact`, `CONTACT`, `0-1`.
     pub fn parse(name: &str) -> Option<Self> {
@@ -21,6 +23,7 @@ impl ObjectType {
             "contacts" | "contact" | "0-1" => Some(Self::Contact),
             "companies" | "company" | "0-2" => Some(Self::Company),
             "deals" | "deal" | "0-3" => Some(Self::Deal),
+            "p_project" | "2-7001" => Some(Self::Project),
             _ => None,
         }
     }
@@ -32,22 +35,22 @@ impl ObjectType {
 
     /// `CONTACT`, as in error messages.
     pub fn upper(self) -> &'static str {
-        ["CONTACT", "COMPANY", "DEAL"][self.index()]
+        ["CONTACT", "COMPANY", "DEAL", "2-7001"][self.index()]
     }
 
     /// `Contact`, as in error messages.
     pub fn title(self) -> &'static str {
-        ["Contact", "Company", "Deal"][self.index()]
+        ["Contact", "Company", "Deal", "Project"][self.index()]
     }
 
     /// `0-1`.
     pub fn type_id(self) -> &'static str {
-        ["0-1", "0-2", "0-3"][self.index()]
+        ["0-1", "0-2", "0-3", "2-7001"][self.index()]
     }
 
     /// The group that standard properties are in.
     pub fn group(self) -> &'static str {
-        ["contactinformation", "companyinformation", "dealinformation"][self.index()]
+        ["contactinformation", "companyinformation", "dealinformation", "project_information"][self.index()]
     }
 
     /// The properties returned when a read names none.
@@ -65,6 +68,7 @@ impl ObjectType {
                 "hs_lastmodifieddate",
                 "hs_object_id",
             ],
+            Self::Project => &["name", "createdate", "hs_lastmodifieddate", "hs_object_id"],
         }
     }
 
@@ -74,6 +78,7 @@ impl ObjectType {
             Self::Contact => &["email", "firstname", "lastname", "phone", "company"],
             Self::Company => &["name", "domain", "phone", "website"],
             Self::Deal => &["dealname", "description", "dealtype"],
+            Self::Project => &["name"],
         }
     }
 }

@@ -44,6 +44,7 @@ pub fn schema(object: ObjectType) -> Schema {
         ObjectType::Contact => contact(),
         ObjectType::Company => company(),
         ObjectType::Deal => deal(),
+        ObjectType::Project => project(),
     });
     for property in &mut properties {
         property.standard = true;
@@ -71,8 +72,18 @@ fn common(object: ObjectType) -> Vec<Property> {
             properties.push(Property { label: "Object last modified date/time".to_owned(), ..trap });
             properties.push(computed("hs_email_domain", "Email Domain", PropertyType::Text, Computed::EmailDomain));
         }
-        ObjectType::Company | ObjectType::Deal => properties.push(modified("hs_lastmodifieddate", Computed::Modified)),
+        _ => properties.push(modified("hs_lastmodifieddate", Computed::Modified)),
     }
+    properties
+}
+
+/// The portal's custom object.
+fn project() -> Vec<Property> {
+    let mut properties = texts(&[("name", "Name"), ("code", "Code")]);
+    properties.extend([
+        choices("phase", "Phase", &[("planned", "Planned"), ("running", "Running"), ("done", "Done")]),
+        typed("budget", "Budget", PropertyType::Number),
+    ]);
     properties
 }
 

@@ -224,6 +224,7 @@ impl Table {
             ObjectType::Contact => (&["email", "firstname", "lastname"], true),
             ObjectType::Company => (&["name", "domain"], true),
             ObjectType::Deal => (&["dealname", "dealstage"], false),
+            ObjectType::Project => (&["name"], false),
         };
         let missing: Vec<_> = wanted.iter().filter(|name| !is_set(name)).collect();
         if missing.is_empty() || (any && missing.len() < wanted.len()) {

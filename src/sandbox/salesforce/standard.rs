@@ -1,4 +1,4 @@
-//! The schema a new org has: people, companies, deals and users.
+//! The schema a new org has: people, leads, companies, deals and users, and one custom object.
 
 use super::schema::{Field, Kind, Object};
 
@@ -7,7 +7,7 @@ pub const EXTERNAL_ID: &str = "Syncline_Id__c";
 
 /// All objects.
 pub fn objects() -> Vec<Object> {
-    vec![account(), contact(), opportunity(), user()]
+    vec![account(), contact(), opportunity(), user(), lead(), project()]
 }
 
 /// The probability, in percent, that a stage brings along.
@@ -37,6 +37,50 @@ fn contact() -> Object {
     fields.extend(address("Mailing"));
     fields.push(Field::external_key(EXTERNAL_ID, "Syncline Id"));
     Object::new("Contact", "Contacts", "003", fields)
+}
+
+fn lead() -> Object {
+    let converted = |name, label, object, relationship| Field::reference(name, label, object, relationship).read_only();
+    let mut fields = system_fields();
+    fields.extend([
+        Field::reference("MasterRecordId", "Master Record ID", "Lead", "MasterRecord").read_only(),
+        Field::reference("OwnerId", "Owner ID", "User", "Owner").defaulted(),
+        Field::text("LastName", "Last Name", 80).required().part_of("Name"),
+        Field::text("FirstName", "First Name", 40).part_of("Name"),
+        Field { nillable: false, ..Field::text("Name", "Full Name", 121).read_only().naming() },
+        Field::text("Company", "Company", 255).required(),
+        Field::lettered("Email", "Email", Kind::Email, 80).lookup(),
+        Field::lettered("Phone", "Phone", Kind::Phone, 40),
+        Field::lettered("MobilePhone", "Mobile Phone", Kind::Phone, 40),
+        Field::text("Title", "Title", 128),
+        Field::picklist("Status", "Lead Status", LEAD_STATUSES, false),
+        Field::picklist("LeadSource", "Lead Source", LEAD_SOURCES, false),
+        Field::picklist("Industry", "Industry", INDUSTRIES, false),
+        Field::new("IsConverted", "Converted", Kind::Boolean).read_only(),
+        Field::new("ConvertedDate", "Converted Date", Kind::Date).read_only(),
+        converted("ConvertedAccountId", "Converted Account ID", "Account", "ConvertedAccount"),
+        converted("ConvertedContactId", "Converted Contact ID", "Contact", "ConvertedContact"),
+        converted("ConvertedOpportunityId", "Converted Opportunity ID", "Opportunity", "ConvertedOpportunity"),
+        Field::lettered("Description", "Description", Kind::TextArea, 32_000),
+    ]);
+    fields.extend(address(""));
+    fields.push(Field::external_key(EXTERNAL_ID, "Syncline Id"));
+    Object::new("Lead", "Leads", "00Q", fields)
+}
+
+/// The org's custom object.
+fn project() -> Object {
+    let custom = |field: Field| Field { custom: true, ..field };
+    let mut fields = system_fields();
+    fields.extend([
+        Field::reference("OwnerId", "Owner ID", "User", "Owner").defaulted(),
+        Field::text("Name", "Project Name", 80).required().naming(),
+        custom(Field::text("Code__c", "Code", 40)),
+        custom(Field::picklist("Phase__c", "Phase", &["Planned", "Running", "Done"], false)),
+        custom(Field::number("Budget__c", "Budget", Kind::Currency, 18, 2)),
+        Field::external_key(EXTERNAL_ID, "Syncline Id"),
+    ]);
+    Object::new("Project__c", "Projects", "a00", fields)
 }
 
 fn account() -> Object {
@@ -113,9 +157,14 @@ fn system_fields() -> Vec<Field> {
 }
 
 fn address(name: &'static str) -> Vec<Field> {
-    let compound = if name == "Mailing" { "MailingAddress" } else { "BillingAddress" };
+    let compound = match name {
+        "Mailing" => "MailingAddress",
+        "Billing" => "BillingAddress",
+        _ => "Address",
+    };
     let part = |end: &str, label: &str, kind, length| {
-        Field::lettered(&format!("{name}{end}"), &format!("{name} {label}"), kind, length).part_of(compound)
+        let label = format!("{name} {label}");
+        Field::lettered(&format!("{name}{end}"), label.trim_start(), kind, length).part_of(compound)
     };
     vec![
         part("Street", "Street", Kind::TextArea, 255),
@@ -123,7 +172,7 @@ fn address(name: &'static str) -> Vec<Field> {
         part("State", "State/Province", Kind::String, 80),
         part("PostalCode", "Zip/Postal Code", Kind::String, 20),
         part("Country", "Country", Kind::String, 80),
-        Field::new(compound, &format!("{name} Address"), Kind::Address).read_only(),
+        Field::new(compound, format!("{name} Address").trim_start(), Kind::Address).read_only(),
     ]
 }
 
@@ -141,6 +190,9 @@ const STAGES: &[&str] = &[
 ];
 
 const STAGE_PROBABILITIES: [i64; 10] = [10, 10, 20, 50, 60, 70, 75, 90, 100, 0];
+
+const LEAD_STATUSES: &[&str] =
+    &["Open - Not Contacted", "Working - Contacted", "Closed - Converted", "Closed - Not Converted"];
 
 const LEAD_SOURCES: &[&str] = &["Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other"];
 

@@ -23,11 +23,13 @@ pub struct SeedPlan {
     pub overlap: f64,
     /// Further people, and a quarter as many companies, that one system holds twice.
     pub ambiguous: usize,
+    /// Further people who are leads in Salesforce, every second of them a contact in HubSpot as well.
+    pub leads: usize,
 }
 
 impl Default for SeedPlan {
     fn default() -> Self {
-        Self { records: 2000, overlap: 0.6, ambiguous: 0 }
+        Self { records: 2000, overlap: 0.6, ambiguous: 0, leads: 0 }
     }
 }
 
@@ -78,6 +80,8 @@ pub struct Dataset {
     pub companies: Vec<SeedRecord>,
     /// Deals and opportunities.
     pub deals: Vec<SeedRecord>,
+    /// Contacts of HubSpot and leads of Salesforce.
+    pub leads: Vec<SeedRecord>,
 }
 
 impl Dataset {
@@ -98,7 +102,9 @@ impl Dataset {
         times(&mut companies, "company times");
         times(&mut people, "people times");
         times(&mut deals, "deal times");
-        Self { people, companies, deals }
+        let mut leads = people::leads(plan, seed);
+        times(&mut leads, "lead times");
+        Self { people, companies, deals, leads }
     }
 
     /// Counts who knows what.
@@ -110,6 +116,7 @@ impl Dataset {
     pub fn fill_hubspot(&self, world: &mut dyn Furnish) -> Result<(), String> {
         fill(world, "companies", &self.companies, |record| &record.hubspot)?;
         fill(world, "contacts", &self.people, |record| &record.hubspot)?;
+        fill(world, "contacts", &self.leads, |record| &record.hubspot)?;
         fill(world, "deals", &self.deals, |record| &record.hubspot)
     }
 
@@ -117,6 +124,7 @@ impl Dataset {
     pub fn fill_salesforce(&self, world: &mut dyn Furnish) -> Result<(), String> {
         fill(world, "Account", &self.companies, |record| &record.salesforce)?;
         fill(world, "Contact", &self.people, |record| &record.salesforce)?;
+        fill(world, "Lead", &self.leads, |record| &record.salesforce)?;
         fill(world, "Opportunity", &self.deals, |record| &record.salesforce)
     }
 }

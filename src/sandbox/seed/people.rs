@@ -27,6 +27,26 @@ pub fn generate(plan: SeedPlan, seed: u64) -> Vec<SeedRecord> {
     people
 }
 
+/// People who are leads in Salesforce.
+pub fn leads(plan: SeedPlan, seed: u64) -> Vec<SeedRecord> {
+    let mut rng = Rng::new(seed, "leads");
+    let companies = companies::count(plan).max(1);
+    let lead = |at: usize| {
+        let presence = if at % 2 == 0 { Presence::Both } else { Presence::Salesforce };
+        let (hubspot, mut salesforce) = person(LEADS_FROM + at, companies, presence, &mut rng);
+        for (name, _) in salesforce.iter_mut().filter(|(name, _)| *name == "MailingCity") {
+            *name = "City";
+        }
+        set(&mut salesforce, "Company", companies::identity(rng.below(companies as u64) as usize).name);
+        set(&mut salesforce, "Status", "Open - Not Contacted".to_owned());
+        presence.record(hubspot, salesforce)
+    };
+    (0..plan.leads).map(lead).collect()
+}
+
+/// Numbers in the addresses of leads: beyond those of people.
+const LEADS_FROM: usize = 1_000_000;
+
 /// A person as each system has them.
 fn person(number: usize, companies: usize, presence: Presence, rng: &mut Rng) -> (Vec<Field>, Vec<Field>) {
     let (given, given_ascii) = *rng.pick(&GIVEN);

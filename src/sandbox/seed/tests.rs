@@ -20,7 +20,7 @@ fn domain(website: &str) -> String {
 
 #[test]
 fn the_counts_are_the_ones_asked_for() {
-    let data = Dataset::generate(SeedPlan { records: 2000, overlap: 0.6, ambiguous: 10 }, 1, NOW_MS);
+    let data = Dataset::generate(SeedPlan { records: 2000, overlap: 0.6, ambiguous: 10, leads: 0 }, 1, NOW_MS);
     let summary = data.summary();
     let spread =
         |both, only_hubspot, only_salesforce, ambiguous| Spread { both, only_hubspot, only_salesforce, ambiguous };

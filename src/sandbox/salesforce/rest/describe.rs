@@ -82,7 +82,7 @@ fn summary(object: &Object, base: &str) -> Json {
         "deepCloneable": false, "deletable": writable, "deprecatedAndHidden": false, "feedEnabled": true,
         "hasSubtypes": false, "isInterface": false, "isSubtype": false, "keyPrefix": object.prefix,
         "label": name, "labelPlural": object.plural, "layoutable": true,
-        "mergeable": matches!(name, "Account" | "Contact"), "mruEnabled": true, "name": name,
+        "mergeable": matches!(name, "Account" | "Contact" | "Lead"), "mruEnabled": true, "name": name,
         "queryable": true, "replicateable": true, "retrieveable": true, "searchable": true,
         "triggerable": true, "undeletable": writable, "updateable": writable,
         "urls": {

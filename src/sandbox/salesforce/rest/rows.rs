@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::Call;
 use crate::sandbox::http::Response;
+use crate::sandbox::ledger::Caller;
 use crate::sandbox::salesforce::database::{Database, Mode};
 use crate::sandbox::salesforce::decode;
 use crate::sandbox::salesforce::error::Refusal;
@@ -35,6 +36,11 @@ pub fn update(world: &mut SalesforceWorld, call: &Call<'_>, object: &str, id: &s
     let table = find_table(&world.database, object)?;
     let id = path_id(&world.database, table, id)?;
     check_unmodified(call, world.database.live(table, id)?)?;
+    // The API has no way to convert a lead; a person has a button, which is this here.
+    if call.caller == Caller::User && call.body()?.get("IsConverted") == Some(&Json::Bool(true)) {
+        world.database.convert(table, id, call.actor)?;
+        return Ok(Response::empty(204));
+    }
     let changes = world.database.changes(table, &call.body()?, &[], Mode::Update)?;
     world.database.update(table, id, changes, call.actor)?;
     Ok(Response::empty(204))
