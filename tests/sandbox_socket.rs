@@ -150,7 +150,7 @@ fn delays_and_clocks_can_be_set() {
 fn both_systems_hold_their_share_of_the_seeded_data() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let plan = SeedPlan { records: 200, overlap: 0.5, ambiguous: 8 };
+        let plan = SeedPlan { records: 200, overlap: 0.5, ambiguous: 8, leads: 0 };
         let running = serve(SandboxConfig { data: Some(plan), ..SandboxConfig::default() }).await.expect("a sandbox");
         let (summary, client) = (running.summary, Client::new());
         let salesforce = &running.ready["salesforce"];

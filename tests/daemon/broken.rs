@@ -48,7 +48,7 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 "#;
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 24] = [
+const OFFLINE: [(&str, &str, &str); 27] = [
     ("toml_cut_short", "[\"salesforce\", \"hubspot\"]", "[\"salesforce\", "),
     ("unknown_table", "[run]", "[ruin]"),
     ("unknown_key", "interval =", "intervall ="),
@@ -68,6 +68,9 @@ const OFFLINE: [(&str, &str, &str); 24] = [
     ("type_is_missing", "type = \"phone\", ", ""),
     ("field_in_one_system", ", salesforce = \"Phone\", conflict = \"prefer salesforce\"", ""),
     ("property_taken_twice", "salesforce = \"Phone\"", "salesforce = \"Email\""),
+    ("several_objects_to_create", "{ object = \"Contact\" }", "{ object = [\"Contact\", \"Lead\"] }"),
+    ("no_object_at_all", "{ object = \"Contact\" }", "{ object = [] }"),
+    ("property_of_an_unknown_object", "salesforce = \"Phone\"", "salesforce = { Contact = \"Phone\", Leed = \"Phone\" }"),
     ("value_without_counterpart", "salesforce = \"Customer\" }", "is = \"customer\" }"),
     ("default_that_no_row_knows", "default = { salesforce = \"New\" }", "default = { salesforce = \"Nwe\" }"),
     ("default_of_another_type", "sensitive = true", "default = \"soon\""),
@@ -76,8 +79,13 @@ const OFFLINE: [(&str, &str, &str); 24] = [
 ];
 
 /// As [`OFFLINE`], in the config of a sandbox and asked of its live schemas.
-const LIVE: [(&str, &str, &str); 8] = [
+const LIVE: [(&str, &str, &str); 9] = [
     ("live_missing_property", "salesforce = \"MailingCity\"", "salesforce = \"MailingCiti\""),
+    (
+        "live_missing_property_of_one_object",
+        "{ object = \"Contact\" }",
+        "{ object = [\"Contact\", \"Lead\"], create_as = \"Contact\" }",
+    ),
     ("live_missing_object", "object = \"Opportunity\"", "object = \"Oportunity\""),
     ("live_type_clash", "salesforce = \"MailingCity\"", "salesforce = \"Birthdate\""),
     ("live_read_only_property", "salesforce = \"MailingCity\"", "salesforce = \"Name\""),
