@@ -156,6 +156,15 @@ impl Check<'_> {
         self.findings.push(Finding { severity, system, at, message, mend });
     }
 
+    /// A property, with its object where the entity has several in the system.
+    fn place(&self, property: &PropertySchema) -> String {
+        let (system, name) = (&self.system.name, &property.name);
+        match self.entity.bindings_in(self.system.id).nth(1) {
+            Some(_) => format!("{system}'s `{}.{name}`", self.binding.object),
+            None => format!("{system}'s `{name}`"),
+        }
+    }
+
     fn object(&mut self, object: &ObjectSchema) {
         self.external_id(object);
         let entity = self.entity;
@@ -210,7 +219,7 @@ impl Check<'_> {
         if written && !property.writable {
             self.error(
                 at,
-                format!("{}'s `{}` cannot be written", self.system.name, property.name),
+                format!("{} cannot be written", self.place(property)),
                 format!("set conflict = \"{} owns\" to only read it, or grant the credential access", self.system.name),
             );
         }
@@ -227,7 +236,7 @@ impl Check<'_> {
     }
 
     fn kind(&mut self, at: &str, field: &Field, property: &PropertySchema) {
-        let place = format!("{}'s `{}` is {}", self.system.name, property.name, describe(property.kind));
+        let place = format!("{} is {}", self.place(property), describe(property.kind));
         match fit(&field.kind, property.kind) {
             Fit::Well => {}
             Fit::Mostly(doubt) => {
@@ -246,7 +255,7 @@ impl Check<'_> {
 
     /// What is stated is no more than what the property holds.
     fn limits(&mut self, at: &str, field: &Field, binding: &FieldBinding, property: &PropertySchema) {
-        let place = format!("{}'s `{}`", self.system.name, property.name);
+        let place = self.place(property);
         let stated = &binding.limits;
         for (limit, stated, held, unit) in [
             ("length", stated.length, property.length, "characters"),
@@ -274,7 +283,7 @@ impl Check<'_> {
         let mut options = text.split(if field.kind == FieldKind::Set { ';' } else { '\0' });
         let known = |option: &str| property.options.iter().any(|known| known == option);
         let no_option = binding.values.is_empty() && !property.options.is_empty() && !options.all(known);
-        let place = format!("{}'s `{}`", self.system.name, property.name);
+        let place = self.place(property);
         if too_long {
             let mend = "shorten it".to_owned();
             self.error(at, format!("the default `{text}` is longer than {place} can hold"), mend);

@@ -70,7 +70,11 @@ const OFFLINE: [(&str, &str, &str); 27] = [
     ("property_taken_twice", "salesforce = \"Phone\"", "salesforce = \"Email\""),
     ("several_objects_to_create", "{ object = \"Contact\" }", "{ object = [\"Contact\", \"Lead\"] }"),
     ("no_object_at_all", "{ object = \"Contact\" }", "{ object = [] }"),
-    ("property_of_an_unknown_object", "salesforce = \"Phone\"", "salesforce = { Contact = \"Phone\", Leed = \"Phone\" }"),
+    (
+        "property_of_an_unknown_object",
+        "salesforce = \"Phone\"",
+        "salesforce = { Contact = \"Phone\", Leed = \"Phone\" }",
+    ),
     ("value_without_counterpart", "salesforce = \"Customer\" }", "is = \"customer\" }"),
     ("default_that_no_row_knows", "default = { salesforce = \"New\" }", "default = { salesforce = \"Nwe\" }"),
     ("default_of_another_type", "sensitive = true", "default = \"soon\""),

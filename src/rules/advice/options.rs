@@ -46,7 +46,7 @@ impl Check<'_> {
                 continue;
             }
             reported.push(theirs);
-            let message = format!("{}'s `{}` has no option `{theirs}`", self.system.name, property.name);
+            let message = format!("{} has no option `{theirs}`", self.place(property));
             let mend = match nearest(theirs, property.options.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("name one of {}", property.options.join(", ")),
@@ -68,7 +68,7 @@ impl Check<'_> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("name one of {}", property.options.join(", ")),
             };
-            self.error(at, format!("{}'s `{}` has no option `{theirs}`", self.system.name, property.name), mend);
+            self.error(at, format!("{} has no option `{theirs}`", self.place(property)), mend);
         }
     }
 
@@ -92,8 +92,7 @@ impl Check<'_> {
                 true => "add `values` with a row for each, or their records keep this field as a problem".to_owned(),
                 false => format!("add values = [{}], with a row for each", rows.join(", ")),
             };
-            let message =
-                format!("{}'s `{}` has no option for {name}'s {}", self.system.name, property.name, listed(&lacking));
+            let message = format!("{} has no option for {name}'s {}", self.place(property), listed(&lacking));
             self.warn(at, message, mend);
         }
     }

@@ -187,7 +187,21 @@ fn each_error_names_line_cause_and_mend() {
             "whose mode is `read`",
             "out of `create`",
         ),
-        ("object = \"contacts\"", "object = [\"a\", \"b\"]", "at.hubspot", "several objects", "name one object"),
+        ("object = \"contacts\"", "object = [\"a\", \"b\"]", "at.hubspot", "several objects", "add create_as = \"a\""),
+        (
+            "object = \"contacts\"",
+            "object = [1, \"b\"], create_as = \"b\"",
+            "at.hubspot",
+            "is a number",
+            "a text in quotes",
+        ),
+        (
+            "object = \"contacts\"",
+            "object = [\"a\", \"b\"], create_as = \"bb\"",
+            "at.hubspot",
+            "no object `bb`",
+            "did you mean `b`?",
+        ),
         (
             "object = \"contacts\"",
             "object = \"contacts\", where = \"x\"",
