@@ -182,6 +182,10 @@ fn happenings() -> Vec<Happening> {
         Happening::Refused { system: HUBSPOT, op: OpId(2), code: "VALIDATION_ERROR".into() },
         Happening::Alarm { system: SALESFORCE, field: FieldId(9), place: place() },
         Happening::Detached { system: HUBSPOT, remote: remote() },
+        Happening::Remapped {
+            dropped: vec![FieldId(4)],
+            rebound: vec![(Home { system: HUBSPOT, object: ObjectId(6) }, FieldId(5))],
+        },
     ]
 }
 
@@ -210,12 +214,14 @@ fn name(what: &Happening) -> &'static str {
         Happening::Refused { .. } => "refused",
         Happening::Alarm { .. } => "alarm",
         Happening::Detached { .. } => "detached",
+        Happening::Remapped { .. } => "remapped",
     }
 }
 
 fn entries() -> Vec<(&'static str, JournalEntry)> {
     let entry = |what: Happening| {
-        let record = (!matches!(what, Happening::Page { .. })).then_some(RecordId([0xcd; 16]));
+        let record =
+            (!matches!(what, Happening::Page { .. } | Happening::Remapped { .. })).then_some(RecordId([0xcd; 16]));
         (name(&what), JournalEntry { at: NOW, entity: EntityId(5), record, what })
     };
     happenings().into_iter().map(entry).collect()
@@ -291,6 +297,7 @@ mod another_crate {
 
     #[derive(SchemaWrite, SchemaRead, Debug, PartialEq)]
     struct OutboxMirror {
+        object: u32,
         due: i64,
         create: bool,
         seen: i64,
@@ -441,6 +448,7 @@ mod another_crate {
     fn writes_the_same_bytes() {
         for (_, row) in outbox_rows() {
             let mirror = OutboxMirror {
+                object: row.object.0,
                 due: row.due.0,
                 create: row.create,
                 seen: row.seen.0,

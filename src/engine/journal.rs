@@ -2,7 +2,7 @@
 
 use crate::codec::{Decode, Encode};
 use crate::merge::SettledBy;
-use crate::model::{EntityId, FieldId, Millis, OpId, Place, RecordId, RemoteId, Stamp, SystemId, Value};
+use crate::model::{EntityId, FieldId, Home, Millis, OpId, Place, RecordId, RemoteId, Stamp, SystemId, Value};
 
 /// The rule by which an edit lost to a later one of its own side: no conflict.
 pub const AT_HOME: &str = "a later edit of its own side";
@@ -148,5 +148,12 @@ pub enum Happening {
         system: SystemId,
         /// Its id there.
         remote: RemoteId,
+    },
+    /// The mapping of an entity's fields was changed: nobody's edit.
+    Remapped {
+        /// Fields whose registers were dropped.
+        dropped: Vec<FieldId>,
+        /// Fields that sides link anew.
+        rebound: Vec<(Home, FieldId)>,
     },
 }

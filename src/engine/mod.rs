@@ -11,6 +11,7 @@ mod journal;
 mod memory;
 mod observe;
 mod record;
+mod remap;
 mod send;
 mod sweep;
 mod txn;

@@ -119,7 +119,7 @@ impl fmt::Display for RemoteId {
 }
 
 /// One object of one system: where records of an entity live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Home {
     /// The system.
     pub system: SystemId,

@@ -6,6 +6,7 @@ mod check;
 mod fields;
 mod first_link;
 mod kill;
+mod mapping;
 mod objects;
 mod plan;
 mod refusals;

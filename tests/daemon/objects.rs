@@ -129,3 +129,28 @@ budget = {{ type = "decimal", scale = 2, hubspot = "budget", salesforce = "Budge
         run(&["verify"]);
     }
 }
+
+#[test]
+fn leads_are_taken_in_later() {
+    let world = World::new(0);
+    world.edit_config(
+        "at.hubspot = { object = \"contacts\" }",
+        "create = [\"hubspot\"]\nat.hubspot = { object = \"contacts\" }",
+    );
+    for (email, city) in [("ann@example.org", "Rome"), ("bob@example.org", "Oslo")] {
+        let body = json!({ "Email": email, "LastName": "X", "Company": "Y", "City": city });
+        world.person("salesforce", "POST", &format!("{SOBJECTS}/Lead"), &body);
+    }
+    let properties = json!({ "email": "ann@example.org", "lastname": "X" });
+    let contact = world.person("hubspot", "POST", CONTACTS, &json!({ "properties": properties }))["id"].clone();
+    let contact = contact.as_str().expect("an id");
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    assert_eq!(world.writes_total(), 0, "a lead is nobody yet");
+    with_leads(&world);
+    world.edit_config(", create_as = \"Contact\"", "");
+    let (code, out, err) = world.run(&["backfill"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert_eq!(world.hubspot(contact, "city"), "Rome");
+    assert_eq!(world.hubspot(&world.hubspot_id("bob@example.org"), "city"), "Oslo");
+    world.assert_equal();
+}
