@@ -161,7 +161,7 @@ impl MappedEntity {
 }
 
 /// Version byte of the stored form.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 #[cfg(test)]
 #[path = "mapping_tests.rs"]

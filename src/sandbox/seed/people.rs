@@ -32,7 +32,7 @@ pub fn leads(plan: SeedPlan, seed: u64) -> Vec<SeedRecord> {
     let mut rng = Rng::new(seed, "leads");
     let companies = companies::count(plan).max(1);
     let lead = |at: usize| {
-        let presence = if at % 2 == 0 { Presence::Both } else { Presence::Salesforce };
+        let presence = if at.is_multiple_of(2) { Presence::Both } else { Presence::Salesforce };
         let (hubspot, mut salesforce) = person(LEADS_FROM + at, companies, presence, &mut rng);
         for (name, _) in salesforce.iter_mut().filter(|(name, _)| *name == "MailingCity") {
             *name = "City";
