@@ -12,4 +12,5 @@ mod plan;
 mod refusals;
 mod sensitive;
 mod sync;
+mod three;
 mod world;
