@@ -10,6 +10,9 @@ use crate::rules::{ConflictPolicy, Entity, Field, Mode, OneWayEdits, Rules, Unfi
 /// Code of the problem that a side shows what a field's type cannot hold.
 pub(super) const UNREADABLE: &str = "UNREADABLE_VALUE";
 
+/// Code of the problem that a system does not show a property any more.
+pub(super) const NOT_SHOWN: &str = "PROPERTY_NOT_SHOWN";
+
 /// Code of the problem that a one-way field was edited where it only arrives.
 pub(super) const ONE_WAY_EDIT: &str = "ONE_WAY_EDIT";
 
@@ -94,13 +97,14 @@ impl Txn<'_> {
         known: Option<&Problem>,
     ) {
         let (of, at) = ((entity.id, work.record.id), (system, field.id));
-        let listed = known.filter(|problem| problem.code == UNREADABLE);
+        let listed = known.filter(|problem| is_reading(&problem.code));
         match error {
             Some(error) => {
                 let message = format!("{}: {error}", field.name);
                 if listed.is_none_or(|problem| problem.message != message) {
                     let fields = vec![field.name.clone()];
-                    let problem = Problem { since: self.now, code: UNREADABLE.into(), message, fields };
+                    let code = if *error == ValueError::NOT_SHOWN { NOT_SHOWN } else { UNREADABLE };
+                    let problem = Problem { since: self.now, code: code.into(), message, fields };
                     self.set_field_problem(of, at, Some(problem));
                 }
             }
@@ -119,7 +123,7 @@ impl Txn<'_> {
         }
         let Some(id) = self.index_of(key)? else { return Ok(()) };
         let known = self.field_problems(entity.id, id)?;
-        if !known.iter().any(|((system, _), row)| *system == key.system && row.code == UNREADABLE) {
+        if !known.iter().any(|((system, _), row)| *system == key.system && is_reading(&row.code)) {
             return Ok(());
         }
         let Some(work) = self.take(entity.id, id)? else { return Ok(()) };
@@ -129,6 +133,11 @@ impl Txn<'_> {
         self.put(work);
         Ok(())
     }
+}
+
+/// Is it about what a system shows?
+fn is_reading(code: &str) -> bool {
+    [UNREADABLE, NOT_SHOWN].contains(&code)
 }
 
 /// Fields that a side is owed and cannot hold, and why.

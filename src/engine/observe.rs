@@ -6,8 +6,8 @@ use super::txn::{Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
-    Departure, Digest, EntityId, FieldId, Home, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side,
-    SideState, SourceKind, SystemId, Timing, Value, ValueError,
+    Departure, Digest, EntityId, FieldId, Home, Mark, Millis, Place, Raw, RawDigest, ReadRow, RecordId, RemoteKey,
+    Side, SideState, SourceKind, SystemId, Timing, Value, ValueError,
 };
 use crate::rules::{Entity, Field};
 
@@ -27,7 +27,8 @@ pub(super) fn canonical(entity: &Entity, home: Home, raws: &[Raw]) -> Shown {
     for (field, binding) in fields {
         let raw = raws.get(count).unwrap_or(&Raw::Absent);
         count += 1;
-        values.push(field.read(binding, raw));
+        // What is not shown is neither blank nor an edit.
+        values.push(if *raw == Raw::Absent { Err(ValueError::NOT_SHOWN) } else { field.read(binding, raw) });
     }
     let external = match raws.get(count) {
         Some(Raw::Text(text)) if !text.is_empty() => Some(text.clone()),
@@ -255,9 +256,13 @@ impl Txn<'_> {
         let landed = landed_fields(entity, work, home, shown, modified);
         let mut judged = true;
         for ((field, _), value) in entity.fields_at(home).zip(&shown.values) {
-            let Ok(value) = value else {
-                self.illegible(entity, work, (system, field), timing.sent);
-                continue;
+            let value = match value {
+                Ok(value) => value,
+                Err(error) => {
+                    self.illegible(entity, work, (system, field), timing.sent);
+                    lose_base(work, (system, field), error);
+                    continue;
+                }
             };
             let kept = work.lately.fields.binary_search_by_key(&field.id, |f| f.field).is_ok();
             let Some(side) = work.record.side(system) else { return Ok(true) };
@@ -378,16 +383,28 @@ impl Txn<'_> {
     ) -> Result<bool, ViewError> {
         let shown = canonical(entity, key.home(), &row.values);
         self.note_unreadable(entity, work, key.home(), &shown.values)?;
+        if shown.values.iter().any(Result::is_err) {
+            // A row as before must not be passed over by its bytes: it says that what is listed was mended.
+            work.raws.push((key.system, RawDigest(0)));
+        }
         if self.source(key.system) != SourceKind::History || row.history.is_empty() {
             return self.snapshots(entity, work, key.home(), &shown, (row.modified, row.mark), begun, timing);
         }
         let mut judged = true;
         for (at, ((field, binding), value)) in entity.fields_at(key.home()).zip(&shown.values).enumerate() {
-            let value = value.as_ref().ok();
-            if value.is_none() && work.flight(field, key.system).is_none() {
+            let flies = work.flight(field, key.system).is_some();
+            if let Err(error) = value
+                && !flies
+            {
+                lose_base(work, (key.system, field), error);
                 continue;
             }
+            let value = value.as_ref().ok();
             let history = row.history.get(at).map(Vec::as_slice).unwrap_or_default();
+            // Blank without a history was never filled; what we knew was another property's of the same name.
+            if value == Some(&Value::Null) && history.is_empty() && !flies && !work.shown(field, key.system).is_null() {
+                work.unbase(key.system, field.id);
+            }
             let Some(side) = work.record.side(key.system) else { return Ok(true) };
             let settled = side.settled;
             let unbased = side.unbased.binary_search(&field.id).is_ok();
@@ -501,6 +518,13 @@ impl Txn<'_> {
         self.journal(entity, Some(id), Happening::Detached { system: key.system, remote: remote.clone() });
         self.notices.push(Notice::Detached { entity, record: id, system: key.system, remote, why });
         Ok(())
+    }
+}
+
+/// A field that its side does not show any more is linked anew when it does.
+fn lose_base(work: &mut Work, (system, field): (SystemId, &Field), error: &ValueError) {
+    if *error == ValueError::NOT_SHOWN && work.flight(field, system).is_none() {
+        work.unbase(system, field.id);
     }
 }
 

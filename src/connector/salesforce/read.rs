@@ -45,9 +45,8 @@ impl Salesforce {
             false => format!(" WHERE {}", conditions.join(" AND ")),
         };
         let own = self.own_user().await?;
-        let select = wire::select(&spec.object, &marked(&names, &own));
-        let soql = format!("{select}{condition} ORDER BY Id LIMIT {}", wire::PAGE);
-        let (body, timing) = self.query(&what, &soql, false).await?;
+        let rest = format!("{condition} ORDER BY Id LIMIT {}", wire::PAGE);
+        let (body, timing) = self.select(&what, &spec.object, marked(&names, &own), &rest).await?;
         let page = self.parsed(&what, Page::parse(&body))?;
         let (rows, set) = self.rows(&what, names, own.as_deref(), &page, &body)?;
         let end = match rows.last() {
@@ -67,9 +66,9 @@ impl Salesforce {
             Begun::Run(kept, run) => (kept, run),
         };
         let own = self.own_user().await?;
-        let and = live(&spec.object).map(|live| format!("{live} AND ")).unwrap_or_default();
-        let soql = self.behind(&what, &wire::select(&spec.object, &marked(&names, &own)), &and, &run)?;
-        let (body, timing) = self.query(&what, &soql, false).await?;
+        let and = and_live(&spec.object);
+        let rest = self.behind(&what, &and, &run)?;
+        let (body, timing) = self.select(&what, &spec.object, marked(&names, &own), &rest).await?;
         let page = self.parsed(&what, Page::parse(&body))?;
         let (rows, set) = self.rows(&what, names, own.as_deref(), &page, &body)?;
         let last = rows.last().map(|row| (row.remote.clone(), row.modified));
@@ -92,8 +91,10 @@ impl Salesforce {
             names.push(CONVERTED.to_owned());
             and = format!("(IsDeleted = TRUE OR {CONVERTED} = TRUE) AND ");
         }
-        let soql = self.behind(&what, &wire::select(&spec.object, &names), &and, &run)?;
-        let (body, timing) = self.query(&what, &soql, true).await?;
+        let rest = self.behind(&what, &and, &run)?;
+        let asked = self.query(&what, &(wire::select(&spec.object, &names) + &rest), true).await?;
+        let refused = |refusal: Refusal| self.client.refused(&what, 400, refusal.code, refusal.message);
+        let (body, timing) = asked.map_err(refused)?;
         let page = self.parsed(&what, Page::parse(&body))?;
         let mut rows = Vec::with_capacity(page.records.len());
         for record in &page.records {
@@ -123,15 +124,17 @@ impl Salesforce {
             return Err(self.client.refused(&what, 0, "VALUE_TOO_LONG".into(), message));
         }
         let own = self.own_user().await?;
-        let head = head(spec, property, &marked(&names, &own));
+        let (columns, live) = (marked(&names, &own), and_live(&spec.object));
+        let head = head(spec, property, &columns);
         let mut answer = ReadAnswer { rows: Vec::new(), timing: self.client.timing() };
         for (index, list) in lists(keys.into_iter(), room(&head)).iter().enumerate() {
             // More rows than one page holds are possible where the property is not unique: page by id.
             let mut last: Option<RemoteId> = None;
             loop {
                 let behind = last.as_ref().map(|id| format!(" AND Id > {}", wire::literal(id.as_str())));
-                let soql = format!("{head}{list}){} ORDER BY Id LIMIT {}", behind.unwrap_or_default(), wire::PAGE);
-                let (body, timing) = self.query(&what, &soql, false).await?;
+                let behind = behind.unwrap_or_default();
+                let rest = format!(" WHERE {live}{property} IN ({list}){behind} ORDER BY Id LIMIT {}", wire::PAGE);
+                let (body, timing) = self.select(&what, &spec.object, columns.clone(), &rest).await?;
                 if index == 0 && last.is_none() {
                     answer.timing = timing;
                 }
@@ -183,10 +186,10 @@ impl Salesforce {
         Ok(Begun::Run(kept, Run { next, at: since.floor(SECOND_MS).0, after: None }))
     }
 
-    fn behind(&self, what: &str, select: &str, and: &str, run: &Run) -> Result<String, ConnectorError> {
+    fn behind(&self, what: &str, and: &str, run: &Run) -> Result<String, ConnectorError> {
         let since = wire::since(Millis(run.at), run.after.as_deref());
         let since = since.ok_or_else(|| self.client.protocol(what, "a cursor of another program"))?;
-        Ok(format!("{select} WHERE {and}{since} ORDER BY SystemModstamp ASC, Id ASC LIMIT {}", wire::PAGE))
+        Ok(format!(" WHERE {and}{since} ORDER BY SystemModstamp ASC, Id ASC LIMIT {}", wire::PAGE))
     }
 
     fn end(
@@ -232,14 +235,45 @@ impl Salesforce {
         Ok((rows, set))
     }
 
-    async fn query(&self, what: &str, soql: &str, all: bool) -> Result<(String, Timing), ConnectorError> {
+    /// Asks for columns of an object, without those that the org does not show: rows have no value for them then.
+    async fn select(
+        &self,
+        what: &str,
+        object: &str,
+        mut columns: Vec<String>,
+        rest: &str,
+    ) -> Result<(String, Timing), ConnectorError> {
+        loop {
+            columns = self.missing.without(object, columns, self.client.timing().sent);
+            let soql = wire::select(object, &columns) + rest;
+            let refusal = match self.query(what, &soql, false).await? {
+                Ok(found) => return Ok(found),
+                Err(refusal) => refusal,
+            };
+            // Each time there is one column less to ask for.
+            if !self.missing.note(object, &columns, &refusal, self.client.timing().sent) {
+                return Err(self.client.refused(what, 400, refusal.code, refusal.message));
+            }
+        }
+    }
+
+    /// The answer's body, or why the query was refused.
+    async fn query(
+        &self,
+        what: &str,
+        soql: &str,
+        all: bool,
+    ) -> Result<Result<(String, Timing), Refusal>, ConnectorError> {
         let request = wire::query(&self.version, soql, all).ok_or_else(|| {
             let message = format!("so many fields make a query of {} characters, too long for a URL", soql.len());
             self.client.refused(what, 0, "QUERY_TOO_LONG".into(), message)
         })?;
         let reply = self.client.read(request).await?;
         let timing = reply.timing;
-        Ok((self.expect(what, reply)?, timing))
+        if reply.answer.status == 400 {
+            return Ok(Err(Refusal::of_answer(&reply.answer)));
+        }
+        Ok(Ok((self.expect(what, reply)?, timing)))
     }
 
     /// The id of the user whose token it is; asked for once. None where marks are off or the org does not say.
@@ -324,7 +358,7 @@ fn distinct(keys: Keys<'_>) -> (&str, BTreeSet<&str>) {
 }
 
 fn head(spec: &ReadSpec, property: &str, columns: &[String]) -> String {
-    let live = live(&spec.object).map(|live| format!("{live} AND ")).unwrap_or_default();
+    let live = and_live(&spec.object);
     format!("{} WHERE {live}{property} IN (", wire::select(&spec.object, columns))
 }
 
@@ -354,6 +388,11 @@ fn lists<'k>(keys: impl Iterator<Item = &'k str>, room: usize) -> Vec<String> {
 /// written to, and a contact stands in its place.
 fn live(object: &str) -> Option<&'static str> {
     object.eq_ignore_ascii_case("Lead").then_some("IsConverted = FALSE")
+}
+
+/// The same before other conditions.
+fn and_live(object: &str) -> String {
+    live(object).map(|live| format!("{live} AND ")).unwrap_or_default()
 }
 
 /// The field that says whether a lead was converted.
