@@ -65,6 +65,9 @@ fn connector(
             config.version = system.version.clone().unwrap_or(config.version);
             config.app_id = system.app_id.clone();
             config.overlap = overlap(config.overlap, system.overlap);
+            if let Some(every) = system.associations_every {
+                config.associations_every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
+            }
             // Our external ids are unique properties, whatever the config calls them.
             for binding in rules.entities.iter().filter_map(|entity| entity.binding(system.id)) {
                 let Some(external) = &binding.external_id else { continue };

@@ -1,7 +1,9 @@
 //! Problems of single fields: what a side is owed and cannot hold, and what it shows and cannot be read. The rest of the record
 //! flows, and each goes when somebody mends it.
 
+use super::observe::Shown;
 use super::record::Work;
+use super::refs::{MISSING_TARGET, UNKNOWN_TARGET};
 use super::txn::Txn;
 use super::{Problem, ViewError};
 use crate::model::{Apart, Differs, FieldId, Millis, Record, RemoteKey, Side, SystemId, Value, ValueError};
@@ -72,8 +74,10 @@ impl Txn<'_> {
         entity: &Entity,
         work: &Work,
         system: SystemId,
-        shown: &[Result<Value, ValueError>],
+        shown: &Shown,
     ) -> Result<(), ViewError> {
+        self.await_targets(work, system, shown)?;
+        let shown = &shown.values;
         if shown.iter().all(Result::is_ok) && !self.any_problems()? {
             return Ok(());
         }
@@ -93,13 +97,14 @@ impl Txn<'_> {
         known: Option<&Problem>,
     ) {
         let (of, at) = ((entity.id, work.record.id), (system, field.id));
-        let listed = known.filter(|problem| problem.code == UNREADABLE);
+        let listed = known.filter(|problem| is_unread(problem));
         match error {
             Some(error) => {
+                let code = if *error == ValueError::UNRESOLVED { UNKNOWN_TARGET } else { UNREADABLE };
                 let message = format!("{}: {error}", field.name);
                 if listed.is_none_or(|problem| problem.message != message) {
                     let fields = vec![field.name.clone()];
-                    let problem = Problem { since: self.now, code: UNREADABLE.into(), message, fields };
+                    let problem = Problem { since: self.now, code: code.into(), message, fields };
                     self.set_field_problem(of, at, Some(problem));
                 }
             }
@@ -118,7 +123,7 @@ impl Txn<'_> {
         }
         let Some(id) = self.index_of(key)? else { return Ok(()) };
         let known = self.field_problems(entity.id, id)?;
-        if !known.iter().any(|((system, _), row)| *system == key.system && row.code == UNREADABLE) {
+        if !known.iter().any(|((system, _), row)| *system == key.system && is_unread(row)) {
             return Ok(());
         }
         let Some(work) = self.take(entity.id, id)? else { return Ok(()) };
@@ -158,7 +163,16 @@ pub fn awaits_mend(entity: &Entity, record: &Record, side: &Side, field: FieldId
     unread || fits() == Some(false)
 }
 
-fn is_owed(side: &Side, differs: &Differs) -> bool {
+fn is_unread(problem: &Problem) -> bool {
+    [UNREADABLE, UNKNOWN_TARGET].contains(&&*problem.code)
+}
+
+/// Is a value not shown by a side because the side cannot hold it, or not yet?
+pub(super) fn is_held(problem: &Problem) -> bool {
+    Unfit::is_code(&problem.code) || problem.code == MISSING_TARGET
+}
+
+pub(super) fn is_owed(side: &Side, differs: &Differs) -> bool {
     !matches!(differs.apart, Some(Apart::Split | Apart::Review | Apart::OneWay))
         && side.unbased.binary_search(&differs.field).is_err()
 }

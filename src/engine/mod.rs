@@ -11,6 +11,7 @@ mod journal;
 mod memory;
 mod observe;
 mod record;
+mod refs;
 mod send;
 mod sweep;
 mod txn;

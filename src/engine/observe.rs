@@ -17,9 +17,11 @@ pub(super) struct Shown {
     pub values: Vec<Result<Value, ValueError>>,
     /// Our external id, where the row carries one.
     pub external: Option<String>,
+    /// References to records that are not mirrored, by the system's own ids.
+    pub unresolved: Vec<(FieldId, String)>,
 }
 
-/// Canonical values of a row's raw ones.
+/// Canonical values of a row's raw ones; of references the system's own ids.
 pub(super) fn canonical(entity: &Entity, system: SystemId, raws: &[Raw]) -> Shown {
     let fields = entity.fields_at(system);
     let mut values = Vec::with_capacity(raws.len());
@@ -33,7 +35,7 @@ pub(super) fn canonical(entity: &Entity, system: SystemId, raws: &[Raw]) -> Show
         Some(Raw::Text(text)) if !text.is_empty() => Some(text.clone()),
         _ => None,
     };
-    Shown { values, external }
+    Shown { values, external, unresolved: Vec::new() }
 }
 
 impl Shown {
@@ -89,7 +91,7 @@ impl Txn<'_> {
                     continue;
                 }
             };
-            let shown = canonical(entity, page.system, &raws);
+            let shown = self.shown(entity, page.system, &raws)?;
             let key = RemoteKey { entity: entity.id, system: page.system, object: binding.object_id, remote };
             if let Some(known) = known
                 && let Some(digest) = digest_of(entity, page.system, &shown)
@@ -154,7 +156,7 @@ impl Txn<'_> {
         if !live {
             let from = self.linked_from(key.system, begun, modified.0);
             work.link_side(self.rules, entity, key, &shown.readable(), Place::at(from), self.now);
-            self.note_unreadable(entity, &work, key.system, &shown.values)?;
+            self.note_unreadable(entity, &work, key.system, &shown)?;
             self.put(work);
             return Ok(());
         }
@@ -171,7 +173,7 @@ impl Txn<'_> {
             work.unjudged.push(key.system);
             self.read_again(key, 1)?;
         }
-        self.note_unreadable(entity, &work, key.system, &shown.values)?;
+        self.note_unreadable(entity, &work, key.system, &shown)?;
         self.put(work);
         Ok(())
     }
@@ -235,12 +237,43 @@ impl Txn<'_> {
         work: &mut Work,
         system: SystemId,
         shown: &Shown,
-        (modified, mark): (Millis, Mark),
+        modified: (Millis, Mark),
         begun: Millis,
         timing: Timing,
     ) -> Result<bool, ViewError> {
+        let [recorded, unrecorded] = [false, true].map(|unrecorded| {
+            let at = |field: &Field| field.binding(system).is_some_and(|at| at.is_unrecorded() == unrecorded);
+            entity.fields_at(system).any(|(field, _)| at(field))
+        });
+        let mut judged = true;
+        if recorded {
+            judged &= self.snapshots_of(entity, work, system, shown, Some(modified), begun, timing)?;
+        }
+        if unrecorded {
+            judged &= self.snapshots_of(entity, work, system, shown, None, begun, timing)?;
+        }
+        Ok(judged)
+    }
+
+    /// Of those fields whose changes move the record's modified time; without one, of the others: they may have changed at any
+    /// time up to the read.
+    #[allow(clippy::too_many_arguments)]
+    fn snapshots_of(
+        &mut self,
+        entity: &Entity,
+        work: &mut Work,
+        system: SystemId,
+        shown: &Shown,
+        modified: Option<(Millis, Mark)>,
+        begun: Millis,
+        timing: Timing,
+    ) -> Result<bool, ViewError> {
+        let unrecorded = modified.is_none();
+        let (modified, mark) = modified.unwrap_or((begun, Mark::Unknown));
         let passed = self.delivered(system, entity.id)?.map_or(Millis::MIN, |place| place.time);
-        let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed).min(modified);
+        // A listing of changes delivers none that the modified time does not show.
+        let passed_here = if unrecorded { Millis::MIN } else { passed };
+        let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed_here).min(modified);
         let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
         let moved = moved_fields(entity, work, system, shown, timing.sent);
         let differs = |((field, _), value): ((&Field, _), &Result<Value, ValueError>)| {
@@ -248,9 +281,11 @@ impl Txn<'_> {
             differs.then_some(field.id)
         };
         let differing: Vec<FieldId> = entity.fields_at(system).zip(&shown.values).filter_map(differs).collect();
-        let landed = landed_fields(entity, work, system, shown, modified);
+        // What goes by a call of its own lands by itself.
+        let landed = if unrecorded { Vec::new() } else { landed_fields(entity, work, system, shown, modified) };
         let mut judged = true;
-        for ((field, _), value) in entity.fields_at(system).zip(&shown.values) {
+        let fields = entity.fields_at(system).zip(&shown.values);
+        for ((field, _), value) in fields.filter(|((_, at), _)| at.is_unrecorded() == unrecorded) {
             let Ok(value) = value else {
                 self.illegible(entity, work, (system, field), timing.sent);
                 continue;
@@ -364,13 +399,19 @@ impl Txn<'_> {
         begun: Millis,
         timing: Timing,
     ) -> Result<bool, ViewError> {
-        let shown = canonical(entity, key.system, &row.values);
-        self.note_unreadable(entity, work, key.system, &shown.values)?;
+        let shown = self.shown(entity, key.system, &row.values)?;
+        self.note_unreadable(entity, work, key.system, &shown)?;
         if self.source(key.system) != SourceKind::History || row.history.is_empty() {
             return self.snapshots(entity, work, key.system, &shown, (row.modified, row.mark), begun, timing);
         }
         let mut judged = true;
+        if entity.fields_at(key.system).any(|(_, binding)| binding.is_unrecorded()) {
+            judged &= self.snapshots_of(entity, work, key.system, &shown, None, begun, timing)?;
+        }
         for (at, ((field, binding), value)) in entity.fields_at(key.system).zip(&shown.values).enumerate() {
+            if binding.is_unrecorded() {
+                continue;
+            }
             let value = value.as_ref().ok();
             if value.is_none() && work.flight(field, key.system).is_none() {
                 continue;
@@ -393,11 +434,12 @@ impl Txn<'_> {
                 continue;
             }
             // Oldest first; what the type cannot hold is skipped, as a snapshot of it is.
-            let entries = history.iter().rev().filter_map(|past| {
-                let value = field.read(binding, &past.value).ok()?;
-                Some(Evidence { place: Place::at(past.at), value, mark: past.mark })
-            });
-            let entries: Vec<Evidence> = entries.collect();
+            let mut entries = Vec::with_capacity(history.len());
+            for past in history.iter().rev() {
+                let Ok(value) = field.read(binding, &past.value) else { continue };
+                let Some(value) = self.resolved(field, key.system, value)? else { continue };
+                entries.push(Evidence { place: Place::at(past.at), value, mark: past.mark });
+            }
             judged &= state.history(&context, ix, &entries, value, begun, timing.sent, &mut fates);
             work.put_state(field, state, fates);
         }
@@ -417,7 +459,15 @@ impl Txn<'_> {
             for (field, binding) in entity.fields_at(events.system) {
                 let raw = event.fields.iter().find(|(property, _)| *property == binding.property);
                 let Some((_, raw)) = raw else { continue };
-                let read = field.read(binding, raw);
+                let mut read = field.read(binding, raw);
+                if let Ok(value) = &read {
+                    let found = self.resolved(field, events.system, value.clone())?;
+                    if found.is_none() {
+                        // Who it is that it refers to is found by a read.
+                        self.read_again(&key, 0)?;
+                    }
+                    read = found.ok_or(ValueError::UNRESOLVED);
+                }
                 let known = known.get(&(events.system, field.id));
                 self.note_field(entity, &work, (events.system, field), read.as_ref().err(), known);
                 let Ok(value) = read else { continue };

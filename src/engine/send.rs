@@ -1,7 +1,7 @@
 //! Writes: built, sent, answered; and the reads and look-ups that they need.
 
-use super::observe::canonical;
 use super::record::{Work, remote_key};
+use super::refs::WAIT_MS;
 use super::txn::Txn;
 use super::{Answer, Answers, Effect, Happening, LookedUp, OutboxRow, Pass, Problem, ViewError};
 use crate::merge::identity::external_id;
@@ -87,14 +87,17 @@ impl Txn<'_> {
             self.put(work);
             return Ok(None);
         }
+        self.look_ahead(entity, &mut work)?;
         let (patch, _) = work.patch(entity, system, self.now);
         if patch.is_empty() {
+            // It waits for what it refers to, or nothing is left that could be written.
+            work.recheck = true;
             self.put(work);
             return Ok(None);
         }
         let op = self.mint_op();
         let fields = patch.iter().map(|(field, _)| field.id).collect();
-        let raws = self.fly(entity, &mut work, system, op, &patch);
+        let raws = self.fly(entity, &mut work, system, op, &patch)?;
         self.journal(entity.id, Some(id), Happening::Sent { system, op, fields, create: false });
         self.set_outbox(at, Some(OutboxRow { due: Millis(i64::MAX), flying: Some(op), create: false, ..row }))?;
         self.put(work);
@@ -109,7 +112,7 @@ impl Txn<'_> {
         system: SystemId,
         op: OpId,
         patch: &[(&Field, crate::model::Value)],
-    ) -> Vec<(String, Raw)> {
+    ) -> Result<Vec<(String, Raw)>, ViewError> {
         let sent = self.clocks.offset(system).earliest(self.now).floor(self.step_ms(system));
         let mut raws = Vec::new();
         for (field, projected) in patch {
@@ -117,13 +120,20 @@ impl Txn<'_> {
             let mut state = work.state(field);
             let Some(ix) = state.ix(system) else { continue };
             // What cannot be held there is in no patch.
-            let Ok(raw) = field.write(binding, &state.value) else { continue };
+            let raw = match field.refers_to() {
+                Some(to) => self.reach(entity, work, (field, to), system)?.ok().map(|there| match there {
+                    Some(remote) => Raw::Text(remote.as_str().to_owned()),
+                    None => Raw::Null,
+                }),
+                None => field.write(binding, &state.value).ok(),
+            };
+            let Some(raw) = raw else { continue };
             state.fly(ix, op, projected.clone(), (self.now, sent), self.now.plus(DEADLINE_MS));
             raws.push((binding.property.clone(), raw));
             work.put_state(field, state, Vec::new());
         }
         debug_assert!(entity.binding(system).is_some());
-        raws
+        Ok(raws)
     }
 
     fn build_creates(
@@ -148,6 +158,11 @@ impl Txn<'_> {
                 if probes.len() < limit {
                     probes.push((id, external_id(id, GENERATION)));
                 }
+                self.put(work);
+                continue;
+            }
+            if self.waits(entity, &work, system)? {
+                self.set_outbox(at, Some(OutboxRow { due: self.now.plus(WAIT_MS), ..row }))?;
                 self.put(work);
                 continue;
             }
@@ -233,11 +248,15 @@ impl Txn<'_> {
         let mut patch = Vec::new();
         for (field, at) in entity.fields_at(system).filter(|(field, _)| field.conflict.writes_to(system)) {
             let value = work.record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default();
-            if field.fits(at, &value).is_ok() {
+            let reached = match field.refers_to() {
+                Some(to) => self.reach(entity, work, (field, to), system)?.is_ok(),
+                None => true,
+            };
+            if reached && field.fits(at, &value).is_ok() {
                 patch.push((field, field.project(at, &value)));
             }
         }
-        let raws = self.fly(entity, work, system, op, &patch);
+        let raws = self.fly(entity, work, system, op, &patch)?;
         let fields = patch.iter().filter(|(_, value)| !value.is_null()).map(|(field, _)| field.id).collect();
         self.journal(entity.id, Some(id), Happening::Sent { system, op, fields, create: true });
         let fields = raws.into_iter().filter(|(_, raw)| *raw != Raw::Null).collect();
@@ -275,7 +294,7 @@ impl Txn<'_> {
                 remote: row.remote.clone(),
             };
             if self.index_of(&key)?.is_none() {
-                let shown = canonical(entity, looked.system, &row.values);
+                let shown = self.shown(entity, looked.system, &row.values)?;
                 let from = self.linked_from(looked.system, begun, row.modified);
                 self.identify(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
             }
@@ -407,6 +426,22 @@ impl Txn<'_> {
                     self.read_again(&remote_key(entity.id, &side), 0)?;
                 }
             }
+            Outcome::Partly { remote, created, code, message, properties } => {
+                let attempts = row.map_or(0, |row| row.attempts);
+                let until = self.now.plus(PARK_MS << attempts.min(8));
+                self.each_flight(entity, work, system, Some(op), |state, context, ix, now, fates| {
+                    let named = context.field.binding(system).is_some_and(|at| properties.contains(&at.property));
+                    if named {
+                        state.answered(context, ix, op, Landing::Refused { until }, now, fates);
+                    }
+                });
+                if let Some(row) = row {
+                    self.set_outbox(at, Some(OutboxRow { attempts: attempts + 1, ..row }))?;
+                }
+                let done = Answer { op, record: id, outcome: Outcome::Done { remote, created } };
+                self.answer(entity, system, work, done)?;
+                self.refused(entity, system, (id, op), code, &message, &properties);
+            }
             Outcome::Unknown => {
                 land(self, work, Landing::Unknown);
                 if creating {
@@ -441,11 +476,7 @@ impl Txn<'_> {
                 let due = if any { self.now } else { until };
                 let row = row.map(|row| OutboxRow { due, flying: None, attempts: attempts + 1, ..row });
                 self.set_outbox(at, row)?;
-                self.journal(entity.id, Some(id), Happening::Refused { system, op, code: code.clone() });
-                let (message, fields) =
-                    (entity.words(system, &message, &properties), entity.named(system, &properties));
-                let problem = Problem { since: self.now, code, message, fields };
-                self.set_problem(entity.id, id, system, Some(problem));
+                self.refused(entity, system, (id, op), code, &message, &properties);
             }
             Outcome::Gone => {
                 land(self, work, Landing::NotWritten);
@@ -454,6 +485,22 @@ impl Txn<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Lists what a system refused.
+    fn refused(
+        &mut self,
+        entity: &Entity,
+        system: SystemId,
+        (id, op): (RecordId, OpId),
+        code: String,
+        message: &str,
+        properties: &[String],
+    ) {
+        self.journal(entity.id, Some(id), Happening::Refused { system, op, code: code.clone() });
+        let (message, fields) = (entity.words(system, message, properties), entity.named(system, properties));
+        let problem = Problem { since: self.now, code, message, fields };
+        self.set_problem(entity.id, id, system, Some(problem));
     }
 
     /// A create has landed, and nobody else can have touched the record before: so that settles it.

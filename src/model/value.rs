@@ -1,6 +1,6 @@
 //! Canonical values: one form and one byte encoding for each meaning, so that a remote's reformatting is never a change.
 
-use super::{Decimal, Millis, Raw, RecordId};
+use super::{Decimal, EntityId, Millis, Raw, RecordId};
 use crate::codec::{Decode, Encode};
 use std::fmt;
 use std::str::FromStr;
@@ -114,6 +114,13 @@ pub struct ValueError {
     pub reason: &'static str,
 }
 
+impl ValueError {
+    /// A reference to a remote record that is not mirrored, or not yet: it is neither an edit nor a blank, and is read again
+    /// when that record is there.
+    pub const UNRESOLVED: Self =
+        Self { wanted: "a reference to a record that is known here", reason: "it is not, or not yet" };
+}
+
 /// A field's type, as far as canonical form goes. The value map of an enumeration belongs to its bindings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldKind {
@@ -147,6 +154,12 @@ pub enum FieldKind {
     Enum,
     /// Several options, in no order, written with `;` between them.
     Set,
+    /// Another record. Systems hold its id, which means nothing elsewhere: what is read here is that id, as text, and the
+    /// engine finds the record behind it ([`Value::Ref`]).
+    Ref {
+        /// The entity of the other record.
+        to: EntityId,
+    },
 }
 
 impl FieldKind {
@@ -165,6 +178,7 @@ impl FieldKind {
             Self::DateTime { .. } => "datetime",
             Self::Enum => "enum",
             Self::Set => "set",
+            Self::Ref { .. } => "ref",
         }
     }
 
@@ -185,6 +199,7 @@ impl FieldKind {
             return Ok(Value::Null);
         }
         match self {
+            Self::Ref { .. } => Ok(Value::Text(trimmed.to_owned())),
             Self::Text => Ok(Value::Text(trimmed.replace("\r\n", "\n").replace('\r', "\n"))),
             Self::Email => Ok(Value::Text(trimmed.to_lowercase())),
             Self::Phone => Ok(phone(trimmed)),

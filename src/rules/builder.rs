@@ -5,7 +5,7 @@ use super::nearest::nearest;
 use super::spec::{CreateSpec, EntitySpec, FieldSpec, SystemSpec};
 use super::{
     Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, Rules, StampPolicy,
-    System, limits, transform, values,
+    System, limits, references, transform, values,
 };
 use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,7 +79,7 @@ impl RulesBuilder {
         let entities =
             self.entities.iter().map(|spec| EntityCheck::new(&self, spec, &mut checks).compile(&mut objects)).collect();
         if checks.faults.is_empty() {
-            Ok(Rules { systems: checks.systems, entities })
+            Ok(Rules { systems: checks.systems, entities: references::order(entities) })
         } else {
             Err(RulesErrors(checks.faults))
         }
@@ -343,6 +343,7 @@ impl<'a> EntityCheck<'a> {
         }
         bindings.sort_by_key(|binding| self.checks.systems.iter().position(|system| system.id == binding.system));
         let kind = self.kind(spec, &at, &bindings);
+        references::check(spec, &kind, &at, &bindings, &self.rules.entities, self.checks);
         limits::compile(spec, &kind, &at, &mut bindings, self.checks);
         values::compile(spec, &kind, &at, &mut bindings, self.checks);
         transform::compile(spec, &kind, &at, &mut bindings, self.checks);
@@ -402,7 +403,10 @@ impl<'a> EntityCheck<'a> {
         let mut seen = BTreeSet::new();
         for (index, key) in self.spec.match_keys.iter().enumerate() {
             let at = format!("{}.match[{index}]", self.at);
-            if !self.spec.fields.iter().any(|field| field.name == *key) {
+            let refers = |field: &FieldSpec| field.name == *key && matches!(field.kind, FieldKind::Ref { .. });
+            if self.spec.fields.iter().any(refers) {
+                self.checks.fault(at, Fault::KeyRefers { key: key.clone() });
+            } else if !self.spec.fields.iter().any(|field| field.name == *key) {
                 let near = nearest(key, self.spec.fields.iter().map(|field| &*field.name)).map(str::to_owned);
                 self.checks.fault(at, Fault::UnknownKey { key: key.clone(), near });
             } else if !seen.insert(key) {
@@ -425,8 +429,9 @@ fn is_name(name: &str) -> bool {
 }
 
 /// Words that no system can be named: the options that stand beside system names, those planned, and words of policies.
-pub(crate) const RESERVED: [&str; 27] = [
+pub(crate) const RESERVED: [&str; 28] = [
     "type",
+    "to",
     "conflict",
     "on_link",
     "default",

@@ -53,6 +53,18 @@ pub enum Fault {
     PropertyIsExternalId { system: String, property: String },
     #[error("match key `{key}` is no field of the entity")]
     UnknownKey { key: String, near: Option<String> },
+    #[error("match key `{key}` is a reference, and nobody is told by what he refers to")]
+    KeyRefers { key: String },
+    #[error("the field does not say to which entity it refers")]
+    NoTarget,
+    #[error("the field refers to `{name}`, and no entity is named so")]
+    UnknownTarget { name: String, near: Option<String> },
+    #[error("a field of type `{kind}` refers to nothing")]
+    TargetOfOtherKind { kind: &'static str },
+    #[error("the field refers to `{target}`, which has no object in {system}")]
+    TargetElsewhere { target: String, system: String },
+    #[error("a reference has no default")]
+    DefaultRefers,
     #[error("records can neither be matched, for want of a match key, nor are they created: nothing would ever happen")]
     NoWayToLink,
     #[error("policy `{policy}` names {system}, but the field has no property there")]
@@ -133,6 +145,17 @@ impl Fault {
             }
             Self::UnknownKey { near: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::UnknownKey { .. } => "name a field of the entity".into(),
+            Self::KeyRefers { .. } => "match by what a record shows of itself: an address, a domain, a name".into(),
+            Self::NoTarget => "add to = \"ENTITY\"".into(),
+            Self::UnknownTarget { near: Some(near), .. } => format!("did you mean `{near}`?"),
+            Self::UnknownTarget { .. } => "name an entity of this config, or add it".into(),
+            Self::TargetOfOtherKind { .. } => "use type = \"ref\", or take `to` away".into(),
+            Self::TargetElsewhere { target, system } => {
+                format!(
+                    "add `at.{system} = {{ object = \"...\" }}` to `{target}`, or take the property in {system} away"
+                )
+            }
+            Self::DefaultRefers => "take it away".into(),
             Self::NoWayToLink => "add `match = [\"FIELD\"]`".into(),
             Self::PolicyElsewhere { system, .. } => {
                 format!("give the field a policy of its own, or a property in {system}")

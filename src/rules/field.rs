@@ -1,13 +1,21 @@
 //! A field's values on their way: read from a system, written to it, and what it would show then.
 
 use super::{Field, FieldBinding, Unfit, Unknown, transform};
-use crate::model::{Raw, Value, ValueError};
+use crate::model::{EntityId, FieldKind, Raw, Value, ValueError};
 use std::borrow::Cow;
 
 impl Field {
     /// The counterpart in a system.
     pub fn binding(&self, system: crate::model::SystemId) -> Option<&FieldBinding> {
         self.bindings.iter().find(|binding| binding.system == system)
+    }
+
+    /// The entity that it refers to, if it is a reference.
+    pub fn refers_to(&self) -> Option<EntityId> {
+        match self.kind {
+            FieldKind::Ref { to } => Some(to),
+            _ => None,
+        }
     }
 
     /// The canonical value of what a system shows.

@@ -66,6 +66,7 @@ impl Bytes {
         self.text(kind.name());
         match kind {
             FieldKind::Decimal { scale } => self.option(*scale, |out, scale| out.number(u64::from(scale))),
+            FieldKind::Ref { to } => self.number(u64::from(to.0)),
             FieldKind::DateTime { step_ms } => self.number(step_ms.unsigned_abs()),
             _ => {}
         }

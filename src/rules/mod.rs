@@ -11,6 +11,7 @@ mod fingerprint;
 mod limits;
 mod nearest;
 mod policy;
+mod references;
 mod shown;
 mod spec;
 #[cfg(test)]
@@ -26,14 +27,15 @@ pub use shown::{HIDDEN, Shown};
 pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, SystemSpec, ValueRow};
 pub use transform::Transform;
 
-use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, SystemId, Value};
+use crate::model::{ASSOCIATION, Ability, EntityId, FieldId, FieldKind, ObjectId, SystemId, Value};
 
 /// Everything that the engine must know about the systems and what is kept equal between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// The systems, highest rank first: the first named wins a tie.
     pub systems: Vec<System>,
-    /// The entities, in the order of the config. Parents stand before children.
+    /// The entities, in the order of the config, but what is referred to stands before what refers to it (where references run
+    /// in a circle, one of them leads forward).
     pub entities: Vec<Entity>,
 }
 
@@ -137,6 +139,11 @@ pub struct FieldBinding {
 }
 
 impl FieldBinding {
+    /// Does the system keep no history of it, although it may of other properties, and not say when it changed?
+    pub fn is_unrecorded(&self) -> bool {
+        self.property.starts_with(ASSOCIATION)
+    }
+
     /// A property that shows each value as it is.
     pub fn new(system: SystemId, property: impl Into<String>) -> Self {
         let (values, limits, transforms) = (Vec::new(), Limits::default(), Vec::new());
@@ -238,6 +245,11 @@ impl Rules {
         self.entities.iter().find(|entity| entity.id == id)
     }
 
+    /// Do records of any entity refer to those of this one?
+    pub fn is_referred_to(&self, id: EntityId) -> bool {
+        self.entities.iter().any(|entity| entity.references().any(|(_, to)| to == id))
+    }
+
     /// Place in the ranking, 0 = highest. Unknown systems rank last.
     pub fn rank(&self, system: SystemId) -> usize {
         self.systems.iter().position(|s| s.id == system).unwrap_or(self.systems.len())
@@ -253,6 +265,11 @@ impl Entity {
     /// The field with this id.
     pub fn field(&self, id: FieldId) -> Option<&Field> {
         self.fields.binary_search_by_key(&id, |field| field.id).ok().map(|at| &self.fields[at])
+    }
+
+    /// The references of its records, with the entity that each leads to.
+    pub fn references(&self) -> impl Iterator<Item = (&Field, EntityId)> {
+        self.fields.iter().filter_map(|field| field.refers_to().map(|to| (field, to)))
     }
 
     /// The fields that a system holds, with their bindings, ascending by field id.

@@ -1,7 +1,7 @@
 //! What [`Rules::builder`](super::Rules::builder) is told: the config by names, before anything is checked.
 
 use super::{ConflictSpec, Limits, LinkSpec, Mismatch, Mode, OneWayEdits, Transform};
-use crate::model::{Ability, FieldKind, Raw};
+use crate::model::{Ability, EntityId, FieldKind, Raw};
 
 /// A system, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub struct FieldSpec {
     pub name: String,
     /// Its type. The step of a moment is set from its systems when the rules are built.
     pub kind: FieldKind,
+    /// The entity that a reference leads to, by its name.
+    pub to: Option<String>,
     /// (system, property), one a system.
     pub properties: Vec<(String, String)>,
     /// Who wins a conflict; none = as the entity has it.
@@ -171,6 +173,7 @@ impl FieldSpec {
         Self {
             name: name.into(),
             kind,
+            to: None,
             properties: Vec::new(),
             conflict: None,
             on_link: None,
@@ -181,6 +184,12 @@ impl FieldSpec {
             transforms: Vec::new(),
             sensitive: false,
         }
+    }
+
+    /// A reference to the records of an entity.
+    pub fn reference(name: impl Into<String>, to: impl Into<String>) -> Self {
+        let to = to.into();
+        Self { to: Some(to.clone()), ..Self::new(name, FieldKind::Ref { to: EntityId::of(&to) }) }
     }
 
     /// Its counterpart in `system`.

@@ -141,6 +141,9 @@ impl FieldValues<'_> {
     }
 
     fn defaults(&mut self) {
+        if self.spec.default.is_some() && matches!(self.kind, FieldKind::Ref { .. }) {
+            return self.fault("default", Fault::DefaultRefers);
+        }
         match &self.spec.default {
             None => {}
             Some(DefaultSpec::Everywhere(raw)) => {

@@ -226,10 +226,13 @@ impl Shared {
             Outcome::Refused { .. } | Outcome::Gone => state.fates[at] = Fate::Refused,
             // Without an answer it is read back, and sent again where it has not landed.
             // One that is there already was made by an earlier attempt.
-            Outcome::Done { .. } | Outcome::Unknown | Outcome::Taken => state.fates[at] = Fate::Sent,
+            Outcome::Done { .. } | Outcome::Partly { .. } | Outcome::Unknown | Outcome::Taken => {
+                state.fates[at] = Fate::Sent
+            }
             Outcome::Retry { .. } => {}
         }
-        if let (Outcome::Done { remote, .. }, Target::Create { value, .. }) = (outcome, &item.target)
+        if let (Outcome::Done { remote, .. } | Outcome::Partly { remote, .. }, Target::Create { value, .. }) =
+            (outcome, &item.target)
             && let Some(stand_in) = planned(value)
         {
             let again = Planned::of(system, object, &Target::Update(stand_in.clone()), &[]).target;

@@ -43,6 +43,7 @@ fn property(name: &str, kind: PropertyType) -> PropertySchema {
         length: None,
         precision: None,
         scale: None,
+        refers_to: Vec::new(),
         options: Vec::new(),
         choices: Vec::new(),
     }

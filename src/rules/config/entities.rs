@@ -3,9 +3,9 @@
 use super::error::Problems;
 use super::limits::Limited;
 use super::reader::{Node, Section};
-use super::settings::SystemSettings;
+use super::settings::{SystemKind, SystemSettings};
 use super::transforms;
-use crate::model::{FieldKind, Raw};
+use crate::model::{ASSOCIATION, EntityId, FieldKind, Raw};
 use crate::rules::nearest::nearest;
 use crate::rules::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, OneWayEdits, PolicyError, ValueRow};
 use std::str::FromStr;
@@ -95,6 +95,7 @@ fn object(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
 fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -> Option<FieldSpec> {
     let mut section = node.section(problems)?;
     let kind = section.take("type");
+    let to = section.take("to");
     let scale = section.take("scale");
     let limits = Limited::take(&mut section);
     let transform = section.take("transform");
@@ -116,6 +117,18 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     }
     if let Some(rows) = has_values.and_then(|node| node.list(problems)) {
         field.values = rows.iter().filter_map(|row| value_row(row, problems)).collect();
+    }
+    match (&to, &field.kind) {
+        (Some(node), _) if known => {
+            let to = node.text(problems).unwrap_or_default();
+            let own = std::mem::replace(&mut field, FieldSpec::reference(node.key, to));
+            let kind = if matches!(own.kind, FieldKind::Ref { .. }) { field.kind } else { own.kind };
+            field = FieldSpec { to: field.to, kind, ..own };
+        }
+        (None, FieldKind::Ref { .. }) => {
+            section.missing("to", "add to = \"ENTITY\": the one that it refers to", problems)
+        }
+        _ => {}
     }
     field.conflict = section.take("conflict").and_then(|node| policy(&node, problems));
     field.on_link = section.take("on_link").and_then(|node| policy(&node, problems));
@@ -160,6 +173,9 @@ fn properties(mut section: Section<'_>, systems: &[SystemSettings], field: &mut 
             None => {
                 // A property that is no text still counts as one, so that nothing else is blamed for its absence.
                 let property = node.text(problems).map_or_else(|| format!("?{}", node.path), str::to_owned);
+                let is_hubspot = |of: &SystemSettings| of.name == node.key && of.kind == SystemKind::HubSpot;
+                let is_tie = property == PRIMARY_COMPANY && systems.iter().any(is_hubspot);
+                let property = if is_tie { format!("{ASSOCIATION}companies") } else { property };
                 field.properties.push((node.key.to_owned(), property));
             }
         }
@@ -181,9 +197,10 @@ fn field_kind(node: &Node<'_>, problems: &mut Problems) -> Option<FieldKind> {
         "url" => return Some(FieldKind::Url),
         "integer" => return Some(FieldKind::Integer),
         "set" => return Some(FieldKind::Set),
+        // Where it leads to is told by `to`.
+        "ref" => return Some(FieldKind::Ref { to: EntityId::of("") }),
         "id" => "use \"text\"",
         "money" => "use \"decimal\" with scale = 2, and a field of its own for the currency",
-        "ref" => "leave the field out",
         _ => {
             let mend = match nearest(text, TYPES.split(", ")) {
                 Some(near) => format!("did you mean \"{near}\"?"),
@@ -273,8 +290,11 @@ pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &
     }
 }
 
-pub(super) const OPTIONS: [&str; 16] = [
+/// What HubSpot calls the company that a contact or a deal belongs to first of all: no property, but an association.
+const PRIMARY_COMPANY: &str = "primary company";
+pub(super) const OPTIONS: [&str; 17] = [
     "type",
+    "to",
     "conflict",
     "direction",
     "edits",
@@ -291,4 +311,5 @@ pub(super) const OPTIONS: [&str; 16] = [
     "unknown",
     "transform",
 ];
-pub(super) const TYPES: &str = "text, email, phone, domain, url, integer, decimal, bool, date, datetime, enum, set";
+pub(super) const TYPES: &str =
+    "text, email, phone, domain, url, integer, decimal, bool, date, datetime, enum, set, ref";
