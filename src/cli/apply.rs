@@ -36,6 +36,7 @@ pub fn run(args: &ApplyArgs, context: &Context) -> Result<Exit, CliError> {
         let gates = Gates::new(plan);
         let connectors = gates.before(&config.rules, &connectors);
         let (mut driver, _socket) = ground::driver(&config, &connectors, store)?;
+        driver.on_write(gates.watch(&config.rules));
         ground::stop_on_signal(driver.handle());
         let steps = Steps::new(context.output);
         let told = steps.clone();

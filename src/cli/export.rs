@@ -51,7 +51,7 @@ fn header(rules: &Rules) -> Vec<String> {
 }
 
 fn row(rules: &Rules, entity: &Entity, field: &Field) -> Vec<String> {
-    let mut row = vec![entity.name.clone(), field.name.clone(), kind(&field.kind)];
+    let mut row = vec![entity.name.clone(), field.name.clone(), kind_of(rules, field)];
     for system in &rules.systems {
         let object = entity.binding(system.id).map(|binding| &*binding.object);
         let property = field.binding(system.id).map(|binding| &*binding.property);
@@ -183,6 +183,7 @@ fn field_document(rules: &Rules, field: &Field) -> Value {
     json!({
         "name": field.name,
         "type": kind(&field.kind),
+        "to": field.refers_to().and_then(|to| rules.entity(to)).map(|entity| entity.name.as_str()),
         "properties": named(&|binding| binding.property.clone().into()),
         "conflict": conflict(rules, field.conflict),
         "on_link": link(rules, field.on_link),
@@ -190,6 +191,12 @@ fn field_document(rules: &Rules, field: &Field) -> Value {
         "values": values,
         "sensitive": field.sensitive,
     })
+}
+
+/// The type; of a reference also where it leads.
+fn kind_of(rules: &Rules, field: &Field) -> String {
+    let to = field.refers_to().and_then(|to| rules.entity(to));
+    to.map_or_else(|| kind(&field.kind), |to| format!("ref to {}", to.name))
 }
 
 fn kind(kind: &FieldKind) -> String {

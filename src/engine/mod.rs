@@ -26,5 +26,6 @@ pub use input::{
 };
 pub use journal::{AT_HOME, Happening, JournalEntry};
 pub use memory::MemoryView;
+pub use refs::target_of;
 pub use verify::{Difference, Excluded, Remotes, ShownRow, Verdict, verify};
 pub use view::{View, ViewError};

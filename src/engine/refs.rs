@@ -9,7 +9,7 @@
 use super::observe::{Shown, canonical};
 use super::record::{Work, remote_key};
 use super::txn::Txn;
-use super::{KeyHolder, Problem, ViewError};
+use super::{KeyHolder, Problem, View, ViewError};
 use crate::merge::identity::match_key;
 use crate::model::{
     EntityId, FieldId, Millis, Raw, RecordId, RemoteId, RemoteKey, SideState, SystemId, Value, ValueError,
@@ -51,6 +51,19 @@ pub(super) fn resolve(
         }
     }
     Ok(None)
+}
+
+/// The record behind a system's own id, among the objects of an entity.
+///
+/// # Errors
+/// The view cannot be read.
+pub fn target_of(
+    rules: &Rules,
+    view: &dyn View,
+    (to, system): (EntityId, SystemId),
+    id: &str,
+) -> Result<Option<RecordId>, ViewError> {
+    resolve(rules, (to, system), id, |key| view.index(key))
 }
 
 /// Where those wait that show a reference to a remote record that is not mirrored.

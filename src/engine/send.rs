@@ -400,7 +400,7 @@ impl Txn<'_> {
                 state.answered(context, ix, op, landing, now, fates);
             });
         };
-        match answer.outcome {
+        match self.doubted(entity, work, system, answer) {
             Outcome::Done { remote, created } if creating => {
                 let key = RemoteKey { entity: entity.id, system, object: side.object, remote };
                 if created != Some(true) {
@@ -485,6 +485,22 @@ impl Txn<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A write that carried a reference may be answered as one to a record that is gone because of the record that it refers to:
+    /// then it is tried without the reference.
+    fn doubted(&self, entity: &Entity, work: &Work, system: SystemId, answer: Answer) -> Outcome {
+        let carries = |field: &Field| {
+            work.flight(field, system).is_some_and(|flight| flight.op == answer.op && !flight.value.is_null())
+        };
+        let carried = entity.references().map(|(field, _)| field).filter(|field| carries(field));
+        let properties: Vec<String> =
+            carried.filter_map(|field| Some(field.binding(system)?.property.clone())).collect();
+        if answer.outcome != Outcome::Gone || properties.is_empty() {
+            return answer.outcome;
+        }
+        let message = "the record that it is to refer to is not there any more, or the record itself".to_owned();
+        Outcome::Refused { code: "REFERENCE_REFUSED".to_owned(), message, properties }
     }
 
     /// Lists what a system refused.

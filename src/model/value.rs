@@ -502,6 +502,23 @@ mod tests {
             }
         }
 
+        /// A reference has bytes of its own, by which it ends: nothing else that follows or stands elsewhere is taken for it.
+        #[test]
+        fn references_and_what_follows_them_are_told_apart(
+            (a, b) in (any::<[u8; 16]>(), any::<[u8; 16]>()), text in "[ -~]{0,20}", after in "[ -~]{1,4}",
+        ) {
+            let bytes = |values: &[Value]| {
+                let mut out = Vec::new();
+                values.iter().for_each(|value| value.canonical_bytes(&mut out));
+                out
+            };
+            let (one, other) = (Value::Ref(RecordId(a)), Value::Ref(RecordId(b)));
+            prop_assert_eq!(bytes(std::slice::from_ref(&one)) == bytes(std::slice::from_ref(&other)), a == b);
+            prop_assert_ne!(bytes(std::slice::from_ref(&one)), bytes(&[Value::Text(text)]));
+            let after = Value::Text(after);
+            prop_assert_eq!(bytes(&[one.clone(), after.clone()]), [bytes(&[one]), bytes(&[after])].concat());
+        }
+
         /// A set means the same in any order, however often an option is named.
         #[test]
         fn a_set_has_no_order(options in prop::collection::vec("[a-c ]{0,3}", 0..5), again in any::<prop::sample::Index>()) {

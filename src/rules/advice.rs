@@ -214,6 +214,7 @@ impl Check<'_> {
             );
         }
         self.kind(at, field, property);
+        self.target(at, field, property);
         if written {
             self.limits(at, field, binding, property);
         }
@@ -222,6 +223,26 @@ impl Check<'_> {
         }
         if let Some(default) = binding.default.as_ref().filter(|_| written) {
             self.default(at, field, binding, default, property);
+        }
+    }
+
+    /// A reference leads to the object of the entity that it is said to lead to.
+    fn target(&mut self, at: &str, field: &Field, property: &PropertySchema) {
+        let Some(entity) = field.refers_to().and_then(|to| self.rules.entity(to)) else { return };
+        let objects: Vec<&str> = entity
+            .bindings
+            .iter()
+            .filter(|binding| binding.system == self.system.id)
+            .map(|binding| &*binding.object)
+            .collect();
+        let leads = |object: &&str| property.refers_to.iter().any(|to| to.eq_ignore_ascii_case(object));
+        if !property.refers_to.is_empty() && !objects.iter().any(leads) {
+            let to = property.refers_to.join(" or ");
+            self.error(
+                at,
+                format!("{}'s `{}` leads to {to}, not to `{}`", self.system.name, property.name, objects.join("` or `")),
+                format!("name a property that leads to {}, or another entity as `to`", objects.join(" or ")),
+            );
         }
     }
 
@@ -336,10 +357,12 @@ fn fit(kind: &FieldKind, property: PropertyType) -> Fit {
         | (F::Date, P::Date)
         | (F::DateTime { .. }, P::DateTime)
         | (F::Enum, P::Enumeration)
-        | (F::Set, P::MultiEnumeration) => Fit::Well,
+        | (F::Set, P::MultiEnumeration)
+        | (F::Ref { .. }, P::Reference) => Fit::Well,
+        (F::Ref { .. }, P::Text | P::Number) => Fit::Mostly("what is no id of such a record is reported as a problem"),
         (F::Text, P::Enumeration) => Fit::Mostly("only its options can be written"),
         (F::Text, P::MultiEnumeration) => Fit::Mostly("several options are one text"),
-        (F::Text, P::Reference) => Fit::Mostly("ids mean nothing in another system"),
+        (F::Text, P::Reference) => Fit::Mostly("ids mean nothing in another system; use type = \"ref\""),
         (F::Set, P::Text) => Fit::Mostly("`;` stands between its options"),
         (F::Set, P::Enumeration) => Fit::Mostly("it holds one option only"),
         (F::Decimal { .. } | F::Integer | F::Bool | F::Date | F::DateTime { .. }, P::Text) => {

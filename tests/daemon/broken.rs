@@ -31,6 +31,7 @@ at.salesforce = { object = "Contact" }
 email = { type = "email", hubspot = "email", salesforce = "Email" }
 phone = { type = "phone", hubspot = "phone", salesforce = "Phone", conflict = "prefer salesforce" }
 born = { type = "date", hubspot = "date_of_birth", salesforce = "Birthdate", sensitive = true }
+boss = { type = "ref", to = "person", hubspot = "boss_id", salesforce = "ReportsToId" }
 
 [entities.person.fields.stage]
 type = "enum"
@@ -48,7 +49,7 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 "#;
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 24] = [
+const OFFLINE: [(&str, &str, &str); 30] = [
     ("toml_cut_short", "[\"salesforce\", \"hubspot\"]", "[\"salesforce\", "),
     ("unknown_table", "[run]", "[ruin]"),
     ("unknown_key", "interval =", "intervall ="),
@@ -71,13 +72,24 @@ const OFFLINE: [(&str, &str, &str); 24] = [
     ("value_without_counterpart", "salesforce = \"Customer\" }", "is = \"customer\" }"),
     ("default_that_no_row_knows", "default = { salesforce = \"New\" }", "default = { salesforce = \"Nwe\" }"),
     ("default_of_another_type", "sensitive = true", "default = \"soon\""),
+    ("ref_to_nobody", "to = \"person\"", "to = \"persn\""),
+    ("ref_without_a_target", "to = \"person\", ", ""),
+    ("ref_as_match_key", "match = [\"email\"]", "match = [\"boss\"]"),
+    ("ref_with_a_length", "to = \"person\",", "to = \"person\", length = 18,"),
+    ("ref_with_a_default", "to = \"person\",", "to = \"person\", default = \"nobody\","),
+    ("target_of_a_text", "type = \"phone\"", "type = \"phone\", to = \"person\""),
     ("profile_shares_a_store", "staging.redb", "syncline.redb"),
     ("profile_sends_a_token_elsewhere", ", token = \"env:STAGING\"", ""),
 ];
 
 /// As [`OFFLINE`], in the config of a sandbox and asked of its live schemas.
-const LIVE: [(&str, &str, &str); 8] = [
+const LIVE: [(&str, &str, &str); 9] = [
     ("live_missing_property", "salesforce = \"MailingCity\"", "salesforce = \"MailingCiti\""),
+    (
+        "live_ref_to_another_object",
+        "city = {",
+        "boss = { type = \"ref\", to = \"deal\", hubspot = \"primary company\", salesforce = \"AccountId\" }\ncity = {",
+    ),
     ("live_missing_object", "object = \"Opportunity\"", "object = \"Oportunity\""),
     ("live_type_clash", "salesforce = \"MailingCity\"", "salesforce = \"Birthdate\""),
     ("live_read_only_property", "salesforce = \"MailingCity\"", "salesforce = \"Name\""),

@@ -7,6 +7,7 @@ mod fields;
 mod first_link;
 mod kill;
 mod plan;
+mod references;
 mod refusals;
 mod sensitive;
 mod sync;

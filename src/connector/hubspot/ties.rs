@@ -8,7 +8,7 @@ use super::super::rows::{self, scalar};
 use super::super::transport::{Answer, Method, Request};
 use super::super::{ConnectorError, Outcome, Target, WriteAnswer, WriteItem};
 use super::HubSpot;
-use super::wire::{self, BATCH, Refusal};
+use super::wire::{BATCH, Refusal};
 use crate::connector::batch::{self, Whole};
 use crate::model::{ASSOCIATION, PropertySchema, PropertyType, Raw, RawDigest, RawRow, RowDecoder};
 use serde::Deserialize;
@@ -440,12 +440,12 @@ mod tests {
         assert_eq!(parse(read, &mut known), Ok(vec![("7".to_owned(), "5".to_owned())]));
         let (set, clear) = (item("7", Some("21")), item("7", None));
         let request = |item| request("2026-03", ("contacts", "companies"), 1, &[item], &known);
-        assert_eq!(request(&set).path, "/crm/associations/2026-03/contacts/companies/batch/create");
+        assert_eq!(request(&set).path_and_query, "/crm/associations/2026-03/contacts/companies/batch/create");
         let types = &body(&request(&set))["inputs"][0]["types"];
         assert_eq!(types.as_array().unwrap().len(), 2, "{types}");
         assert_eq!((&types[0]["associationTypeId"], &types[1]["associationTypeId"]), (&36.into(), &1.into()));
         // Only the first of them is untied.
-        assert_eq!(request(&clear).path, "/crm/associations/2026-03/contacts/companies/batch/archive");
+        assert_eq!(request(&clear).path_and_query, "/crm/associations/2026-03/contacts/companies/batch/archive");
         assert_eq!(body(&request(&clear))["inputs"][0]["to"], serde_json::json!([{ "id": "22" }]));
     }
 

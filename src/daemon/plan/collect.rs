@@ -2,10 +2,11 @@
 
 use super::file::{Line, PlanError, Writer};
 use super::foresee::Schemas;
+use super::refer;
 use crate::connector::{Target, WriteItem};
 use crate::daemon::DaemonError;
 use crate::daemon::driver::{Leaving, Watch};
-use crate::engine::{AT_HOME, Change, Happening, JournalEntry};
+use crate::engine::{AT_HOME, Change, Happening, JournalEntry, View};
 use crate::model::{EntityId, FieldId, Record, RecordId, SystemId, Value};
 use crate::rules::{Entity, Field, FieldBinding, HIDDEN, Rules};
 use std::collections::BTreeMap;
@@ -121,16 +122,19 @@ impl Collector {
         (entity, system): (&Entity, SystemId),
         record: &Record,
         item: &WriteItem,
-    ) -> Result<(), PlanError> {
+        view: &dyn View,
+    ) -> Result<(), DaemonError> {
         let Some(binding) = entity.binding(system) else { return Ok(()) };
         let system_name = name(&self.rules, system);
         let remote =
             record.live_sides().map(|side| (name(&self.rules, side.system), side.remote.to_string())).collect();
         let create = matches!(item.target, Target::Create { .. });
         let before = |property: &str| if create { None } else { shown(entity, system, record, property) };
+        let referring = refer::by_record(&self.rules, view, (entity, system), item)?;
+        let named = referring.map(|fields| WriteItem { fields, ..item.clone() });
         let names = (system_name.as_str(), entity.name.as_str(), binding.object.as_str());
         let sensitive = |property: &str| field_of(entity, system, property).is_some_and(|(field, _)| field.sensitive);
-        let mut line = Line::of(names, record.id, remote, item, before, sensitive);
+        let mut line = Line::of(names, record.id, remote, named.as_ref().unwrap_or(item), before, sensitive);
         line.refused = self.schemas.refusal(system, &binding.object, item).map(|foreseen| foreseen.code.to_owned());
         let Some(plan) = state.entities.get_mut(&entity.id) else { return Ok(()) };
         let counts = match (&line.refused, create) {
@@ -153,11 +157,21 @@ impl Collector {
                 };
                 (property.clone(), before.clone(), after.filter(|text| !text.is_empty()))
             });
-            let (fields, remote) = (fields.collect(), line.remote.clone());
+            // References as people know them.
+            let mut fields: Vec<(String, Option<String>, Option<String>)> = fields.collect();
+            for (property, before, after) in &mut fields {
+                let to = field_of(entity, system, property).and_then(|(field, _)| field.refers_to());
+                for text in [before, after].into_iter().flatten() {
+                    if let (Some(to), Some(id)) = (to, refer::record(text).or_else(|| RecordId::parse(text))) {
+                        *text = refer::readable(&self.rules, view, to, id)?;
+                    }
+                }
+            }
+            let remote = line.remote.clone();
             plan.samples.push(Sample { system: system_name, create, remote, fields });
         }
         match &mut state.out {
-            Some(out) => out.write(&line),
+            Some(out) => Ok(out.write(&line)?),
             None => Ok(()),
         }
     }
@@ -228,7 +242,7 @@ impl Watch for Collector {
         let mut state = self.state();
         for (id, item) in leaving.items {
             let Some(record) = leaving.view.record(entity.id, *id)? else { continue };
-            self.write(&mut state, (entity, leaving.system), &record, item)?;
+            self.write(&mut state, (entity, leaving.system), &record, item, leaving.view)?;
         }
         Ok(())
     }
