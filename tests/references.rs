@@ -118,7 +118,8 @@ fn each_system_is_told_its_own_id_and_circles_are_cut() {
         assert_eq!((report.unequal, report.counts.problems), (0, 0), "{report:?}");
         let desk = &case.desk;
         let [acme, bolt, ann] = [("firms", "Acme"), ("firms", "Bolt"), ("people", "Ann")];
-        let [acme, bolt, ann] = [id_of(desk, acme.0, acme.1).await, id_of(desk, bolt.0, bolt.1).await, id_of(desk, ann.0, ann.1).await];
+        let [acme, bolt, ann] =
+            [id_of(desk, acme.0, acme.1).await, id_of(desk, bolt.0, bolt.1).await, id_of(desk, ann.0, ann.1).await];
         assert_eq!(shown(desk, "people", "Ann", "firm").await, acme);
         assert_eq!(shown(desk, "firms", "Acme", "boss").await, ann);
         assert_eq!(shown(desk, "firms", "Acme", "above").await, bolt);

@@ -420,7 +420,8 @@ impl<'a> Txn<'a> {
                     due.filter(|_| writable).map(|due| match row {
                         Some(row) if row.flying.is_none() && !row.create => {
                             // What was refused or put off is tried at once when somebody has changed it since.
-                            let due = if fields.is_empty() || changed { due } else { row.due };
+                            let anew = fields.is_empty() || changed || work.recheck;
+                            let due = if anew { due } else { row.due };
                             OutboxRow { due, ..row }
                         }
                         _ => OutboxRow {

@@ -240,7 +240,12 @@ impl Check<'_> {
             let to = property.refers_to.join(" or ");
             self.error(
                 at,
-                format!("{}'s `{}` leads to {to}, not to `{}`", self.system.name, property.name, objects.join("` or `")),
+                format!(
+                    "{}'s `{}` leads to {to}, not to `{}`",
+                    self.system.name,
+                    property.name,
+                    objects.join("` or `")
+                ),
                 format!("name a property that leads to {}, or another entity as `to`", objects.join(" or ")),
             );
         }
