@@ -237,7 +237,8 @@ impl Check<'_> {
             .collect();
         let leads = |object: &&str| property.refers_to.iter().any(|to| to.eq_ignore_ascii_case(object));
         if !property.refers_to.is_empty() && !objects.iter().any(leads) {
-            let to = property.refers_to.join(" or ");
+            let more = if property.refers_to.len() > 1 { ", among others" } else { "" };
+            let to = format!("{}{more}", property.refers_to[0]);
             self.error(
                 at,
                 format!(

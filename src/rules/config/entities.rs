@@ -126,7 +126,9 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
             field = FieldSpec { to: field.to, kind, ..own };
         }
         (None, FieldKind::Ref { .. }) => {
-            section.missing("to", "add to = \"ENTITY\": the one that it refers to", problems)
+            section.missing("to", "add to = \"ENTITY\": the one that it refers to", problems);
+            // One fault is enough.
+            field.kind = FieldKind::Text;
         }
         _ => {}
     }
