@@ -12,6 +12,7 @@ mod memory;
 mod observe;
 mod record;
 mod refs;
+mod remap;
 mod send;
 mod sweep;
 mod txn;

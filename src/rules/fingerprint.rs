@@ -17,6 +17,21 @@ impl Rules {
     }
 }
 
+/// Digest of what a field's values are: of another, the register begins again.
+pub(super) fn kind_digest(field: &Field) -> Digest {
+    let mut out = Bytes(Vec::new());
+    out.kind(&field.kind);
+    Digest::of_bytes(&out.0)
+}
+
+/// Digest of how a system shows a field.
+pub(super) fn binding_digest(field: &Field, binding: &FieldBinding) -> Digest {
+    let mut out = Bytes(Vec::new());
+    out.field_binding(binding, &field.mismatch);
+    out.unknown(&field.mismatch.unknown);
+    Digest::of_bytes(&out.0)
+}
+
 struct Bytes(Vec<u8>);
 
 impl Bytes {
@@ -63,6 +78,14 @@ impl Bytes {
         let Field { id, name, kind, bindings, conflict: _, on_link: _, mismatch, sensitive: _ } = field;
         self.number(u64::from(id.0));
         self.text(name);
+        self.kind(kind);
+        let mut bindings: Vec<&FieldBinding> = bindings.iter().collect();
+        bindings.sort_by_key(|binding| binding.system);
+        self.list(bindings, |out, binding| out.field_binding(binding, mismatch));
+        self.unknown(&mismatch.unknown);
+    }
+
+    fn kind(&mut self, kind: &FieldKind) {
         self.text(kind.name());
         match kind {
             FieldKind::Decimal { scale } => self.option(*scale, |out, scale| out.number(u64::from(scale))),
@@ -70,10 +93,10 @@ impl Bytes {
             FieldKind::DateTime { step_ms } => self.number(step_ms.unsigned_abs()),
             _ => {}
         }
-        let mut bindings: Vec<&FieldBinding> = bindings.iter().collect();
-        bindings.sort_by_key(|binding| binding.system);
-        self.list(bindings, |out, binding| out.field_binding(binding, mismatch));
-        match &mismatch.unknown {
+    }
+
+    fn unknown(&mut self, unknown: &Unknown) {
+        match unknown {
             Unknown::Refuse => {}
             Unknown::Pass => self.0.push(added::PASS),
             Unknown::As(option) => {

@@ -6,6 +6,7 @@ mod check;
 mod fields;
 mod first_link;
 mod kill;
+mod mapping;
 mod plan;
 mod references;
 mod refusals;
