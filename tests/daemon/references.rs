@@ -218,3 +218,43 @@ fn a_company_that_is_not_to_be_there_is_a_problem_of_this_one_field() {
     assert_eq!(live.stop(), Some(0));
     world.assert_equal();
 }
+
+#[test]
+fn a_property_with_a_history_may_hold_the_id() {
+    let world = World::new(0);
+    let field =
+        "company = { type = \"ref\", to = \"company\", hubspot = \"salutation\", salesforce = \"AccountId\" }\n";
+    world.edit_config("city = {", &format!("{field}city = {{"));
+    let (acme, bolt) = (hubspot_company(&world, "acme"), hubspot_company(&world, "bolt"));
+    let ann = hubspot_contact(&world, "ann");
+    world.edit_hubspot(&ann, json!({ "salutation": acme }));
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    let there = world.query("SELECT Id, AccountId FROM Contact");
+    let ann_there = there[0]["Id"].as_str().expect("an id").to_owned();
+    assert_eq!(there[0]["AccountId"].as_str(), account_of(&world, "acme").as_deref());
+    let live = start(&world);
+    world.edit_hubspot(&ann, json!({ "salutation": bolt }));
+    let bolt_there = account_of(&world, "bolt").expect("it was created");
+    until("the change arrives", || world.salesforce(&ann_there, "AccountId") == bolt_there);
+    let acme_there = account_of(&world, "acme").expect("it was created");
+    world.edit_salesforce("Contact", &ann_there, &json!({ "AccountId": acme_there }));
+    until("the other does too", || world.hubspot(&ann, "salutation") == acme);
+    world.settle();
+    assert_eq!(live.stop(), Some(0));
+    world.assert_equal();
+}
+
+#[test]
+fn references_that_the_config_names_later_are_nobodys_edit() {
+    let world = World::new(0);
+    let (acme, ann) = (hubspot_company(&world, "acme"), hubspot_contact(&world, "ann"));
+    employ(&world, &ann, &acme);
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    assert_eq!(world.query("SELECT AccountId FROM Contact")[0]["AccountId"], Value::Null);
+    world.edit_config("city = {", &format!("{FIELD}city = {{"));
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    let contact = &world.query("SELECT AccountId FROM Contact")[0];
+    assert_eq!(contact["AccountId"].as_str(), account_of(&world, "acme").as_deref());
+    assert_eq!(employer(&world, &ann), acme);
+    world.assert_equal();
+}
