@@ -104,7 +104,7 @@ impl Txn<'_> {
         work.link_side(self.rules, entity, key, &shown.readable(), Place::at(begun), self.now);
         work.raws.push((key.system, raw));
         self.set_index(key.clone(), Some(id));
-        self.note_unreadable(entity, &work, key.system, &shown)?;
+        self.note_unreadable(entity, &work, key.system, shown)?;
         Ok(work)
     }
 
@@ -136,7 +136,7 @@ impl Txn<'_> {
                 work.raws.push((key.system, raw));
                 self.set_index(key.clone(), Some(work.record.id));
                 self.set_problem(entity.id, work.record.id, key.system, None);
-                self.note_unreadable(entity, &work, key.system, &shown)?;
+                self.note_unreadable(entity, &work, key.system, shown)?;
             }
         }
         let remote = key.remote.clone();

@@ -156,7 +156,7 @@ impl Txn<'_> {
         if !live {
             let from = self.linked_from(key.system, begun, modified.0);
             work.link_side(self.rules, entity, key, &shown.readable(), Place::at(from), self.now);
-            self.note_unreadable(entity, &work, key.system, &shown)?;
+            self.note_unreadable(entity, &work, key.system, shown)?;
             self.put(work);
             return Ok(());
         }
@@ -173,7 +173,7 @@ impl Txn<'_> {
             work.unjudged.push(key.system);
             self.read_again(key, 1)?;
         }
-        self.note_unreadable(entity, &work, key.system, &shown)?;
+        self.note_unreadable(entity, &work, key.system, shown)?;
         self.put(work);
         Ok(())
     }

@@ -465,7 +465,7 @@ mod tests {
         assert_eq!(calls_to_tie(&items, &[]), 1 + 1 + 1);
         assert_eq!(calls_to_tie(&items[..1], &[true]), 0);
         let plain = WriteItem { fields: vec![("email".into(), Raw::Null)], ..item("7", None) };
-        assert_eq!(calls_to_tie(&[plain.clone()], &[]), 0);
+        assert_eq!(calls_to_tie(std::slice::from_ref(&plain), &[]), 0);
         assert_eq!(without_ties(&plain), Some(plain));
         assert_eq!(without_ties(&item("7", None)), None);
     }
