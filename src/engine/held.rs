@@ -2,11 +2,11 @@
 //! flows, and each goes when somebody mends it.
 
 use super::observe::Shown;
-use super::record::Work;
+use super::record::{Work, remote_key};
 use super::refs::{MISSING_TARGET, UNKNOWN_TARGET};
 use super::txn::Txn;
-use super::{Problem, ViewError};
-use crate::model::{Apart, Differs, FieldId, Millis, Record, RemoteKey, Side, SystemId, Value, ValueError};
+use super::{DigestRow, Problem, ViewError};
+use crate::model::{Apart, Differs, FieldId, Millis, RawDigest, Record, RemoteKey, Side, SystemId, Value, ValueError};
 use crate::rules::{ConflictPolicy, Entity, Field, Mode, OneWayEdits, Rules, Unfit};
 
 /// Code of the problem that a side shows what a field's type cannot hold.
@@ -80,6 +80,13 @@ impl Txn<'_> {
         let shown = &shown.values;
         if shown.iter().all(Result::is_ok) && !self.any_problems()? {
             return Ok(());
+        }
+        if shown.iter().any(Result::is_err)
+            && let Some(key) = work.record.side(system).map(|side| remote_key(entity.id, side))
+            && let Some(row) = self.digest(&key)?
+        {
+            // Once it shows again what it was last listed with, that row must not be passed over.
+            self.set_digest(key, Some(DigestRow { raw: RawDigest(0), ..row }));
         }
         let known = self.field_problems(entity.id, work.record.id)?;
         for ((field, _), value) in entity.fields_at(system).zip(shown) {
