@@ -39,8 +39,9 @@ fn b() -> SystemId {
     SystemId::of("b")
 }
 
-fn raws(values: [&str; 2]) -> Vec<Raw> {
-    ["k"].into_iter().chain(values).map(|value| Raw::Text(value.to_owned())).collect()
+/// Of f and g, in the order of the fields' ids: g, f, key.
+fn raws([f, g]: [&str; 2]) -> Vec<Raw> {
+    [g, f, "k"].map(|value| Raw::Text(value.to_owned())).into()
 }
 
 impl Hand {
@@ -50,6 +51,11 @@ impl Hand {
     }
 
     fn of(source: SourceKind, values: [&str; 2]) -> Self {
+        Self::apart(source, [values; 2], 0)
+    }
+
+    /// With values of its own in each, changed last at a moment.
+    fn apart(source: SourceKind, [in_a, in_b]: [[&str; 2]; 2], modified: i64) -> Self {
         let ability = Ability {
             source,
             resolution_ms: 1,
@@ -66,13 +72,13 @@ impl Hand {
         let rules = Rules::builder().system("a", ability.clone()).system("b", ability).rank(["a", "b"]);
         let rules = rules.conflict(ConflictSpec::Latest).entity(thing).build().expect("rules");
         let mut hand = Self { rules, view: MemoryView::new(), now: 1_000, journal: Vec::new() };
-        hand.page(a(), values, 0, Mark::Theirs, 1_000, Pass::Backfill);
-        hand.page(b(), values, 0, Mark::Theirs, 1_000, Pass::Backfill);
+        hand.page(a(), in_a, modified, Mark::Theirs, 1_000, Pass::Backfill);
+        hand.page(b(), in_b, modified, Mark::Theirs, 1_000, Pass::Backfill);
         let entity = hand.rules.entities[0].id;
         hand.give(Input::Link { entity, after: None, create: true, limit: 10 });
         hand.now = 10_000;
-        hand.page(a(), values, 0, Mark::Theirs, 9_990, Pass::Changes);
-        hand.page(b(), values, 0, Mark::Theirs, 9_990, Pass::Changes);
+        hand.page(a(), in_a, modified, Mark::Theirs, 9_990, Pass::Changes);
+        hand.page(b(), in_b, modified, Mark::Theirs, 9_990, Pass::Changes);
         hand.journal.clear();
         hand
     }
@@ -231,7 +237,7 @@ fn a_history_that_was_asked_for_before_a_page_does_not_answer_it() {
         };
         let of = |entries: &[(&str, i64)]| entries.iter().map(past).collect::<Vec<_>>();
         let (value, modified) = f[0];
-        let history = vec![of(&[("k", 0)]), of(f), of(&[("0", 0)])];
+        let history = vec![of(&[("0", 0)]), of(f), of(&[("k", 0)])];
         let rows = vec![ReadRow {
             remote: remote(),
             modified: Millis(modified),
@@ -284,4 +290,73 @@ fn a_late_answer_to_a_write_that_was_seen_leaves_nothing_that_may_land() {
     hand.now = 24_000;
     hand.page(b(), ["2", "0"], 23_500, Mark::Theirs, 23_990, Pass::Changes);
     assert!(!hand.guessed() && !hand.owes(b()) && hand.owes(a()), "{:?}", hand.journal);
+}
+
+/// A property of b is taken away: rows have no value for it. That is no blank: nobody cleared anything. When it is back it is
+/// linked: a blank is filled.
+#[test]
+fn what_is_not_shown_is_not_cleared() {
+    let mut hand = Hand::new(["x", "1"]);
+    let row = |f: Raw, g: &str| vec![Raw::Text(g.into()), f, Raw::Text("k".into())];
+    let page = |hand: &mut Hand, values: Vec<Raw>, modified: i64| {
+        let raw = RawDigest::of_bytes(format!("{values:?}").as_bytes());
+        let rows = [RawRow { remote: remote(), modified: Millis(modified), raw, mark: Mark::Theirs }];
+        let timing = Timing { sent: Millis(hand.now - 10), offset: ClockOffset::default() };
+        let (entity, decoder, complete) = (hand.rules.entities[0].id, One(values), Some(timing));
+        hand.give(Input::Page(PageRows {
+            entity,
+            system: b(),
+            pass: Pass::Changes,
+            rows: &rows,
+            decoder: &decoder,
+            timing,
+            cursor: None,
+            complete,
+        }));
+    };
+    let problems = |hand: &Hand| -> Vec<String> {
+        hand.view.problems(9).expect("a view").into_iter().map(|(.., problem)| problem.code).collect()
+    };
+    hand.now = 12_000;
+    page(&mut hand, row(Raw::Absent, "2"), 11_000);
+    assert_eq!(problems(&hand), ["PROPERTY_NOT_SHOWN"]);
+    assert!(hand.owes(a()), "g goes on");
+    let (record, item) = hand.write(a());
+    assert_eq!(item.fields, [("g".to_owned(), Raw::Text("2".into()))]);
+    hand.answer(a(), record, item.op, Hand::done());
+    hand.now = 13_000;
+    hand.read(a(), ["x", "2"], 12_010, Mark::Ours, 12_900);
+    // Edits elsewhere wait for it.
+    hand.now = 14_000;
+    hand.page(a(), ["y", "2"], 13_500, Mark::Theirs, 13_990, Pass::Changes);
+    assert!(!hand.owes(b()), "nothing is written to what is not there");
+    hand.now = 15_000;
+    page(&mut hand, row(Raw::Null, "2"), 14_500);
+    assert_eq!(problems(&hand), [""; 0]);
+    let (_, item) = hand.write(b());
+    assert_eq!(item.fields, [("f".to_owned(), Raw::Text("y".into()))], "{:?}", hand.journal);
+}
+
+/// Two records are linked whose values differ. When the history of one is read for another reason, its last change from before the
+/// link is no edit.
+#[test]
+fn the_last_change_before_a_link_is_no_edit_when_its_history_is_read() {
+    let mut hand = Hand::apart(SourceKind::History, [["x", "0"], ["y", "0"]], 1_000);
+    let entity = hand.rules.entities[0].id;
+    let past = |value: &str, at: i64| PastValue {
+        value: Raw::Text(value.to_owned()),
+        at: Millis(at),
+        mark: Mark::Theirs,
+        who: None,
+    };
+    hand.now = 12_000;
+    hand.page(b(), ["y", "1"], 11_500, Mark::Unknown, 11_990, Pass::Changes);
+    let history = vec![vec![past("1", 11_500), past("0", 900)], vec![past("y", 1_000)], vec![past("k", 900)]];
+    let values = raws(["y", "1"]);
+    let rows = vec![ReadRow { remote: remote(), modified: Millis(11_500), mark: Mark::Unknown, values, history }];
+    let timing = Timing { sent: Millis(12_100), offset: ClockOffset::default() };
+    hand.now = 12_200;
+    hand.give(Input::Read(Reads { entity, system: b(), asked: vec![remote()], rows, timing }));
+    let (_, item) = hand.write(a());
+    assert_eq!(item.fields, [("g".to_owned(), Raw::Text("1".into()))], "{:?}", hand.journal);
 }

@@ -12,6 +12,9 @@ use crate::rules::{ConflictPolicy, Entity, Field, Mode, OneWayEdits, Rules, Unfi
 /// Code of the problem that a side shows what a field's type cannot hold.
 pub(super) const UNREADABLE: &str = "UNREADABLE_VALUE";
 
+/// Code of the problem that a system does not show a property any more.
+pub(super) const NOT_SHOWN: &str = "PROPERTY_NOT_SHOWN";
+
 /// Code of the problem that a one-way field was edited where it only arrives.
 pub(super) const ONE_WAY_EDIT: &str = "ONE_WAY_EDIT";
 
@@ -104,10 +107,14 @@ impl Txn<'_> {
         known: Option<&Problem>,
     ) {
         let (of, at) = ((entity.id, work.record.id), (system, field.id));
-        let listed = known.filter(|problem| is_unread(problem));
+        let listed = known.filter(|problem| is_reading(&problem.code));
         match error {
             Some(error) => {
-                let code = if *error == ValueError::UNRESOLVED { UNKNOWN_TARGET } else { UNREADABLE };
+                let code = match *error {
+                    ValueError::NOT_SHOWN => NOT_SHOWN,
+                    ValueError::UNRESOLVED => UNKNOWN_TARGET,
+                    _ => UNREADABLE,
+                };
                 let message = format!("{}: {error}", field.name);
                 if listed.is_none_or(|problem| problem.message != message) {
                     let fields = vec![field.name.clone()];
@@ -130,7 +137,7 @@ impl Txn<'_> {
         }
         let Some(id) = self.index_of(key)? else { return Ok(()) };
         let known = self.field_problems(entity.id, id)?;
-        if !known.iter().any(|((system, _), row)| *system == key.system && is_unread(row)) {
+        if !known.iter().any(|((system, _), row)| *system == key.system && is_reading(&row.code)) {
             return Ok(());
         }
         let Some(work) = self.take(entity.id, id)? else { return Ok(()) };
@@ -140,6 +147,11 @@ impl Txn<'_> {
         self.put(work);
         Ok(())
     }
+}
+
+/// Is it about what a system shows?
+fn is_reading(code: &str) -> bool {
+    [UNREADABLE, NOT_SHOWN, UNKNOWN_TARGET].contains(&code)
 }
 
 /// Fields that a side is owed and cannot hold, and why.
@@ -168,10 +180,6 @@ pub fn awaits_mend(entity: &Entity, record: &Record, side: &Side, field: FieldId
         Some(field.fits(field.binding(side.system)?, value).is_ok())
     };
     unread || fits() == Some(false)
-}
-
-fn is_unread(problem: &Problem) -> bool {
-    [UNREADABLE, UNKNOWN_TARGET].contains(&&*problem.code)
 }
 
 /// Is a value not shown by a side because the side cannot hold it, or not yet?

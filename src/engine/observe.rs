@@ -29,7 +29,8 @@ pub(super) fn canonical(entity: &Entity, system: SystemId, raws: &[Raw]) -> Show
     for (field, binding) in fields {
         let raw = raws.get(count).unwrap_or(&Raw::Absent);
         count += 1;
-        values.push(field.read(binding, raw));
+        // What is not shown is neither blank nor an edit.
+        values.push(if *raw == Raw::Absent { Err(ValueError::NOT_SHOWN) } else { field.read(binding, raw) });
     }
     let external = match raws.get(count) {
         Some(Raw::Text(text)) if !text.is_empty() => Some(text.clone()),
@@ -286,9 +287,13 @@ impl Txn<'_> {
         let mut judged = true;
         let fields = entity.fields_at(system).zip(&shown.values);
         for ((field, _), value) in fields.filter(|((_, at), _)| at.is_unrecorded() == unrecorded) {
-            let Ok(value) = value else {
-                self.illegible(entity, work, (system, field), timing.sent);
-                continue;
+            let value = match value {
+                Ok(value) => value,
+                Err(error) => {
+                    self.illegible(entity, work, (system, field), timing.sent);
+                    lose_base(work, (system, field), error);
+                    continue;
+                }
             };
             let kept = work.lately.fields.binary_search_by_key(&field.id, |f| f.field).is_ok();
             let Some(side) = work.record.side(system) else { return Ok(true) };
@@ -422,11 +427,19 @@ impl Txn<'_> {
             if binding.is_unrecorded() {
                 continue;
             }
-            let value = value.as_ref().ok();
-            if value.is_none() && work.flight(field, key.system).is_none() {
+            let flies = work.flight(field, key.system).is_some();
+            if let Err(error) = value
+                && !flies
+            {
+                lose_base(work, (key.system, field), error);
                 continue;
             }
+            let value = value.as_ref().ok();
             let history = row.history.get(at).map(Vec::as_slice).unwrap_or_default();
+            // Blank without a history was never filled; what we knew was another property's of the same name.
+            if value == Some(&Value::Null) && history.is_empty() && !flies && !work.shown(field, key.system).is_null() {
+                work.unbase(key.system, field.id);
+            }
             let Some(side) = work.record.side(key.system) else { return Ok(true) };
             let settled = side.settled;
             let unbased = side.unbased.binary_search(&field.id).is_ok();
@@ -543,6 +556,13 @@ impl Txn<'_> {
         self.journal(entity, Some(id), Happening::Detached { system: key.system, remote: remote.clone() });
         self.notices.push(Notice::Detached { entity, record: id, system: key.system, remote });
         Ok(())
+    }
+}
+
+/// A field that its side does not show any more is linked anew when it does.
+fn lose_base(work: &mut Work, (system, field): (SystemId, &Field), error: &ValueError) {
+    if *error == ValueError::NOT_SHOWN && work.flight(field, system).is_none() {
+        work.unbase(system, field.id);
     }
 }
 

@@ -119,6 +119,10 @@ impl ValueError {
     /// when that record is there.
     pub const UNRESOLVED: Self =
         Self { wanted: "a reference to a record that is known here", reason: "it is not, or not yet" };
+
+    /// The system gives no value at all, not even a blank one: its property is gone, or may not be seen any more.
+    pub const NOT_SHOWN: Self =
+        Self { wanted: "shown", reason: "the system gives no value for it, not even a blank one" };
 }
 
 /// A field's type, as far as canonical form goes. The value map of an enumeration belongs to its bindings.

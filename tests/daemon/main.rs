@@ -3,6 +3,7 @@
 
 mod broken;
 mod check;
+mod drift;
 mod fields;
 mod first_link;
 mod kill;
@@ -12,4 +13,5 @@ mod references;
 mod refusals;
 mod sensitive;
 mod sync;
+mod three;
 mod world;
