@@ -13,6 +13,7 @@ mod observe;
 mod record;
 mod send;
 mod sweep;
+mod timeline;
 mod txn;
 mod verify;
 mod view;

@@ -2,32 +2,31 @@
 
 use super::identify::Found;
 use super::record::{Work, remote_key};
+use super::timeline::timeline;
 use super::txn::{Delivered, Txn, delivered_cursor};
-use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
-use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
+use super::{DeletedRows, DigestRow, Event, Events, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
+use crate::merge::{Evidence, FlightState, SideField, Snapshot, SnapshotFate};
 use crate::model::{
     Digest, EntityId, FieldId, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind,
     SystemId, Timing, Value, ValueError,
 };
-use crate::rules::{Entity, Field};
+use crate::rules::{Amiss, Entity, Field, FieldBinding};
 
 /// A row in canonical form.
 pub(super) struct Shown {
     /// One per field that the system holds, in the order of `fields_at`. An error is what a field's type cannot hold.
-    pub values: Vec<Result<Value, ValueError>>,
+    pub values: Vec<Result<Value, Amiss<ValueError>>>,
     /// Our external id, where the row carries one.
     pub external: Option<String>,
 }
 
 /// Canonical values of a row's raw ones.
 pub(super) fn canonical(entity: &Entity, system: SystemId, raws: &[Raw]) -> Shown {
-    let fields = entity.fields_at(system);
     let mut values = Vec::with_capacity(raws.len());
     let mut count = 0;
-    for (field, binding) in fields {
-        let raw = raws.get(count).unwrap_or(&Raw::Absent);
-        count += 1;
-        values.push(field.read(binding, raw));
+    for (field, binding, place) in entity.placed_at(system) {
+        count = place.end;
+        values.push(field.read(binding, raws.get(place).unwrap_or_default()));
     }
     let external = match raws.get(count) {
         Some(Raw::Text(text)) if !text.is_empty() => Some(text.clone()),
@@ -243,7 +242,7 @@ impl Txn<'_> {
         let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed).min(modified);
         let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
         let moved = moved_fields(entity, work, system, shown, timing.sent);
-        let differs = |((field, _), value): ((&Field, _), &Result<Value, ValueError>)| {
+        let differs = |((field, _), value): ((&Field, _), &Result<Value, Amiss<ValueError>>)| {
             let differs = value.as_ref().is_ok_and(|value| work.shown(field, system) != *value);
             differs.then_some(field.id)
         };
@@ -370,17 +369,18 @@ impl Txn<'_> {
             return self.snapshots(entity, work, key.system, &shown, (row.modified, row.mark), begun, timing);
         }
         let mut judged = true;
-        for (at, ((field, binding), value)) in entity.fields_at(key.system).zip(&shown.values).enumerate() {
+        for ((field, binding, place), value) in entity.placed_at(key.system).zip(&shown.values) {
             let value = value.as_ref().ok();
             if value.is_none() && work.flight(field, key.system).is_none() {
                 continue;
             }
-            let history = row.history.get(at).map(Vec::as_slice).unwrap_or_default();
+            let histories = row.history.get(place.clone()).unwrap_or_default();
             let Some(side) = work.record.side(key.system) else { return Ok(true) };
             let settled = side.settled;
             let unbased = side.unbased.binary_search(&field.id).is_ok();
             let kept = work.lately.fields.binary_search_by_key(&field.id, |f| f.field).is_ok();
-            let news = history.first().is_some_and(|newest| settled.before(&Place::at(newest.at)));
+            let mut newest = histories.iter().filter_map(|history| history.first());
+            let news = newest.any(|newest| settled.before(&Place::at(newest.at)));
             if !kept && !unbased && !news && Some(&work.shown(field, key.system)) == value {
                 continue;
             }
@@ -392,10 +392,11 @@ impl Txn<'_> {
                 work.put_state(field, state, fates);
                 continue;
             }
-            // Oldest first; what the type cannot hold is skipped, as a snapshot of it is.
-            let entries = history.iter().rev().filter_map(|past| {
-                let value = field.read(binding, &past.value).ok()?;
-                Some(Evidence { place: Place::at(past.at), value, mark: past.mark })
+            // What the type cannot hold is skipped, as a snapshot of it is.
+            let moments = timeline(histories, row.values.get(place).unwrap_or_default());
+            let entries = moments.into_iter().filter_map(|moment| {
+                let value = field.read(binding, &moment.raws).ok()?;
+                Some(Evidence { place: Place::at(moment.at), value, mark: moment.mark })
             });
             let entries: Vec<Evidence> = entries.collect();
             judged &= state.history(&context, ix, &entries, value, begun, timing.sent, &mut fates);
@@ -415,14 +416,28 @@ impl Txn<'_> {
             let Some(mut work) = self.take(entity.id, id)? else { continue };
             let known = self.field_problems(entity.id, id)?;
             for (field, binding) in entity.fields_at(events.system) {
-                let raw = event.fields.iter().find(|(property, _)| *property == binding.property);
-                let Some((_, raw)) = raw else { continue };
-                let read = field.read(binding, raw);
+                let told = Told::of(event, binding);
+                let mut state = match told {
+                    Told::Nothing => continue,
+                    _ => work.state(field),
+                };
+                let Some(ix) = state.ix(events.system) else { continue };
+                let told = match told {
+                    Told::Nothing => continue,
+                    Told::Part(told) => own_value(event, &told, field, binding, &state.sides[ix]),
+                    Told::All(raws) => Some(raws),
+                };
+                let Some(raws) = told else {
+                    // What the others show now may be newer than this event, so no value can be made of both.
+                    if state.sides[ix].settled.before(&event.place) {
+                        self.read_again(&key, 0)?;
+                    }
+                    continue;
+                };
+                let read = field.read(binding, &raws);
                 let known = known.get(&(events.system, field.id));
                 self.note_field(entity, &work, (events.system, field), read.as_ref().err(), known);
                 let Ok(value) = read else { continue };
-                let mut state = work.state(field);
-                let Some(ix) = state.ix(events.system) else { continue };
                 let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
                 let evidence = Evidence { place: event.place, value, mark: event.mark };
                 state.evidence(&context, ix, &evidence, false, &mut fates);
@@ -484,6 +499,54 @@ impl Txn<'_> {
         self.notices.push(Notice::Detached { entity, record: id, system: key.system, remote });
         Ok(())
     }
+}
+
+/// What an event tells of a field that may be several properties.
+enum Told {
+    Nothing,
+    /// Some of them: none where it does not name the property.
+    Part(Vec<Option<Raw>>),
+    All(Vec<Raw>),
+}
+
+impl Told {
+    fn of(event: &Event, binding: &FieldBinding) -> Self {
+        let of = |property: &String| event.fields.iter().find(|(name, _)| name == property).map(|(_, raw)| raw.clone());
+        let told: Vec<Option<Raw>> = binding.properties.iter().map(of).collect();
+        if told.iter().all(Option::is_none) {
+            return Self::Nothing;
+        }
+        match told.iter().cloned().collect() {
+            Some(raws) => Self::All(raws),
+            None => Self::Part(told),
+        }
+    }
+}
+
+/// The event of a write of ours tells only of the properties that it changed. It was sent with all of them, so where those are
+/// as it carried them, the others are, too.
+fn own_value(
+    event: &Event,
+    told: &[Option<Raw>],
+    field: &Field,
+    binding: &FieldBinding,
+    side: &SideField,
+) -> Option<Vec<Raw>> {
+    if event.mark == Mark::Theirs {
+        return None;
+    }
+    let known = side.late.ours.iter().filter(|own| own.place == event.place || own.until > own.place.time);
+    let outstanding = side.late.flight.iter().map(|flight| (flight.sent, &flight.value));
+    let outstanding = outstanding.chain(side.late.strays.iter().map(|stray| (stray.sent, &stray.value)));
+    let sent = outstanding.chain(known.map(|own| (own.place.time, &own.value)));
+    let carried = sent.filter(|(sent, _)| event.place.time >= *sent).find_map(|(_, value)| {
+        let mut raws = field.write(binding, value).ok()?;
+        for (raw, told) in raws.iter_mut().zip(told) {
+            *raw = told.clone().unwrap_or_else(|| raw.clone());
+        }
+        (field.read(binding, &raws).as_ref() == Ok(value)).then_some(raws)
+    });
+    carried
 }
 
 /// Digest of a row, unless some of it could not be read.

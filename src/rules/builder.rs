@@ -4,8 +4,8 @@ use super::error::{Fault, RulesError, RulesErrors};
 use super::nearest::nearest;
 use super::spec::{CreateSpec, EntitySpec, FieldSpec, SystemSpec};
 use super::{
-    Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, Rules, StampPolicy,
-    System, limits, transform, values,
+    Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, Join, LinkPolicy, LinkSpec, Mode, Rules,
+    StampPolicy, System, group, limits, transform, values,
 };
 use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -196,8 +196,10 @@ impl<'a> EntityCheck<'a> {
         }
         self.checks.names(&fields_at, "a field", spec.fields.iter().map(|f| &*f.name), |name| FieldId::of(name).0);
         let mut taken = BTreeMap::new();
-        let mut fields: Vec<Field> = spec.fields.iter().map(|field| self.field(field, &bindings, &mut taken)).collect();
+        let fields: Vec<Field> = spec.fields.iter().map(|field| self.field(field, &bindings, &mut taken)).collect();
+        let mut fields = self.gather(fields);
         fields.sort_by_key(|field| field.id);
+        self.constants(&bindings, &taken);
         let match_keys = self.match_keys();
         Entity {
             id: EntityId::of(&spec.name),
@@ -248,6 +250,7 @@ impl<'a> EntityCheck<'a> {
                 object_id: ObjectId::of(&object.object),
                 create: false,
                 external_id: object.external_id.clone(),
+                on_create: object.on_create.clone(),
             });
         }
         if self.spec.objects.len() < 2 {
@@ -313,7 +316,7 @@ impl<'a> EntityCheck<'a> {
     ) -> Field {
         let at = format!("{}.fields.{}", self.at, spec.name);
         let mut bindings: Vec<FieldBinding> = Vec::new();
-        for (name, property) in &spec.properties {
+        for (name, properties) in &spec.properties {
             let at = format!("{at}.{name}");
             if !self.checks.system(&at, Some(name)) {
                 continue;
@@ -327,16 +330,24 @@ impl<'a> EntityCheck<'a> {
                 self.checks.fault(&at, Fault::Twice { what: "system", name: name.clone() });
                 continue;
             }
-            if property.trim().is_empty() {
-                self.checks.fault(&at, Fault::Blank { what: "the property" });
-            } else if object.external_id.as_ref() == Some(property) {
-                let (system, property) = (name.clone(), property.clone());
-                self.checks.fault(&at, Fault::PropertyIsExternalId { system, property });
-            } else if let Some(by) = taken.insert((system, property), &spec.name) {
-                let (system, property, by) = (name.clone(), property.clone(), by.to_owned());
-                self.checks.fault(&at, Fault::PropertyTaken { system, property, by });
+            for property in properties {
+                if property.trim().is_empty() {
+                    self.checks.fault(&at, Fault::Blank { what: "the property" });
+                } else if object.external_id.as_ref() == Some(property) {
+                    let (system, property) = (name.clone(), property.clone());
+                    self.checks.fault(&at, Fault::PropertyIsExternalId { system, property });
+                } else if let Some(by) = taken.insert((system, property), &spec.name) {
+                    let (system, property, by) = (name.clone(), property.clone(), by.to_owned());
+                    self.checks.fault(&at, Fault::PropertyTaken { system, property, by });
+                }
             }
-            bindings.push(FieldBinding::new(system, property));
+            let join = self.join(spec, &at, properties);
+            bindings.push(FieldBinding { properties: properties.clone(), join, ..FieldBinding::new(system, "") });
+        }
+        if spec.join.is_some() && spec.properties.iter().all(|(_, properties)| properties.len() < 2) {
+            let (choice, why) = ("join".to_owned(), "no system has several properties of the field");
+            let mend = "take it away, or list the properties: SYSTEM = [\"first\", \"last\"]";
+            self.checks.fault(format!("{at}.join"), Fault::ChoiceUseless { choice, why, mend });
         }
         if spec.properties.len() < 2 {
             self.checks.fault(&at, Fault::FewProperties { found: spec.properties.len() });
@@ -346,12 +357,65 @@ impl<'a> EntityCheck<'a> {
         limits::compile(spec, &kind, &at, &mut bindings, self.checks);
         values::compile(spec, &kind, &at, &mut bindings, self.checks);
         transform::compile(spec, &kind, &at, &mut bindings, self.checks);
-        let conflict = self.conflict(spec, &at, &bindings);
-        let on_link = self.link(spec, &at, &bindings);
+        let (conflict, on_link) = match &spec.group {
+            // The group's, which is checked as a whole.
+            Some(_) => (ConflictPolicy::Latest, LinkPolicy::FillBlanks),
+            None => {
+                let conflict = self.conflict(spec.conflict.as_ref(), &at, &bindings);
+                (conflict, self.link(spec.on_link.as_ref(), &at, &bindings))
+            }
+        };
         let (id, name, mismatch) = (FieldId::of(&spec.name), spec.name.clone(), spec.mismatch.clone());
-        let field = Field { id, name, kind, bindings, conflict, on_link, mismatch, sensitive: spec.sensitive };
+        let (sensitive, members) = (spec.sensitive, Vec::new());
+        let field = Field { id, name, kind, bindings, conflict, on_link, mismatch, sensitive, members };
         limits::check(&field, &at, self.checks);
         field
+    }
+
+    /// How a field is the properties of one system.
+    fn join(&mut self, spec: &FieldSpec, at: &str, properties: &[String]) -> Option<Join> {
+        match (properties.len(), &spec.join) {
+            (0, _) => self.checks.fault(at, Fault::Blank { what: "the property" }),
+            (1, _) => {}
+            _ if spec.kind != FieldKind::Text => {
+                self.checks.fault(at, Fault::JoinOfOtherKind { kind: spec.kind.name() });
+            }
+            _ if spec.group.is_some() => self.checks.fault(at, Fault::JoinInGroup),
+            (_, None) => self.checks.fault(at, Fault::NoJoin),
+            (_, Some(join)) if join.separator.is_empty() => {
+                self.checks.fault(format!("{}.join", self.field_at(spec)), Fault::JoinBlank);
+            }
+            (_, Some(join)) => return Some(join.clone()),
+        }
+        None
+    }
+
+    fn field_at(&self, spec: &FieldSpec) -> String {
+        format!("{}.fields.{}", self.at, spec.name)
+    }
+
+    /// What new records get besides the fields is nobody's else.
+    fn constants(&mut self, bindings: &[Binding], taken: &BTreeMap<(SystemId, &'a str), &'a str>) {
+        for binding in bindings {
+            let system = self.checks.name(binding.system);
+            let mut seen = BTreeSet::new();
+            for (property, value) in &binding.on_create {
+                let at = format!("{}.at.{system}.on_create.{property}", self.at);
+                let (system, property) = (system.clone(), property.clone());
+                if property.trim().is_empty() {
+                    self.checks.fault(at, Fault::Blank { what: "the property" });
+                } else if binding.external_id.as_ref() == Some(&property) {
+                    self.checks.fault(at, Fault::PropertyIsExternalId { system, property });
+                } else if let Some(by) = taken.get(&(binding.system, &*property)) {
+                    let by = (*by).to_owned();
+                    self.checks.fault(at, Fault::PropertyTaken { system, property, by });
+                } else if FieldKind::Text.read(value).is_ok_and(|value| value.is_null()) {
+                    self.checks.fault(at, Fault::Blank { what: "the value" });
+                } else if !seen.insert(property.clone()) {
+                    self.checks.fault(at, Fault::Twice { what: "property", name: property });
+                }
+            }
+        }
     }
 
     /// The kind, with the step of a moment set to the coarsest of its systems.
@@ -368,9 +432,8 @@ impl<'a> EntityCheck<'a> {
 
     /// The field's own policy must fit it; one that it inherits is left out where it names a system that the field does
     /// not live in, unless that system would own it.
-    fn conflict(&mut self, spec: &FieldSpec, at: &str, bindings: &[FieldBinding]) -> ConflictPolicy {
+    fn conflict(&mut self, own: Option<&ConflictSpec>, at: &str, bindings: &[FieldBinding]) -> ConflictPolicy {
         let at = format!("{at}.conflict");
-        let own = spec.conflict.as_ref();
         let policy = own.or(self.spec.conflict.as_ref()).unwrap_or(&self.rules.conflict);
         let Some(system) = policy.system() else { return policy.compile() };
         let lives = bindings.iter().any(|binding| binding.system == SystemId::of(system));
@@ -383,9 +446,8 @@ impl<'a> EntityCheck<'a> {
         ConflictPolicy::Latest
     }
 
-    fn link(&mut self, spec: &FieldSpec, at: &str, bindings: &[FieldBinding]) -> LinkPolicy {
+    fn link(&mut self, own: Option<&LinkSpec>, at: &str, bindings: &[FieldBinding]) -> LinkPolicy {
         let at = format!("{at}.on_link");
-        let own = spec.on_link.as_ref();
         let policy = own.or(self.spec.on_link.as_ref()).unwrap_or(&self.rules.on_link);
         let Some(system) = policy.system() else { return policy.compile() };
         let lives = bindings.iter().any(|binding| binding.system == SystemId::of(system));
@@ -402,7 +464,10 @@ impl<'a> EntityCheck<'a> {
         let mut seen = BTreeSet::new();
         for (index, key) in self.spec.match_keys.iter().enumerate() {
             let at = format!("{}.match[{index}]", self.at);
-            if !self.spec.fields.iter().any(|field| field.name == *key) {
+            let field = self.spec.fields.iter().find(|field| field.name == *key);
+            if let Some(group) = field.and_then(|field| field.group.clone()) {
+                self.checks.fault(at, Fault::KeyInGroup { key: key.clone(), group });
+            } else if field.is_none() {
                 let near = nearest(key, self.spec.fields.iter().map(|field| &*field.name)).map(str::to_owned);
                 self.checks.fault(at, Fault::UnknownKey { key: key.clone(), near });
             } else if !seen.insert(key) {
@@ -413,6 +478,23 @@ impl<'a> EntityCheck<'a> {
     }
 }
 
+impl EntityCheck<'_> {
+    /// Puts the fields of each group into one.
+    fn gather(&mut self, fields: Vec<Field>) -> Vec<Field> {
+        let mut groups = group::gather(self.spec, &self.at, fields, self.checks);
+        for group in groups.iter_mut().filter(|group| !group.members.is_empty()) {
+            let spec = self.spec.groups.iter().find(|spec| spec.name == group.name);
+            let at = format!("{}.groups.{}", self.at, group.name);
+            group.conflict = self.conflict(spec.and_then(|spec| spec.conflict.as_ref()), &at, &group.bindings);
+            group.on_link = self.link(spec.and_then(|spec| spec.on_link.as_ref()), &at, &group.bindings);
+            for member in &mut group.members {
+                (member.conflict, member.on_link) = (group.conflict, group.on_link);
+            }
+        }
+        groups
+    }
+}
+
 /// The coarsest step of the times that a field's systems can hold.
 pub(super) fn step_ms(systems: &[System], bindings: &[FieldBinding]) -> i64 {
     let holds = |system: &&System| bindings.iter().any(|binding| binding.system == system.id);
@@ -420,12 +502,12 @@ pub(super) fn step_ms(systems: &[System], bindings: &[FieldBinding]) -> i64 {
 }
 
 /// 1 to 64 letters, digits, `_` and `-`.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// Words that no system can be named: the options that stand beside system names, those planned, and words of policies.
-pub(crate) const RESERVED: [&str; 27] = [
+pub(crate) const RESERVED: [&str; 29] = [
     "type",
     "conflict",
     "on_link",
@@ -441,6 +523,8 @@ pub(crate) const RESERVED: [&str; 27] = [
     "too_fine",
     "unknown",
     "group",
+    "join",
+    "split",
     "direction",
     "edits",
     "transform",

@@ -2,7 +2,8 @@
 //! it, for changing that changes no value.
 
 use super::{
-    Binding, Entity, Field, FieldBinding, Limits, Mismatch, Rules, StampPolicy, TooFine, TooLong, Transform, Unknown,
+    Binding, Cut, Entity, Field, FieldBinding, Join, Limits, Mismatch, Rules, StampPolicy, TooFine, TooLong, Transform,
+    Unknown,
 };
 use crate::model::{Digest, FieldKind};
 
@@ -53,14 +54,14 @@ impl Bytes {
     }
 
     fn binding(&mut self, binding: &Binding) {
-        let Binding { system, object, object_id: _, create: _, external_id } = binding;
+        let Binding { system, object, object_id: _, create: _, external_id, on_create: _ } = binding;
         self.number(u64::from(system.0));
         self.text(object);
         self.option(external_id.as_deref(), Self::text);
     }
 
     fn field(&mut self, field: &Field) {
-        let Field { id, name, kind, bindings, conflict: _, on_link: _, mismatch, sensitive: _ } = field;
+        let Field { id, name, kind, bindings, conflict: _, on_link: _, mismatch, sensitive: _, members } = field;
         self.number(u64::from(id.0));
         self.text(name);
         self.text(kind.name());
@@ -80,12 +81,16 @@ impl Bytes {
                 self.text(option);
             }
         }
+        if !members.is_empty() {
+            self.0.push(added::MEMBERS);
+            self.list(members.iter().collect(), Self::field);
+        }
     }
 
     fn field_binding(&mut self, binding: &FieldBinding, mismatch: &Mismatch) {
-        let FieldBinding { system, property, values, default, limits, transforms } = binding;
+        let FieldBinding { system, properties, join, values, default, limits, transforms } = binding;
         self.number(u64::from(system.0));
-        self.text(property);
+        self.text(properties.first().map_or("", String::as_str));
         self.list(values.iter().collect(), |out, (ours, theirs)| {
             out.text(ours);
             out.text(theirs);
@@ -95,6 +100,12 @@ impl Bytes {
         if !transforms.is_empty() {
             self.0.push(added::TRANSFORMS);
             self.list(transforms.iter().collect(), Self::transform);
+        }
+        if let Some(Join { separator, cut }) = join {
+            self.0.push(added::JOIN);
+            self.list(properties.iter().skip(1).collect(), |out, property| out.text(property));
+            self.text(separator);
+            self.0.push(u8::from(*cut == Cut::Last));
         }
     }
 
@@ -142,4 +153,6 @@ mod added {
     pub const PASS: u8 = 5;
     pub const UNKNOWN_AS: u8 = 6;
     pub const TRANSFORMS: u8 = 7;
+    pub const MEMBERS: u8 = 8;
+    pub const JOIN: u8 = 9;
 }

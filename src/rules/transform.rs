@@ -246,6 +246,7 @@ mod tests {
             on_link: LinkPolicy::FillBlanks,
             mismatch: Mismatch::default(),
             sensitive: false,
+            members: Vec::new(),
         }
     }
 

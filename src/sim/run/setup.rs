@@ -67,6 +67,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
     };
     let fields = (0..FIELDS).map(|field| Field {
         sensitive: false,
+        members: Vec::new(),
         id: FieldId(field as u32 + 1),
         name: field_name(field).into(),
         kind: FieldKind::Text,
@@ -81,6 +82,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         object_id: OBJECT,
         create: true,
         external_id: Some("ext".into()),
+        on_create: Vec::new(),
     });
     let entity = Entity {
         id: ENTITY,
