@@ -255,3 +255,33 @@ fn a_history_that_was_asked_for_before_a_page_does_not_answer_it() {
     read(&mut hand, &[("2", 12_700), ("1", 11_500), ("0", 0)], 13_200);
     assert!(!asks(&mut hand) && hand.owes(a()));
 }
+
+/// A row shows what we wrote to b before the answer comes, and much later the answer comes. A person goes on, and then restores
+/// our value together with another field, so that the mark proves nothing: it is his edit, since our write had been seen.
+#[test]
+fn a_late_answer_to_a_write_that_was_seen_leaves_nothing_that_may_land() {
+    let mut hand = Hand::new(["0", "1"]);
+    hand.now = 11_000;
+    hand.page(a(), ["2", "1"], 10_500, Mark::Theirs, 10_990, Pass::Changes);
+    let (record, item) = hand.write(b());
+    hand.now = 12_000;
+    hand.page(b(), ["2", "1"], 11_500, Mark::Ours, 11_990, Pass::Changes);
+    for asked in [15_000, 20_000] {
+        hand.now = asked + 10;
+        hand.page(a(), ["2", "1"], 10_500, Mark::Theirs, asked, Pass::Changes);
+        hand.page(b(), ["2", "1"], 11_500, Mark::Ours, asked, Pass::Changes);
+    }
+    hand.now = 20_500;
+    hand.read(b(), ["2", "1"], 11_500, Mark::Ours, 20_400);
+    hand.now = 21_000;
+    hand.answer(b(), record, item.op, Hand::done());
+    hand.now = 22_000;
+    hand.read(b(), ["0", "1"], 21_500, Mark::Theirs, 21_990);
+    let (record, item) = hand.write(a());
+    hand.answer(a(), record, item.op, Hand::done());
+    hand.now = 23_000;
+    hand.read(a(), ["0", "1"], 22_100, Mark::Ours, 22_900);
+    hand.now = 24_000;
+    hand.page(b(), ["2", "0"], 23_500, Mark::Theirs, 23_990, Pass::Changes);
+    assert!(!hand.guessed() && !hand.owes(b()) && hand.owes(a()), "{:?}", hand.journal);
+}

@@ -54,7 +54,10 @@ impl FieldState {
             // A create's own history is known by its time; other writes that settled inexactly have none to come.
             let told_later = rules.sides[ix].source == SourceKind::Stream || !side.late.strays.is_empty();
             side.late.entries.retain(|entry| settled.before(&entry.place) || entry.turn == *base);
-            side.late.ours.retain(|own| settled.before(&own.place) || (told_later && settled.time < own.until));
+            let super::SideLately { ours, strays, .. } = &mut side.late;
+            // The answer to an equal stray, when it comes, is told from a repeat by it.
+            let twin = |own: &super::Own| strays.iter().any(|stray| stray.value == own.value);
+            ours.retain(|own| settled.before(&own.place) || (told_later && settled.time < own.until) || twin(own));
         }
         let idle = |(ix, side): (usize, &super::SideField)| {
             let late = &side.late;
