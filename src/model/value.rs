@@ -133,6 +133,11 @@ impl fmt::Display for Value {
 }
 
 impl Members {
+    /// The values, by their places.
+    pub fn values(&self) -> &[Value] {
+        &self.0
+    }
+
     /// Prints the values between bars, each as `shown` has it.
     pub(crate) fn show<'v, D: fmt::Display + 'v>(
         &'v self,
@@ -528,6 +533,25 @@ mod tests {
         ]
     }
 
+    fn members() -> impl Strategy<Value = Value> {
+        prop_oneof![Just(Value::Null), "[ab]{0,2}".prop_map(Value::Text), (0i64..3).prop_map(Value::Int)]
+    }
+
+    /// Bytes that nest without end must not exhaust the stack.
+    #[test]
+    fn a_group_within_a_group_is_damage() {
+        let mut bytes = vec![1];
+        bytes.extend([GROUP, 1].repeat(100_000));
+        bytes.push(0);
+        assert!(crate::codec::decode::<Value>(1, &bytes).is_err());
+        let group = Value::group([Value::Null, Value::Bool(true)]);
+        assert_eq!(crate::codec::encode(1, &group)[1], GROUP);
+        assert_eq!(group.member(1), &Value::Bool(true));
+        assert_eq!((group.member(2), Value::Null.member(0)), (&Value::Null, &Value::Null));
+        assert_eq!(Value::group([Value::Null, Value::Null]), Value::Null);
+        assert_eq!(group.to_string(), "(blank) | true");
+    }
+
     fn raws() -> impl Strategy<Value = String> {
         prop_oneof![
             any::<String>(),
@@ -580,6 +604,22 @@ mod tests {
                 prop_assert_eq!(read(styled.clone()), read(number.to_string()));
                 prop_assert!(read(number.to_string()).is_ok());
             }
+        }
+
+        /// The values of a group keep their places and their borders.
+        #[test]
+        fn equal_groups_and_only_they_have_equal_bytes(
+            a in prop::collection::vec(members(), 2..4), b in prop::collection::vec(members(), 2..4),
+        ) {
+            let bytes = |members: &[Value]| {
+                let mut out = Vec::new();
+                Value::group(members.to_vec()).canonical_bytes(&mut out);
+                out
+            };
+            let blank = |members: &[Value]| members.iter().all(Value::is_null);
+            prop_assert_eq!(a == b || blank(&a) && blank(&b), bytes(&a) == bytes(&b));
+            let encoded = crate::codec::encode(1, &Value::group(a.clone()));
+            prop_assert_eq!(crate::codec::decode::<Value>(1, &encoded), Ok(Value::group(a)));
         }
 
         #[test]

@@ -5,6 +5,7 @@ mod broken;
 mod check;
 mod fields;
 mod first_link;
+mod groups;
 mod kill;
 mod plan;
 mod refusals;

@@ -228,6 +228,8 @@ fn field_kind(node: &Node<'_>, problems: &mut Problems) -> Option<FieldKind> {
         "phone" => return Some(FieldKind::Phone),
         "domain" => return Some(FieldKind::Domain),
         "decimal" => return Some(FieldKind::Decimal { scale: None }),
+        // Its currency is a field of its own, in the same group.
+        "money" => return Some(FieldKind::Decimal { scale: Some(2) }),
         "bool" => return Some(FieldKind::Bool),
         "date" => return Some(FieldKind::Date),
         "datetime" => return Some(FieldKind::DateTime { step_ms: 1 }),
@@ -236,7 +238,6 @@ fn field_kind(node: &Node<'_>, problems: &mut Problems) -> Option<FieldKind> {
         "integer" => return Some(FieldKind::Integer),
         "set" => return Some(FieldKind::Set),
         "id" => "use \"text\"",
-        "money" => "use \"decimal\" with its scale, and an enum for the currency in the same `group`",
         "ref" => "leave the field out",
         _ => {
             let mend = match nearest(text, TYPES.split(", ")) {
@@ -348,4 +349,5 @@ pub(super) const OPTIONS: [&str; 19] = [
     "join",
     "split",
 ];
-pub(super) const TYPES: &str = "text, email, phone, domain, url, integer, decimal, bool, date, datetime, enum, set";
+pub(super) const TYPES: &str =
+    "text, email, phone, domain, url, integer, decimal, money, bool, date, datetime, enum, set";
