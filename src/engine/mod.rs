@@ -4,6 +4,7 @@
 //! leave only after the changes that contain them were committed.
 
 mod change;
+mod events;
 mod held;
 mod identify;
 mod input;

@@ -4,13 +4,13 @@ use super::identify::Found;
 use super::record::{Work, remote_key};
 use super::timeline::timeline;
 use super::txn::{Delivered, Txn, delivered_cursor};
-use super::{DeletedRows, DigestRow, Event, Events, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
-use crate::merge::{Evidence, FlightState, SideField, Snapshot, SnapshotFate};
+use super::{DeletedRows, DigestRow, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
+use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
     Digest, EntityId, FieldId, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind,
     SystemId, Timing, Value, ValueError,
 };
-use crate::rules::{Amiss, Entity, Field, FieldBinding};
+use crate::rules::{Amiss, Entity, Field};
 
 /// A row in canonical form.
 pub(super) struct Shown {
@@ -405,51 +405,8 @@ impl Txn<'_> {
         Ok(judged)
     }
 
-    /// Events of an ordered stream.
-    pub fn events(&mut self, events: Events) -> Result<(), ViewError> {
-        let entity = self.entity(events.entity)?;
-        let Some(binding) = entity.binding(events.system) else { return Ok(()) };
-        for event in &events.events {
-            let remote = event.remote.clone();
-            let key = RemoteKey { entity: entity.id, system: events.system, object: binding.object_id, remote };
-            let Some(id) = self.index_of(&key)? else { continue };
-            let Some(mut work) = self.take(entity.id, id)? else { continue };
-            let known = self.field_problems(entity.id, id)?;
-            for (field, binding) in entity.fields_at(events.system) {
-                let told = Told::of(event, binding);
-                let mut state = match told {
-                    Told::Nothing => continue,
-                    _ => work.state(field),
-                };
-                let Some(ix) = state.ix(events.system) else { continue };
-                let told = match told {
-                    Told::Nothing => continue,
-                    Told::Part(told) => own_value(event, &told, field, binding, &state.sides[ix]),
-                    Told::All(raws) => Some(raws),
-                };
-                let Some(raws) = told else {
-                    // What the others show now may be newer than this event, so no value can be made of both.
-                    if state.sides[ix].settled.before(&event.place) {
-                        self.read_again(&key, 0)?;
-                    }
-                    continue;
-                };
-                let read = field.read(binding, &raws);
-                let known = known.get(&(events.system, field.id));
-                self.note_field(entity, &work, (events.system, field), read.as_ref().err(), known);
-                let Ok(value) = read else { continue };
-                let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
-                let evidence = Evidence { place: event.place, value, mark: event.mark };
-                state.evidence(&context, ix, &evidence, false, &mut fates);
-                work.put_state(field, state, fates);
-            }
-            self.put(work);
-        }
-        self.advance(events.system, entity.id, Delivered { place: events.delivered, begun: self.now })
-    }
-
     /// Notes how far a system has been taken in; late pages do not set it back.
-    fn advance(&mut self, system: SystemId, entity: EntityId, to: Delivered) -> Result<(), ViewError> {
+    pub fn advance(&mut self, system: SystemId, entity: EntityId, to: Delivered) -> Result<(), ViewError> {
         if self.delivered(system, entity)?.is_none_or(|known| known.leads_to(&to.place)) {
             self.set_cursor(delivered_cursor(system, entity), Some(crate::codec::encode(1, &to)));
         }
@@ -499,54 +456,6 @@ impl Txn<'_> {
         self.notices.push(Notice::Detached { entity, record: id, system: key.system, remote });
         Ok(())
     }
-}
-
-/// What an event tells of a field that may be several properties.
-enum Told {
-    Nothing,
-    /// Some of them: none where it does not name the property.
-    Part(Vec<Option<Raw>>),
-    All(Vec<Raw>),
-}
-
-impl Told {
-    fn of(event: &Event, binding: &FieldBinding) -> Self {
-        let of = |property: &String| event.fields.iter().find(|(name, _)| name == property).map(|(_, raw)| raw.clone());
-        let told: Vec<Option<Raw>> = binding.properties.iter().map(of).collect();
-        if told.iter().all(Option::is_none) {
-            return Self::Nothing;
-        }
-        match told.iter().cloned().collect() {
-            Some(raws) => Self::All(raws),
-            None => Self::Part(told),
-        }
-    }
-}
-
-/// The event of a write of ours tells only of the properties that it changed. It was sent with all of them, so where those are
-/// as it carried them, the others are, too.
-fn own_value(
-    event: &Event,
-    told: &[Option<Raw>],
-    field: &Field,
-    binding: &FieldBinding,
-    side: &SideField,
-) -> Option<Vec<Raw>> {
-    if event.mark == Mark::Theirs {
-        return None;
-    }
-    let known = side.late.ours.iter().filter(|own| own.place == event.place || own.until > own.place.time);
-    let outstanding = side.late.flight.iter().map(|flight| (flight.sent, &flight.value));
-    let outstanding = outstanding.chain(side.late.strays.iter().map(|stray| (stray.sent, &stray.value)));
-    let sent = outstanding.chain(known.map(|own| (own.place.time, &own.value)));
-    let carried = sent.filter(|(sent, _)| event.place.time >= *sent).find_map(|(_, value)| {
-        let mut raws = field.write(binding, value).ok()?;
-        for (raw, told) in raws.iter_mut().zip(told) {
-            *raw = told.clone().unwrap_or_else(|| raw.clone());
-        }
-        (field.read(binding, &raws).as_ref() == Ok(value)).then_some(raws)
-    });
-    carried
 }
 
 /// Digest of a row, unless some of it could not be read.

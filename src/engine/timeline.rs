@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_property_that_changes_again_begins_a_new_edit() {
-        let wanted = [(7, false, "a -".to_owned()), (7, false, "b z".to_owned())];
+        let wanted = [(7, false, "a -".to_owned()), (8, false, "b z".to_owned())];
         assert_eq!(told(&[&[(7, "a", THEIRS), (7, "b", THEIRS)], &[(8, "z", THEIRS)]], &["b", "z"]), wanted);
     }
 

@@ -4,8 +4,8 @@ use super::error::{Fault, RulesError, RulesErrors};
 use super::nearest::nearest;
 use super::spec::{CreateSpec, EntitySpec, FieldSpec, SystemSpec};
 use super::{
-    Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, Join, LinkPolicy, LinkSpec, Mode, Rules,
-    StampPolicy, System, group, limits, transform, values,
+    Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, Rules, StampPolicy,
+    System, group, join, limits, transform, values,
 };
 use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -199,7 +199,7 @@ impl<'a> EntityCheck<'a> {
         let fields: Vec<Field> = spec.fields.iter().map(|field| self.field(field, &bindings, &mut taken)).collect();
         let mut fields = self.gather(fields);
         fields.sort_by_key(|field| field.id);
-        self.constants(&bindings, &taken);
+        values::constants(&bindings, &taken, &self.at, self.checks);
         let match_keys = self.match_keys();
         Entity {
             id: EntityId::of(&spec.name),
@@ -341,14 +341,10 @@ impl<'a> EntityCheck<'a> {
                     self.checks.fault(&at, Fault::PropertyTaken { system, property, by });
                 }
             }
-            let join = self.join(spec, &at, properties);
+            let join = join::compile(spec, &at, properties, self.checks);
             bindings.push(FieldBinding { properties: properties.clone(), join, ..FieldBinding::new(system, "") });
         }
-        if spec.join.is_some() && spec.properties.iter().all(|(_, properties)| properties.len() < 2) {
-            let (choice, why) = ("join".to_owned(), "no system has several properties of the field");
-            let mend = "take it away, or list the properties: SYSTEM = [\"first\", \"last\"]";
-            self.checks.fault(format!("{at}.join"), Fault::ChoiceUseless { choice, why, mend });
-        }
+        join::check(spec, &at, self.checks);
         if spec.properties.len() < 2 {
             self.checks.fault(&at, Fault::FewProperties { found: spec.properties.len() });
         }
@@ -370,52 +366,6 @@ impl<'a> EntityCheck<'a> {
         let field = Field { id, name, kind, bindings, conflict, on_link, mismatch, sensitive, members };
         limits::check(&field, &at, self.checks);
         field
-    }
-
-    /// How a field is the properties of one system.
-    fn join(&mut self, spec: &FieldSpec, at: &str, properties: &[String]) -> Option<Join> {
-        match (properties.len(), &spec.join) {
-            (0, _) => self.checks.fault(at, Fault::Blank { what: "the property" }),
-            (1, _) => {}
-            _ if spec.kind != FieldKind::Text => {
-                self.checks.fault(at, Fault::JoinOfOtherKind { kind: spec.kind.name() });
-            }
-            _ if spec.group.is_some() => self.checks.fault(at, Fault::JoinInGroup),
-            (_, None) => self.checks.fault(at, Fault::NoJoin),
-            (_, Some(join)) if join.separator.is_empty() => {
-                self.checks.fault(format!("{}.join", self.field_at(spec)), Fault::JoinBlank);
-            }
-            (_, Some(join)) => return Some(join.clone()),
-        }
-        None
-    }
-
-    fn field_at(&self, spec: &FieldSpec) -> String {
-        format!("{}.fields.{}", self.at, spec.name)
-    }
-
-    /// What new records get besides the fields is nobody's else.
-    fn constants(&mut self, bindings: &[Binding], taken: &BTreeMap<(SystemId, &'a str), &'a str>) {
-        for binding in bindings {
-            let system = self.checks.name(binding.system);
-            let mut seen = BTreeSet::new();
-            for (property, value) in &binding.on_create {
-                let at = format!("{}.at.{system}.on_create.{property}", self.at);
-                let (system, property) = (system.clone(), property.clone());
-                if property.trim().is_empty() {
-                    self.checks.fault(at, Fault::Blank { what: "the property" });
-                } else if binding.external_id.as_ref() == Some(&property) {
-                    self.checks.fault(at, Fault::PropertyIsExternalId { system, property });
-                } else if let Some(by) = taken.get(&(binding.system, &*property)) {
-                    let by = (*by).to_owned();
-                    self.checks.fault(at, Fault::PropertyTaken { system, property, by });
-                } else if FieldKind::Text.read(value).is_ok_and(|value| value.is_null()) {
-                    self.checks.fault(at, Fault::Blank { what: "the value" });
-                } else if !seen.insert(property.clone()) {
-                    self.checks.fault(at, Fault::Twice { what: "property", name: property });
-                }
-            }
-        }
     }
 
     /// The kind, with the step of a moment set to the coarsest of its systems.

@@ -57,6 +57,8 @@ pub enum Fault {
     NoJoin,
     #[error("without a separator a text cannot be split")]
     JoinBlank,
+    #[error("one such separator may begin within another")]
+    JoinOverlaps,
     #[error(
         "a field that is several properties cannot belong to a group, with which it would be written whoever edits"
     )]
@@ -73,6 +75,8 @@ pub enum Fault {
         "the fields of the group `{group}` are decided together, but this one has no property in {system}, as `{other}` has"
     )]
     GroupElsewhere { group: String, system: String, other: String },
+    #[error("the value is blank, so nothing would be written")]
+    ConstantBlank,
     #[error("match key `{key}` belongs to the group `{group}`, and a part of it says little")]
     KeyInGroup { key: String, group: String },
     #[error("match key `{key}` is no field of the entity")]
@@ -158,7 +162,9 @@ impl Fault {
             Self::JoinOfOtherKind { .. } => "name one property, or use type = \"text\"".into(),
             Self::NoJoin => "add join = \" \"".into(),
             Self::JoinBlank => "write what stands between the parts".into(),
+            Self::JoinOverlaps => "write one that does not begin as it ends".into(),
             Self::JoinInGroup => "take `group` away, or name one property".into(),
+            Self::ConstantBlank => "fill it in, or take it away".into(),
             Self::GroupIsField => "choose another name".into(),
             Self::GroupEmpty { name } => format!("add group = \"{name}\" to its fields, or take it away"),
             Self::GroupOfOne { .. } => "add `group` to the others, or take it away".into(),

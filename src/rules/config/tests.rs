@@ -197,7 +197,7 @@ fn each_error_names_line_cause_and_mend() {
         ),
         // Fields.
         ("type = \"email\"", "type = \"e-mail\"", "e-mail", "no type", "did you mean \"email\"?"),
-        ("type = \"email\"", "type = \"ref\"", "ref", "not available", "leave the field out"),
+        ("type = \"email\"", "type = \"id\"", "\"id\"", "not available", "use \"text\""),
         ("type = \"email\"", "type = \"intger\"", "intger", "no type", "did you mean \"integer\"?"),
         ("type = \"email\"", "type = \"integer\", scale = 2", "email = {", "type `integer` has no `scale`", "decimal"),
         ("type = \"email\", ", "", "email = {", "has no `type`", "add type"),
@@ -477,6 +477,7 @@ fn what_is_wrong_with_several_properties_is_told_at_its_line() {
         ("join = \" \", split", "split", "name =", "there is none", "add join"),
         ("split = \"last\"", "split = \"middle\"", "name =", "no place", "\"first\" or \"last\""),
         ("join = \" \"", "join = \"\"", "name =", "without a separator", "what stands between"),
+        ("join = \" \"", "join = \"--\"", "name =", "may begin within another", "as it ends"),
         ("[\"first\", \"last\"]", "\"first\"", "name =", "`join` has no effect", "list the properties"),
         (
             "name = { type = \"text\"",
@@ -564,7 +565,7 @@ fn everything_wrong_is_told_in_one_pass_in_the_order_of_the_file() {
         .replace("path = \"data/x.redb\"", "pth = \"x\"")
         .replace("mode = \"read\"", "mode = \"write\"")
         .replace("match = [\"email\"]", "match = [\"nobody\"]")
-        .replace("type = \"decimal\"", "type = \"ref\"")
+        .replace("type = \"decimal\"", "type = \"id\"")
         .replace("\"hubspot owns\"", "\"sap owns\"");
     let errors = parse(&text, Path::new("s.toml")).unwrap_err();
     let lines: Vec<usize> = errors.errors.iter().filter_map(|e| e.place.as_ref()).map(|p| p.line).collect();

@@ -4,7 +4,7 @@ use super::setup::{ENTITY, field_name, parts, system_id, whole};
 use super::{Run, STRAY_MS};
 use crate::engine::View;
 use crate::merge::Turn;
-use crate::model::{FieldKind, OpId, SourceKind, Value, WriteItem};
+use crate::model::{OpId, SourceKind, Value, WriteItem};
 use crate::sim::Violation;
 use crate::sim::oracle::{Edited, Order, admissible};
 use crate::sim::world::{EditSet, FIELDS, Told, World};
