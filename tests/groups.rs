@@ -202,7 +202,11 @@ impl Case {
         for (side, record, item) in std::mem::take(&mut self.left) {
             for (name, value) in &item.fields {
                 self.now += apart;
-                let Raw::Text(text) = value else { panic!("{value:?}") };
+                let text = match value {
+                    Raw::Text(text) => text,
+                    Raw::Null => "",
+                    other => panic!("{other:?}"),
+                };
                 self.enter(side, self.now, name, text, Mark::Ours);
             }
             let outcome = Outcome::Done { remote: remote(), created: None };
