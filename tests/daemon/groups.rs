@@ -119,8 +119,8 @@ fn a_name_is_two_properties_here_and_one_there_and_new_records_get_constants() {
     let kept = config.lines().filter(|line| !line.starts_with("firstname") && !line.starts_with("lastname"));
     let kept = kept.collect::<Vec<_>>().join("\n");
     let name = "name = { type = \"text\", hubspot = [\"firstname\", \"lastname\"], salesforce = \"LastName\", join = \" \", \
-                split = \"last\" }\nphone = {";
-    let config = kept.replacen("phone = {", name, 1).replace(
+                split = \"last\" }\njobtitle = {";
+    let config = kept.replacen("jobtitle = {", name, 1).replace(
         "object = \"Contact\"",
         "object = \"Contact\", on_create = { Department = \"unknown\", LeadSource = \"Web\" }",
     );
