@@ -175,6 +175,7 @@ fn happenings() -> Vec<Happening> {
         Happening::Refused { system: HUBSPOT, op: OpId(2), code: "VALIDATION_ERROR".into() },
         Happening::Alarm { system: SALESFORCE, field: FieldId(9), place: place() },
         Happening::Detached { system: HUBSPOT, remote: remote() },
+        Happening::Remapped { dropped: vec![FieldId(4)], rebound: vec![(HUBSPOT, FieldId(5))] },
     ]
 }
 
@@ -203,12 +204,14 @@ fn name(what: &Happening) -> &'static str {
         Happening::Refused { .. } => "refused",
         Happening::Alarm { .. } => "alarm",
         Happening::Detached { .. } => "detached",
+        Happening::Remapped { .. } => "remapped",
     }
 }
 
 fn entries() -> Vec<(&'static str, JournalEntry)> {
     let entry = |what: Happening| {
-        let record = (!matches!(what, Happening::Page { .. })).then_some(RecordId([0xcd; 16]));
+        let record =
+            (!matches!(what, Happening::Page { .. } | Happening::Remapped { .. })).then_some(RecordId([0xcd; 16]));
         (name(&what), JournalEntry { at: NOW, entity: EntityId(5), record, what })
     };
     happenings().into_iter().map(entry).collect()

@@ -3,7 +3,7 @@
 use super::steps::Steps;
 use super::{CliError, Context, Exit, Output, ground, problems};
 use crate::daemon::plan::{Applied, Gates, HeldBack, PlanFile, Selection};
-use crate::daemon::{BackfillReport, DaemonError};
+use crate::daemon::{BackfillReport, DaemonError, OnProgress};
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -35,11 +35,13 @@ pub fn run(args: &ApplyArgs, context: &Context) -> Result<Exit, CliError> {
         let whole = !plan.is_part();
         let gates = Gates::new(plan);
         let connectors = gates.before(&config.rules, &connectors);
-        let (mut driver, _socket) = ground::driver(&config, &connectors, store)?;
-        ground::stop_on_signal(driver.handle());
         let steps = Steps::new(context.output);
         let told = steps.clone();
-        driver.on_progress(Arc::new(move |progress| told.take(progress)));
+        let told: OnProgress = Arc::new(move |progress| told.take(progress));
+        ground::take_mapping(&config, &store, Some(&told), context.output)?;
+        let (mut driver, _socket) = ground::driver(&config, &connectors, store)?;
+        ground::stop_on_signal(driver.handle());
+        driver.on_progress(told);
         let result = driver.apply(whole).await;
         steps.finish();
         let report = result?;

@@ -2,7 +2,7 @@
 
 use super::steps::Steps;
 use super::{CliError, Context, Exit, Output, ground, problems};
-use crate::daemon::BackfillReport;
+use crate::daemon::{BackfillReport, OnProgress};
 use indicatif::HumanCount;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -16,11 +16,13 @@ pub fn run(_args: &BackfillArgs, context: &Context) -> Result<Exit, CliError> {
     ground::runtime()?.block_on(async {
         let (config, connectors) = ground::prepare(context).await?;
         let store = ground::open(&config, true).await?;
-        let (mut driver, _socket) = ground::driver(&config, &connectors, store)?;
-        ground::stop_on_signal(driver.handle());
         let steps = Steps::new(context.output);
         let told = steps.clone();
-        driver.on_progress(Arc::new(move |progress| told.take(progress)));
+        let told: OnProgress = Arc::new(move |progress| told.take(progress));
+        ground::take_mapping(&config, &store, Some(&told), context.output)?;
+        let (mut driver, _socket) = ground::driver(&config, &connectors, store)?;
+        ground::stop_on_signal(driver.handle());
+        driver.on_progress(told);
         let result = driver.backfill().await;
         steps.finish();
         let report = result?;

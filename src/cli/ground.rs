@@ -2,14 +2,16 @@
 
 use super::check;
 use super::error::Blame;
-use super::{CliError, Context};
+use super::{CliError, Context, Output};
 use crate::daemon::connect::{self, ConnectError, Connectors};
 use crate::daemon::plan::{PlanError, Schemas};
-use crate::daemon::{DaemonError, Driver, Handle, socket};
+use crate::daemon::{DaemonError, Driver, Handle, OnProgress, remap, socket};
 use crate::model::Millis;
+use crate::rules::MappingChange;
 use crate::rules::config::Config;
 use crate::store::{OpenOptions, Store, StoreError};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Runtime;
@@ -123,6 +125,35 @@ pub(super) async fn open(config: &Config, create: bool) -> Result<Store, CliErro
     }
 }
 
+/// Takes a changed mapping into a store, and says what has changed.
+pub(super) fn take_mapping(
+    config: &Config,
+    store: &Store,
+    told: Option<&OnProgress>,
+    output: Output,
+) -> Result<(), CliError> {
+    let rules = &config.rules;
+    for (entity, remap) in remap(rules, store, told)? {
+        let Some(entity) = rules.entity(entity) else { continue };
+        let mut anew: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (system, field) in &remap.rebound {
+            let (Some(field), Some(system)) = (entity.field(*field), rules.system(*system)) else { continue };
+            anew.entry(&field.name).or_default().push(&system.name);
+        }
+        for (field, systems) in anew {
+            output.say(format!("  {}.{field} is new or read in another way in {}", entity.name, systems.join(" and ")));
+        }
+        let gone = remap.dropped.iter().filter(|field| entity.field(**field).is_none()).count();
+        if gone > 0 {
+            output.say(format!("  {} fields of {} are not mapped any more", gone, entity.name));
+        }
+        if remap.keys {
+            output.say(format!("  {} is matched by other keys: nothing that is linked is parted", entity.name));
+        }
+    }
+    Ok(())
+}
+
 /// A driver on a store, with its socket.
 pub(super) fn driver(
     config: &Config,
@@ -190,7 +221,17 @@ impl From<DaemonError> for CliError {
             DaemonError::Mapping => Self::usage(
                 "mapping",
                 text,
-                "put the mapping back, or name a new file as `path` under [store] and run `syncline backfill`",
+                "`syncline plan` shows what the new one implies, `syncline backfill` takes it in; or put the old one back",
+            ),
+            DaemonError::MappingChange(MappingChange::Unfinished) => Self::usage(
+                "mapping",
+                text,
+                "put that mapping back, let `syncline backfill` finish, and then change it",
+            ),
+            DaemonError::MappingChange(_) => Self::usage(
+                "mapping",
+                text,
+                "put it back, or name a new file as `path` under [store] and run `syncline backfill`",
             ),
             DaemonError::Plan(error) => Self::usage(
                 "plan",

@@ -42,6 +42,7 @@ async fn rehearse(args: &PlanArgs, context: &Context) -> Result<(Config, PlanRep
         Some(copy) => copy,
         None => plan::scratch_new(path)?,
     };
+    ground::take_mapping(&config, &mirror, None, context.output)?;
     let mut rehearsal = Rehearsal::new(&config.rules, &connectors, schemas, mirror, path, args.out.as_deref())?;
     ground::stop_on_signal(rehearsal.handle());
     context.output.say("A dry run: everything is read, nothing is written.");

@@ -28,6 +28,9 @@ pub enum DaemonError {
     /// The store was made with another mapping.
     #[error("the store was made with another mapping of fields")]
     Mapping,
+    /// The change of the mapping cannot be taken in.
+    #[error(transparent)]
+    MappingChange(#[from] crate::rules::MappingChange),
     /// A cursor of ours cannot be read.
     #[error("the cursor `{name}` cannot be read")]
     Cursor {

@@ -11,7 +11,7 @@ pub mod socket;
 mod status;
 mod verify;
 
-pub use driver::{BackfillReport, Driver, Handle, Leaving, OnProgress, Progress, Tally, Watch};
+pub use driver::{BackfillReport, Driver, Handle, Leaving, OnProgress, Progress, Tally, Watch, remap};
 pub use error::DaemonError;
 pub use problems::{Cause, Example, causes};
 pub use status::{Counts, EntityStatus, Live, Status, SystemStatus, offline};

@@ -89,12 +89,11 @@ fn own_value(
     let outstanding = side.late.flight.iter().map(|flight| (flight.sent, &flight.value));
     let outstanding = outstanding.chain(side.late.strays.iter().map(|stray| (stray.sent, &stray.value)));
     let sent = outstanding.chain(known.map(|own| (own.place.time, &own.value)));
-    let carried = sent.filter(|(sent, _)| event.place.time >= *sent).find_map(|(_, value)| {
+    sent.filter(|(sent, _)| event.place.time >= *sent).find_map(|(_, value)| {
         let mut raws = field.write(binding, value).ok()?;
         for (raw, told) in raws.iter_mut().zip(told) {
             *raw = told.clone().unwrap_or_else(|| raw.clone());
         }
         (field.read(binding, &raws).as_ref() == Ok(value)).then_some(raws)
-    });
-    carried
+    })
 }

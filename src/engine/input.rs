@@ -6,7 +6,7 @@ use crate::model::{
     ClockOffset, EntityId, Mark, Millis, OpId, Outcome, Place, Raw, RawRow, ReadRow, RecordId, RemoteId, RowDecoder,
     SystemId, Timing, WriteItem,
 };
-use crate::rules::Rules;
+use crate::rules::{Remap, Rules};
 
 /// The time of a step: ours, and how far each system's clock may be from it.
 #[derive(Debug, Clone, Default)]
@@ -171,6 +171,19 @@ pub enum Input<'a> {
         /// Records a step.
         limit: usize,
     },
+    /// The mapping has changed: what it no longer names is forgotten, and what it names anew is without a base, so that the next
+    /// full read links it. Call until the step says that nothing is left; the store's match keys of the entity are gone by
+    /// then if the remap says so.
+    Remap {
+        /// The entity.
+        entity: EntityId,
+        /// What has changed.
+        remap: &'a Remap,
+        /// Go on after this record.
+        after: Option<RecordId>,
+        /// Records a step.
+        limit: usize,
+    },
     /// Looks after records with a recent past: closes, forgets, times out.
     Sweep {
         /// The entity.
@@ -280,6 +293,7 @@ pub fn step(rules: &Rules, view: &dyn View, clocks: &Clocks, input: Input<'_>) -
         Input::LookedUp(looked) => txn.looked_up(looked)?,
         Input::Start => txn.start()?,
         Input::Link { entity, after, create, limit } => txn.link_records(entity, after, create, limit)?,
+        Input::Remap { entity, remap, after, limit } => txn.remap(entity, remap, after, limit)?,
         Input::Sweep { entity, after, limit } => txn.sweep(entity, after, limit)?,
         Input::Work { entity, system, create } => txn.work(entity, system, create)?,
     }

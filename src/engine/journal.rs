@@ -149,4 +149,11 @@ pub enum Happening {
         /// Its id there.
         remote: RemoteId,
     },
+    /// The mapping of an entity's fields was changed: nobody's edit.
+    Remapped {
+        /// Fields whose registers were dropped.
+        dropped: Vec<FieldId>,
+        /// Fields that sides link anew.
+        rebound: Vec<(SystemId, FieldId)>,
+    },
 }

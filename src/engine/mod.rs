@@ -12,6 +12,7 @@ mod journal;
 mod memory;
 mod observe;
 mod record;
+mod remap;
 mod send;
 mod sweep;
 mod timeline;

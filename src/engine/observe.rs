@@ -327,15 +327,20 @@ impl Txn<'_> {
             let steady = work.lately.is_empty();
             let history = !row.history.is_empty();
             let settled = work.record.side(reads.system).map(|side| side.settled);
+            let unbased = work.record.side(reads.system).map_or(0, |side| side.unbased.len());
             if steady && history {
                 self.close_quiet_past(entity, &mut work)?;
             }
+            let mut linked_until = None;
             let judged = self.read_row(entity, &mut work, &key, row, begun, reads.timing)?;
             if judged {
                 // A history is told in full up to its newest entry, even if our idea of the remote's clock lags.
                 let newest = row.history.iter().filter_map(|past| past.first()).map(|past| past.at).max();
                 let begun = begun.plus(-1);
-                work.lately.note_read(reads.system, newest.map_or(begun, |newest| newest.max(begun)));
+                let told = newest.map_or(begun, |newest| newest.max(begun));
+                work.lately.note_read(reads.system, told);
+                let linked = work.record.side(reads.system).is_some_and(|side| side.unbased.len() < unbased);
+                linked_until = (history && linked).then_some(Place::at(told));
                 if self.reread(&key)?.is_none_or(|row| row.since <= reads.timing.sent) {
                     self.set_reread(key, None)?;
                 }
@@ -343,7 +348,12 @@ impl Txn<'_> {
                 work.unjudged.push(reads.system);
                 self.read_again(&key, 1)?;
             }
-            if steady && work.lately.is_empty() {
+            if let (Some(told), Some(side)) = (linked_until, work.record.side_mut(reads.system)) {
+                // What a field held before it was linked is no edit, whenever its history is read again.
+                if side.settled.leads_to(&told) {
+                    side.settled = told;
+                }
+            } else if steady && work.lately.is_empty() {
                 // Nothing came of it: the body stays as it was.
                 if let (Some(side), Some(settled)) = (work.record.side_mut(reads.system), settled) {
                     side.settled = settled;

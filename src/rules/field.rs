@@ -50,7 +50,10 @@ impl Field {
     }
 
     /// A group's members, each with its counterpart in the same system.
-    fn members_at<'f>(&'f self, binding: &'f FieldBinding) -> impl Iterator<Item = (&'f Field, &'f FieldBinding)> {
+    pub(super) fn members_at<'f>(
+        &'f self,
+        binding: &'f FieldBinding,
+    ) -> impl Iterator<Item = (&'f Field, &'f FieldBinding)> {
         let system = binding.system;
         self.members.iter().filter_map(move |member| member.binding(system).map(|binding| (member, binding)))
     }

@@ -18,6 +18,29 @@ impl Rules {
     }
 }
 
+/// Digest of what a field's values are: of another, the register begins again.
+pub(super) fn kind_digest(field: &Field) -> Digest {
+    let mut out = Bytes(Vec::new());
+    out.kind(&field.kind);
+    for member in &field.members {
+        out.number(u64::from(member.id.0));
+        out.kind(&member.kind);
+    }
+    Digest::of_bytes(&out.0)
+}
+
+/// Digest of how a system shows a field.
+pub(super) fn binding_digest(field: &Field, binding: &FieldBinding) -> Digest {
+    let mut out = Bytes(Vec::new());
+    out.field_binding(binding, &field.mismatch);
+    out.unknown(&field.mismatch.unknown);
+    for (member, at) in field.members_at(binding) {
+        out.field_binding(at, &member.mismatch);
+        out.unknown(&member.mismatch.unknown);
+    }
+    Digest::of_bytes(&out.0)
+}
+
 struct Bytes(Vec<u8>);
 
 impl Bytes {
@@ -64,26 +87,34 @@ impl Bytes {
         let Field { id, name, kind, bindings, conflict: _, on_link: _, mismatch, sensitive: _, members } = field;
         self.number(u64::from(id.0));
         self.text(name);
+        self.kind(kind);
+        let mut bindings: Vec<&FieldBinding> = bindings.iter().collect();
+        bindings.sort_by_key(|binding| binding.system);
+        self.list(bindings, |out, binding| out.field_binding(binding, mismatch));
+        self.unknown(&mismatch.unknown);
+        if !members.is_empty() {
+            self.0.push(added::MEMBERS);
+            self.list(members.iter().collect(), Self::field);
+        }
+    }
+
+    fn kind(&mut self, kind: &FieldKind) {
         self.text(kind.name());
         match kind {
             FieldKind::Decimal { scale } => self.option(*scale, |out, scale| out.number(u64::from(scale))),
             FieldKind::DateTime { step_ms } => self.number(step_ms.unsigned_abs()),
             _ => {}
         }
-        let mut bindings: Vec<&FieldBinding> = bindings.iter().collect();
-        bindings.sort_by_key(|binding| binding.system);
-        self.list(bindings, |out, binding| out.field_binding(binding, mismatch));
-        match &mismatch.unknown {
+    }
+
+    fn unknown(&mut self, unknown: &Unknown) {
+        match unknown {
             Unknown::Refuse => {}
             Unknown::Pass => self.0.push(added::PASS),
             Unknown::As(option) => {
                 self.0.push(added::UNKNOWN_AS);
                 self.text(option);
             }
-        }
-        if !members.is_empty() {
-            self.0.push(added::MEMBERS);
-            self.list(members.iter().collect(), Self::field);
         }
     }
 

@@ -2,7 +2,7 @@ use super::*;
 use crate::model::{BatchLimits, Creates, Raw, SourceKind};
 use proptest::prelude::*;
 
-fn ability(resolution_ms: i64) -> Ability {
+pub(super) fn ability(resolution_ms: i64) -> Ability {
     let batch = BatchLimits { read: 10, read_history: 10, write: 10 };
     Ability {
         source: SourceKind::Polled,

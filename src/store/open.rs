@@ -6,10 +6,11 @@ use super::read::Snapshot;
 use super::tables::{FORMAT, META_CREATED, META_FINGERPRINT, META_FORMAT, META_STORE, Table, damaged, read_array};
 use super::write;
 use crate::engine::Change;
-use crate::model::Millis;
+use crate::model::{EntityId, Millis};
 use redb::{Builder, Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableError};
 use std::fmt;
 use std::io;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -197,6 +198,22 @@ impl Store {
         self.transact(|transaction| {
             let mut table = transaction.open_table(Table::Meta.definition()).map_err(failed)?;
             table.insert(META_FINGERPRINT, fingerprint).map_err(failed)?;
+            Ok(())
+        })
+    }
+
+    /// Forgets every match key of an entity, in a commit of its own: others are about to be written.
+    ///
+    /// # Errors
+    /// If it cannot be written; nothing is then changed.
+    pub fn forget_keys(&self, entity: EntityId) -> Result<(), StoreError> {
+        self.transact(|transaction| {
+            let mut table = transaction.open_table(Table::Keys.definition()).map_err(failed)?;
+            let from = entity.0.to_be_bytes();
+            // The highest entity ends with the table.
+            let to = entity.0.checked_add(1).map(u32::to_be_bytes);
+            let to = to.as_ref().map_or(Bound::Unbounded, |to| Bound::Excluded(to.as_slice()));
+            table.retain_in::<&[u8], _>((Bound::Included(from.as_slice()), to), |_, _| false).map_err(failed)?;
             Ok(())
         })
     }

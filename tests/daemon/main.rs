@@ -7,6 +7,7 @@ mod fields;
 mod first_link;
 mod groups;
 mod kill;
+mod mapping;
 mod plan;
 mod refusals;
 mod sensitive;

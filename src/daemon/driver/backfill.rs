@@ -155,10 +155,14 @@ impl Driver {
         })
     }
 
-    /// Notes for every object from where its changes are read later, before anything is scanned.
+    /// Notes for every object from where its changes are read later, before anything is scanned. One that is read already, of
+    /// which another mapping is to be taken in, goes on from where it is.
     async fn begin(&mut self) -> Result<(), DaemonError> {
         let mut marks = Vec::new();
-        for pair in self.pairs.iter() {
+        for (at, pair) in self.pairs.iter().enumerate() {
+            if self.bookmark(at, Listing::Changes)?.is_some() {
+                continue;
+            }
             let connector = &self.remotes[pair.remote].connector;
             let changes = connector.changes(&pair.spec, None).await?;
             let deleted = connector.deleted(&pair.spec, None).await?;
@@ -212,7 +216,7 @@ impl Driver {
 
     async fn link(&mut self) -> Result<(), DaemonError> {
         for at in 0..self.rules.entities.len() {
-            let (entity, name) = (self.rules.entities[at].id, format!("link:{}", self.rules.entities[at].name));
+            let (entity, name) = (self.rules.entities[at].id, link_cursor(&self.rules.entities[at].name));
             loop {
                 let known = self.store.snapshot()?.cursor(&name)?;
                 // Empty = this entity is done.
@@ -282,6 +286,11 @@ impl Driver {
     }
 }
 
+/// Cursor that holds up to where an entity's records have been linked.
+pub(super) fn link_cursor(entity: &str) -> String {
+    format!("link:{entity}")
+}
+
 /// May it go away by itself?
 fn is_passing(error: &ConnectorError) -> bool {
     matches!(
@@ -290,7 +299,7 @@ fn is_passing(error: &ConnectorError) -> bool {
     )
 }
 
-const CURSOR: &str = "backfill";
+pub(super) const CURSOR: &str = "backfill";
 /// A step of the coarsest clock, and what may be unknown of it.
 const STEPS: Duration = Duration::from_millis(2_050);
 /// Between polls while records are created that cannot be looked up: what was made there meanwhile must be read first.

@@ -10,12 +10,14 @@ mod intake;
 mod listing;
 mod live;
 mod progress;
+mod remap;
 mod tally;
 mod watch;
 
 pub use backfill::BackfillReport;
 pub use handle::Handle;
 pub use progress::{OnProgress, Progress};
+pub use remap::remap;
 pub use tally::Tally;
 pub use watch::{Leaving, Watch};
 
@@ -127,14 +129,12 @@ impl Driver {
     /// Takes over a store. What was in flight when the last driver ended is read back before anything else.
     ///
     /// # Errors
-    /// The store was made with another mapping, or cannot be used.
+    /// The store was made with another mapping (see [`remap`]), or cannot be used.
     pub fn new(rules: Rules, connectors: &Connectors, store: Store) -> Result<Self, DaemonError> {
-        let fingerprint = rules.fingerprint().0;
-        match store.fingerprint()? {
-            Some(known) if known != fingerprint => return Err(DaemonError::Mapping),
-            Some(_) => {}
-            None => store.set_fingerprint(&fingerprint)?,
+        if remap::is_other(&rules, &store)? {
+            return Err(DaemonError::Mapping);
         }
+        remap::note(&rules, &store)?;
         let now = Instant::now();
         let remotes: Vec<Remote> = connectors
             .iter()
