@@ -18,14 +18,10 @@ impl Txn<'_> {
             let Some(mut work) = self.take(entity.id, id)? else { continue };
             let known = self.field_problems(entity.id, id)?;
             for (field, binding) in entity.fields_at(events.system) {
-                let told = Told::of(event, binding);
-                let mut state = match told {
-                    Told::Nothing => continue,
-                    _ => work.state(field),
-                };
+                let Some(told) = Told::of(event, binding) else { continue };
+                let mut state = work.state(field);
                 let Some(ix) = state.ix(events.system) else { continue };
                 let told = match told {
-                    Told::Nothing => continue,
                     Told::Part(told) => own_value(event, &told, field, binding, &state.sides[ix]),
                     Told::All(raws) => Some(raws),
                 };
@@ -53,22 +49,20 @@ impl Txn<'_> {
 
 /// What an event tells of a field that may be several properties.
 enum Told {
-    Nothing,
     /// Some of them: none where it does not name the property.
     Part(Vec<Option<Raw>>),
     All(Vec<Raw>),
 }
 
 impl Told {
-    fn of(event: &Event, binding: &FieldBinding) -> Self {
+    /// None = nothing.
+    fn of(event: &Event, binding: &FieldBinding) -> Option<Self> {
         let of = |property: &String| event.fields.iter().find(|(name, _)| name == property).map(|(_, raw)| raw.clone());
         let told: Vec<Option<Raw>> = binding.properties.iter().map(of).collect();
-        if told.iter().all(Option::is_none) {
-            return Self::Nothing;
-        }
-        match told.iter().cloned().collect() {
-            Some(raws) => Self::All(raws),
-            None => Self::Part(told),
+        let all: Option<Vec<Raw>> = told.iter().cloned().collect();
+        match all {
+            Some(raws) => Some(Self::All(raws)),
+            None => told.iter().any(Option::is_some).then_some(Self::Part(told)),
         }
     }
 }

@@ -153,6 +153,8 @@ impl Collector {
                 };
                 (property.clone(), before.clone(), after.filter(|text| !text.is_empty()))
             });
+            // A group goes as a whole; what does not change of it is no news.
+            let fields = fields.filter(|(_, before, after)| before != after || after.as_deref() == Some(HIDDEN));
             let (fields, remote) = (fields.collect(), line.remote.clone());
             plan.samples.push(Sample { system: system_name, create, remote, fields });
         }
