@@ -39,8 +39,9 @@ fn b() -> SystemId {
     SystemId::of("b")
 }
 
-fn raws(values: [&str; 2]) -> Vec<Raw> {
-    ["k"].into_iter().chain(values).map(|value| Raw::Text(value.to_owned())).collect()
+/// Of f and g, in the order of the fields' ids: g, f, key.
+fn raws([f, g]: [&str; 2]) -> Vec<Raw> {
+    [g, f, "k"].map(|value| Raw::Text(value.to_owned())).into()
 }
 
 impl Hand {
@@ -231,7 +232,7 @@ fn a_history_that_was_asked_for_before_a_page_does_not_answer_it() {
         };
         let of = |entries: &[(&str, i64)]| entries.iter().map(past).collect::<Vec<_>>();
         let (value, modified) = f[0];
-        let history = vec![of(&[("k", 0)]), of(f), of(&[("0", 0)])];
+        let history = vec![of(&[("0", 0)]), of(f), of(&[("k", 0)])];
         let rows = vec![ReadRow {
             remote: remote(),
             modified: Millis(modified),
@@ -284,4 +285,49 @@ fn a_late_answer_to_a_write_that_was_seen_leaves_nothing_that_may_land() {
     hand.now = 24_000;
     hand.page(b(), ["2", "0"], 23_500, Mark::Theirs, 23_990, Pass::Changes);
     assert!(!hand.guessed() && !hand.owes(b()) && hand.owes(a()), "{:?}", hand.journal);
+}
+
+/// A property of b is taken away: rows have no value for it. That is no blank: nobody cleared anything. When it is back it is
+/// linked: a blank is filled.
+#[test]
+fn what_is_not_shown_is_not_cleared() {
+    let mut hand = Hand::new(["x", "1"]);
+    let row = |f: Raw, g: &str| vec![Raw::Text(g.into()), f, Raw::Text("k".into())];
+    let page = |hand: &mut Hand, values: Vec<Raw>, modified: i64| {
+        let raw = RawDigest::of_bytes(format!("{values:?}").as_bytes());
+        let rows = [RawRow { remote: remote(), modified: Millis(modified), raw, mark: Mark::Theirs }];
+        let timing = Timing { sent: Millis(hand.now - 10), offset: ClockOffset::default() };
+        let (entity, decoder, complete) = (hand.rules.entities[0].id, One(values), Some(timing));
+        hand.give(Input::Page(PageRows {
+            entity,
+            system: b(),
+            pass: Pass::Changes,
+            rows: &rows,
+            decoder: &decoder,
+            timing,
+            cursor: None,
+            complete,
+        }));
+    };
+    let problems = |hand: &Hand| -> Vec<String> {
+        hand.view.problems(9).expect("a view").into_iter().map(|(.., problem)| problem.code).collect()
+    };
+    hand.now = 12_000;
+    page(&mut hand, row(Raw::Absent, "2"), 11_000);
+    assert_eq!(problems(&hand), ["PROPERTY_NOT_SHOWN"]);
+    assert!(hand.owes(a()), "g goes on");
+    let (record, item) = hand.write(a());
+    assert_eq!(item.fields, [("g".to_owned(), Raw::Text("2".into()))]);
+    hand.answer(a(), record, item.op, Hand::done());
+    hand.now = 13_000;
+    hand.read(a(), ["x", "2"], 12_010, Mark::Ours, 12_900);
+    // Edits elsewhere wait for it.
+    hand.now = 14_000;
+    hand.page(a(), ["y", "2"], 13_500, Mark::Theirs, 13_990, Pass::Changes);
+    assert!(!hand.owes(b()), "nothing is written to what is not there");
+    hand.now = 15_000;
+    page(&mut hand, row(Raw::Null, "2"), 14_500);
+    assert_eq!(problems(&hand), [""; 0]);
+    let (_, item) = hand.write(b());
+    assert_eq!(item.fields, [("f".to_owned(), Raw::Text("y".into()))], "{:?}", hand.journal);
 }

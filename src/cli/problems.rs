@@ -93,6 +93,9 @@ fn mend(code: &str) -> Option<&'static str> {
         "INSUFFICIENT_ACCESS_OR_READONLY" | "INVALID_FIELD_FOR_INSERT_UPDATE" => {
             "let the integration's user write this record and field"
         }
+        "PROPERTY_NOT_SHOWN" => {
+            "restore the property or the right to see it, or take the field out of the config; it is linked anew then"
+        }
         "UNREADABLE_VALUE" => {
             "correct the value in its own system, name the option in `values`, or give the field the type `text`"
         }

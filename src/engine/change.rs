@@ -1,8 +1,9 @@
 //! Rows of the store and the closed set of changes to them. One step's changes are one write transaction.
 
 use super::JournalEntry;
-use super::held::{ONE_WAY_EDIT, UNREADABLE};
+use super::held::{NOT_SHOWN, ONE_WAY_EDIT, UNREADABLE};
 use super::identify::{AMBIGUOUS, NO_EXTERNAL_ID};
+use super::send::UNSEEN;
 use crate::codec::{Decode, Encode};
 use crate::merge::Lately;
 use crate::model::{Digest, EntityId, FieldId, Millis, OpId, RawDigest, Record, RecordId, RemoteKey, SystemId};
@@ -74,7 +75,8 @@ pub struct Problem {
 impl Problem {
     /// Is the message ours, and not the remote's? Ours repeat no value.
     pub fn is_ours(&self) -> bool {
-        [AMBIGUOUS, NO_EXTERNAL_ID, UNREADABLE, ONE_WAY_EDIT].contains(&&*self.code) || Unfit::is_code(&self.code)
+        [AMBIGUOUS, NO_EXTERNAL_ID, UNSEEN, UNREADABLE, NOT_SHOWN, ONE_WAY_EDIT].contains(&&*self.code)
+            || Unfit::is_code(&self.code)
     }
 }
 

@@ -10,6 +10,9 @@ use crate::rules::{Amiss, ConflictPolicy, Entity, Field, FieldBinding, Mode, One
 /// Code of the problem that a side shows what a field's type cannot hold.
 pub(super) const UNREADABLE: &str = "UNREADABLE_VALUE";
 
+/// Code of the problem that a system does not show a property any more.
+pub(super) const NOT_SHOWN: &str = "PROPERTY_NOT_SHOWN";
+
 /// Code of the problem that a one-way field was edited where it only arrives.
 pub(super) const ONE_WAY_EDIT: &str = "ONE_WAY_EDIT";
 
@@ -95,13 +98,14 @@ impl Txn<'_> {
         known: Option<&Problem>,
     ) {
         let (of, at) = ((entity.id, work.record.id), (system, field.id));
-        let listed = known.filter(|problem| problem.code == UNREADABLE);
+        let listed = known.filter(|problem| is_reading(&problem.code));
         match amiss {
             Some(amiss) => {
                 let message = format!("{}: {}", place(system, field, amiss.field), amiss.error);
                 if listed.is_none_or(|problem| problem.message != message) {
                     let fields = vec![field.leaf(amiss.field).name.clone()];
-                    let problem = Problem { since: self.now, code: UNREADABLE.into(), message, fields };
+                    let code = if amiss.error == ValueError::NOT_SHOWN { NOT_SHOWN } else { UNREADABLE };
+                    let problem = Problem { since: self.now, code: code.into(), message, fields };
                     self.set_field_problem(of, at, Some(problem));
                 }
             }
@@ -120,7 +124,7 @@ impl Txn<'_> {
         }
         let Some(id) = self.index_of(key)? else { return Ok(()) };
         let known = self.field_problems(entity.id, id)?;
-        if !known.iter().any(|((system, _), row)| *system == key.system && row.code == UNREADABLE) {
+        if !known.iter().any(|((system, _), row)| *system == key.system && is_reading(&row.code)) {
             return Ok(());
         }
         let Some(work) = self.take(entity.id, id)? else { return Ok(()) };
@@ -130,6 +134,11 @@ impl Txn<'_> {
         self.put(work);
         Ok(())
     }
+}
+
+/// Is it about what a system shows?
+fn is_reading(code: &str) -> bool {
+    [UNREADABLE, NOT_SHOWN].contains(&code)
 }
 
 /// Fields that a side is owed and cannot hold, and why.

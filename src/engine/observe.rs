@@ -7,8 +7,8 @@ use super::txn::{Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
-    Digest, EntityId, FieldId, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind,
-    SystemId, Timing, Value, ValueError,
+    Digest, EntityId, FieldId, Mark, Millis, PastValue, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState,
+    SourceKind, SystemId, Timing, Value, ValueError,
 };
 use crate::rules::{Amiss, Entity, Field};
 
@@ -26,7 +26,16 @@ pub(super) fn canonical(entity: &Entity, system: SystemId, raws: &[Raw]) -> Show
     let mut count = 0;
     for (field, binding, place) in entity.placed_at(system) {
         count = place.end;
-        values.push(field.read(binding, raws.get(place).unwrap_or_default()));
+        let raws = raws.get(place).unwrap_or_default();
+        // What is not shown is neither blank nor an edit.
+        let absent = |at: &usize| raws.get(*at).is_none_or(|raw| *raw == Raw::Absent);
+        values.push(match (0..binding.properties.len()).find(absent) {
+            Some(at) => {
+                let field = field.members.get(at).unwrap_or(field).id;
+                Err(Amiss { field, error: ValueError::NOT_SHOWN })
+            }
+            None => field.read(binding, raws),
+        });
     }
     let external = match raws.get(count) {
         Some(Raw::Text(text)) if !text.is_empty() => Some(text.clone()),
@@ -250,9 +259,13 @@ impl Txn<'_> {
         let landed = landed_fields(entity, work, system, shown, modified);
         let mut judged = true;
         for ((field, _), value) in entity.fields_at(system).zip(&shown.values) {
-            let Ok(value) = value else {
-                self.illegible(entity, work, (system, field), timing.sent);
-                continue;
+            let value = match value {
+                Ok(value) => value,
+                Err(error) => {
+                    self.illegible(entity, work, (system, field), timing.sent);
+                    lose_base(work, (system, field), &error.error);
+                    continue;
+                }
             };
             let kept = work.lately.fields.binary_search_by_key(&field.id, |f| f.field).is_ok();
             let Some(side) = work.record.side(system) else { return Ok(true) };
@@ -380,11 +393,18 @@ impl Txn<'_> {
         }
         let mut judged = true;
         for ((field, binding, place), value) in entity.placed_at(key.system).zip(&shown.values) {
-            let value = value.as_ref().ok();
-            if value.is_none() && work.flight(field, key.system).is_none() {
+            let flies = work.flight(field, key.system).is_some();
+            if let Err(amiss) = value
+                && !flies
+            {
+                lose_base(work, (key.system, field), &amiss.error);
                 continue;
             }
+            let value = value.as_ref().ok();
             let histories = row.history.get(place.clone()).unwrap_or_default();
+            if value.is_some_and(|value| !flies && is_anew(field, value, &work.shown(field, key.system), histories)) {
+                work.unbase(key.system, field.id);
+            }
             let Some(side) = work.record.side(key.system) else { return Ok(true) };
             let settled = side.settled;
             let unbased = side.unbased.binary_search(&field.id).is_ok();
@@ -466,6 +486,27 @@ impl Txn<'_> {
         self.notices.push(Notice::Detached { entity, record: id, system: key.system, remote });
         Ok(())
     }
+}
+
+/// A field that its side does not show any more is linked anew when it does.
+fn lose_base(work: &mut Work, (system, field): (SystemId, &Field), error: &ValueError) {
+    if *error == ValueError::NOT_SHOWN && work.flight(field, system).is_none() {
+        work.unbase(system, field.id);
+    }
+}
+
+/// Blank without a history was never filled: what we knew of it was another property's of the same name.
+fn is_anew(field: &Field, value: &Value, known: &Value, histories: &[Vec<PastValue>]) -> bool {
+    let lost = |value: &Value, known: &Value, histories: &[Vec<PastValue>]| {
+        value.is_null() && !known.is_null() && histories.iter().all(Vec::is_empty)
+    };
+    if field.members.is_empty() {
+        return lost(value, known, histories);
+    }
+    histories
+        .iter()
+        .enumerate()
+        .any(|(at, history)| lost(value.member(at), known.member(at), std::slice::from_ref(history)))
 }
 
 /// Digest of a row, unless some of it could not be read.

@@ -3,7 +3,7 @@
 use super::record::{Work, remote_key};
 use super::txn::Txn;
 use super::{Happening, ViewError};
-use crate::model::{EntityId, FieldId, RecordId, SystemId};
+use crate::model::{EntityId, FieldId, RecordId, Side, SideState, SystemId};
 use crate::rules::Remap;
 
 impl Txn<'_> {
@@ -49,24 +49,45 @@ impl Txn<'_> {
 impl Work {
     fn remap(&mut self, remap: &Remap) {
         let dropped = |field: FieldId| remap.dropped.contains(&field);
+        let systems: Vec<SystemId> = self.record.sides.iter().map(|side| side.system).collect();
+        for (system, field) in
+            systems.iter().flat_map(|system| remap.dropped.iter().map(move |field| (*system, *field)))
+        {
+            self.forget(system, field);
+        }
         self.record.registers.retain(|register| !dropped(register.field));
         self.lately.fields.retain(|field| !dropped(field.field));
-        for side in &mut self.record.sides {
-            let system = side.system;
-            let here = |list: &[(SystemId, FieldId)], field: FieldId| list.contains(&(system, field));
-            let fresh = |field: FieldId| here(&remap.rebound, field);
-            let forgotten = |field: FieldId| dropped(field) || here(&remap.unbound, field) || fresh(field);
-            side.differs.retain(|differs| !forgotten(differs.field));
-            side.unbased.retain(|field| !forgotten(*field));
-            if side.state == crate::model::SideState::Live {
-                side.unbased.extend(remap.rebound.iter().filter(|(of, _)| *of == system).map(|(_, field)| *field));
-                side.unbased.sort_unstable();
-            }
-            for field in self.lately.fields.iter_mut().filter(|field| forgotten(field.field)) {
-                field.sides.retain(|(of, _)| *of != system);
-                field.recent.retain(|taken| taken.system != system);
-            }
+        for (system, field) in &remap.unbound {
+            self.forget(*system, *field);
+        }
+        for (system, field) in &remap.rebound {
+            self.unbase(*system, *field);
         }
         self.recheck = true;
+    }
+
+    /// A side holds this field no longer.
+    fn forget(&mut self, system: SystemId, field: FieldId) {
+        if let Some(side) = self.record.side_mut(system) {
+            side.differs.retain(|differs| differs.field != field);
+            side.unbased.retain(|other| *other != field);
+        }
+        for kept in self.lately.fields.iter_mut().filter(|kept| kept.field == field) {
+            kept.sides.retain(|(of, _)| *of != system);
+            kept.recent.retain(|taken| taken.system != system);
+        }
+    }
+
+    /// What a side shows of a field next is no edit, but linked.
+    pub fn unbase(&mut self, system: SystemId, field: FieldId) {
+        let live = |side: &&mut Side| side.state == SideState::Live;
+        if self.record.side_mut(system).filter(live).is_none_or(|side| side.unbased.binary_search(&field).is_ok()) {
+            return;
+        }
+        self.forget(system, field);
+        if let Some(side) = self.record.side_mut(system) {
+            side.unbased.push(field);
+            side.unbased.sort_unstable();
+        }
     }
 }

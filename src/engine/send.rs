@@ -27,7 +27,7 @@ const WINDOW: usize = 16;
 /// After so many attempts at a create that nobody sees the result of, it is listed; it goes on, ever more slowly.
 const UNSEEN_ATTEMPTS: u32 = 6;
 /// Code of that problem.
-const UNSEEN: &str = "CREATE_NOT_SEEN";
+pub(super) const UNSEEN: &str = "CREATE_NOT_SEEN";
 /// The generation of our external ids; undelete and recreate will raise it.
 const GENERATION: u32 = 0;
 

@@ -188,6 +188,12 @@ pub struct ValueError {
     pub reason: &'static str,
 }
 
+impl ValueError {
+    /// The system gives no value at all, not even a blank one: its property is gone, or may not be seen any more.
+    pub const NOT_SHOWN: Self =
+        Self { wanted: "shown", reason: "the system gives no value for it, not even a blank one" };
+}
+
 /// A field's type, as far as canonical form goes. The value map of an enumeration belongs to its bindings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldKind {

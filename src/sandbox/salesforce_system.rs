@@ -36,6 +36,10 @@ impl System for SalesforceWorld {
         self.set_touch_equal(!faults.ignore_identical_writes);
     }
 
+    fn withdraw(&mut self, object: &str, property: &str) {
+        self.remove_field(object, property);
+    }
+
     fn set_limits(&mut self, limits: Option<Limits>) {
         self.set_daily_limit(limits.and_then(|limits| limits.daily));
     }

@@ -132,8 +132,17 @@ impl Server {
                 }
                 Err(error) => Response::json(400, &json!({"error": format!("these are no faults: {error}")})),
             },
+            ("DELETE", path) if field_of(path).is_some() => {
+                if let Some((object, property)) = field_of(path) {
+                    self.lock().system.withdraw(object, property);
+                }
+                Response::empty(204)
+            }
             (_, "/_sandbox/ledger" | "/_sandbox/faults") => Response::empty(405),
-            _ => Response::json(404, &json!({"error": "there is /_sandbox/ledger and /_sandbox/faults"})),
+            _ => {
+                let there = "there is /_sandbox/ledger, /_sandbox/faults and DELETE /_sandbox/fields/OBJECT/PROPERTY";
+                Response::json(404, &json!({ "error": there }))
+            }
         }
     }
 
@@ -181,6 +190,11 @@ impl Server {
         let now_ms = wall_clock_ms().saturating_add(inner.faults.clock_offset_ms);
         inner.system.handle(request, now_ms)
     }
+}
+
+/// `/_sandbox/fields/OBJECT/PROPERTY`.
+fn field_of(path: &str) -> Option<(&str, &str)> {
+    path.strip_prefix("/_sandbox/fields/")?.split_once('/')
 }
 
 async fn answer(

@@ -37,6 +37,9 @@ pub trait System: Send + 'static {
     /// Takes over the faults that are properties of the world rather than of the line.
     fn set_faults(&mut self, _faults: &Faults) {}
 
+    /// An administrator takes a property away from everybody.
+    fn withdraw(&mut self, object: &str, property: &str);
+
     /// Takes over the account's limits; `None` means none.
     fn set_limits(&mut self, _limits: Option<Limits>) {}
 }

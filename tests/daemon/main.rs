@@ -3,6 +3,7 @@
 
 mod broken;
 mod check;
+mod drift;
 mod fields;
 mod first_link;
 mod groups;

@@ -3,6 +3,7 @@
 //! What it promises without change events: snapshots whose times have whole seconds; rows that become visible up to ten
 //! minutes after their time, because a transaction takes its time before it commits; look-ups by any field, read freshly.
 
+mod missing;
 mod read;
 mod schema;
 mod user;
@@ -72,6 +73,7 @@ pub struct Salesforce {
     /// Do we ask who changed a row last, and if so, who we are once that is known.
     marks: bool,
     user: user::User,
+    missing: missing::Missing,
 }
 
 impl Salesforce {
@@ -112,7 +114,8 @@ impl Salesforce {
             lookups: None,
         };
         let (marks, user) = (config.marks, user::User::default());
-        Ok(Self { client, version: config.version, overlap: config.overlap, ability, marks, user })
+        let missing = missing::Missing::default();
+        Ok(Self { client, version: config.version, overlap: config.overlap, ability, marks, user, missing })
     }
 }
 

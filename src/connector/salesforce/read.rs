@@ -40,9 +40,8 @@ impl Salesforce {
         let last = last.map_err(|_| self.client.protocol(&what, "a cursor of another program"))?;
         let condition = last.map(|id| format!(" WHERE Id > {}", wire::literal(id))).unwrap_or_default();
         let own = self.own_user().await?;
-        let select = wire::select(&spec.object, &marked(&names, &own));
-        let soql = format!("{select}{condition} ORDER BY Id LIMIT {}", wire::PAGE);
-        let (body, timing) = self.query(&what, &soql, false).await?;
+        let rest = format!("{condition} ORDER BY Id LIMIT {}", wire::PAGE);
+        let (body, timing) = self.select(&what, &spec.object, marked(&names, &own), &rest).await?;
         let page = self.parsed(&what, Page::parse(&body))?;
         let (rows, set) = self.rows(&what, names, own.as_deref(), &page, &body)?;
         let end = match rows.last() {
@@ -62,8 +61,8 @@ impl Salesforce {
             Begun::Run(kept, run) => (kept, run),
         };
         let own = self.own_user().await?;
-        let soql = self.behind(&what, &wire::select(&spec.object, &marked(&names, &own)), "", &run)?;
-        let (body, timing) = self.query(&what, &soql, false).await?;
+        let rest = self.behind(&what, "", &run)?;
+        let (body, timing) = self.select(&what, &spec.object, marked(&names, &own), &rest).await?;
         let page = self.parsed(&what, Page::parse(&body))?;
         let (rows, set) = self.rows(&what, names, own.as_deref(), &page, &body)?;
         let last = rows.last().map(|row| (row.remote.clone(), row.modified));
@@ -81,8 +80,10 @@ impl Salesforce {
         // Only these can lose a merge, and only these have the field.
         let can_merge = ["Account", "Contact", "Lead"].iter().any(|name| name.eq_ignore_ascii_case(&spec.object));
         let names = if can_merge { vec![SURVIVOR.to_owned()] } else { Vec::new() };
-        let soql = self.behind(&what, &wire::select(&spec.object, &names), "IsDeleted = TRUE AND ", &run)?;
-        let (body, timing) = self.query(&what, &soql, true).await?;
+        let rest = self.behind(&what, "IsDeleted = TRUE AND ", &run)?;
+        let asked = self.query(&what, &(wire::select(&spec.object, &names) + &rest), true).await?;
+        let refused = |refusal: Refusal| self.client.refused(&what, 400, refusal.code, refusal.message);
+        let (body, timing) = asked.map_err(refused)?;
         let page = self.parsed(&what, Page::parse(&body))?;
         let mut rows = Vec::with_capacity(page.records.len());
         for record in &page.records {
@@ -107,15 +108,17 @@ impl Salesforce {
             return Err(self.client.refused(&what, 0, "VALUE_TOO_LONG".into(), message));
         }
         let own = self.own_user().await?;
-        let head = head(spec, property, &marked(&names, &own));
+        let columns = marked(&names, &own);
+        let head = head(spec, property, &columns);
         let mut answer = ReadAnswer { rows: Vec::new(), timing: self.client.timing() };
         for (index, list) in lists(keys.into_iter(), room(&head)).iter().enumerate() {
             // More rows than one page holds are possible where the property is not unique: page by id.
             let mut last: Option<RemoteId> = None;
             loop {
                 let behind = last.as_ref().map(|id| format!(" AND Id > {}", wire::literal(id.as_str())));
-                let soql = format!("{head}{list}){} ORDER BY Id LIMIT {}", behind.unwrap_or_default(), wire::PAGE);
-                let (body, timing) = self.query(&what, &soql, false).await?;
+                let behind = behind.unwrap_or_default();
+                let rest = format!(" WHERE {property} IN ({list}){behind} ORDER BY Id LIMIT {}", wire::PAGE);
+                let (body, timing) = self.select(&what, &spec.object, columns.clone(), &rest).await?;
                 if index == 0 && last.is_none() {
                     answer.timing = timing;
                 }
@@ -167,10 +170,10 @@ impl Salesforce {
         Ok(Begun::Run(kept, Run { next, at: since.floor(SECOND_MS).0, after: None }))
     }
 
-    fn behind(&self, what: &str, select: &str, and: &str, run: &Run) -> Result<String, ConnectorError> {
+    fn behind(&self, what: &str, and: &str, run: &Run) -> Result<String, ConnectorError> {
         let since = wire::since(Millis(run.at), run.after.as_deref());
         let since = since.ok_or_else(|| self.client.protocol(what, "a cursor of another program"))?;
-        Ok(format!("{select} WHERE {and}{since} ORDER BY SystemModstamp ASC, Id ASC LIMIT {}", wire::PAGE))
+        Ok(format!(" WHERE {and}{since} ORDER BY SystemModstamp ASC, Id ASC LIMIT {}", wire::PAGE))
     }
 
     fn end(
@@ -216,14 +219,45 @@ impl Salesforce {
         Ok((rows, set))
     }
 
-    async fn query(&self, what: &str, soql: &str, all: bool) -> Result<(String, Timing), ConnectorError> {
+    /// Asks for columns of an object, without those that the org does not show: rows have no value for them then.
+    async fn select(
+        &self,
+        what: &str,
+        object: &str,
+        mut columns: Vec<String>,
+        rest: &str,
+    ) -> Result<(String, Timing), ConnectorError> {
+        loop {
+            columns = self.missing.without(object, columns, self.client.timing().sent);
+            let soql = wire::select(object, &columns) + rest;
+            let refusal = match self.query(what, &soql, false).await? {
+                Ok(found) => return Ok(found),
+                Err(refusal) => refusal,
+            };
+            // Each time there is one column less to ask for.
+            if !self.missing.note(object, &columns, &refusal, self.client.timing().sent) {
+                return Err(self.client.refused(what, 400, refusal.code, refusal.message));
+            }
+        }
+    }
+
+    /// The answer's body, or why the query was refused.
+    async fn query(
+        &self,
+        what: &str,
+        soql: &str,
+        all: bool,
+    ) -> Result<Result<(String, Timing), Refusal>, ConnectorError> {
         let request = wire::query(&self.version, soql, all).ok_or_else(|| {
             let message = format!("so many fields make a query of {} characters, too long for a URL", soql.len());
             self.client.refused(what, 0, "QUERY_TOO_LONG".into(), message)
         })?;
         let reply = self.client.read(request).await?;
         let timing = reply.timing;
-        Ok((self.expect(what, reply)?, timing))
+        if reply.answer.status == 400 {
+            return Ok(Err(Refusal::of_answer(&reply.answer)));
+        }
+        Ok(Ok((self.expect(what, reply)?, timing)))
     }
 
     /// The id of the user whose token it is; asked for once. None where marks are off or the org does not say.

@@ -157,3 +157,22 @@ fn writes_tell_not_applied_from_unknown() {
     let expired = r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#;
     assert!(matches!(run(vec![Ok((401, expired))]), (Outcome::Retry { code, .. }, 1) if code == "INVALID_SESSION_ID"));
 }
+
+#[test]
+fn a_column_that_the_org_does_not_show_any_more_is_left_out_and_asked_for_again_later() {
+    let gone = r#"[{"message":"\nSELECT Id, SystemModstamp, Email, Title\n   ^\nERROR at Row:1:Column:8\nNo such column 'Title' on entity 'Contact'. If you are attempting to use a custom field, be sure to append the '__c'","errorCode":"INVALID_FIELD"}]"#;
+    let body = page(&[row("003xx000004TmiQAAS", AT)], true);
+    let (salesforce, script) = script(vec![Ok((400, gone)), Ok((200, &body)), Ok((200, &body)), Ok((400, gone))]);
+    let spec = ReadSpec { properties: vec!["Title".into(), "Email".into()], ..spec("Contact") };
+    for _ in 0..2 {
+        let page = test_block_on(Connector::scan(&salesforce, &spec, None)).unwrap();
+        assert_eq!(page.decoder.decode(0), Ok(vec![Raw::Absent, Raw::Text("a@x.com".into()), Raw::Null]));
+    }
+    let asked: Vec<bool> = script.asked().iter().map(|path| path.contains("Title")).collect();
+    assert_eq!(asked, [true, false, false], "it is refused once");
+    // What is asked *by* cannot be left out.
+    let keys = ["x".to_owned()];
+    let by = Keys::Values { property: "Title", values: &keys };
+    let failed = test_block_on(Connector::read(&salesforce, &spec, by, false)).unwrap_err();
+    assert!(failed.to_string().contains("INVALID_FIELD"), "{failed}");
+}

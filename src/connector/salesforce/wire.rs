@@ -171,6 +171,12 @@ impl Refusal {
         self.code == "DUPLICATE_VALUE" && (self.properties.iter().any(|name| names(name)) || { words }.any(names))
     }
 
+    /// The column that a query names and the org does not know, or does not show to this user.
+    pub fn missing_column(&self) -> Option<&str> {
+        let (_, rest) = self.message.split_once("No such column '").filter(|_| self.code == "INVALID_FIELD")?;
+        Some(rest.split_once('\'')?.0)
+    }
+
     /// How long to wait where it will pass by itself.
     pub fn passes_after_ms(&self) -> Option<i64> {
         let hides_a_lock = matches!(

@@ -241,6 +241,10 @@ impl HubSpotWorld {
 }
 
 impl System for HubSpotWorld {
+    fn withdraw(&mut self, object: &str, property: &str) {
+        crate::sandbox::system::Furnish::remove_field(self, object, property);
+    }
+
     fn vendor(&self) -> Vendor {
         Vendor::HubSpot
     }
