@@ -51,6 +51,11 @@ impl Hand {
     }
 
     fn of(source: SourceKind, values: [&str; 2]) -> Self {
+        Self::apart(source, [values; 2], 0)
+    }
+
+    /// With values of its own in each, changed last at a moment.
+    fn apart(source: SourceKind, [in_a, in_b]: [[&str; 2]; 2], modified: i64) -> Self {
         let ability = Ability {
             source,
             resolution_ms: 1,
@@ -67,13 +72,13 @@ impl Hand {
         let rules = Rules::builder().system("a", ability.clone()).system("b", ability).rank(["a", "b"]);
         let rules = rules.conflict(ConflictSpec::Latest).entity(thing).build().expect("rules");
         let mut hand = Self { rules, view: MemoryView::new(), now: 1_000, journal: Vec::new() };
-        hand.page(a(), values, 0, Mark::Theirs, 1_000, Pass::Backfill);
-        hand.page(b(), values, 0, Mark::Theirs, 1_000, Pass::Backfill);
+        hand.page(a(), in_a, modified, Mark::Theirs, 1_000, Pass::Backfill);
+        hand.page(b(), in_b, modified, Mark::Theirs, 1_000, Pass::Backfill);
         let entity = hand.rules.entities[0].id;
         hand.give(Input::Link { entity, after: None, create: true, limit: 10 });
         hand.now = 10_000;
-        hand.page(a(), values, 0, Mark::Theirs, 9_990, Pass::Changes);
-        hand.page(b(), values, 0, Mark::Theirs, 9_990, Pass::Changes);
+        hand.page(a(), in_a, modified, Mark::Theirs, 9_990, Pass::Changes);
+        hand.page(b(), in_b, modified, Mark::Theirs, 9_990, Pass::Changes);
         hand.journal.clear();
         hand
     }
@@ -330,4 +335,28 @@ fn what_is_not_shown_is_not_cleared() {
     assert_eq!(problems(&hand), [""; 0]);
     let (_, item) = hand.write(b());
     assert_eq!(item.fields, [("f".to_owned(), Raw::Text("y".into()))], "{:?}", hand.journal);
+}
+
+/// Two records are linked whose values differ. When the history of one is read for another reason, its last change from before the
+/// link is no edit.
+#[test]
+fn the_last_change_before_a_link_is_no_edit_when_its_history_is_read() {
+    let mut hand = Hand::apart(SourceKind::History, [["x", "0"], ["y", "0"]], 1_000);
+    let entity = hand.rules.entities[0].id;
+    let past = |value: &str, at: i64| PastValue {
+        value: Raw::Text(value.to_owned()),
+        at: Millis(at),
+        mark: Mark::Theirs,
+        who: None,
+    };
+    hand.now = 12_000;
+    hand.page(b(), ["y", "1"], 11_500, Mark::Unknown, 11_990, Pass::Changes);
+    let history = vec![vec![past("1", 11_500), past("0", 900)], vec![past("y", 1_000)], vec![past("k", 900)]];
+    let values = raws(["y", "1"]);
+    let rows = vec![ReadRow { remote: remote(), modified: Millis(11_500), mark: Mark::Unknown, values, history }];
+    let timing = Timing { sent: Millis(12_100), offset: ClockOffset::default() };
+    hand.now = 12_200;
+    hand.give(Input::Read(Reads { entity, system: b(), asked: vec![remote()], rows, timing }));
+    let (_, item) = hand.write(a());
+    assert_eq!(item.fields, [("g".to_owned(), Raw::Text("1".into()))], "{:?}", hand.journal);
 }

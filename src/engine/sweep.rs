@@ -5,7 +5,7 @@ use super::record::{Work, remote_key};
 use super::txn::Txn;
 use super::{Happening, ViewError};
 use crate::merge::FlightState;
-use crate::model::{EntityId, Millis, RecordId, RemoteKey, SourceKind, SystemId, Value};
+use crate::model::{EntityId, Millis, Place, RecordId, RemoteKey, SourceKind, SystemId, Value};
 use crate::rules::{Entity, Field};
 
 impl Txn<'_> {
@@ -89,7 +89,9 @@ impl Txn<'_> {
                 side.unbased.binary_search(&field.id).is_err().then(|| absorbed.shown(field, side.system))
             };
             let values: Vec<Option<Value>> = entity.fields_at(side.system).map(readable).collect();
-            kept.link_side(self.rules, entity, &key, &values, side.settled, self.now);
+            // From where it was linked before: a millisecond earlier, and its last change from before the link would be an edit.
+            let from = Place { time: side.settled.time.plus(1), position: side.settled.position };
+            kept.link_side(self.rules, entity, &key, &values, from, self.now);
             self.set_index(key, Some(kept.record.id));
             let (system, remote) = (side.system, side.remote.clone());
             self.journal(entity.id, Some(kept.record.id), Happening::Linked { system, remote, by: Some(by) });

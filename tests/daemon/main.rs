@@ -13,4 +13,5 @@ mod plan;
 mod refusals;
 mod sensitive;
 mod sync;
+mod three;
 mod world;

@@ -1,0 +1,140 @@
+//! Three systems: two HubSpot portals and one Salesforce org, each with people of its own. Nothing speaks of "two".
+
+use super::world::{CONTACTS, World, until};
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use syncline::sandbox::listener::{Running, SandboxConfig, serve};
+use syncline::sandbox::seed::SeedPlan;
+use tokio::runtime::Runtime;
+
+/// A second portal, and what is asked of it.
+struct Portal {
+    running: Running,
+    runtime: Runtime,
+}
+
+impl Portal {
+    fn new(seed: u64, records: usize) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let data = Some(SeedPlan { records, ..SeedPlan::default() });
+        let running =
+            runtime.block_on(serve(SandboxConfig { seed, data, ..SandboxConfig::default() })).expect("a sandbox");
+        Self { running, runtime }
+    }
+
+    fn ready(&self, key: &str) -> String {
+        self.running.ready["hubspot"][key].as_str().expect("a text").to_owned()
+    }
+
+    fn person(&self, method: &str, path: &str, body: &Value) -> Value {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let request = reqwest::Client::new().request(method, self.ready("url") + path);
+        let request = request.bearer_auth(self.ready("user_token")).header("content-type", "application/json");
+        let request = if body.is_null() { request } else { request.body(body.to_string()) };
+        let text = self.runtime.block_on(async { request.send().await.expect("an answer").text().await });
+        serde_json::from_str(&text.expect("a text")).unwrap_or_default()
+    }
+
+    fn contact(&self, email: &str, property: &str) -> Option<String> {
+        let path = format!("{CONTACTS}/{}?idProperty=email&properties={property}", email.to_lowercase());
+        self.person("GET", &path, &Value::Null)["properties"][property].as_str().map(str::to_owned)
+    }
+
+    fn creates(&self) -> u64 {
+        let ledger = self.running.hubspot.as_ref().expect("a portal").ledger();
+        ledger["writes"]["integration"]["create"].as_u64().expect("a count")
+    }
+}
+
+/// A config for all three; people are created everywhere but in the second portal, which only takes part where it knows them.
+fn configure(world: &World, second: &Portal) {
+    let secret = world.path("second.token");
+    std::fs::write(&secret, second.ready("token")).expect("a file");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("its mode");
+    world.edit_config(
+        "[systems.salesforce]",
+        &format!(
+            "[systems.second]\nkind = \"hubspot\"\nurl = \"{}\"\ntoken = \"file:second.token\"\n\n[systems.salesforce]",
+            second.ready("url")
+        ),
+    );
+    world.edit_config("rank = [\"salesforce\", \"hubspot\"]", "rank = [\"salesforce\", \"hubspot\", \"second\"]");
+    let file = world.path("syncline.toml");
+    let text = std::fs::read_to_string(&file).expect("a config");
+    // Each field of a person, and the object, live in the second portal too.
+    let mut entity = "";
+    let mut out = String::new();
+    for line in text.lines() {
+        if line.starts_with('[') {
+            entity = line;
+        }
+        if entity == "[entities.person]" && line.starts_with("at.salesforce") {
+            out += "at.second = { object = \"contacts\" }\ncreate = [\"hubspot\", \"salesforce\"]\n";
+        }
+        let second = line.find("hubspot = \"").filter(|_| entity == "[entities.person.fields]").map(|at| {
+            let property = line[at + 11..].split('"').next().expect("a property");
+            format!("second = \"{property}\", ")
+        });
+        match second {
+            Some(second) => out += &line.replace("hubspot = \"", &format!("{second}hubspot = \"")),
+            None => out += line,
+        }
+        out.push('\n');
+    }
+    std::fs::write(file, out).expect("a config");
+}
+
+#[test]
+fn two_portals_and_an_org_become_equal_and_stay_so() {
+    let (world, second) = (World::new(60), Portal::new(7, 40));
+    configure(&world, &second);
+    // Somebody whom all three know, and somebody of the second portal only.
+    let contacts = world.query("SELECT Id, Email FROM Contact");
+    let known = contacts[0]["Email"].as_str().expect("an e-mail").to_owned();
+    let person = json!({ "email": known, "lastname": "Known" });
+    second.person("POST", CONTACTS, &json!({ "properties": person }));
+    let person = json!({ "email": "only@second.example", "lastname": "Only", "firstname": "Olga" });
+    second.person("POST", CONTACTS, &json!({ "properties": person }));
+    let (code, check) = world.json(&["check"]);
+    assert_eq!(code, Some(0), "{check}");
+    let (code, planned) = world.json(&["plan"]);
+    assert_eq!(code, Some(0), "{planned}");
+    let (code, report) = world.json(&["backfill"]);
+    assert_eq!(code, Some(0), "{report}");
+    for system in ["hubspot", "second", "salesforce"] {
+        let done = json!({ "create": report["created"][system], "update": report["updated"][system], "delete": 0 });
+        assert_eq!(planned["writes"][system], done, "{system}");
+    }
+    assert_eq!(second.creates(), 0, "nobody is created there");
+    assert_eq!(second.contact("only@second.example", "firstname").as_deref(), Some("Olga"));
+    let olga = world.hubspot_id("only@second.example");
+    let there = world.query("SELECT Id FROM Contact WHERE Email = 'only@second.example'");
+    let there = there[0]["Id"].as_str().expect("an id").to_owned();
+
+    let live = world.start(&["run", "--interval", "100ms"]);
+    until("the daemon answers", || world.status()["daemon"] == true);
+    // From each of them to both others.
+    world.edit_hubspot(&olga, json!({ "city": "Ghent" }));
+    until("from the first portal", || {
+        second.contact("only@second.example", "city").as_deref() == Some("Ghent")
+            && world.salesforce(&there, "MailingCity") == "Ghent"
+    });
+    world.edit_salesforce("Contact", &there, &json!({ "Title": "Judge" }));
+    until("from the org", || {
+        second.contact("only@second.example", "jobtitle").as_deref() == Some("Judge")
+            && world.hubspot(&olga, "jobtitle") == "Judge"
+    });
+    let path = format!("{CONTACTS}/only@second.example?idProperty=email");
+    second.person("PATCH", &path, &json!({ "properties": { "lastname": "Olsen" } }));
+    until("from the second portal", || {
+        world.hubspot(&olga, "lastname") == "Olsen" && world.salesforce(&there, "LastName") == "Olsen"
+    });
+    world.settle();
+    assert_eq!(live.stop(), Some(0));
+    let (code, verdict) = world.json(&["verify"]);
+    let person = &verdict["entities"]["person"];
+    assert_eq!((code, &verdict["equal"]), (Some(0), &json!(true)), "{verdict}");
+    let roots = ["hubspot", "second", "salesforce"].map(|system| &person["root"][system]);
+    assert!(roots.iter().all(|root| root.is_string()), "{person}");
+}
