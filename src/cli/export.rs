@@ -32,31 +32,43 @@ pub fn run(args: &ExportArgs, context: &Context) -> Result<Exit, CliError> {
 
 /// One row a field: entity, field, type, a cell for each system by rank, and the rules.
 fn rows(rules: &Rules) -> Vec<Vec<String>> {
-    let each = |entity: &Entity| fields(entity).into_iter().map(|field| row(rules, entity, field)).collect::<Vec<_>>();
+    let each = |entity: &Entity| {
+        let rows = fields(entity).into_iter().map(|(group, field)| row(rules, entity, group, field));
+        rows.collect::<Vec<_>>()
+    };
     rules.entities.iter().flat_map(each).collect()
 }
 
-/// The fields of an entity: its match keys in their order, then the others by name.
-fn fields(entity: &Entity) -> Vec<&Field> {
+/// The fields of an entity, each with its group: the match keys in their order, then the others by name, groups together.
+fn fields(entity: &Entity) -> Vec<(Option<&Field>, &Field)> {
     let mut fields: Vec<&Field> = entity.fields.iter().collect();
     let key = |field: &Field| entity.match_keys.iter().position(|key| *key == field.id).unwrap_or(usize::MAX);
     fields.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name)));
+    let group = |field: &&Field| !field.members.is_empty();
     fields
+        .into_iter()
+        .flat_map(|field| field.leaves().iter().map(move |leaf| (Some(field).filter(group), leaf)))
+        .collect()
 }
 
 fn header(rules: &Rules) -> Vec<String> {
     let systems = rules.systems.iter().map(|system| system.name.clone());
-    let rest = ["match", "conflict", "first link", "default", "sensitive"].map(str::to_owned);
+    let rest = ["group", "match", "conflict", "first link", "default", "sensitive"].map(str::to_owned);
     ["entity", "field", "type"].map(str::to_owned).into_iter().chain(systems).chain(rest).collect()
 }
 
-fn row(rules: &Rules, entity: &Entity, field: &Field) -> Vec<String> {
+fn row(rules: &Rules, entity: &Entity, group: Option<&Field>, field: &Field) -> Vec<String> {
     let mut row = vec![entity.name.clone(), field.name.clone(), kind_of(rules, field)];
     for system in &rules.systems {
         let object = entity.binding(system.id).map(|binding| &*binding.object);
-        let property = field.binding(system.id).map(|binding| &*binding.property);
-        row.push(object.zip(property).map_or_else(String::new, |(object, property)| format!("{object}.{property}")));
+        let binding = field.binding(system.id);
+        let properties = object.zip(binding).map(|(object, binding)| {
+            let names = binding.properties.iter().map(|property| format!("{object}.{property}"));
+            names.collect::<Vec<_>>().join(" + ")
+        });
+        row.push(properties.unwrap_or_default());
     }
+    row.push(group.map_or_else(String::new, |group| group.name.clone()));
     let key = entity.match_keys.iter().position(|key| *key == field.id);
     let defaults: Vec<String> =
         defaults(rules, field).into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -73,8 +85,11 @@ fn defaults(rules: &Rules, field: &Field) -> Vec<(String, String)> {
     let of = |system: &System| {
         let value = field.binding(system.id)?.default.as_ref()?;
         let text = match field.write(field.binding(system.id)?, value) {
-            Ok(Raw::Text(text) | Raw::Number(text)) if !field.sensitive => text,
-            _ => field.shown(value).to_string(),
+            Ok(raws) if !field.sensitive => match &*raws {
+                [Raw::Text(text) | Raw::Number(text)] => text.clone(),
+                _ => field.shown(value).to_string(),
+            },
+            Err(_) | Ok(_) => field.shown(value).to_string(),
         };
         Some((system.name.clone(), text))
     };
@@ -109,8 +124,13 @@ fn show(rules: &Rules, output: Output) {
         let keys: Vec<&str> =
             entity.match_keys.iter().filter_map(|key| entity.field(*key)).map(|field| &*field.name).collect();
         let created = names(&|binding| binding.create);
+        let constants = rules.systems.iter().filter_map(|system| {
+            let binding = entity.binding(system.id).filter(|binding| !binding.on_create.is_empty())?;
+            Some(format!("; in {} with {}", system.name, constants(binding)))
+        });
+        let constants: String = constants.collect();
         output.say(format!(
-            "{}: matched by {}; created in {}",
+            "{}: matched by {}; created in {}{constants}",
             entity.name,
             if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") },
             if created.is_empty() { "no system".to_owned() } else { created },
@@ -119,7 +139,7 @@ fn show(rules: &Rules, output: Output) {
     output.say("");
     output.sheet(header(rules), rows(rules));
     for entity in &rules.entities {
-        for field in fields(entity) {
+        for (_, field) in fields(entity) {
             let values = values(rules, field);
             if values.is_empty() {
                 continue;
@@ -138,8 +158,8 @@ fn csv(rules: &Rules) -> Result<String, CliError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(&header).map_err(failed)?;
     for entity in &rules.entities {
-        for field in fields(entity) {
-            let mut row = row(rules, entity, field);
+        for (group, field) in fields(entity) {
+            let mut row = row(rules, entity, group, field);
             let values = values(rules, field).into_iter().map(|(_, cells)| cells.join(" = "));
             row.push(values.collect::<Vec<_>>().join("; "));
             writer.write_record(&row).map_err(failed)?;
@@ -161,15 +181,22 @@ fn document(rules: &Rules) -> Value {
             "name": entity.name,
             "objects": of(&|binding| Some(binding.object.clone().into())),
             "external_ids": of(&|binding| binding.external_id.clone().map(Value::from)),
+            "on_create": of(&|binding| (!binding.on_create.is_empty()).then(|| constants(binding))),
             "create": of(&|binding| binding.create.then(|| true.into())).keys().collect::<Vec<_>>(),
             "match": keys.collect::<Vec<_>>(),
-            "fields": fields(entity).into_iter().map(|field| field_document(rules, field)).collect::<Vec<_>>(),
+            "fields": fields(entity).into_iter().map(|(group, field)| field_document(rules, group, field)).collect::<Vec<_>>(),
         })
     };
     json!({ "systems": systems, "entities": rules.entities.iter().map(entity).collect::<Vec<_>>() })
 }
 
-fn field_document(rules: &Rules, field: &Field) -> Value {
+/// What new records get once.
+fn constants(binding: &Binding) -> Value {
+    let value = |raw: &Raw| FieldKind::Text.read(raw).unwrap_or_default().to_string();
+    binding.on_create.iter().map(|(property, raw)| (property.clone(), Value::from(value(raw)))).collect()
+}
+
+fn field_document(rules: &Rules, group: Option<&Field>, field: &Field) -> Value {
     let named = |of: &dyn Fn(&FieldBinding) -> Value| -> Map<String, Value> {
         let bound = rules.systems.iter().filter_map(|system| Some((system, field.binding(system.id)?)));
         bound.map(|(system, binding)| (system.name.clone(), of(binding))).collect()
@@ -184,7 +211,11 @@ fn field_document(rules: &Rules, field: &Field) -> Value {
         "name": field.name,
         "type": kind(&field.kind),
         "to": field.refers_to().and_then(|to| rules.entity(to)).map(|entity| entity.name.as_str()),
-        "properties": named(&|binding| binding.property.clone().into()),
+        "properties": named(&|binding| match binding.property() {
+            Some(property) => property.into(),
+            None => binding.properties.clone().into(),
+        }),
+        "group": group.map(|group| &group.name),
         "conflict": conflict(rules, field.conflict),
         "on_link": link(rules, field.on_link),
         "default": defaults,
@@ -254,10 +285,10 @@ stage = { type = "enum", hubspot = "dealstage", salesforce = "StageName", defaul
         let rules = config::parse(CONFIG, Path::new("s.toml")).unwrap_or_else(|errors| panic!("{errors}")).rules;
         assert_eq!(
             csv(&rules).unwrap(),
-            "entity,field,type,hubspot,salesforce,match,conflict,first link,default,sensitive,values\n\
-             deal,name,text,deals.dealname,Opportunity.Name,1,latest,fill blanks,hubspot: (hidden); salesforce: (hidden),yes,\n\
-             deal,amount,\"decimal, 2 digits\",deals.amount,Opportunity.Amount,,salesforce owns,fill blanks,,,\n\
-             deal,stage,enum,deals.dealstage,Opportunity.StageName,,latest,fill blanks,salesforce: New,,\"a = New, Old; b = Won\"\n"
+            "entity,field,type,hubspot,salesforce,group,match,conflict,first link,default,sensitive,values\n\
+             deal,name,text,deals.dealname,Opportunity.Name,,1,latest,fill blanks,hubspot: (hidden); salesforce: (hidden),yes,\n\
+             deal,amount,\"decimal, 2 digits\",deals.amount,Opportunity.Amount,,,salesforce owns,fill blanks,,,\n\
+             deal,stage,enum,deals.dealstage,Opportunity.StageName,,,latest,fill blanks,salesforce: New,,\"a = New, Old; b = Won\"\n"
         );
         assert_eq!(config::schema_faults(CONFIG), [""; 0]);
         let document = document(&rules);

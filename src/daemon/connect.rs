@@ -99,7 +99,7 @@ pub fn read_spec(entity: &Entity, system: SystemId) -> Option<ReadSpec> {
     let binding = entity.binding(system)?;
     Some(ReadSpec {
         object: binding.object.clone(),
-        properties: entity.fields_at(system).map(|(_, binding)| binding.property.clone()).collect(),
+        properties: entity.properties_at(system).cloned().collect(),
         external_id: binding.external_id.clone(),
     })
 }

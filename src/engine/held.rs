@@ -7,7 +7,7 @@ use super::refs::{MISSING_TARGET, UNKNOWN_TARGET};
 use super::txn::Txn;
 use super::{DigestRow, Problem, ViewError};
 use crate::model::{Apart, Differs, FieldId, Millis, RawDigest, Record, RemoteKey, Side, SystemId, Value, ValueError};
-use crate::rules::{ConflictPolicy, Entity, Field, Mode, OneWayEdits, Rules, Unfit};
+use crate::rules::{Amiss, ConflictPolicy, Entity, Field, FieldBinding, Mode, OneWayEdits, Rules, Unfit};
 
 /// Code of the problem that a side shows what a field's type cannot hold.
 pub(super) const UNREADABLE: &str = "UNREADABLE_VALUE";
@@ -59,9 +59,11 @@ impl Txn<'_> {
             was.clear();
         }
         for (at, unfit) in now.iter().filter(|held| !was.contains(held)) {
-            let listed = rows.get(at).is_some_and(|row| row.code == unfit.code());
-            if let Some(field) = entity.field(at.1).filter(|_| !listed) {
-                self.set_field_problem(of, *at, Some(unfit_problem(field, unfit, self.now)));
+            let Some(field) = entity.field(at.1) else { continue };
+            let problem = unfit_problem((at.0, field), unfit, self.now);
+            let listed = rows.get(at).is_some_and(|row| (&row.code, &row.fields) == (&problem.code, &problem.fields));
+            if !listed {
+                self.set_field_problem(of, *at, Some(problem));
             }
         }
         let over = |at: &(SystemId, FieldId)| now.iter().all(|(other, _)| other != at);
@@ -103,28 +105,28 @@ impl Txn<'_> {
         entity: &Entity,
         work: &Work,
         (system, field): (SystemId, &Field),
-        error: Option<&ValueError>,
+        amiss: Option<&Amiss<ValueError>>,
         known: Option<&Problem>,
     ) {
         let (of, at) = ((entity.id, work.record.id), (system, field.id));
         let listed = known.filter(|problem| is_reading(&problem.code));
-        match error {
-            Some(error) => {
-                let code = match *error {
+        match amiss {
+            Some(amiss) => {
+                let code = match amiss.error {
                     ValueError::NOT_SHOWN => NOT_SHOWN,
                     ValueError::UNRESOLVED => UNKNOWN_TARGET,
                     _ => UNREADABLE,
                 };
-                let message = format!("{}: {error}", field.name);
+                let message = format!("{}: {}", place(system, field, amiss.field), amiss.error);
                 if listed.is_none_or(|problem| problem.message != message) {
-                    let fields = vec![field.name.clone()];
+                    let fields = vec![field.leaf(amiss.field).name.clone()];
                     let problem = Problem { since: self.now, code: code.into(), message, fields };
                     self.set_field_problem(of, at, Some(problem));
                 }
             }
             None if listed.is_some() => {
                 let held = held(self.rules, entity, &work.record).into_iter().find(|(other, _)| *other == at);
-                self.set_field_problem(of, at, held.map(|(_, unfit)| unfit_problem(field, &unfit, self.now)));
+                self.set_field_problem(of, at, held.map(|(_, unfit)| unfit_problem((system, field), &unfit, self.now)));
             }
             None => {}
         }
@@ -155,7 +157,7 @@ fn is_reading(code: &str) -> bool {
 }
 
 /// Fields that a side is owed and cannot hold, and why.
-fn held(rules: &Rules, entity: &Entity, record: &Record) -> Vec<((SystemId, FieldId), Unfit)> {
+fn held(rules: &Rules, entity: &Entity, record: &Record) -> Vec<((SystemId, FieldId), Amiss<Unfit>)> {
     let mut held = Vec::new();
     for side in record.present_sides() {
         if rules.system(side.system).is_none_or(|system| system.mode == Mode::Read) {
@@ -193,7 +195,18 @@ pub(super) fn is_owed(side: &Side, differs: &Differs) -> bool {
 }
 
 /// What is listed of a field that a side cannot hold.
-fn unfit_problem(field: &Field, unfit: &Unfit, since: Millis) -> Problem {
-    let message = format!("{}: {unfit}; {}", field.name, unfit.mend());
-    Problem { since, code: unfit.code().into(), message, fields: vec![field.name.clone()] }
+fn unfit_problem((system, field): (SystemId, &Field), amiss: &Amiss<Unfit>, since: Millis) -> Problem {
+    let unfit = &amiss.error;
+    let message = format!("{}: {unfit}; {}", place(system, field, amiss.field), unfit.mend());
+    Problem { since, code: unfit.code().into(), message, fields: vec![field.leaf(amiss.field).name.clone()] }
+}
+
+/// A field by its name; a group's member with its property, since the group has several.
+fn place(system: SystemId, field: &Field, id: FieldId) -> String {
+    let leaf = field.leaf(id);
+    let property = leaf.binding(system).and_then(FieldBinding::property);
+    match property.filter(|_| leaf.id != field.id) {
+        Some(property) => format!("{} ({property})", leaf.name),
+        None => leaf.name.clone(),
+    }
 }

@@ -4,6 +4,7 @@
 //! leave only after the changes that contain them were committed.
 
 mod change;
+mod events;
 mod held;
 mod identify;
 mod input;
@@ -15,6 +16,7 @@ mod refs;
 mod remap;
 mod send;
 mod sweep;
+mod timeline;
 mod txn;
 mod verify;
 mod view;

@@ -2,19 +2,20 @@
 
 use super::identify::Found;
 use super::record::{Work, remote_key};
+use super::timeline::timeline;
 use super::txn::{Delivered, Txn, delivered_cursor};
-use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
+use super::{DeletedRows, DigestRow, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
-    Digest, EntityId, FieldId, Mark, Millis, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState, SourceKind,
-    SystemId, Timing, Value, ValueError,
+    Digest, EntityId, FieldId, Mark, Millis, PastValue, Place, Raw, ReadRow, RecordId, RemoteKey, Side, SideState,
+    SourceKind, SystemId, Timing, Value, ValueError,
 };
-use crate::rules::{Entity, Field};
+use crate::rules::{Amiss, Entity, Field};
 
 /// A row in canonical form.
 pub(super) struct Shown {
     /// One per field that the system holds, in the order of `fields_at`. An error is what a field's type cannot hold.
-    pub values: Vec<Result<Value, ValueError>>,
+    pub values: Vec<Result<Value, Amiss<ValueError>>>,
     /// Our external id, where the row carries one.
     pub external: Option<String>,
     /// References to records that are not mirrored, by the system's own ids.
@@ -23,14 +24,20 @@ pub(super) struct Shown {
 
 /// Canonical values of a row's raw ones; of references the system's own ids.
 pub(super) fn canonical(entity: &Entity, system: SystemId, raws: &[Raw]) -> Shown {
-    let fields = entity.fields_at(system);
     let mut values = Vec::with_capacity(raws.len());
     let mut count = 0;
-    for (field, binding) in fields {
-        let raw = raws.get(count).unwrap_or(&Raw::Absent);
-        count += 1;
+    for (field, binding, place) in entity.placed_at(system) {
+        count = place.end;
+        let raws = raws.get(place).unwrap_or_default();
         // What is not shown is neither blank nor an edit.
-        values.push(if *raw == Raw::Absent { Err(ValueError::NOT_SHOWN) } else { field.read(binding, raw) });
+        let absent = |at: &usize| raws.get(*at).is_none_or(|raw| *raw == Raw::Absent);
+        values.push(match (0..binding.properties.len()).find(absent) {
+            Some(at) => {
+                let field = field.members.get(at).unwrap_or(field).id;
+                Err(Amiss { field, error: ValueError::NOT_SHOWN })
+            }
+            None => field.read(binding, raws),
+        });
     }
     let external = match raws.get(count) {
         Some(Raw::Text(text)) if !text.is_empty() => Some(text.clone()),
@@ -277,7 +284,7 @@ impl Txn<'_> {
         let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed_here).min(modified);
         let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
         let moved = moved_fields(entity, work, system, shown, timing.sent);
-        let differs = |((field, _), value): ((&Field, _), &Result<Value, ValueError>)| {
+        let differs = |((field, _), value): ((&Field, _), &Result<Value, Amiss<ValueError>>)| {
             let differs = value.as_ref().is_ok_and(|value| work.shown(field, system) != *value);
             differs.then_some(field.id)
         };
@@ -291,7 +298,7 @@ impl Txn<'_> {
                 Ok(value) => value,
                 Err(error) => {
                     self.illegible(entity, work, (system, field), timing.sent);
-                    lose_base(work, (system, field), error);
+                    lose_base(work, (system, field), &error.error);
                     continue;
                 }
             };
@@ -423,28 +430,28 @@ impl Txn<'_> {
         if entity.fields_at(key.system).any(|(_, binding)| binding.is_unrecorded()) {
             judged &= self.snapshots_of(entity, work, key.system, &shown, None, begun, timing)?;
         }
-        for (at, ((field, binding), value)) in entity.fields_at(key.system).zip(&shown.values).enumerate() {
+        for ((field, binding, place), value) in entity.placed_at(key.system).zip(&shown.values) {
             if binding.is_unrecorded() {
                 continue;
             }
             let flies = work.flight(field, key.system).is_some();
-            if let Err(error) = value
+            if let Err(amiss) = value
                 && !flies
             {
-                lose_base(work, (key.system, field), error);
+                lose_base(work, (key.system, field), &amiss.error);
                 continue;
             }
             let value = value.as_ref().ok();
-            let history = row.history.get(at).map(Vec::as_slice).unwrap_or_default();
-            // Blank without a history was never filled; what we knew was another property's of the same name.
-            if value == Some(&Value::Null) && history.is_empty() && !flies && !work.shown(field, key.system).is_null() {
+            let histories = row.history.get(place.clone()).unwrap_or_default();
+            if value.is_some_and(|value| !flies && is_anew(field, value, &work.shown(field, key.system), histories)) {
                 work.unbase(key.system, field.id);
             }
             let Some(side) = work.record.side(key.system) else { return Ok(true) };
             let settled = side.settled;
             let unbased = side.unbased.binary_search(&field.id).is_ok();
             let kept = work.lately.fields.binary_search_by_key(&field.id, |f| f.field).is_ok();
-            let news = history.first().is_some_and(|newest| settled.before(&Place::at(newest.at)));
+            let mut newest = histories.iter().filter_map(|history| history.first());
+            let news = newest.any(|newest| settled.before(&Place::at(newest.at)));
             if !kept && !unbased && !news && Some(&work.shown(field, key.system)) == value {
                 continue;
             }
@@ -456,12 +463,13 @@ impl Txn<'_> {
                 work.put_state(field, state, fates);
                 continue;
             }
-            // Oldest first; what the type cannot hold is skipped, as a snapshot of it is.
-            let mut entries = Vec::with_capacity(history.len());
-            for past in history.iter().rev() {
-                let Ok(value) = field.read(binding, &past.value) else { continue };
+            // What the type cannot hold is skipped, as a snapshot of it is.
+            let moments = timeline(histories, row.values.get(place).unwrap_or_default());
+            let mut entries = Vec::with_capacity(moments.len());
+            for moment in moments {
+                let Ok(value) = field.read(binding, &moment.raws) else { continue };
                 let Some(value) = self.resolved(field, key.system, value)? else { continue };
-                entries.push(Evidence { place: Place::at(past.at), value, mark: past.mark });
+                entries.push(Evidence { place: Place::at(moment.at), value, mark: moment.mark });
             }
             judged &= state.history(&context, ix, &entries, value, begun, timing.sent, &mut fates);
             work.put_state(field, state, fates);
@@ -469,45 +477,8 @@ impl Txn<'_> {
         Ok(judged)
     }
 
-    /// Events of an ordered stream.
-    pub fn events(&mut self, events: Events) -> Result<(), ViewError> {
-        let entity = self.entity(events.entity)?;
-        let Some(binding) = entity.binding(events.system) else { return Ok(()) };
-        for event in &events.events {
-            let remote = event.remote.clone();
-            let key = RemoteKey { entity: entity.id, system: events.system, object: binding.object_id, remote };
-            let Some(id) = self.index_of(&key)? else { continue };
-            let Some(mut work) = self.take(entity.id, id)? else { continue };
-            let known = self.field_problems(entity.id, id)?;
-            for (field, binding) in entity.fields_at(events.system) {
-                let raw = event.fields.iter().find(|(property, _)| *property == binding.property);
-                let Some((_, raw)) = raw else { continue };
-                let mut read = field.read(binding, raw);
-                if let Ok(value) = &read {
-                    let found = self.resolved(field, events.system, value.clone())?;
-                    if found.is_none() {
-                        // Who it is that it refers to is found by a read.
-                        self.read_again(&key, 0)?;
-                    }
-                    read = found.ok_or(ValueError::UNRESOLVED);
-                }
-                let known = known.get(&(events.system, field.id));
-                self.note_field(entity, &work, (events.system, field), read.as_ref().err(), known);
-                let Ok(value) = read else { continue };
-                let mut state = work.state(field);
-                let Some(ix) = state.ix(events.system) else { continue };
-                let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
-                let evidence = Evidence { place: event.place, value, mark: event.mark };
-                state.evidence(&context, ix, &evidence, false, &mut fates);
-                work.put_state(field, state, fates);
-            }
-            self.put(work);
-        }
-        self.advance(events.system, entity.id, Delivered { place: events.delivered, begun: self.now })
-    }
-
     /// Notes how far a system has been taken in; late pages do not set it back.
-    fn advance(&mut self, system: SystemId, entity: EntityId, to: Delivered) -> Result<(), ViewError> {
+    pub fn advance(&mut self, system: SystemId, entity: EntityId, to: Delivered) -> Result<(), ViewError> {
         if self.delivered(system, entity)?.is_none_or(|known| known.leads_to(&to.place)) {
             self.set_cursor(delivered_cursor(system, entity), Some(crate::codec::encode(1, &to)));
         }
@@ -564,6 +535,20 @@ fn lose_base(work: &mut Work, (system, field): (SystemId, &Field), error: &Value
     if *error == ValueError::NOT_SHOWN && work.flight(field, system).is_none() {
         work.unbase(system, field.id);
     }
+}
+
+/// Blank without a history was never filled: what we knew of it was another property's of the same name.
+fn is_anew(field: &Field, value: &Value, known: &Value, histories: &[Vec<PastValue>]) -> bool {
+    let lost = |value: &Value, known: &Value, histories: &[Vec<PastValue>]| {
+        value.is_null() && !known.is_null() && histories.iter().all(Vec::is_empty)
+    };
+    if field.members.is_empty() {
+        return lost(value, known, histories);
+    }
+    histories
+        .iter()
+        .enumerate()
+        .any(|(at, history)| lost(value.member(at), known.member(at), std::slice::from_ref(history)))
 }
 
 /// Digest of a row, unless some of it could not be read.

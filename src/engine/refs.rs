@@ -14,7 +14,7 @@ use crate::merge::identity::match_key;
 use crate::model::{
     EntityId, FieldId, Millis, Raw, RecordId, RemoteId, RemoteKey, SideState, SystemId, Value, ValueError,
 };
-use crate::rules::{Entity, Field, Mode, Rules};
+use crate::rules::{Amiss, Entity, Field, Mode, Rules};
 
 /// Code of the problem that a side refers to a record that is not mirrored.
 pub(super) const UNKNOWN_TARGET: &str = "REFERENCE_UNKNOWN";
@@ -86,7 +86,7 @@ impl Txn<'_> {
             if found.is_none() {
                 shown.unresolved.push((field.id, id.clone()));
             }
-            *value = found.map(Value::Ref).ok_or(ValueError::UNRESOLVED);
+            *value = found.map(Value::Ref).ok_or(Amiss { field: field.id, error: ValueError::UNRESOLVED });
         }
         Ok(shown)
     }

@@ -120,16 +120,16 @@ impl Txn<'_> {
             let mut state = work.state(field);
             let Some(ix) = state.ix(system) else { continue };
             // What cannot be held there is in no patch.
-            let raw = match field.refers_to() {
+            let written = match field.refers_to() {
                 Some(to) => self.reach(entity, work, (field, to), system)?.ok().map(|there| match there {
-                    Some(remote) => Raw::Text(remote.as_str().to_owned()),
-                    None => Raw::Null,
+                    Some(remote) => vec![Raw::Text(remote.as_str().to_owned())],
+                    None => vec![Raw::Null],
                 }),
                 None => field.write(binding, &state.value).ok(),
             };
-            let Some(raw) = raw else { continue };
+            let Some(written) = written else { continue };
             state.fly(ix, op, projected.clone(), (self.now, sent), self.now.plus(DEADLINE_MS));
-            raws.push((binding.property.clone(), raw));
+            raws.extend(binding.properties.iter().cloned().zip(written));
             work.put_state(field, state, Vec::new());
         }
         debug_assert!(entity.binding(system).is_some());
@@ -259,7 +259,8 @@ impl Txn<'_> {
         let raws = self.fly(entity, work, system, op, &patch)?;
         let fields = patch.iter().filter(|(_, value)| !value.is_null()).map(|(field, _)| field.id).collect();
         self.journal(entity.id, Some(id), Happening::Sent { system, op, fields, create: true });
-        let fields = raws.into_iter().filter(|(_, raw)| *raw != Raw::Null).collect();
+        let constants = binding.on_create.iter().cloned();
+        let fields = raws.into_iter().filter(|(_, raw)| *raw != Raw::Null).chain(constants).collect();
         let target = Target::Create { property: external.to_owned(), value };
         Ok(Some(WriteItem { op, target, fields }))
     }
@@ -269,13 +270,14 @@ impl Txn<'_> {
         let ability = &self.rules.system(binding.system)?.ability;
         entity.match_keys.iter().filter_map(|id| entity.field(*id)).find_map(|field| {
             let at = field.binding(binding.system)?;
+            let property = at.property()?;
             // Phones and domains are written in many ways: asking for one of them proves nothing.
             let exact = matches!(field.kind, FieldKind::Email | FieldKind::Text);
-            if !exact || !ability.can_look_up(&binding.object, &at.property) {
+            if !exact || !ability.can_look_up(&binding.object, property) {
                 return None;
             }
-            match field.write(at, &work.record.register(field.id)?.val) {
-                Ok(Raw::Text(value)) => Some((at.property.clone(), value)),
+            match field.write(at, &work.record.register(field.id)?.val).ok()?.pop() {
+                Some(Raw::Text(value)) => Some((property.to_owned(), value)),
                 _ => None,
             }
         })
@@ -430,8 +432,8 @@ impl Txn<'_> {
                 let attempts = row.map_or(0, |row| row.attempts);
                 let until = self.now.plus(PARK_MS << attempts.min(8));
                 self.each_flight(entity, work, system, Some(op), |state, context, ix, now, fates| {
-                    let named = context.field.binding(system).is_some_and(|at| properties.contains(&at.property));
-                    if named {
+                    let of = context.field.binding(system).map(|at| &*at.properties).unwrap_or_default();
+                    if of.iter().any(|property| properties.contains(property)) {
                         state.answered(context, ix, op, Landing::Refused { until }, now, fates);
                     }
                 });
@@ -465,8 +467,10 @@ impl Txn<'_> {
             Outcome::Refused { code, message, properties } => {
                 let attempts = row.map_or(0, |row| row.attempts);
                 let until = self.now.plus(PARK_MS << attempts.min(8));
-                let named =
-                    |field: &Field| field.binding(system).is_some_and(|binding| properties.contains(&binding.property));
+                let named = |field: &Field| {
+                    let mut own = field.binding(system).into_iter().flat_map(|binding| &binding.properties);
+                    own.any(|property| properties.contains(property))
+                };
                 let any = !creating && entity.fields_at(system).any(|(field, _)| named(field));
                 self.each_flight(entity, work, system, Some(op), |state, context, ix, now, fates| {
                     let parked = !any || named(context.field);
@@ -495,7 +499,7 @@ impl Txn<'_> {
         };
         let carried = entity.references().map(|(field, _)| field).filter(|field| carries(field));
         let properties: Vec<String> =
-            carried.filter_map(|field| Some(field.binding(system)?.property.clone())).collect();
+            carried.filter_map(|field| Some(field.binding(system)?.property()?.to_owned())).collect();
         if answer.outcome != Outcome::Gone || properties.is_empty() {
             return answer.outcome;
         }

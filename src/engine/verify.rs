@@ -218,7 +218,8 @@ impl Work<'_> {
         for field in &entity.fields {
             let at: Vec<&Seen<'_>> = sides.iter().filter(|side| field.binding(side.system).is_some()).collect();
             if at.len() > 1 {
-                let listed = unreadable.iter().flatten().any(|name| *name == field.name);
+                let named = |name: &String| field.leaves().iter().chain([field]).any(|field| field.name == *name);
+                let listed = unreadable.iter().flatten().any(named);
                 // What a side cannot hold is not shown by it.
                 let held = of_fields.iter().any(|(_, id, problem)| *id == field.id && is_held(problem));
                 self.field(record, sides, &at, field, (listed, held))?;

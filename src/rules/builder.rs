@@ -5,7 +5,7 @@ use super::nearest::nearest;
 use super::spec::{CreateSpec, EntitySpec, FieldSpec, SystemSpec};
 use super::{
     Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, Rules, StampPolicy,
-    System, limits, references, transform, values,
+    System, group, join, limits, references, transform, values,
 };
 use crate::model::{Ability, EntityId, FieldId, FieldKind, ObjectId, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -196,8 +196,10 @@ impl<'a> EntityCheck<'a> {
         }
         self.checks.names(&fields_at, "a field", spec.fields.iter().map(|f| &*f.name), |name| FieldId::of(name).0);
         let mut taken = BTreeMap::new();
-        let mut fields: Vec<Field> = spec.fields.iter().map(|field| self.field(field, &bindings, &mut taken)).collect();
+        let fields: Vec<Field> = spec.fields.iter().map(|field| self.field(field, &bindings, &mut taken)).collect();
+        let mut fields = self.gather(fields);
         fields.sort_by_key(|field| field.id);
+        values::constants(&bindings, &taken, &self.at, self.checks);
         let match_keys = self.match_keys();
         Entity {
             id: EntityId::of(&spec.name),
@@ -248,6 +250,7 @@ impl<'a> EntityCheck<'a> {
                 object_id: ObjectId::of(&object.object),
                 create: false,
                 external_id: object.external_id.clone(),
+                on_create: object.on_create.clone(),
             });
         }
         if self.spec.objects.len() < 2 {
@@ -313,7 +316,7 @@ impl<'a> EntityCheck<'a> {
     ) -> Field {
         let at = format!("{}.fields.{}", self.at, spec.name);
         let mut bindings: Vec<FieldBinding> = Vec::new();
-        for (name, property) in &spec.properties {
+        for (name, properties) in &spec.properties {
             let at = format!("{at}.{name}");
             if !self.checks.system(&at, Some(name)) {
                 continue;
@@ -327,17 +330,21 @@ impl<'a> EntityCheck<'a> {
                 self.checks.fault(&at, Fault::Twice { what: "system", name: name.clone() });
                 continue;
             }
-            if property.trim().is_empty() {
-                self.checks.fault(&at, Fault::Blank { what: "the property" });
-            } else if object.external_id.as_ref() == Some(property) {
-                let (system, property) = (name.clone(), property.clone());
-                self.checks.fault(&at, Fault::PropertyIsExternalId { system, property });
-            } else if let Some(by) = taken.insert((system, property), &spec.name) {
-                let (system, property, by) = (name.clone(), property.clone(), by.to_owned());
-                self.checks.fault(&at, Fault::PropertyTaken { system, property, by });
+            for property in properties {
+                if property.trim().is_empty() {
+                    self.checks.fault(&at, Fault::Blank { what: "the property" });
+                } else if object.external_id.as_ref() == Some(property) {
+                    let (system, property) = (name.clone(), property.clone());
+                    self.checks.fault(&at, Fault::PropertyIsExternalId { system, property });
+                } else if let Some(by) = taken.insert((system, property), &spec.name) {
+                    let (system, property, by) = (name.clone(), property.clone(), by.to_owned());
+                    self.checks.fault(&at, Fault::PropertyTaken { system, property, by });
+                }
             }
-            bindings.push(FieldBinding::new(system, property));
+            let join = join::compile(spec, &at, properties, self.checks);
+            bindings.push(FieldBinding { properties: properties.clone(), join, ..FieldBinding::new(system, "") });
         }
+        join::check(spec, &at, self.checks);
         if spec.properties.len() < 2 {
             self.checks.fault(&at, Fault::FewProperties { found: spec.properties.len() });
         }
@@ -347,10 +354,17 @@ impl<'a> EntityCheck<'a> {
         limits::compile(spec, &kind, &at, &mut bindings, self.checks);
         values::compile(spec, &kind, &at, &mut bindings, self.checks);
         transform::compile(spec, &kind, &at, &mut bindings, self.checks);
-        let conflict = self.conflict(spec, &at, &bindings);
-        let on_link = self.link(spec, &at, &bindings);
+        let (conflict, on_link) = match &spec.group {
+            // The group's, which is checked as a whole.
+            Some(_) => (ConflictPolicy::Latest, LinkPolicy::FillBlanks),
+            None => {
+                let conflict = self.conflict(spec.conflict.as_ref(), &at, &bindings);
+                (conflict, self.link(spec.on_link.as_ref(), &at, &bindings))
+            }
+        };
         let (id, name, mismatch) = (FieldId::of(&spec.name), spec.name.clone(), spec.mismatch.clone());
-        let field = Field { id, name, kind, bindings, conflict, on_link, mismatch, sensitive: spec.sensitive };
+        let (sensitive, members) = (spec.sensitive, Vec::new());
+        let field = Field { id, name, kind, bindings, conflict, on_link, mismatch, sensitive, members };
         limits::check(&field, &at, self.checks);
         field
     }
@@ -369,9 +383,8 @@ impl<'a> EntityCheck<'a> {
 
     /// The field's own policy must fit it; one that it inherits is left out where it names a system that the field does
     /// not live in, unless that system would own it.
-    fn conflict(&mut self, spec: &FieldSpec, at: &str, bindings: &[FieldBinding]) -> ConflictPolicy {
+    fn conflict(&mut self, own: Option<&ConflictSpec>, at: &str, bindings: &[FieldBinding]) -> ConflictPolicy {
         let at = format!("{at}.conflict");
-        let own = spec.conflict.as_ref();
         let policy = own.or(self.spec.conflict.as_ref()).unwrap_or(&self.rules.conflict);
         let Some(system) = policy.system() else { return policy.compile() };
         let lives = bindings.iter().any(|binding| binding.system == SystemId::of(system));
@@ -384,9 +397,8 @@ impl<'a> EntityCheck<'a> {
         ConflictPolicy::Latest
     }
 
-    fn link(&mut self, spec: &FieldSpec, at: &str, bindings: &[FieldBinding]) -> LinkPolicy {
+    fn link(&mut self, own: Option<&LinkSpec>, at: &str, bindings: &[FieldBinding]) -> LinkPolicy {
         let at = format!("{at}.on_link");
-        let own = spec.on_link.as_ref();
         let policy = own.or(self.spec.on_link.as_ref()).unwrap_or(&self.rules.on_link);
         let Some(system) = policy.system() else { return policy.compile() };
         let lives = bindings.iter().any(|binding| binding.system == SystemId::of(system));
@@ -403,10 +415,12 @@ impl<'a> EntityCheck<'a> {
         let mut seen = BTreeSet::new();
         for (index, key) in self.spec.match_keys.iter().enumerate() {
             let at = format!("{}.match[{index}]", self.at);
-            let refers = |field: &FieldSpec| field.name == *key && matches!(field.kind, FieldKind::Ref { .. });
-            if self.spec.fields.iter().any(refers) {
+            let field = self.spec.fields.iter().find(|field| field.name == *key);
+            if field.is_some_and(|field| matches!(field.kind, FieldKind::Ref { .. })) {
                 self.checks.fault(at, Fault::KeyRefers { key: key.clone() });
-            } else if !self.spec.fields.iter().any(|field| field.name == *key) {
+            } else if let Some(group) = field.and_then(|field| field.group.clone()) {
+                self.checks.fault(at, Fault::KeyInGroup { key: key.clone(), group });
+            } else if field.is_none() {
                 let near = nearest(key, self.spec.fields.iter().map(|field| &*field.name)).map(str::to_owned);
                 self.checks.fault(at, Fault::UnknownKey { key: key.clone(), near });
             } else if !seen.insert(key) {
@@ -417,6 +431,23 @@ impl<'a> EntityCheck<'a> {
     }
 }
 
+impl EntityCheck<'_> {
+    /// Puts the fields of each group into one.
+    fn gather(&mut self, fields: Vec<Field>) -> Vec<Field> {
+        let mut groups = group::gather(self.spec, &self.at, fields, self.checks);
+        for group in groups.iter_mut().filter(|group| !group.members.is_empty()) {
+            let spec = self.spec.groups.iter().find(|spec| spec.name == group.name);
+            let at = format!("{}.groups.{}", self.at, group.name);
+            group.conflict = self.conflict(spec.and_then(|spec| spec.conflict.as_ref()), &at, &group.bindings);
+            group.on_link = self.link(spec.and_then(|spec| spec.on_link.as_ref()), &at, &group.bindings);
+            for member in &mut group.members {
+                (member.conflict, member.on_link) = (group.conflict, group.on_link);
+            }
+        }
+        groups
+    }
+}
+
 /// The coarsest step of the times that a field's systems can hold.
 pub(super) fn step_ms(systems: &[System], bindings: &[FieldBinding]) -> i64 {
     let holds = |system: &&System| bindings.iter().any(|binding| binding.system == system.id);
@@ -424,12 +455,12 @@ pub(super) fn step_ms(systems: &[System], bindings: &[FieldBinding]) -> i64 {
 }
 
 /// 1 to 64 letters, digits, `_` and `-`.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// Words that no system can be named: the options that stand beside system names, those planned, and words of policies.
-pub(crate) const RESERVED: [&str; 28] = [
+pub(crate) const RESERVED: [&str; 30] = [
     "type",
     "to",
     "conflict",
@@ -446,6 +477,8 @@ pub(crate) const RESERVED: [&str; 28] = [
     "too_fine",
     "unknown",
     "group",
+    "join",
+    "split",
     "direction",
     "edits",
     "transform",

@@ -8,6 +8,8 @@ pub mod config;
 mod error;
 mod field;
 mod fingerprint;
+mod group;
+mod join;
 mod limits;
 mod mapping;
 mod nearest;
@@ -22,14 +24,17 @@ mod values;
 
 pub use builder::RulesBuilder;
 pub use error::{Fault, RulesError, RulesErrors};
+pub use field::Amiss;
+pub use join::{Cut, Join};
 pub use limits::{Limits, Mismatch, TooFine, TooLong, Unfit, Unknown};
 pub use mapping::{Mapping, MappingChange, Remap};
 pub use policy::{ConflictSpec, LinkSpec, PolicyError};
 pub use shown::{HIDDEN, Shown};
-pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, SystemSpec, ValueRow};
+pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, ObjectSpec, SystemSpec, ValueRow};
 pub use transform::Transform;
 
-use crate::model::{ASSOCIATION, Ability, EntityId, FieldId, FieldKind, ObjectId, SystemId, Value};
+use crate::model::{ASSOCIATION, Ability, EntityId, FieldId, FieldKind, ObjectId, Raw, SystemId, Value};
+use std::ops::Range;
 
 /// Everything that the engine must know about the systems and what is kept equal between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +98,8 @@ pub struct Binding {
     pub create: bool,
     /// The unique property that holds our external id, if the object has one.
     pub external_id: Option<String>,
+    /// Properties and values that are written once, when we create a record there, and neither read nor changed after.
+    pub on_create: Vec<(String, Raw)>,
 }
 
 /// When our external id is written to a record.
@@ -121,6 +128,9 @@ pub struct Field {
     pub mismatch: Mismatch,
     /// Its values are stored and synced, but never shown: see [`Field::shown`].
     pub sensitive: bool,
+    /// The fields of an atomic group, by name: they are decided together, as one value, and stand in all its systems. Empty =
+    /// the field stands by itself.
+    pub members: Vec<Field>,
 }
 
 /// A field's counterpart in one system.
@@ -128,8 +138,10 @@ pub struct Field {
 pub struct FieldBinding {
     /// The system.
     pub system: SystemId,
-    /// The property's name there.
-    pub property: String,
+    /// The names of its properties there: one; several, of which a text is joined; or those of a group's members.
+    pub properties: Vec<String>,
+    /// How one text is several properties.
+    pub join: Option<Join>,
     /// Value map of an enumeration: (canonical, this system's), in the order of the config. Empty = as it is.
     pub values: Vec<(String, String)>,
     /// Written where the field is blank and the system requires a value.
@@ -143,13 +155,22 @@ pub struct FieldBinding {
 impl FieldBinding {
     /// Does the system keep no history of it, although it may of other properties, and not say when it changed?
     pub fn is_unrecorded(&self) -> bool {
-        self.property.starts_with(ASSOCIATION)
+        self.properties.iter().any(|property| property.starts_with(ASSOCIATION))
     }
 
     /// A property that shows each value as it is.
     pub fn new(system: SystemId, property: impl Into<String>) -> Self {
         let (values, limits, transforms) = (Vec::new(), Limits::default(), Vec::new());
-        Self { system, property: property.into(), values, default: None, limits, transforms }
+        let properties = vec![property.into()];
+        Self { system, properties, join: None, values, default: None, limits, transforms }
+    }
+
+    /// The property, if it is one alone.
+    pub fn property(&self) -> Option<&str> {
+        match &*self.properties {
+            [property] => Some(property),
+            _ => None,
+        }
     }
 }
 
@@ -225,7 +246,8 @@ impl Rules {
     pub fn set_ability(&mut self, system: SystemId, ability: Ability) {
         let Some(known) = self.systems.iter_mut().find(|known| known.id == system) else { return };
         known.ability = ability;
-        for field in self.entities.iter_mut().flat_map(|entity| &mut entity.fields) {
+        let fields = self.entities.iter_mut().flat_map(|entity| &mut entity.fields);
+        for field in fields.flat_map(Field::leaves_mut) {
             if let FieldKind::DateTime { step_ms } = &mut field.kind {
                 *step_ms = builder::step_ms(&self.systems, &field.bindings);
             }
@@ -277,5 +299,27 @@ impl Entity {
     /// The fields that a system holds, with their bindings, ascending by field id.
     pub fn fields_at(&self, system: SystemId) -> impl Iterator<Item = (&Field, &FieldBinding)> {
         self.fields.iter().filter_map(move |field| field.binding(system).map(|binding| (field, binding)))
+    }
+
+    /// As [`Self::fields_at`], each with the places of its properties in a row that was asked for
+    /// [`Self::properties_at`].
+    pub fn placed_at(&self, system: SystemId) -> impl Iterator<Item = (&Field, &FieldBinding, Range<usize>)> {
+        let mut from = 0;
+        self.fields_at(system).map(move |(field, binding)| {
+            let place = from..from + binding.properties.len();
+            from = place.end;
+            (field, binding, place)
+        })
+    }
+
+    /// As [`Self::fields_at`], with the members of a group in its place.
+    pub fn leaves_at(&self, system: SystemId) -> impl Iterator<Item = (&Field, &FieldBinding)> {
+        let leaves = self.fields.iter().flat_map(Field::leaves);
+        leaves.filter_map(move |field| field.binding(system).map(|binding| (field, binding)))
+    }
+
+    /// The properties of all fields that a system holds, in the order of [`Self::fields_at`].
+    pub fn properties_at(&self, system: SystemId) -> impl Iterator<Item = &String> {
+        self.fields_at(system).flat_map(|(_, binding)| &binding.properties)
     }
 }

@@ -49,10 +49,23 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 "#;
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 30] = [
+const OFFLINE: [(&str, &str, &str); 36] = [
     ("toml_cut_short", "[\"salesforce\", \"hubspot\"]", "[\"salesforce\", "),
     ("unknown_table", "[run]", "[ruin]"),
     ("unknown_key", "interval =", "intervall ="),
+    (
+        "group_with_a_policy_of_a_member",
+        "sensitive = true }",
+        "group = \"life\" }\ndied = { type = \"date\", hubspot = \"died\", salesforce = \"Died__c\", group = \"life\", conflict = \"latest\" }",
+    ),
+    ("group_of_one", "sensitive = true }", "group = \"life\" }"),
+    (
+        "group_that_is_matched_by",
+        "hubspot = \"email\", salesforce = \"Email\" }\nphone = {",
+        "hubspot = \"email\", salesforce = \"Email\", group = \"reach\" }\nphone = { group = \"reach\",",
+    ),
+    ("properties_of_another_type", "hubspot = \"email\"", "hubspot = [\"email\", \"work_email\"]"),
+    ("constant_of_a_field", "object = \"Contact\" }", "object = \"Contact\", on_create = { Phone = \"1\" } }"),
     ("unknown_field_option", "sensitive = true", "sensitiv = true"),
     ("wrong_shape", "match = [\"email\"]", "match = \"email\""),
     ("no_duration", "\"5s\"", "\"5\""),
@@ -75,6 +88,11 @@ const OFFLINE: [(&str, &str, &str); 30] = [
     ("ref_to_nobody", "to = \"person\"", "to = \"persn\""),
     ("ref_without_a_target", "to = \"person\", ", ""),
     ("ref_as_match_key", "match = [\"email\"]", "match = [\"boss\"]"),
+    (
+        "ref_in_a_group",
+        "salesforce = \"ReportsToId\" }",
+        "salesforce = \"ReportsToId\", group = \"job\" }\ntitle = { type = \"text\", hubspot = \"jobtitle\", salesforce = \"Title\", group = \"job\" }",
+    ),
     ("ref_with_a_length", "to = \"person\",", "to = \"person\", length = 18,"),
     ("ref_with_a_default", "to = \"person\",", "to = \"person\", default = \"nobody\","),
     ("target_of_a_text", "type = \"phone\"", "type = \"phone\", to = \"person\""),
@@ -83,7 +101,12 @@ const OFFLINE: [(&str, &str, &str); 30] = [
 ];
 
 /// As [`OFFLINE`], in the config of a sandbox and asked of its live schemas.
-const LIVE: [(&str, &str, &str); 9] = [
+const LIVE: [(&str, &str, &str); 10] = [
+    (
+        "live_constants_that_do_not_fit",
+        "object = \"Contact\" }",
+        "object = \"Contact\", on_create = { Name = \"x\", LeadSourc = \"Web\" } }",
+    ),
     ("live_missing_property", "salesforce = \"MailingCity\"", "salesforce = \"MailingCiti\""),
     (
         "live_ref_to_another_object",

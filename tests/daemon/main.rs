@@ -6,6 +6,7 @@ mod check;
 mod drift;
 mod fields;
 mod first_link;
+mod groups;
 mod kill;
 mod mapping;
 mod plan;

@@ -7,7 +7,7 @@ use crate::connector::{Target, WriteItem};
 use crate::daemon::DaemonError;
 use crate::daemon::driver::{Leaving, Watch};
 use crate::engine::{AT_HOME, Change, Happening, JournalEntry, View};
-use crate::model::{EntityId, FieldId, Record, RecordId, SystemId, Value};
+use crate::model::{EntityId, FieldId, FieldKind, Record, RecordId, SystemId, Value};
 use crate::rules::{Entity, Field, FieldBinding, HIDDEN, Rules};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -133,7 +133,7 @@ impl Collector {
         let referring = refer::by_record(&self.rules, view, (entity, system), item)?;
         let named = referring.map(|fields| WriteItem { fields, ..item.clone() });
         let names = (system_name.as_str(), entity.name.as_str(), binding.object.as_str());
-        let sensitive = |property: &str| field_of(entity, system, property).is_some_and(|(field, _)| field.sensitive);
+        let sensitive = |property: &str| leaf_of(entity, system, property).is_some_and(|(field, _)| field.sensitive);
         let mut line = Line::of(names, record.id, remote, named.as_ref().unwrap_or(item), before, sensitive);
         line.refused = self.schemas.refusal(system, &binding.object, item).map(|foreseen| foreseen.code.to_owned());
         let Some(plan) = state.entities.get_mut(&entity.id) else { return Ok(()) };
@@ -157,10 +157,12 @@ impl Collector {
                 };
                 (property.clone(), before.clone(), after.filter(|text| !text.is_empty()))
             });
+            // A group goes as a whole; what does not change of it is no news.
+            let fields = fields.filter(|(_, before, after)| before != after || after.as_deref() == Some(HIDDEN));
             // References as people know them.
             let mut fields: Vec<(String, Option<String>, Option<String>)> = fields.collect();
             for (property, before, after) in &mut fields {
-                let to = field_of(entity, system, property).and_then(|(field, _)| field.refers_to());
+                let to = leaf_of(entity, system, property).and_then(|(field, _)| field.refers_to());
                 for text in [before, after].into_iter().flatten() {
                     if let (Some(to), Some(id)) = (to, refer::record(text).or_else(|| RecordId::parse(text))) {
                         *text = refer::readable(&self.rules, view, to, id)?;
@@ -248,17 +250,25 @@ impl Watch for Collector {
     }
 }
 
-/// The field behind a property.
-fn field_of<'e>(entity: &'e Entity, system: SystemId, property: &str) -> Option<(&'e Field, &'e FieldBinding)> {
-    entity.fields_at(system).find(|(_, binding)| binding.property == property)
+/// The field behind a property: a group's member, or one by itself.
+fn leaf_of<'e>(entity: &'e Entity, system: SystemId, property: &str) -> Option<(&'e Field, &'e FieldBinding)> {
+    entity.leaves_at(system).find(|(_, binding)| binding.properties.iter().any(|name| name == property))
 }
 
 /// What a side shows of a property now, as far as the mirror knows and as people may see it; none = blank.
 fn shown(entity: &Entity, system: SystemId, record: &Record, property: &str) -> Option<String> {
-    let (field, binding) = field_of(entity, system, property)?;
+    let holds = |binding: &FieldBinding| binding.properties.iter().position(|name| name == property);
+    let (field, binding, at) =
+        entity.fields_at(system).find_map(|(field, binding)| Some((field, binding, holds(binding)?)))?;
     let value = match record.side(system)?.differs(field.id) {
         Some(differs) => differs.shown.clone(),
         None => field.project(binding, &record.register(field.id)?.val),
+    };
+    let (field, value) = match (field.members.get(at), &binding.join) {
+        (Some(member), _) => (member, value.member(at).clone()),
+        // As far as can be told: the text may be split elsewhere than we would.
+        (None, Some(_)) => (field, FieldKind::Text.read(field.write(binding, &value).ok()?.get(at)?).ok()?),
+        (None, None) => (field, value),
     };
     (value != Value::Null).then(|| field.shown(&value).to_string())
 }

@@ -37,7 +37,9 @@ impl Dry {
         for entity in &rules.entities {
             let Some(binding) = entity.binding(system) else { continue };
             let fields = entity.match_keys.iter().filter_map(|id| entity.field(*id)?.binding(system));
-            keys.entry(binding.object.clone()).or_default().extend(fields.map(|field| field.property.clone()));
+            keys.entry(binding.object.clone())
+                .or_default()
+                .extend(fields.filter_map(|field| field.property().map(str::to_owned)));
         }
         Self { system, real, overlay, schemas, keys, more: AtomicU64::new(0), less: AtomicU64::new(0) }
     }

@@ -4,7 +4,7 @@
 use crate::connector::WriteItem;
 use crate::engine::{View, ViewError, target_of};
 use crate::model::{EntityId, Raw, RecordId, SystemId, Value};
-use crate::rules::{Entity, Rules};
+use crate::rules::{Entity, FieldBinding, Rules};
 
 /// The properties of a write, its references by the mirror's names; none where it has no reference.
 pub(super) fn by_record(
@@ -15,8 +15,8 @@ pub(super) fn by_record(
 ) -> Result<Option<Vec<(String, Raw)>>, ViewError> {
     let mut fields = None;
     for (field, to) in entity.references() {
-        let Some(binding) = field.binding(system) else { continue };
-        let Some(at) = item.fields.iter().position(|(property, _)| *property == binding.property) else { continue };
+        let Some(own) = field.binding(system).and_then(FieldBinding::property) else { continue };
+        let Some(at) = item.fields.iter().position(|(property, _)| property == own) else { continue };
         let Raw::Text(id) = &item.fields[at].1 else { continue };
         if let Some(record) = target_of(rules, view, (to, system), id)? {
             fields.get_or_insert_with(|| item.fields.clone())[at].1 = Raw::Text(format!("{MARK}{record}"));

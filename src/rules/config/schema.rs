@@ -122,6 +122,7 @@ pub(crate) mod tests {
         assert_eq!(known(&format!("[systems.hubspot]\n{q}")), of("system"));
         assert_eq!(known(&format!("[entities.a]\n{q}")), of("entity"));
         assert_eq!(known(&format!("[entities.a.at.b]\n{q}")), of("object"));
+        assert_eq!(known(&format!("[entities.a.groups.b]\n{q}")), of("group"));
         assert_eq!(known(&format!("[profile.a]\n{q}")), of("profile"));
         assert_eq!(known(&format!("{systems}[profile.a.systems.hubspot]\n{q}")), of("profile_system"));
         // Beside these stand system names.
@@ -152,7 +153,7 @@ pub(crate) mod tests {
         for (old, new, fault) in [
             ("token", "tokn", ".systems.hubspot lacks token"),
             ("\"text\"", "\"txt\"", ".entities.a.fields.x.type is none of"),
-            ("hubspot = \"x\"", "hubspot = 1", ".entities.a.fields.x.hubspot is no string"),
+            ("hubspot = \"x\"", "hubspot = 1", ".entities.a.fields.x.hubspot fits nothing"),
             ("hubspot = \"x\"", "default = [1]", ".entities.a.fields.x.default fits nothing"),
             ("hubspot = \"x\"", "values = [{ is = 1 }]", ".entities.a.fields.x.values[].is is no string"),
             ("[entities.a.fields]", "[entity.a.fields]", ".entity is unknown"),
