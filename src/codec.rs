@@ -4,6 +4,7 @@
 //! upstream, so the format is ours: golden files hold its bytes, and a test shows that another crate writes the same ones.
 //! Decoding is bounded, because an unbounded length prefix of nine hostile bytes is enough to exhaust memory.
 
+use bincode::de::read::Reader;
 pub use bincode::{
     Decode, Encode,
     de::{BorrowDecode, BorrowDecoder, Decoder},
@@ -67,6 +68,11 @@ pub fn decode<T: Decode<()>>(version: u8, bytes: &[u8]) -> Result<T, CodecError>
         return Err(CodecError::Damaged(format!("{} trailing bytes", rest.len() - used)));
     }
     Ok(value)
+}
+
+/// Does the next value begin with this byte?
+pub fn begins_with(decoder: &mut impl Decoder, byte: u8) -> bool {
+    decoder.reader().peek_read(1) == Some(&[byte])
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ fn values() -> Vec<Value> {
         Value::Enum("won".into()),
         Value::Set(vec!["a".into(), "b".into()]),
         Value::Ref(RecordId([0xab; 16])),
+        Value::group([Value::Null, Value::Text("Bonn".into()), Value::Int(53_113)]),
     ]
 }
 
@@ -327,6 +328,16 @@ mod another_crate {
         Enum(String),
         Set(Vec<String>),
         Ref([u8; 16]),
+        Group(Vec<MemberMirror>),
+    }
+
+    #[derive(SchemaWrite, SchemaRead, Debug, PartialEq)]
+    enum MemberMirror {
+        Null,
+        Bool(bool),
+        Int(i64),
+        Decimal([u8; 16]),
+        Text(String),
     }
 
     #[derive(SchemaWrite, SchemaRead, Debug, PartialEq)]
@@ -386,6 +397,16 @@ mod another_crate {
             Value::Enum(value) => ValueMirror::Enum(value),
             Value::Set(values) => ValueMirror::Set(values),
             Value::Ref(id) => ValueMirror::Ref(id.0),
+            Value::Group(members) => ValueMirror::Group(members.values().iter().map(member).collect()),
+        }
+    }
+
+    fn member(value: &Value) -> MemberMirror {
+        match value {
+            Value::Null => MemberMirror::Null,
+            Value::Text(text) => MemberMirror::Text(text.clone()),
+            Value::Int(number) => MemberMirror::Int(*number),
+            other => panic!("{other}"),
         }
     }
 

@@ -39,8 +39,17 @@ impl Story {
         let binding = |side| FieldBinding::new(Home { system: system(side), object: ObjectId(1) }, "name");
         let bindings = (0..shown.len()).map(binding).collect();
         let (id, name, kind) = (FieldId(1), "name".to_owned(), FieldKind::Text);
-        let field =
-            Field { id, name, kind, bindings, conflict, on_link, mismatch: Mismatch::default(), sensitive: false };
+        let field = Field {
+            id,
+            name,
+            kind,
+            bindings,
+            conflict,
+            on_link,
+            mismatch: Mismatch::default(),
+            sensitive: false,
+            members: Vec::new(),
+        };
         let state = FieldState {
             field: id,
             value: Value::Null,

@@ -5,11 +5,15 @@ use syncline::sim::{Options, Policy, Report, Sources, Violation, run};
 const SEEDS: std::ops::Range<u64> = 0..if cfg!(debug_assertions) { 40 } else { 300 };
 const POLICIES: [Policy; 3] = [Policy::Latest, Policy::Prefer, Policy::Owns];
 
-fn each(sources: Sources, mut judge: impl FnMut(Options, Report)) {
+fn each(sources: Sources, judge: impl FnMut(Options, Report)) {
+    each_of(sources, false, judge);
+}
+
+fn each_of(sources: Sources, grouped: bool, mut judge: impl FnMut(Options, Report)) {
     for systems in [2, 3] {
         for policy in POLICIES {
             for seed in SEEDS {
-                let options = Options { seed, systems, policy, sources, trace: false };
+                let options = Options { seed, systems, policy, sources, grouped, trace: false };
                 judge(options, run(options));
             }
         }
@@ -18,8 +22,12 @@ fn each(sources: Sources, mut judge: impl FnMut(Options, Report)) {
 
 /// No edit is lost, the sides end equal, and everything comes to rest.
 fn exact(sources: Sources) {
+    exact_of(sources, false);
+}
+
+fn exact_of(sources: Sources, grouped: bool) {
     let (mut edits, mut crashes, mut lost_answers) = (0, 0, 0);
-    each(sources, |options, report| {
+    each_of(sources, grouped, |options, report| {
         assert_eq!(report.violation, None, "{options:?}");
         edits += report.edits;
         crashes += report.crashes;
@@ -36,6 +44,12 @@ fn streams_lose_nothing() {
 #[test]
 fn histories_lose_nothing() {
     exact(Sources::Histories);
+}
+
+/// People edit different fields of a group at the same time: one group wins, and none is a mix.
+#[test]
+fn groups_are_decided_as_one_field() {
+    exact_of(Sources::Histories, true);
 }
 
 #[test]
@@ -65,7 +79,7 @@ fn polled_sides_may_take_an_edit_for_a_write_of_ours_but_always_end_equal_and_at
 fn a_seed_gives_one_history() {
     for sources in [Sources::Streams, Sources::Mixed, Sources::AllPolled] {
         for seed in 0..20 {
-            let options = Options { seed, systems: 3, policy: Policy::Latest, sources, trace: false };
+            let options = Options { seed, systems: 3, policy: Policy::Latest, sources, grouped: false, trace: false };
             assert_eq!(format!("{:?}", run(options)), format!("{:?}", run(options)));
         }
     }
@@ -79,7 +93,7 @@ fn writes_that_are_sent_again_after_a_crash_without_a_read_back_are_noticed() {
         std::thread::spawn(move || {
             syncline::defects::set(defect);
             let (systems, policy, sources) = (3, Policy::Prefer, Sources::Histories);
-            let options = |seed| Options { seed, systems, policy, sources, trace: false };
+            let options = |seed| Options { seed, systems, policy, sources, grouped: false, trace: false };
             (0..400).filter(|seed| run(options(*seed)).violation.is_some()).count()
         })
     };
@@ -96,7 +110,8 @@ fn planted_defects_are_seen() {
         [("seen", Sources::Streams), ("overtaken", Sources::Streams), ("closing", Sources::Histories)]
     {
         syncline::defects::set(Some(defect));
-        let options = |seed| Options { seed, systems: 2, policy: Policy::Latest, sources, trace: false };
+        let options =
+            |seed| Options { seed, systems: 2, policy: Policy::Latest, sources, grouped: false, trace: false };
         let bad = (0..400).filter(|seed| run(options(*seed)).violation.is_some()).count();
         syncline::defects::set(None);
         assert!(bad > 4, "{defect} shows in {bad} of 400 histories");

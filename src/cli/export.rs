@@ -32,32 +32,41 @@ pub fn run(args: &ExportArgs, context: &Context) -> Result<Exit, CliError> {
 
 /// One row a field: entity, field, type, a cell for each system by rank, and the rules.
 fn rows(rules: &Rules) -> Vec<Vec<String>> {
-    let each = |entity: &Entity| fields(entity).into_iter().map(|field| row(rules, entity, field)).collect::<Vec<_>>();
+    let each = |entity: &Entity| {
+        let rows = fields(entity).into_iter().map(|(group, field)| row(rules, entity, group, field));
+        rows.collect::<Vec<_>>()
+    };
     rules.entities.iter().flat_map(each).collect()
 }
 
-/// The fields of an entity: its match keys in their order, then the others by name.
-fn fields(entity: &Entity) -> Vec<&Field> {
+/// The fields of an entity, each with its group: the match keys in their order, then the others by name, groups together.
+fn fields(entity: &Entity) -> Vec<(Option<&Field>, &Field)> {
     let mut fields: Vec<&Field> = entity.fields.iter().collect();
     let key = |field: &Field| entity.match_keys.iter().position(|key| *key == field.id).unwrap_or(usize::MAX);
     fields.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name)));
+    let group = |field: &&Field| !field.members.is_empty();
     fields
+        .into_iter()
+        .flat_map(|field| field.leaves().iter().map(move |leaf| (Some(field).filter(group), leaf)))
+        .collect()
 }
 
 fn header(rules: &Rules) -> Vec<String> {
     let systems = rules.systems.iter().map(|system| system.name.clone());
-    let rest = ["match", "conflict", "first link", "default", "sensitive"].map(str::to_owned);
+    let rest = ["group", "match", "conflict", "first link", "default", "sensitive"].map(str::to_owned);
     ["entity", "field", "type"].map(str::to_owned).into_iter().chain(systems).chain(rest).collect()
 }
 
-fn row(rules: &Rules, entity: &Entity, field: &Field) -> Vec<String> {
-    let mut row = vec![entity.name.clone(), field.name.clone(), kind(&field.kind)];
+fn row(rules: &Rules, entity: &Entity, group: Option<&Field>, field: &Field) -> Vec<String> {
+    let mut row = vec![entity.name.clone(), field.name.clone(), kind_of(rules, field)];
     for system in &rules.systems {
         let of = |object: &Binding| {
-            field.binding(object.home()).map(|binding| format!("{}.{}", object.object, binding.property))
+            let names = field.binding(object.home())?.properties.iter();
+            Some(names.map(|property| format!("{}.{property}", object.object)).collect::<Vec<_>>().join(" + "))
         };
         row.push(entity.bindings_in(system.id).filter_map(of).collect::<Vec<_>>().join(", "));
     }
+    row.push(group.map_or_else(String::new, |group| group.name.clone()));
     let key = entity.match_keys.iter().position(|key| *key == field.id);
     let defaults: Vec<String> =
         defaults(rules, field).into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -75,8 +84,11 @@ fn defaults(rules: &Rules, field: &Field) -> Vec<(String, String)> {
         let binding = field.first_in(system.id)?;
         let value = binding.default.as_ref()?;
         let text = match field.write(binding, value) {
-            Ok(Raw::Text(text) | Raw::Number(text)) if !field.sensitive => text,
-            _ => field.shown(value).to_string(),
+            Ok(raws) if !field.sensitive => match &*raws {
+                [Raw::Text(text) | Raw::Number(text)] => text.clone(),
+                _ => field.shown(value).to_string(),
+            },
+            Err(_) | Ok(_) => field.shown(value).to_string(),
         };
         Some((system.name.clone(), text))
     };
@@ -118,8 +130,13 @@ fn show(rules: &Rules, output: Output) {
         let keys: Vec<&str> =
             entity.match_keys.iter().filter_map(|key| entity.field(*key)).map(|field| &*field.name).collect();
         let created = names(&|binding| binding.create);
+        let constants = rules.systems.iter().filter_map(|system| {
+            let binding = entity.bindings_in(system.id).find(|binding| !binding.on_create.is_empty())?;
+            Some(format!("; in {} with {}", system.name, constants(binding)))
+        });
+        let constants: String = constants.collect();
         output.say(format!(
-            "{}: matched by {}; created in {}",
+            "{}: matched by {}; created in {}{constants}",
             entity.name,
             if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") },
             if created.is_empty() { "no system".to_owned() } else { created },
@@ -128,7 +145,7 @@ fn show(rules: &Rules, output: Output) {
     output.say("");
     output.sheet(header(rules), rows(rules));
     for entity in &rules.entities {
-        for field in fields(entity) {
+        for (_, field) in fields(entity) {
             let values = values(rules, field);
             if values.is_empty() {
                 continue;
@@ -147,8 +164,8 @@ fn csv(rules: &Rules) -> Result<String, CliError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(&header).map_err(failed)?;
     for entity in &rules.entities {
-        for field in fields(entity) {
-            let mut row = row(rules, entity, field);
+        for (group, field) in fields(entity) {
+            let mut row = row(rules, entity, group, field);
             let values = values(rules, field).into_iter().map(|(_, cells)| cells.join(" = "));
             row.push(values.collect::<Vec<_>>().join("; "));
             writer.write_record(&row).map_err(failed)?;
@@ -176,16 +193,26 @@ fn document(rules: &Rules) -> Value {
             "name": entity.name,
             "objects": of(&|binding| Some(binding.object.clone().into())),
             "external_ids": of(&|binding| binding.external_id.clone().map(Value::from)),
+            "on_create": of(&|binding| (!binding.on_create.is_empty()).then(|| constants(binding))),
             "create": of(&|binding| binding.create.then(|| true.into())).keys().collect::<Vec<_>>(),
             "create_as": of(&|binding| binding.create.then(|| binding.object.clone().into())),
             "match": keys.collect::<Vec<_>>(),
-            "fields": fields(entity).into_iter().map(|field| field_document(rules, entity, field)).collect::<Vec<_>>(),
+            "fields": fields(entity)
+                .into_iter()
+                .map(|(group, field)| field_document(rules, entity, group, field))
+                .collect::<Vec<_>>(),
         })
     };
     json!({ "systems": systems, "entities": rules.entities.iter().map(entity).collect::<Vec<_>>() })
 }
 
-fn field_document(rules: &Rules, entity: &Entity, field: &Field) -> Value {
+/// What new records get once.
+fn constants(binding: &Binding) -> Value {
+    let value = |raw: &Raw| FieldKind::Text.read(raw).unwrap_or_default().to_string();
+    binding.on_create.iter().map(|(property, raw)| (property.clone(), Value::from(value(raw)))).collect()
+}
+
+fn field_document(rules: &Rules, entity: &Entity, group: Option<&Field>, field: &Field) -> Value {
     let named = |of: &dyn Fn(&FieldBinding) -> Value| -> Map<String, Value> {
         let bound = rules.systems.iter().filter_map(|system| Some((system, field.first_in(system.id)?)));
         bound.map(|(system, binding)| (system.name.clone(), of(binding))).collect()
@@ -200,7 +227,11 @@ fn field_document(rules: &Rules, entity: &Entity, field: &Field) -> Value {
     let properties = rules.systems.iter().filter_map(|system| {
         let of = |object: &Binding| {
             let binding = field.binding(object.home())?;
-            Some((object.object.clone(), Value::from(binding.property.clone())))
+            let properties = match binding.property() {
+                Some(property) => property.into(),
+                None => binding.properties.clone().into(),
+            };
+            Some((object.object.clone(), properties))
         };
         let mut objects: Map<String, Value> = entity.bindings_in(system.id).filter_map(of).collect();
         let alone = entity.bindings_in(system.id).count() == 1;
@@ -214,13 +245,21 @@ fn field_document(rules: &Rules, entity: &Entity, field: &Field) -> Value {
     json!({
         "name": field.name,
         "type": kind(&field.kind),
+        "to": field.refers_to().and_then(|to| rules.entity(to)).map(|entity| entity.name.as_str()),
         "properties": properties,
+        "group": group.map(|group| &group.name),
         "conflict": conflict(rules, field.conflict),
         "on_link": link(rules, field.on_link),
         "default": defaults,
         "values": values,
         "sensitive": field.sensitive,
     })
+}
+
+/// The type; of a reference also where it leads.
+fn kind_of(rules: &Rules, field: &Field) -> String {
+    let to = field.refers_to().and_then(|to| rules.entity(to));
+    to.map_or_else(|| kind(&field.kind), |to| format!("ref to {}", to.name))
 }
 
 fn kind(kind: &FieldKind) -> String {
@@ -278,10 +317,10 @@ stage = { type = "enum", hubspot = "dealstage", salesforce = "StageName", defaul
         let rules = config::parse(CONFIG, Path::new("s.toml")).unwrap_or_else(|errors| panic!("{errors}")).rules;
         assert_eq!(
             csv(&rules).unwrap(),
-            "entity,field,type,hubspot,salesforce,match,conflict,first link,default,sensitive,values\n\
-             deal,name,text,deals.dealname,Opportunity.Name,1,latest,fill blanks,hubspot: (hidden); salesforce: (hidden),yes,\n\
-             deal,amount,\"decimal, 2 digits\",deals.amount,Opportunity.Amount,,salesforce owns,fill blanks,,,\n\
-             deal,stage,enum,deals.dealstage,Opportunity.StageName,,latest,fill blanks,salesforce: New,,\"a = New, Old; b = Won\"\n"
+            "entity,field,type,hubspot,salesforce,group,match,conflict,first link,default,sensitive,values\n\
+             deal,name,text,deals.dealname,Opportunity.Name,,1,latest,fill blanks,hubspot: (hidden); salesforce: (hidden),yes,\n\
+             deal,amount,\"decimal, 2 digits\",deals.amount,Opportunity.Amount,,,salesforce owns,fill blanks,,,\n\
+             deal,stage,enum,deals.dealstage,Opportunity.StageName,,,latest,fill blanks,salesforce: New,,\"a = New, Old; b = Won\"\n"
         );
         assert_eq!(config::schema_faults(CONFIG), [""; 0]);
         let document = document(&rules);

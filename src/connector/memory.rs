@@ -179,6 +179,7 @@ impl Connector for Memory {
             length: None,
             precision: None,
             scale: None,
+            refers_to: Vec::new(),
             options: Vec::new(),
             choices: Vec::new(),
         };

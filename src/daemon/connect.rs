@@ -65,6 +65,9 @@ fn connector(
             config.version = system.version.clone().unwrap_or(config.version);
             config.app_id = system.app_id.clone();
             config.overlap = overlap(config.overlap, system.overlap);
+            if let Some(every) = system.associations_every {
+                config.associations_every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
+            }
             // Our external ids are unique properties, whatever the config calls them.
             for binding in rules.entities.iter().flat_map(|entity| entity.bindings_in(system.id)) {
                 let Some(external) = &binding.external_id else { continue };
@@ -95,7 +98,7 @@ fn overlap(usual: Overlap, wanted: Option<Duration>) -> Overlap {
 pub fn read_spec(entity: &Entity, binding: &Binding) -> ReadSpec {
     ReadSpec {
         object: binding.object.clone(),
-        properties: entity.fields_at(binding.home()).map(|(_, binding)| binding.property.clone()).collect(),
+        properties: entity.properties_at(binding.home()).cloned().collect(),
         external_id: binding.external_id.clone(),
     }
 }

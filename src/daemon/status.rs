@@ -141,7 +141,13 @@ pub(super) fn unequal(rules: &Rules, view: &dyn View, now: Millis) -> Result<u64
                     Some(Apart::Split | Apart::Review | Apart::OneWay) => false,
                 });
                 let differs = differs.filter(|differs| !awaits_mend(entity, &record, side, differs.field));
-                count += differs.count() as u64;
+                for differs in differs {
+                    // A reference that leads nowhere there is listed as a problem.
+                    let refers = entity.field(differs.field).is_some_and(|field| field.refers_to().is_some());
+                    let listed = |(system, field, _): &(_, _, _)| (*system, *field) == (side.system, differs.field);
+                    let listed = refers && view.field_problems(entity.id, record.id)?.iter().any(listed);
+                    count += u64::from(!listed);
+                }
             }
             Ok(())
         })?;

@@ -3,6 +3,7 @@
 use super::JournalEntry;
 use super::held::{NOT_SHOWN, ONE_WAY_EDIT, UNREADABLE};
 use super::identify::{AMBIGUOUS, NO_EXTERNAL_ID};
+use super::refs::{MISSING_TARGET, UNKNOWN_TARGET};
 use super::send::UNSEEN;
 use crate::codec::{Decode, Encode};
 use crate::merge::Lately;
@@ -79,8 +80,9 @@ pub struct Problem {
 impl Problem {
     /// Is the message ours, and not the remote's? Ours repeat no value.
     pub fn is_ours(&self) -> bool {
-        [AMBIGUOUS, NO_EXTERNAL_ID, UNSEEN, UNREADABLE, NOT_SHOWN, ONE_WAY_EDIT].contains(&&*self.code)
-            || Unfit::is_code(&self.code)
+        let ours =
+            [AMBIGUOUS, NO_EXTERNAL_ID, UNSEEN, UNREADABLE, NOT_SHOWN, ONE_WAY_EDIT, UNKNOWN_TARGET, MISSING_TARGET];
+        ours.contains(&&*self.code) || Unfit::is_code(&self.code)
     }
 }
 

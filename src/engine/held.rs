@@ -1,11 +1,15 @@
 //! Problems of single fields: what a side is owed and cannot hold, and what it shows and cannot be read. The rest of the record
 //! flows, and each goes when somebody mends it.
 
-use super::record::Work;
+use super::observe::Shown;
+use super::record::{Work, remote_key};
+use super::refs::{MISSING_TARGET, UNKNOWN_TARGET};
 use super::txn::Txn;
-use super::{Problem, ViewError};
-use crate::model::{Apart, Differs, FieldId, Home, Millis, Record, RemoteKey, Side, SystemId, Value, ValueError};
-use crate::rules::{ConflictPolicy, Entity, Field, Mode, OneWayEdits, Rules, Unfit};
+use super::{DigestRow, Problem, ViewError};
+use crate::model::{
+    Apart, Differs, FieldId, Home, Millis, RawDigest, Record, RemoteKey, Side, SystemId, Value, ValueError,
+};
+use crate::rules::{Amiss, ConflictPolicy, Entity, Field, FieldBinding, Mode, OneWayEdits, Rules, Unfit};
 
 /// Code of the problem that a side shows what a field's type cannot hold.
 pub(super) const UNREADABLE: &str = "UNREADABLE_VALUE";
@@ -57,9 +61,11 @@ impl Txn<'_> {
             was.clear();
         }
         for (at, unfit) in now.iter().filter(|held| !was.contains(held)) {
-            let listed = rows.get(at).is_some_and(|row| row.code == unfit.code());
-            if let Some(field) = entity.field(at.1).filter(|_| !listed) {
-                self.set_field_problem(of, *at, Some(unfit_problem(field, unfit, self.now)));
+            let Some(field) = entity.field(at.1) else { continue };
+            let problem = unfit_problem((at.0, field), unfit, self.now);
+            let listed = rows.get(at).is_some_and(|row| (&row.code, &row.fields) == (&problem.code, &problem.fields));
+            if !listed {
+                self.set_field_problem(of, *at, Some(problem));
             }
         }
         let over = |at: &(SystemId, FieldId)| now.iter().all(|(other, _)| other != at);
@@ -75,13 +81,22 @@ impl Txn<'_> {
         entity: &Entity,
         work: &Work,
         home: Home,
-        shown: &[Result<Value, ValueError>],
+        shown: &Shown,
     ) -> Result<(), ViewError> {
+        let system = home.system;
+        self.await_targets(work, system, shown)?;
+        let shown = &shown.values;
         if shown.iter().all(Result::is_ok) && !self.any_problems()? {
             return Ok(());
         }
+        if shown.iter().any(Result::is_err)
+            && let Some(key) = work.record.side(system).map(|side| remote_key(entity.id, side))
+            && let Some(row) = self.digest(&key)?
+        {
+            // Once it shows again what it was last listed with, that row must not be passed over.
+            self.set_digest(key, Some(DigestRow { raw: RawDigest(0), ..row }));
+        }
         let known = self.field_problems(entity.id, work.record.id)?;
-        let system = home.system;
         for ((field, _), value) in entity.fields_at(home).zip(shown) {
             self.note_field(entity, work, (system, field), value.as_ref().err(), known.get(&(system, field.id)));
         }
@@ -93,24 +108,28 @@ impl Txn<'_> {
         entity: &Entity,
         work: &Work,
         (system, field): (SystemId, &Field),
-        error: Option<&ValueError>,
+        amiss: Option<&Amiss<ValueError>>,
         known: Option<&Problem>,
     ) {
         let (of, at) = ((entity.id, work.record.id), (system, field.id));
         let listed = known.filter(|problem| is_reading(&problem.code));
-        match error {
-            Some(error) => {
-                let message = format!("{}: {error}", field.name);
+        match amiss {
+            Some(amiss) => {
+                let code = match amiss.error {
+                    ValueError::NOT_SHOWN => NOT_SHOWN,
+                    ValueError::UNRESOLVED => UNKNOWN_TARGET,
+                    _ => UNREADABLE,
+                };
+                let message = format!("{}: {}", place(system, field, amiss.field), amiss.error);
                 if listed.is_none_or(|problem| problem.message != message) {
-                    let fields = vec![field.name.clone()];
-                    let code = if *error == ValueError::NOT_SHOWN { NOT_SHOWN } else { UNREADABLE };
+                    let fields = vec![field.leaf(amiss.field).name.clone()];
                     let problem = Problem { since: self.now, code: code.into(), message, fields };
                     self.set_field_problem(of, at, Some(problem));
                 }
             }
             None if listed.is_some() => {
                 let held = held(self.rules, entity, &work.record).into_iter().find(|(other, _)| *other == at);
-                self.set_field_problem(of, at, held.map(|(_, unfit)| unfit_problem(field, &unfit, self.now)));
+                self.set_field_problem(of, at, held.map(|(_, unfit)| unfit_problem((system, field), &unfit, self.now)));
             }
             None => {}
         }
@@ -137,11 +156,11 @@ impl Txn<'_> {
 
 /// Is it about what a system shows?
 fn is_reading(code: &str) -> bool {
-    [UNREADABLE, NOT_SHOWN].contains(&code)
+    [UNREADABLE, NOT_SHOWN, UNKNOWN_TARGET].contains(&code)
 }
 
 /// Fields that a side is owed and cannot hold, and why.
-fn held(rules: &Rules, entity: &Entity, record: &Record) -> Vec<((SystemId, FieldId), Unfit)> {
+fn held(rules: &Rules, entity: &Entity, record: &Record) -> Vec<((SystemId, FieldId), Amiss<Unfit>)> {
     let mut held = Vec::new();
     for side in record.present_sides() {
         if rules.system(side.system).is_none_or(|system| system.mode == Mode::Read) {
@@ -168,13 +187,29 @@ pub fn awaits_mend(entity: &Entity, record: &Record, side: &Side, field: FieldId
     unread || fits() == Some(false)
 }
 
-fn is_owed(side: &Side, differs: &Differs) -> bool {
+/// Is a value not shown by a side because the side cannot hold it, or not yet?
+pub(super) fn is_held(problem: &Problem) -> bool {
+    Unfit::is_code(&problem.code) || problem.code == MISSING_TARGET
+}
+
+pub(super) fn is_owed(side: &Side, differs: &Differs) -> bool {
     !matches!(differs.apart, Some(Apart::Split | Apart::Review | Apart::OneWay))
         && side.unbased.binary_search(&differs.field).is_err()
 }
 
 /// What is listed of a field that a side cannot hold.
-fn unfit_problem(field: &Field, unfit: &Unfit, since: Millis) -> Problem {
-    let message = format!("{}: {unfit}; {}", field.name, unfit.mend());
-    Problem { since, code: unfit.code().into(), message, fields: vec![field.name.clone()] }
+fn unfit_problem((system, field): (SystemId, &Field), amiss: &Amiss<Unfit>, since: Millis) -> Problem {
+    let unfit = &amiss.error;
+    let message = format!("{}: {unfit}; {}", place(system, field, amiss.field), unfit.mend());
+    Problem { since, code: unfit.code().into(), message, fields: vec![field.leaf(amiss.field).name.clone()] }
+}
+
+/// A field by its name; a group's member with its property, since the group has several.
+fn place(system: SystemId, field: &Field, id: FieldId) -> String {
+    let leaf = field.leaf(id);
+    let property = leaf.first_in(system).and_then(FieldBinding::property);
+    match property.filter(|_| leaf.id != field.id) {
+        Some(property) => format!("{} ({property})", leaf.name),
+        None => leaf.name.clone(),
+    }
 }

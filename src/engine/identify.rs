@@ -106,7 +106,7 @@ impl Txn<'_> {
         work.link_side(self.rules, entity, key, &shown.readable(), Place::at(begun), self.now);
         work.raws.push((key.system, raw));
         self.set_index(key.clone(), Some(id));
-        self.note_unreadable(entity, &work, key.home(), &shown.values)?;
+        self.note_unreadable(entity, &work, key.home(), shown)?;
         Ok(work)
     }
 
@@ -149,7 +149,7 @@ impl Txn<'_> {
                 work.raws.push((key.system, raw));
                 self.set_index(key.clone(), Some(work.record.id));
                 self.set_problem(entity.id, work.record.id, key.system, None);
-                self.note_unreadable(entity, &work, key.home(), &shown.values)?;
+                self.note_unreadable(entity, &work, key.home(), shown)?;
             }
         }
         let remote = key.remote.clone();

@@ -4,6 +4,7 @@
 //! leave only after the changes that contain them were committed.
 
 mod change;
+mod events;
 mod held;
 mod identify;
 mod input;
@@ -11,9 +12,11 @@ mod journal;
 mod memory;
 mod observe;
 mod record;
+mod refs;
 mod remap;
 mod send;
 mod sweep;
+mod timeline;
 mod txn;
 mod verify;
 mod view;
@@ -26,5 +29,6 @@ pub use input::{
 };
 pub use journal::{AT_HOME, Happening, JournalEntry};
 pub use memory::MemoryView;
+pub use refs::target_of;
 pub use verify::{Difference, Excluded, Remotes, ShownRow, Verdict, verify};
 pub use view::{View, ViewError};

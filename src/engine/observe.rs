@@ -2,39 +2,48 @@
 
 use super::identify::Found;
 use super::record::{Work, remote_key};
+use super::timeline::timeline;
 use super::txn::{Delivered, Txn, delivered_cursor};
-use super::{DeletedRows, DigestRow, Events, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
+use super::{DeletedRows, DigestRow, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
-    Departure, Digest, EntityId, FieldId, Home, Mark, Millis, Place, Raw, RawDigest, ReadRow, RecordId, RemoteKey,
-    Side, SideState, SourceKind, SystemId, Timing, Value, ValueError,
+    Departure, Digest, EntityId, FieldId, Home, Mark, Millis, PastValue, Place, Raw, RawDigest, ReadRow, RecordId,
+    RemoteKey, Side, SideState, SourceKind, SystemId, Timing, Value, ValueError,
 };
-use crate::rules::{Entity, Field};
+use crate::rules::{Amiss, Entity, Field};
 
 /// A row in canonical form.
 pub(super) struct Shown {
     /// One per field that the system holds, in the order of `fields_at`. An error is what a field's type cannot hold.
-    pub values: Vec<Result<Value, ValueError>>,
+    pub values: Vec<Result<Value, Amiss<ValueError>>>,
     /// Our external id, where the row carries one.
     pub external: Option<String>,
+    /// References to records that are not mirrored, by the system's own ids.
+    pub unresolved: Vec<(FieldId, String)>,
 }
 
-/// Canonical values of a row's raw ones.
+/// Canonical values of a row's raw ones; of references the system's own ids.
 pub(super) fn canonical(entity: &Entity, home: Home, raws: &[Raw]) -> Shown {
-    let fields = entity.fields_at(home);
     let mut values = Vec::with_capacity(raws.len());
     let mut count = 0;
-    for (field, binding) in fields {
-        let raw = raws.get(count).unwrap_or(&Raw::Absent);
-        count += 1;
+    for (field, binding, place) in entity.placed_at(home) {
+        count = place.end;
+        let raws = raws.get(place).unwrap_or_default();
         // What is not shown is neither blank nor an edit.
-        values.push(if *raw == Raw::Absent { Err(ValueError::NOT_SHOWN) } else { field.read(binding, raw) });
+        let absent = |at: &usize| raws.get(*at).is_none_or(|raw| *raw == Raw::Absent);
+        values.push(match (0..binding.properties.len()).find(absent) {
+            Some(at) => {
+                let field = field.members.get(at).unwrap_or(field).id;
+                Err(Amiss { field, error: ValueError::NOT_SHOWN })
+            }
+            None => field.read(binding, raws),
+        });
     }
     let external = match raws.get(count) {
         Some(Raw::Text(text)) if !text.is_empty() => Some(text.clone()),
         _ => None,
     };
-    Shown { values, external }
+    Shown { values, external, unresolved: Vec::new() }
 }
 
 impl Shown {
@@ -93,8 +102,8 @@ impl Txn<'_> {
                     continue;
                 }
             };
-            let shown = canonical(entity, home, &raws);
-            let key = RemoteKey { entity: entity.id, system, object: home.object, remote };
+            let shown = self.shown(entity, home, &raws)?;
+            let key = RemoteKey { entity: entity.id, system: page.home.system, object: home.object, remote };
             if let Some(known) = known
                 && let Some(digest) = digest_of(entity, home, &shown)
                 && digest == known.canonical
@@ -158,7 +167,7 @@ impl Txn<'_> {
         if !live {
             let from = self.linked_from(key.system, begun, modified.0);
             work.link_side(self.rules, entity, key, &shown.readable(), Place::at(from), self.now);
-            self.note_unreadable(entity, &work, key.home(), &shown.values)?;
+            self.note_unreadable(entity, &work, key.home(), shown)?;
             self.put(work);
             return Ok(());
         }
@@ -175,7 +184,7 @@ impl Txn<'_> {
             work.unjudged.push(key.system);
             self.read_again(key, 1)?;
         }
-        self.note_unreadable(entity, &work, key.home(), &shown.values)?;
+        self.note_unreadable(entity, &work, key.home(), shown)?;
         self.put(work);
         Ok(())
     }
@@ -239,28 +248,60 @@ impl Txn<'_> {
         work: &mut Work,
         home: Home,
         shown: &Shown,
-        (modified, mark): (Millis, Mark),
+        modified: (Millis, Mark),
         begun: Millis,
         timing: Timing,
     ) -> Result<bool, ViewError> {
-        let system = home.system;
+        let [recorded, unrecorded] = [false, true].map(|unrecorded| {
+            let at = |field: &Field| field.binding(home).is_some_and(|at| at.is_unrecorded() == unrecorded);
+            entity.fields_at(home).any(|(field, _)| at(field))
+        });
+        let mut judged = true;
+        if recorded {
+            judged &= self.snapshots_of(entity, work, home, shown, Some(modified), begun, timing)?;
+        }
+        if unrecorded {
+            judged &= self.snapshots_of(entity, work, home, shown, None, begun, timing)?;
+        }
+        Ok(judged)
+    }
+
+    /// Of those fields whose changes move the record's modified time; without one, of the others: they may have changed at any
+    /// time up to the read.
+    #[allow(clippy::too_many_arguments)]
+    fn snapshots_of(
+        &mut self,
+        entity: &Entity,
+        work: &mut Work,
+        home: Home,
+        shown: &Shown,
+        modified: Option<(Millis, Mark)>,
+        begun: Millis,
+        timing: Timing,
+    ) -> Result<bool, ViewError> {
+        let (system, unrecorded) = (home.system, modified.is_none());
+        let (modified, mark) = modified.unwrap_or((begun, Mark::Unknown));
         let passed = self.delivered(home, entity.id)?.map_or(Millis::MIN, |place| place.time);
-        let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed).min(modified);
+        // A listing of changes delivers none that the modified time does not show.
+        let passed_here = if unrecorded { Millis::MIN } else { passed };
+        let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed_here).min(modified);
         let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
         let moved = moved_fields(entity, work, home, shown, timing.sent);
-        let differs = |((field, _), value): ((&Field, _), &Result<Value, ValueError>)| {
+        let differs = |((field, _), value): ((&Field, _), &Result<Value, Amiss<ValueError>>)| {
             let differs = value.as_ref().is_ok_and(|value| work.shown(field, system) != *value);
             differs.then_some(field.id)
         };
         let differing: Vec<FieldId> = entity.fields_at(home).zip(&shown.values).filter_map(differs).collect();
-        let landed = landed_fields(entity, work, home, shown, modified);
+        // What goes by a call of its own lands by itself.
+        let landed = if unrecorded { Vec::new() } else { landed_fields(entity, work, home, shown, modified) };
         let mut judged = true;
-        for ((field, _), value) in entity.fields_at(home).zip(&shown.values) {
+        let fields = entity.fields_at(home).zip(&shown.values);
+        for ((field, _), value) in fields.filter(|((_, at), _)| at.is_unrecorded() == unrecorded) {
             let value = match value {
                 Ok(value) => value,
                 Err(error) => {
                     self.illegible(entity, work, (system, field), timing.sent);
-                    lose_base(work, (system, field), error);
+                    lose_base(work, (system, field), &error.error);
                     continue;
                 }
             };
@@ -381,8 +422,8 @@ impl Txn<'_> {
         begun: Millis,
         timing: Timing,
     ) -> Result<bool, ViewError> {
-        let shown = canonical(entity, key.home(), &row.values);
-        self.note_unreadable(entity, work, key.home(), &shown.values)?;
+        let shown = self.shown(entity, key.home(), &row.values)?;
+        self.note_unreadable(entity, work, key.home(), &shown)?;
         if shown.values.iter().any(Result::is_err) {
             // A row as before must not be passed over by its bytes: it says that what is listed was mended.
             work.raws.push((key.system, RawDigest(0)));
@@ -391,25 +432,31 @@ impl Txn<'_> {
             return self.snapshots(entity, work, key.home(), &shown, (row.modified, row.mark), begun, timing);
         }
         let mut judged = true;
-        for (at, ((field, binding), value)) in entity.fields_at(key.home()).zip(&shown.values).enumerate() {
+        if entity.fields_at(key.home()).any(|(_, binding)| binding.is_unrecorded()) {
+            judged &= self.snapshots_of(entity, work, key.home(), &shown, None, begun, timing)?;
+        }
+        for ((field, binding, place), value) in entity.placed_at(key.home()).zip(&shown.values) {
+            if binding.is_unrecorded() {
+                continue;
+            }
             let flies = work.flight(field, key.system).is_some();
-            if let Err(error) = value
+            if let Err(amiss) = value
                 && !flies
             {
-                lose_base(work, (key.system, field), error);
+                lose_base(work, (key.system, field), &amiss.error);
                 continue;
             }
             let value = value.as_ref().ok();
-            let history = row.history.get(at).map(Vec::as_slice).unwrap_or_default();
-            // Blank without a history was never filled; what we knew was another property's of the same name.
-            if value == Some(&Value::Null) && history.is_empty() && !flies && !work.shown(field, key.system).is_null() {
+            let histories = row.history.get(place.clone()).unwrap_or_default();
+            if value.is_some_and(|value| !flies && is_anew(field, value, &work.shown(field, key.system), histories)) {
                 work.unbase(key.system, field.id);
             }
             let Some(side) = work.record.side(key.system) else { return Ok(true) };
             let settled = side.settled;
             let unbased = side.unbased.binary_search(&field.id).is_ok();
             let kept = work.lately.fields.binary_search_by_key(&field.id, |f| f.field).is_ok();
-            let news = history.first().is_some_and(|newest| settled.before(&Place::at(newest.at)));
+            let mut newest = histories.iter().filter_map(|history| history.first());
+            let news = newest.any(|newest| settled.before(&Place::at(newest.at)));
             if !kept && !unbased && !news && Some(&work.shown(field, key.system)) == value {
                 continue;
             }
@@ -421,52 +468,22 @@ impl Txn<'_> {
                 work.put_state(field, state, fates);
                 continue;
             }
-            // Oldest first; what the type cannot hold is skipped, as a snapshot of it is.
-            let entries = history.iter().rev().filter_map(|past| {
-                let value = field.read(binding, &past.value).ok()?;
-                Some(Evidence { place: Place::at(past.at), value, mark: past.mark })
-            });
-            let entries: Vec<Evidence> = entries.collect();
+            // What the type cannot hold is skipped, as a snapshot of it is.
+            let moments = timeline(histories, row.values.get(place).unwrap_or_default());
+            let mut entries = Vec::with_capacity(moments.len());
+            for moment in moments {
+                let Ok(value) = field.read(binding, &moment.raws) else { continue };
+                let Some(value) = self.resolved(field, key.system, value)? else { continue };
+                entries.push(Evidence { place: Place::at(moment.at), value, mark: moment.mark });
+            }
             judged &= state.history(&context, ix, &entries, value, begun, timing.sent, &mut fates);
             work.put_state(field, state, fates);
         }
         Ok(judged)
     }
 
-    /// Events of an ordered stream.
-    pub fn events(&mut self, events: Events) -> Result<(), ViewError> {
-        let entity = self.entity(events.entity)?;
-        let (home, system) = (events.home, events.home.system);
-        if entity.binding(home).is_none() {
-            return Ok(());
-        }
-        for event in &events.events {
-            let remote = event.remote.clone();
-            let key = RemoteKey { entity: entity.id, system, object: home.object, remote };
-            let Some(id) = self.index_of(&key)? else { continue };
-            let Some(mut work) = self.take(entity.id, id)? else { continue };
-            let known = self.field_problems(entity.id, id)?;
-            for (field, binding) in entity.fields_at(home) {
-                let raw = event.fields.iter().find(|(property, _)| *property == binding.property);
-                let Some((_, raw)) = raw else { continue };
-                let read = field.read(binding, raw);
-                let known = known.get(&(system, field.id));
-                self.note_field(entity, &work, (system, field), read.as_ref().err(), known);
-                let Ok(value) = read else { continue };
-                let mut state = work.state(field);
-                let Some(ix) = state.ix(system) else { continue };
-                let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
-                let evidence = Evidence { place: event.place, value, mark: event.mark };
-                state.evidence(&context, ix, &evidence, false, &mut fates);
-                work.put_state(field, state, fates);
-            }
-            self.put(work);
-        }
-        self.advance(home, entity.id, Delivered { place: events.delivered, begun: self.now })
-    }
-
     /// Notes how far an object has been taken in; late pages do not set it back.
-    fn advance(&mut self, home: Home, entity: EntityId, to: Delivered) -> Result<(), ViewError> {
+    pub fn advance(&mut self, home: Home, entity: EntityId, to: Delivered) -> Result<(), ViewError> {
         if self.delivered(home, entity)?.is_none_or(|known| known.leads_to(&to.place)) {
             self.set_cursor(delivered_cursor(home, entity), Some(crate::codec::encode(1, &to)));
         }
@@ -526,6 +543,20 @@ fn lose_base(work: &mut Work, (system, field): (SystemId, &Field), error: &Value
     if *error == ValueError::NOT_SHOWN && work.flight(field, system).is_none() {
         work.unbase(system, field.id);
     }
+}
+
+/// Blank without a history was never filled: what we knew of it was another property's of the same name.
+fn is_anew(field: &Field, value: &Value, known: &Value, histories: &[Vec<PastValue>]) -> bool {
+    let lost = |value: &Value, known: &Value, histories: &[Vec<PastValue>]| {
+        value.is_null() && !known.is_null() && histories.iter().all(Vec::is_empty)
+    };
+    if field.members.is_empty() {
+        return lost(value, known, histories);
+    }
+    histories
+        .iter()
+        .enumerate()
+        .any(|(at, history)| lost(value.member(at), known.member(at), std::slice::from_ref(history)))
 }
 
 /// Digest of a row, unless some of it could not be read.

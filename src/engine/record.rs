@@ -1,5 +1,6 @@
 //! One record at work: its fields taken apart for the merge rules, and put together again.
 
+use super::refs::Away;
 use super::txn::Txn;
 use super::{AT_HOME, Change, DigestRow, Happening, KeyHolder, OutboxRow, ViewError};
 use crate::merge::identity::match_key;
@@ -18,8 +19,10 @@ pub(super) struct Work {
     pub raws: Vec<(SystemId, RawDigest)>,
     /// Sides whose digest must stay as it is, because not all that was read could be judged.
     pub unjudged: Vec<SystemId>,
-    /// Look again at what its systems can hold: the rules may have changed.
+    /// Look again at what its systems can hold and where its references lead: rules or other records may have changed.
     pub recheck: bool,
+    /// References that sides are owed and cannot be written now.
+    pub away: Vec<(SystemId, FieldId, Away)>,
     fates: Vec<(FieldId, Fate)>,
     loaded: Option<Box<(Record, Lately)>>,
     gone: bool,
@@ -30,7 +33,7 @@ impl Work {
     pub fn loaded(record: Record, lately: Lately) -> Self {
         let loaded = Some(Box::new((record.clone(), lately.clone())));
         let (raws, unjudged, fates) = (Vec::new(), Vec::new(), Vec::new());
-        Self { record, lately, raws, unjudged, recheck: false, fates, loaded, gone: false }
+        Self { record, lately, raws, unjudged, recheck: false, away: Vec::new(), fates, loaded, gone: false }
     }
 
     /// A record that is first mirrored now.
@@ -38,7 +41,12 @@ impl Work {
         let record = Record::new(id, entity);
         let lately = Lately::default();
         let (raws, unjudged, fates) = (Vec::new(), Vec::new(), Vec::new());
-        Self { record, lately, raws, unjudged, recheck: false, fates, loaded: None, gone: false }
+        Self { record, lately, raws, unjudged, recheck: false, away: Vec::new(), fates, loaded: None, gone: false }
+    }
+
+    /// Must what its systems are owed be looked at again?
+    pub fn is_moved(&self) -> bool {
+        !self.gone && (self.recheck || self.loaded.as_ref().is_none_or(|loaded| loaded.0 != self.record))
     }
 
     /// Absorbed by another record in this step?
@@ -213,6 +221,9 @@ impl Work {
         now: Millis,
     ) -> (Vec<(&'e Field, Value)>, Option<Millis>) {
         let Some(side) = self.record.side(system) else { return (Vec::new(), None) };
+        if let Some(until) = self.waits_at(system, now) {
+            return (Vec::new(), Some(until));
+        }
         let (mut fields, mut later) = (Vec::new(), None::<Millis>);
         for differs in &side.differs {
             let Some(field) = entity.field(differs.field) else { continue };
@@ -225,7 +236,8 @@ impl Work {
                 }
                 Some(Apart::Parked { .. }) | None => {}
             }
-            if side.unbased.binary_search(&field.id).is_ok() || !field.conflict.writes_to(system) {
+            let unbased = side.unbased.binary_search(&field.id).is_ok();
+            if unbased || !field.conflict.writes_to(system) || self.is_away(system, field.id) {
                 continue;
             }
             let value = self.record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default();
@@ -260,14 +272,15 @@ pub(super) fn field_rules<'r>(
     let coarse = entity.bindings.iter().filter_map(|binding| rules.system(binding.system));
     let sides = state.sides.iter().filter_map(|side| {
         let system = rules.system(side.system)?;
+        let binding = field.binding(side.home())?;
         Some(SideRules {
             rank: rules.rank(side.system),
             step_ms: system.ability.resolution_ms.max(1),
-            source: system.ability.source,
+            source: if binding.is_unrecorded() { SourceKind::Polled } else { system.ability.source },
             stray_ms: system.ability.stray_ms,
             latest: Millis(0),
             ahead_ms: 0,
-            binding: field.binding(side.home())?,
+            binding,
         })
     });
     FieldRules {
@@ -406,7 +419,8 @@ impl<'a> Txn<'a> {
                 None | Some(Side { state: SideState::Creating, .. }) => {
                     row.filter(|row| row.create && writable).map(|row| {
                         let waits = row.flying.is_none() && row.probe.is_none();
-                        OutboxRow { due: if changed && waits { self.now } else { row.due }, ..row }
+                        let due = if (changed || work.recheck) && waits { self.now } else { row.due };
+                        OutboxRow { due, ..row }
                     })
                 }
                 Some(Side { state: SideState::Detached, .. }) => None,
@@ -417,7 +431,8 @@ impl<'a> Txn<'a> {
                     due.filter(|_| writable).map(|due| match row {
                         Some(row) if row.flying.is_none() && !row.create => {
                             // What was refused or put off is tried at once when somebody has changed it since.
-                            let due = if fields.is_empty() || changed { due } else { row.due };
+                            let anew = fields.is_empty() || changed || work.recheck;
+                            let due = if anew { due } else { row.due };
                             OutboxRow { object: *object, due, ..row }
                         }
                         _ => OutboxRow {
@@ -443,7 +458,9 @@ impl<'a> Txn<'a> {
         let keys = |record: &Record| {
             let mut keys = Vec::new();
             for side in record.live_sides() {
-                for field in entity.match_keys.iter().filter_map(|id| entity.field(*id)) {
+                let matching = entity.match_keys.iter().filter_map(|id| entity.field(*id));
+                // By what it refers to a record is found, but never matched.
+                for field in matching.chain(entity.references().map(|(field, _)| field)) {
                     if field.binding(side.home()).is_some() {
                         let key = match_key(field, &shown(record, field, side.system));
                         keys.extend(key.map(|key| (key, KeyHolder { system: side.system, record: record.id })));

@@ -1,14 +1,14 @@
 //! Writes: built, sent, answered; and the reads and look-ups that they need.
 
-use super::observe::canonical;
 use super::record::{Work, remote_key};
+use super::refs::WAIT_MS;
 use super::txn::Txn;
 use super::{Answer, Answers, Ask, Effect, Happening, LookedUp, OutboxRow, Pass, Problem, ViewError};
 use crate::merge::identity::external_id;
 use crate::merge::{Fate, FlightState, Landing, SettledBy};
 use crate::model::{
-    Apart, EntityId, FieldKind, Home, Millis, ObjectId, OpId, Outcome, Place, Raw, RawDigest, RecordId, RemoteId,
-    RemoteKey, Side, SideState, SourceKind, SystemId, Target, WriteItem,
+    Apart, Departure, EntityId, FieldKind, Home, Millis, ObjectId, OpId, Outcome, Place, Raw, RawDigest, RecordId,
+    RemoteId, RemoteKey, Side, SideState, SourceKind, SystemId, Target, WriteItem,
 };
 use crate::rules::{Binding, Entity, Field, Unfit};
 
@@ -94,14 +94,17 @@ impl Txn<'_> {
             self.put(work);
             return Ok(None);
         }
+        self.look_ahead(entity, &mut work)?;
         let (patch, _) = work.patch(entity, system, self.now);
         if patch.is_empty() {
+            // It waits for what it refers to, or nothing is left that could be written.
+            work.recheck = true;
             self.put(work);
             return Ok(None);
         }
         let op = self.mint_op();
         let fields = patch.iter().map(|(field, _)| field.id).collect();
-        let raws = self.fly(&mut work, side.home(), op, &patch);
+        let raws = self.fly(entity, &mut work, side.home(), op, &patch)?;
         self.journal(entity.id, Some(id), Happening::Sent { system, op, fields, create: false });
         self.set_outbox(at, Some(OutboxRow { due: Millis(i64::MAX), flying: Some(op), create: false, ..row }))?;
         self.put(work);
@@ -111,11 +114,12 @@ impl Txn<'_> {
     /// Marks the fields of a write as flying; returns what is sent.
     fn fly(
         &mut self,
+        entity: &Entity,
         work: &mut Work,
         home: Home,
         op: OpId,
         patch: &[(&Field, crate::model::Value)],
-    ) -> Vec<(String, Raw)> {
+    ) -> Result<Vec<(String, Raw)>, ViewError> {
         let system = home.system;
         let sent = self.clocks.offset(system).earliest(self.now).floor(self.step_ms(system));
         let mut raws = Vec::new();
@@ -124,12 +128,19 @@ impl Txn<'_> {
             let mut state = work.state(field);
             let Some(ix) = state.ix(system) else { continue };
             // What cannot be held there is in no patch.
-            let Ok(raw) = field.write(binding, &state.value) else { continue };
+            let written = match field.refers_to() {
+                Some(to) => self.reach(entity, work, (field, to), system)?.ok().map(|there| match there {
+                    Some(remote) => vec![Raw::Text(remote.as_str().to_owned())],
+                    None => vec![Raw::Null],
+                }),
+                None => field.write(binding, &state.value).ok(),
+            };
+            let Some(written) = written else { continue };
             state.fly(ix, op, projected.clone(), (self.now, sent), self.now.plus(DEADLINE_MS));
-            raws.push((binding.property.clone(), raw));
+            raws.extend(binding.properties.iter().cloned().zip(written));
             work.put_state(field, state, Vec::new());
         }
-        raws
+        Ok(raws)
     }
 
     fn build_creates(
@@ -154,6 +165,11 @@ impl Txn<'_> {
                 if probes.len() < limit {
                     probes.push((id, vec![external_id(id, GENERATION)]));
                 }
+                self.put(work);
+                continue;
+            }
+            if self.waits(entity, &work, system)? {
+                self.set_outbox(at, Some(OutboxRow { due: self.now.plus(WAIT_MS), ..row }))?;
                 self.put(work);
                 continue;
             }
@@ -248,14 +264,19 @@ impl Txn<'_> {
         let mut patch = Vec::new();
         for (field, at) in entity.fields_at(binding.home()).filter(|(field, _)| field.conflict.writes_to(system)) {
             let value = work.record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default();
-            if field.fits(at, &value).is_ok() {
+            let reached = match field.refers_to() {
+                Some(to) => self.reach(entity, work, (field, to), system)?.is_ok(),
+                None => true,
+            };
+            if reached && field.fits(at, &value).is_ok() {
                 patch.push((field, field.project(at, &value)));
             }
         }
-        let raws = self.fly(work, binding.home(), op, &patch);
+        let raws = self.fly(entity, work, binding.home(), op, &patch)?;
         let fields = patch.iter().filter(|(_, value)| !value.is_null()).map(|(field, _)| field.id).collect();
         self.journal(entity.id, Some(id), Happening::Sent { system, op, fields, create: true });
-        let fields = raws.into_iter().filter(|(_, raw)| *raw != Raw::Null).collect();
+        let constants = binding.on_create.iter().cloned();
+        let fields = raws.into_iter().filter(|(_, raw)| *raw != Raw::Null).chain(constants).collect();
         let target = Target::Create { property: external.to_owned(), value };
         Ok(Some(WriteItem { op, target, fields }))
     }
@@ -265,13 +286,14 @@ impl Txn<'_> {
         let ability = &self.rules.system(binding.system)?.ability;
         entity.match_keys.iter().filter_map(|id| entity.field(*id)).find_map(|field| {
             let at = field.binding(binding.home())?;
+            let property = at.property()?;
             // Phones and domains are written in many ways: asking for one of them proves nothing.
             let exact = matches!(field.kind, FieldKind::Email | FieldKind::Text);
-            if !exact || !ability.can_look_up(&binding.object, &at.property) {
+            if !exact || !ability.can_look_up(&binding.object, property) {
                 return None;
             }
-            match field.write(at, &work.record.register(field.id)?.val) {
-                Ok(Raw::Text(value)) => Some((at.property.clone(), value)),
+            match field.write(at, &work.record.register(field.id)?.val).ok()?.pop() {
+                Some(Raw::Text(value)) => Some((property.to_owned(), value)),
                 _ => None,
             }
         })
@@ -285,7 +307,7 @@ impl Txn<'_> {
             let (system, object, remote) = (looked.system, *object, row.remote.clone());
             let key = RemoteKey { entity: entity.id, system, object, remote };
             if self.index_of(&key)?.is_none() {
-                let shown = canonical(entity, key.home(), &row.values);
+                let shown = self.shown(entity, key.home(), &row.values)?;
                 let from = self.linked_from(looked.system, begun, row.modified);
                 self.identify(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
             }
@@ -395,7 +417,7 @@ impl Txn<'_> {
                 state.answered(context, ix, op, landing, now, fates);
             });
         };
-        match answer.outcome {
+        match self.doubted(entity, work, system, answer) {
             Outcome::Done { remote, created } if creating => {
                 let key = RemoteKey { entity: entity.id, system, object: side.object, remote };
                 if created != Some(true) {
@@ -421,6 +443,22 @@ impl Txn<'_> {
                     self.read_again(&remote_key(entity.id, &side), 0)?;
                 }
             }
+            Outcome::Partly { remote, created, code, message, properties } => {
+                let attempts = row.map_or(0, |row| row.attempts);
+                let until = self.now.plus(PARK_MS << attempts.min(8));
+                self.each_flight(entity, work, system, Some(op), |state, context, ix, now, fates| {
+                    let of = context.field.binding(side.home()).map(|at| &*at.properties).unwrap_or_default();
+                    if of.iter().any(|property| properties.contains(property)) {
+                        state.answered(context, ix, op, Landing::Refused { until }, now, fates);
+                    }
+                });
+                if let Some(row) = row {
+                    self.set_outbox(at, Some(OutboxRow { attempts: attempts + 1, ..row }))?;
+                }
+                let done = Answer { op, record: id, outcome: Outcome::Done { remote, created } };
+                self.answer(entity, system, work, done)?;
+                self.refused(entity, system, (id, op), code, &message, &properties);
+            }
             Outcome::Unknown => {
                 land(self, work, Landing::Unknown);
                 if creating {
@@ -445,8 +483,10 @@ impl Txn<'_> {
                 let attempts = row.map_or(0, |row| row.attempts);
                 let until = self.now.plus(PARK_MS << attempts.min(8));
                 let home = side.home();
-                let named =
-                    |field: &Field| field.binding(home).is_some_and(|binding| properties.contains(&binding.property));
+                let named = |field: &Field| {
+                    let mut own = field.binding(home).into_iter().flat_map(|binding| &binding.properties);
+                    own.any(|property| properties.contains(property))
+                };
                 let any = !creating && entity.fields_at(home).any(|(field, _)| named(field));
                 self.each_flight(entity, work, system, Some(op), |state, context, ix, now, fates| {
                     let parked = !any || named(context.field);
@@ -456,11 +496,7 @@ impl Txn<'_> {
                 let due = if any { self.now } else { until };
                 let row = row.map(|row| OutboxRow { due, flying: None, attempts: attempts + 1, ..row });
                 self.set_outbox(at, row)?;
-                self.journal(entity.id, Some(id), Happening::Refused { system, op, code: code.clone() });
-                let (message, fields) =
-                    (entity.words(system, &message, &properties), entity.named(system, &properties));
-                let problem = Problem { since: self.now, code, message, fields };
-                self.set_problem(entity.id, id, system, Some(problem));
+                self.refused(entity, system, (id, op), code, &message, &properties);
             }
             Outcome::Gone(why) => {
                 land(self, work, Landing::NotWritten);
@@ -469,6 +505,38 @@ impl Txn<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A write that carried a reference may be answered as one to a record that is gone because of the record that it refers to:
+    /// then it is tried without the reference.
+    fn doubted(&self, entity: &Entity, work: &Work, system: SystemId, answer: Answer) -> Outcome {
+        let carries = |field: &Field| {
+            work.flight(field, system).is_some_and(|flight| flight.op == answer.op && !flight.value.is_null())
+        };
+        let carried = entity.references().map(|(field, _)| field).filter(|field| carries(field));
+        let properties: Vec<String> =
+            carried.filter_map(|field| Some(field.first_in(system)?.property()?.to_owned())).collect();
+        if answer.outcome != Outcome::Gone(Departure::Deleted) || properties.is_empty() {
+            return answer.outcome;
+        }
+        let message = "the record that it is to refer to is not there any more, or the record itself".to_owned();
+        Outcome::Refused { code: "REFERENCE_REFUSED".to_owned(), message, properties }
+    }
+
+    /// Lists what a system refused.
+    fn refused(
+        &mut self,
+        entity: &Entity,
+        system: SystemId,
+        (id, op): (RecordId, OpId),
+        code: String,
+        message: &str,
+        properties: &[String],
+    ) {
+        self.journal(entity.id, Some(id), Happening::Refused { system, op, code: code.clone() });
+        let (message, fields) = (entity.words(system, message, properties), entity.named(system, properties));
+        let problem = Problem { since: self.now, code, message, fields };
+        self.set_problem(entity.id, id, system, Some(problem));
     }
 
     /// A create has landed, and nobody else can have touched the record before: so that settles it.

@@ -95,7 +95,11 @@ impl Txn<'_> {
             self.set_index(key, Some(kept.record.id));
             let (system, remote) = (side.system, side.remote.clone());
             self.journal(entity.id, Some(kept.record.id), Happening::Linked { system, remote, by: Some(by) });
+            if kept.awaits_target(entity, system) {
+                self.read_again(&remote_key(entity.id, side), 0)?;
+            }
         }
+        self.follow_alias(&mut kept, absorbed.record.id)?;
         for system in entity.systems() {
             self.set_outbox((system, entity.id, absorbed.record.id), None)?;
         }

@@ -23,6 +23,8 @@ pub(super) struct Txn<'a> {
     pub effects: Vec<Effect>,
     pub notices: Vec<Notice>,
     pub next: Option<RecordId>,
+    /// Remote records that have become known, or a side of their record, in this step.
+    pub arrived: Vec<(RemoteKey, RecordId)>,
     meta: Meta,
     journal: Vec<JournalEntry>,
     works: BTreeMap<(EntityId, RecordId), Option<Work>>,
@@ -65,6 +67,7 @@ impl<'a> Txn<'a> {
             effects: Vec::new(),
             notices: Vec::new(),
             next: None,
+            arrived: Vec::new(),
             meta,
             journal: Vec::new(),
             works: BTreeMap::new(),
@@ -110,6 +113,13 @@ impl<'a> Txn<'a> {
         self.works.insert((work.record.entity, work.record.id), Some(work));
     }
 
+    /// Records that refer to others, and that this step has moved.
+    pub fn moved_referrers(&self) -> Vec<(EntityId, RecordId)> {
+        let refers = |id: EntityId| self.rules.entity(id).is_some_and(|entity| entity.references().next().is_some());
+        let works = self.works.iter().filter(|(key, work)| refers(key.0) && work.as_ref().is_some_and(Work::is_moved));
+        works.map(|(key, _)| *key).collect()
+    }
+
     /// The record was absorbed by another one.
     pub fn remove(&mut self, work: Work) {
         let (entity, id) = (work.record.entity, work.record.id);
@@ -124,6 +134,11 @@ impl<'a> Txn<'a> {
     }
 
     pub fn set_index(&mut self, key: RemoteKey, id: Option<RecordId>) {
+        if let Some(id) = id
+            && self.rules.is_referred_to(key.entity)
+        {
+            self.arrived.push((key.clone(), id));
+        }
         self.index.insert(key, id);
     }
 
@@ -195,6 +210,14 @@ impl<'a> Txn<'a> {
         Ok(())
     }
 
+    /// The problem of a record as a whole, as this step leaves it.
+    pub fn problem(&self, entity: EntityId, record: RecordId, system: SystemId) -> Result<Option<Problem>, ViewError> {
+        match self.problems.get(&(entity, record, system)) {
+            Some(problem) => Ok(problem.clone()),
+            None => self.view.problem(entity, record, system),
+        }
+    }
+
     pub fn set_problem(&mut self, entity: EntityId, record: RecordId, system: SystemId, problem: Option<Problem>) {
         self.problems.insert((entity, record, system), problem);
     }
@@ -263,6 +286,8 @@ impl<'a> Txn<'a> {
 
     /// The step: every change of the overlay, in an order that depends on nothing but its content.
     pub fn finish(mut self) -> Result<Step, ViewError> {
+        self.wake()?;
+        self.look_ahead_all()?;
         let works = std::mem::take(&mut self.works);
         for work in works.into_values().flatten() {
             self.save(work)?;

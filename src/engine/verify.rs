@@ -1,12 +1,14 @@
 //! Comparing what systems show with each other through the mirror's links: equal, or the list of what differs.
 
+use super::held::is_held;
 use super::observe::canonical;
+use super::refs::resolve;
 use super::{View, ViewError};
 use crate::model::{
     Apart, Digest, EntityId, FieldId, Home, ObjectId, Raw, Record, RecordId, RemoteId, RemoteKey, SideState, SystemId,
     Value,
 };
-use crate::rules::{Entity, Field, Rules, Unfit};
+use crate::rules::{Entity, Field, Rules};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one system shows of one record, in the order of the fields that it holds; none = its type cannot hold it.
@@ -223,10 +225,11 @@ impl Work<'_> {
         for field in &entity.fields {
             let at: Vec<&Seen<'_>> = sides.iter().filter(|side| field.binding(side.home()).is_some()).collect();
             if at.len() > 1 {
-                let listed = unreadable.iter().flatten().any(|name| *name == field.name);
+                let named = |name: &String| field.leaves().iter().chain([field]).any(|field| field.name == *name);
+                let listed = unreadable.iter().flatten().any(named);
                 // What a side cannot hold is not shown by it.
-                let held = of_fields.iter().any(|(_, id, problem)| *id == field.id && Unfit::is_code(&problem.code));
-                self.field(record, sides, &at, field, (listed, held));
+                let held = of_fields.iter().any(|(_, id, problem)| *id == field.id && is_held(problem));
+                self.field(record, sides, &at, field, (listed, held))?;
             }
         }
         Ok(())
@@ -239,10 +242,10 @@ impl Work<'_> {
         at: &[&Seen<'_>],
         field: &Field,
         (listed, held): (bool, bool),
-    ) {
+    ) -> Result<(), ViewError> {
         let register = record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default();
         let shown: Vec<(SystemId, Option<Value>)> =
-            at.iter().map(|side| (side.system, self.shown(field, side))).collect();
+            at.iter().map(|side| Ok((side.system, self.shown(field, side)?))).collect::<Result<_, ViewError>>()?;
         let right = at.iter().zip(&shown).map(|(side, (_, shown))| {
             let binding = field.binding(side.home());
             binding.is_some_and(|binding| shown.as_ref() == Some(&field.project(binding, &register)))
@@ -276,11 +279,19 @@ impl Work<'_> {
                 self.differs(record, sides, Some(field.id), shown);
             }
         }
+        Ok(())
     }
 
-    fn shown(&self, field: &Field, side: &Seen<'_>) -> Option<Value> {
-        let at = self.entity.fields_at(side.home()).position(|(other, _)| other.id == field.id)?;
-        side.row?.get(at)?.clone()
+    fn shown(&self, field: &Field, side: &Seen<'_>) -> Result<Option<Value>, ViewError> {
+        let at = self.entity.fields_at(side.home()).position(|(other, _)| other.id == field.id);
+        let shown = at.and_then(|at| side.row?.get(at)?.clone());
+        match (field.refers_to(), shown) {
+            // What was read is the system's own id.
+            (Some(to), Some(Value::Text(id))) => {
+                Ok(resolve(self.rules, (to, side.system), &id, |key| self.view.index(key))?.map(Value::Ref))
+            }
+            (_, shown) => Ok(shown),
+        }
     }
 
     fn hash(&mut self, system: SystemId, record: RecordId, field: FieldId, value: &Value) {

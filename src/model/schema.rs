@@ -16,6 +16,10 @@ impl ObjectSchema {
     }
 }
 
+/// What the names of properties begin with that are no properties of a record but its tie to a record of another object, whose
+/// name follows. They have no history, and do not move a record's modified time; they are read and written like properties.
+pub const ASSOCIATION: &str = "association:";
+
 /// One property.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PropertySchema {
@@ -39,6 +43,8 @@ pub struct PropertySchema {
     pub scale: Option<u32>,
     /// Allowed values, where the system restricts them; empty otherwise.
     pub options: Vec<String>,
+    /// The objects that a reference may lead to, where the system says so; empty otherwise.
+    pub refers_to: Vec<String>,
     /// What people are offered, as (value, label): also where the system lets in other values.
     pub choices: Vec<(String, String)>,
 }

@@ -1,7 +1,7 @@
 //! Canonical values: one form and one byte encoding for each meaning, so that a remote's reformatting is never a change.
 
-use super::{Decimal, Millis, Raw, RecordId};
-use crate::codec::{Decode, Encode};
+use super::{Decimal, EntityId, Millis, Raw, RecordId};
+use crate::codec::{self, BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode};
 use std::fmt;
 use std::str::FromStr;
 
@@ -29,7 +29,13 @@ pub enum Value {
     Set(Vec<String>),
     /// Another record.
     Ref(RecordId),
+    /// The fields of an atomic group, by their places in it. Not all of them blank: then the group is.
+    Group(Members),
 }
+
+/// The values of a group's fields; none of them is a group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode)]
+pub struct Members(Vec<Value>);
 
 impl Value {
     /// Is nothing here?
@@ -43,6 +49,22 @@ impl Value {
         options.sort_unstable();
         options.dedup();
         if options.is_empty() { Self::Null } else { Self::Set(options) }
+    }
+
+    /// The fields of an atomic group in their canonical form; all of them blank is blank.
+    pub fn group(members: impl IntoIterator<Item = Self>) -> Self {
+        let members: Vec<Self> = members.into_iter().collect();
+        debug_assert!(!members.iter().any(|member| matches!(member, Self::Group(_))), "a group within a group");
+        if members.iter().all(Self::is_null) { Self::Null } else { Self::Group(Members(members)) }
+    }
+
+    /// The field of a group at this place; blank where there is none.
+    pub fn member(&self, at: usize) -> &Self {
+        const BLANK: &Value = &Value::Null;
+        match self {
+            Self::Group(members) => members.0.get(at).unwrap_or(BLANK),
+            _ => BLANK,
+        }
     }
 
     /// Appends the canonical bytes: a tag, then the payload; self-delimiting, so that values can follow each other.
@@ -84,6 +106,11 @@ impl Value {
                 out.push(9);
                 out.extend_from_slice(&id.0);
             }
+            Self::Group(members) => {
+                out.push(10);
+                out.extend_from_slice(&(members.0.len() as u64).to_be_bytes());
+                members.0.iter().for_each(|member| member.canonical_bytes(out));
+            }
         }
     }
 }
@@ -100,9 +127,56 @@ impl fmt::Display for Value {
             Self::DateTime(ms) => f.write_str(&datetime_text(*ms)),
             Self::Set(values) => f.write_str(&values.join(";")),
             Self::Ref(id) => id.fmt(f),
+            Self::Group(members) => members.show(f, |_, member| member),
         }
     }
 }
+
+impl Members {
+    /// The values, by their places.
+    pub fn values(&self) -> &[Value] {
+        &self.0
+    }
+
+    /// Prints the values between bars, each as `shown` has it.
+    pub(crate) fn show<'v, D: fmt::Display + 'v>(
+        &'v self,
+        f: &mut fmt::Formatter<'_>,
+        shown: impl Fn(usize, &'v Value) -> D,
+    ) -> fmt::Result {
+        for (at, member) in self.0.iter().enumerate() {
+            f.write_str(if at > 0 { " | " } else { "" })?;
+            shown(at, member).fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl<C> Decode<C> for Members {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let count = usize::decode(decoder)?;
+        decoder.claim_container_read::<Value>(count)?;
+        let mut members = Vec::new();
+        for _ in 0..count {
+            decoder.unclaim_bytes_read(size_of::<Value>());
+            // Foreign bytes may nest without end, which would exhaust the stack.
+            if codec::begins_with(decoder, GROUP) {
+                return Err(DecodeError::Other("a group within a group"));
+            }
+            members.push(Value::decode(decoder)?);
+        }
+        Ok(Self(members))
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for Members {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
+    }
+}
+
+/// With what the stored form of a [`Value::Group`] begins: its number among the variants.
+const GROUP: u8 = 10;
 
 /// A raw value that its field's type cannot hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,6 +189,11 @@ pub struct ValueError {
 }
 
 impl ValueError {
+    /// A reference to a remote record that is not mirrored, or not yet: it is neither an edit nor a blank, and is read again
+    /// when that record is there.
+    pub const UNRESOLVED: Self =
+        Self { wanted: "a reference to a record that is known here", reason: "it is not, or not yet" };
+
     /// The system gives no value at all, not even a blank one: its property is gone, or may not be seen any more.
     pub const NOT_SHOWN: Self =
         Self { wanted: "shown", reason: "the system gives no value for it, not even a blank one" };
@@ -153,6 +232,14 @@ pub enum FieldKind {
     Enum,
     /// Several options, in no order, written with `;` between them.
     Set,
+    /// Another record. Systems hold its id, which means nothing elsewhere: what is read here is that id, as text, and the
+    /// engine finds the record behind it ([`Value::Ref`]).
+    Ref {
+        /// The entity of the other record.
+        to: EntityId,
+    },
+    /// Several fields that are decided together. Each of them has a type of its own, by which it is read and written.
+    Group,
 }
 
 impl FieldKind {
@@ -171,6 +258,8 @@ impl FieldKind {
             Self::DateTime { .. } => "datetime",
             Self::Enum => "enum",
             Self::Set => "set",
+            Self::Ref { .. } => "ref",
+            Self::Group => "group",
         }
     }
 
@@ -191,6 +280,8 @@ impl FieldKind {
             return Ok(Value::Null);
         }
         match self {
+            Self::Ref { .. } => Ok(Value::Text(trimmed.to_owned())),
+            Self::Group => Err(ValueError { wanted: "a group", reason: "a single value" }),
             Self::Text => Ok(Value::Text(trimmed.replace("\r\n", "\n").replace('\r', "\n"))),
             Self::Email => Ok(Value::Text(trimmed.to_lowercase())),
             Self::Phone => Ok(phone(trimmed)),
@@ -461,6 +552,25 @@ mod tests {
         ]
     }
 
+    fn members() -> impl Strategy<Value = Value> {
+        prop_oneof![Just(Value::Null), "[ab]{0,2}".prop_map(Value::Text), (0i64..3).prop_map(Value::Int)]
+    }
+
+    /// Bytes that nest without end must not exhaust the stack.
+    #[test]
+    fn a_group_within_a_group_is_damage() {
+        let mut bytes = vec![1];
+        bytes.extend([GROUP, 1].repeat(100_000));
+        bytes.push(0);
+        assert!(crate::codec::decode::<Value>(1, &bytes).is_err());
+        let group = Value::group([Value::Null, Value::Bool(true)]);
+        assert_eq!(crate::codec::encode(1, &group)[1], GROUP);
+        assert_eq!(group.member(1), &Value::Bool(true));
+        assert_eq!((group.member(2), Value::Null.member(0)), (&Value::Null, &Value::Null));
+        assert_eq!(Value::group([Value::Null, Value::Null]), Value::Null);
+        assert_eq!(group.to_string(), "(blank) | true");
+    }
+
     fn raws() -> impl Strategy<Value = String> {
         prop_oneof![
             any::<String>(),
@@ -493,6 +603,23 @@ mod tests {
             }
         }
 
+        /// A reference has bytes of its own, by which it ends: nothing else that follows or stands elsewhere is taken for it.
+        #[test]
+        fn references_and_what_follows_them_are_told_apart(
+            (a, b) in (any::<[u8; 16]>(), any::<[u8; 16]>()), text in "[ -~]{0,20}", after in "[ -~]{1,4}",
+        ) {
+            let bytes = |values: &[Value]| {
+                let mut out = Vec::new();
+                values.iter().for_each(|value| value.canonical_bytes(&mut out));
+                out
+            };
+            let (one, other) = (Value::Ref(RecordId(a)), Value::Ref(RecordId(b)));
+            prop_assert_eq!(bytes(std::slice::from_ref(&one)) == bytes(std::slice::from_ref(&other)), a == b);
+            prop_assert_ne!(bytes(std::slice::from_ref(&one)), bytes(&[Value::Text(text)]));
+            let after = Value::Text(after);
+            prop_assert_eq!(bytes(&[one.clone(), after.clone()]), [bytes(&[one]), bytes(&[after])].concat());
+        }
+
         /// A set means the same in any order, however often an option is named.
         #[test]
         fn a_set_has_no_order(options in prop::collection::vec("[a-c ]{0,3}", 0..5), again in any::<prop::sample::Index>()) {
@@ -513,6 +640,22 @@ mod tests {
                 prop_assert_eq!(read(styled.clone()), read(number.to_string()));
                 prop_assert!(read(number.to_string()).is_ok());
             }
+        }
+
+        /// The values of a group keep their places and their borders.
+        #[test]
+        fn equal_groups_and_only_they_have_equal_bytes(
+            a in prop::collection::vec(members(), 2..4), b in prop::collection::vec(members(), 2..4),
+        ) {
+            let bytes = |members: &[Value]| {
+                let mut out = Vec::new();
+                Value::group(members.to_vec()).canonical_bytes(&mut out);
+                out
+            };
+            let blank = |members: &[Value]| members.iter().all(Value::is_null);
+            prop_assert_eq!(a == b || blank(&a) && blank(&b), bytes(&a) == bytes(&b));
+            let encoded = crate::codec::encode(1, &Value::group(a.clone()));
+            prop_assert_eq!(crate::codec::decode::<Value>(1, &encoded), Ok(Value::group(a)));
         }
 
         #[test]

@@ -47,6 +47,19 @@ pub enum Outcome {
         /// Whether the record is new.
         created: Option<bool>,
     },
+    /// Written, but for some of its properties, which were refused: what goes by a call of its own may fail by itself.
+    Partly {
+        /// The record's id.
+        remote: RemoteId,
+        /// Whether the record is new.
+        created: Option<bool>,
+        /// The system's own code.
+        code: String,
+        /// The system's own words.
+        message: String,
+        /// The properties that were not written.
+        properties: Vec<String>,
+    },
     /// Refused for good, or until somebody changes something.
     Refused {
         /// The system's own code.

@@ -66,8 +66,10 @@ pub fn check_schema_beside(
 /// rules.
 pub fn check_transforms(rules: &Rules) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (entity, field) in
-        rules.entities.iter().flat_map(|entity| entity.fields.iter().map(move |field| (entity, field)))
+    for (entity, field) in rules
+        .entities
+        .iter()
+        .flat_map(|entity| entity.fields.iter().flat_map(Field::leaves).map(move |field| (entity, field)))
     {
         for binding in field.bindings.iter().filter(|binding| !binding.transforms.is_empty()) {
             let Some(system) = rules.system(binding.system) else { continue };
@@ -88,7 +90,7 @@ pub fn check_transforms(rules: &Rules) -> Vec<Finding> {
                     format!("leave it if nobody minds: an edit in {} loses {loss} everywhere", system.name),
                 );
             }
-            let entered = samples.iter().filter_map(|value| field.read(binding, &field.kind.write(value)).ok());
+            let entered = samples.iter().filter_map(|value| field.read(binding, &[field.kind.write(value)]).ok());
             let unsteady = entered
                 .into_iter()
                 .find(|value| field.fits(binding, value).is_ok() && field.project(binding, value) != *value);
@@ -168,14 +170,17 @@ impl Check<'_> {
     fn object(&mut self, object: &ObjectSchema) {
         self.external_id(object);
         let entity = self.entity;
-        for (field, binding) in entity.fields_at(self.binding.home()) {
+        for (field, binding) in entity.leaves_at(self.binding.home()) {
             let at = format!("fields.{}.{}", field.name, self.system.name);
-            match object.property(&binding.property) {
-                Some(property) => self.property(&at, field, binding, property),
-                None => self.missing(&at, &binding.property, object),
+            for (place, name) in binding.properties.iter().enumerate() {
+                match object.property(name) {
+                    Some(property) => self.property(&at, field, (binding, place), property),
+                    None => self.missing(&at, name, object),
+                }
             }
         }
         if self.binding.create {
+            self.constants(object);
             self.required(object);
         }
     }
@@ -214,7 +219,14 @@ impl Check<'_> {
         }
     }
 
-    fn property(&mut self, at: &str, field: &Field, binding: &FieldBinding, property: &PropertySchema) {
+    /// `place`: which of the binding's properties it is.
+    fn property(
+        &mut self,
+        at: &str,
+        field: &Field,
+        (binding, place): (&FieldBinding, usize),
+        property: &PropertySchema,
+    ) {
         let written = self.system.mode == Mode::ReadWrite && field.conflict.owner() != Some(self.system.id);
         if written && !property.writable {
             self.error(
@@ -224,6 +236,7 @@ impl Check<'_> {
             );
         }
         self.kind(at, field, property);
+        self.target(at, field, property);
         if written {
             self.limits(at, field, binding, property);
         }
@@ -231,7 +244,33 @@ impl Check<'_> {
             self.options(at, field, binding, property, written);
         }
         if let Some(default) = binding.default.as_ref().filter(|_| written) {
-            self.default(at, field, binding, default, property);
+            self.default(at, field, (binding, place), default, property);
+        }
+    }
+
+    /// A reference leads to the object of the entity that it is said to lead to.
+    fn target(&mut self, at: &str, field: &Field, property: &PropertySchema) {
+        let Some(entity) = field.refers_to().and_then(|to| self.rules.entity(to)) else { return };
+        let objects: Vec<&str> = entity
+            .bindings
+            .iter()
+            .filter(|binding| binding.system == self.system.id)
+            .map(|binding| &*binding.object)
+            .collect();
+        let leads = |object: &&str| property.refers_to.iter().any(|to| to.eq_ignore_ascii_case(object));
+        if !property.refers_to.is_empty() && !objects.iter().any(leads) {
+            let more = if property.refers_to.len() > 1 { ", among others" } else { "" };
+            let to = format!("{}{more}", property.refers_to[0]);
+            self.error(
+                at,
+                format!(
+                    "{}'s `{}` leads to {to}, not to `{}`",
+                    self.system.name,
+                    property.name,
+                    objects.join("` or `")
+                ),
+                format!("name a property that leads to {}, or another entity as `to`", objects.join(" or ")),
+            );
         }
     }
 
@@ -277,8 +316,16 @@ impl Check<'_> {
         }
     }
 
-    fn default(&mut self, at: &str, field: &Field, binding: &FieldBinding, default: &Value, property: &PropertySchema) {
-        let Ok(Raw::Text(text)) = field.write(binding, default) else { return };
+    fn default(
+        &mut self,
+        at: &str,
+        field: &Field,
+        (binding, place): (&FieldBinding, usize),
+        default: &Value,
+        property: &PropertySchema,
+    ) {
+        let written = field.write(binding, default).unwrap_or_default();
+        let Some(Raw::Text(text)) = written.get(place) else { return };
         let too_long = property.length.is_some_and(|length| text.chars().count() > length as usize);
         let mut options = text.split(if field.kind == FieldKind::Set { ';' } else { '\0' });
         let known = |option: &str| property.options.iter().any(|known| known == option);
@@ -300,12 +347,27 @@ impl Check<'_> {
         let required = object.properties.iter().filter(|property| property.required && property.writable);
         for property in required.filter(|property| self.binding.external_id.as_ref() != Some(&property.name)) {
             let name = &property.name;
-            match entity.fields_at(self.binding.home()).find(|(_, binding)| binding.property == *name) {
+            if self.binding.on_create.iter().any(|(constant, _)| constant == name) {
+                continue;
+            }
+            match entity.leaves_at(self.binding.home()).find(|(_, binding)| binding.properties.contains(name)) {
                 None => self.error(
                     &at_object,
                     format!("{} wants `{name}` on each new {}, but no field writes it", system.name, object.object),
-                    format!("add a field with {} = \"{name}\", or take {} out of `create`", system.name, system.name),
+                    format!(
+                        "add a field with {} = \"{name}\", name it in `on_create`, or take {} out of `create`",
+                        system.name, system.name
+                    ),
                 ),
+                Some((field, FieldBinding { join: Some(join), properties, .. }))
+                    if properties.get(join.lone(properties.len())) != Some(name) =>
+                {
+                    self.warn(
+                        &format!("fields.{}.{}", field.name, system.name),
+                        format!("{} wants `{name}` on each new {}", system.name, object.object),
+                        "leave it if no text is without a separator, or split at the other end".to_owned(),
+                    );
+                }
                 Some((field, binding)) if binding.default.is_none() && !self.is_always_there(field) => self.warn(
                     &format!("fields.{}.{}", field.name, system.name),
                     format!("{} wants `{name}` on each new {}", system.name, object.object),
@@ -321,6 +383,32 @@ impl Check<'_> {
 }
 
 impl Check<'_> {
+    /// What new records get once can be held.
+    fn constants(&mut self, object: &ObjectSchema) {
+        for (name, value) in &self.binding.on_create {
+            let at = format!("at.{}.on_create.{name}", self.system.name);
+            let place = format!("{}'s `{name}`", self.system.name);
+            let Some(property) = object.property(name) else {
+                self.missing(&at, name, object);
+                continue;
+            };
+            let text = FieldKind::Text.read(value).unwrap_or_default().to_string();
+            let kind = kind_for(property.kind);
+            let option = |text: &str| property.options.iter().any(|option| option == text);
+            if !property.writable {
+                self.error(&at, format!("{place} cannot be written"), "take it away".to_owned());
+            } else if kind.is_some_and(|kind| kind.read(value).is_err()) {
+                let message = format!("{place} is {}, which `{text}` is not", describe(property.kind));
+                self.error(&at, message, "give a value of its type".to_owned());
+            } else if !property.options.is_empty() && !text.split(';').all(|text| option(text.trim())) {
+                let mend = format!("use one of {}", property.options.join(", "));
+                self.error(&at, format!("`{text}` is no option of {place}"), mend);
+            } else if property.length.is_some_and(|length| text.chars().count() > length as usize) {
+                self.error(&at, format!("`{text}` is longer than {place} can hold"), "shorten it".to_owned());
+            }
+        }
+    }
+
     /// Do all other systems of the field want a value, too? Then no record comes without one.
     fn is_always_there(&self, field: &Field) -> bool {
         let others = self.others_of(field);
@@ -347,10 +435,12 @@ fn fit(kind: &FieldKind, property: PropertyType) -> Fit {
         | (F::Date, P::Date)
         | (F::DateTime { .. }, P::DateTime)
         | (F::Enum, P::Enumeration)
-        | (F::Set, P::MultiEnumeration) => Fit::Well,
+        | (F::Set, P::MultiEnumeration)
+        | (F::Ref { .. }, P::Reference) => Fit::Well,
+        (F::Ref { .. }, P::Text | P::Number) => Fit::Mostly("what is no id of such a record is reported as a problem"),
         (F::Text, P::Enumeration) => Fit::Mostly("only its options can be written"),
         (F::Text, P::MultiEnumeration) => Fit::Mostly("several options are one text"),
-        (F::Text, P::Reference) => Fit::Mostly("ids mean nothing in another system"),
+        (F::Text, P::Reference) => Fit::Mostly("ids mean nothing in another system; use type = \"ref\""),
         (F::Set, P::Text) => Fit::Mostly("`;` stands between its options"),
         (F::Set, P::Enumeration) => Fit::Mostly("it holds one option only"),
         (F::Decimal { .. } | F::Integer | F::Bool | F::Date | F::DateTime { .. }, P::Text) => {
@@ -359,6 +449,17 @@ fn fit(kind: &FieldKind, property: PropertyType) -> Fit {
         (F::Bool, P::Enumeration) => Fit::Mostly("options other than true and false are reported as problems"),
         (F::Date, P::DateTime) => Fit::Mostly("moments other than midnight UTC are reported as problems"),
         _ => Fit::Not,
+    }
+}
+
+/// The type whose values a property of this type holds, if it is picky.
+fn kind_for(property: PropertyType) -> Option<FieldKind> {
+    match property {
+        PropertyType::Number => Some(FieldKind::Decimal { scale: None }),
+        PropertyType::Bool => Some(FieldKind::Bool),
+        PropertyType::Date => Some(FieldKind::Date),
+        PropertyType::DateTime => Some(FieldKind::DateTime { step_ms: 1 }),
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use super::nearest::nearest;
 use super::spec::{CreateSpec, EntitySpec, FieldSpec, SystemSpec};
 use super::{
     Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, Rules, StampPolicy,
-    System, limits, transform, values,
+    System, group, join, limits, references, transform, values,
 };
 use crate::model::{Ability, EntityId, FieldId, FieldKind, Home, ObjectId, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,7 +79,7 @@ impl RulesBuilder {
         let entities =
             self.entities.iter().map(|spec| EntityCheck::new(&self, spec, &mut checks).compile(&mut objects)).collect();
         if checks.faults.is_empty() {
-            Ok(Rules { systems: checks.systems, entities })
+            Ok(Rules { systems: checks.systems, entities: references::order(entities) })
         } else {
             Err(RulesErrors(checks.faults))
         }
@@ -204,8 +204,10 @@ impl<'a> EntityCheck<'a> {
         }
         self.checks.names(&fields_at, "a field", spec.fields.iter().map(|f| &*f.name), |name| FieldId::of(name).0);
         let mut taken = BTreeMap::new();
-        let mut fields: Vec<Field> = spec.fields.iter().map(|field| self.field(field, &bindings, &mut taken)).collect();
+        let fields: Vec<Field> = spec.fields.iter().map(|field| self.field(field, &bindings, &mut taken)).collect();
+        let mut fields = self.gather(fields);
         fields.sort_by_key(|field| field.id);
+        values::constants(&bindings, &taken, &self.at, self.checks);
         let match_keys = self.match_keys();
         Entity {
             id: EntityId::of(&spec.name),
@@ -257,8 +259,9 @@ impl<'a> EntityCheck<'a> {
             if object.external_id.as_ref().is_some_and(|id| id.trim().is_empty()) {
                 self.checks.fault(format!("{at}.external_id"), Fault::Blank { what: "the external id" });
             }
+            let on_create = object.on_create.clone();
             let (object, external_id) = (object.object.clone(), object.external_id.clone());
-            bindings.push(Binding { system, object, object_id, create: false, external_id });
+            bindings.push(Binding { system, object, object_id, create: false, external_id, on_create });
         }
         let systems: BTreeSet<&str> = self.spec.objects.iter().map(|object| &*object.system).collect();
         if systems.len() < 2 {
@@ -368,25 +371,34 @@ impl<'a> EntityCheck<'a> {
                 bindings.push(home.clone());
             }
         }
+        join::check(spec, &at, self.checks);
         let systems = spec.systems().len();
         if systems < 2 {
             self.checks.fault(&at, Fault::FewProperties { found: systems });
         }
         let kind = self.kind(spec, &at, &bindings);
+        references::check(spec, &kind, &at, &bindings, &self.rules.entities, self.checks);
         limits::compile(spec, &kind, &at, &mut bindings, self.checks);
         values::compile(spec, &kind, &at, &mut bindings, self.checks);
         transform::compile(spec, &kind, &at, &mut bindings, self.checks);
-        let conflict = self.conflict(spec, &at, &bindings);
-        let on_link = self.link(spec, &at, &bindings);
+        let (conflict, on_link) = match &spec.group {
+            // The group's, which is checked as a whole.
+            Some(_) => (ConflictPolicy::Latest, LinkPolicy::FillBlanks),
+            None => {
+                let conflict = self.conflict(spec.conflict.as_ref(), &at, &bindings);
+                (conflict, self.link(spec.on_link.as_ref(), &at, &bindings))
+            }
+        };
         let (id, name, mismatch) = (FieldId::of(&spec.name), spec.name.clone(), spec.mismatch.clone());
-        let mut field = Field { id, name, kind, bindings, conflict, on_link, mismatch, sensitive: spec.sensitive };
+        let (sensitive, members) = (spec.sensitive, Vec::new());
+        let mut field = Field { id, name, kind, bindings, conflict, on_link, mismatch, sensitive, members };
         limits::check(&field, &at, self.checks);
         let said = std::mem::take(&mut field.bindings);
         field.bindings = homes
             .into_iter()
             .filter_map(|home| {
                 let said = said.iter().find(|binding| binding.system == home.system)?.clone();
-                Some(FieldBinding { object: home.object, property: home.property, ..said })
+                Some(FieldBinding { object: home.object, properties: home.properties, join: home.join, ..said })
             })
             .collect();
         field
@@ -402,7 +414,7 @@ impl<'a> EntityCheck<'a> {
     ) -> Vec<FieldBinding> {
         let mut homes: Vec<FieldBinding> = Vec::new();
         let mut seen: BTreeSet<&str> = BTreeSet::new();
-        for (name, object, property) in &spec.of_objects {
+        for (name, object, properties) in &spec.of_objects {
             let system = SystemId::of(name);
             if !self.checks.system(format!("{at}.{name}"), Some(name)) {
                 continue;
@@ -423,9 +435,9 @@ impl<'a> EntityCheck<'a> {
                 self.checks.fault(at, Fault::Twice { what: "object", name: object.clone() });
                 continue;
             }
-            homes.push(self.home(spec, &at, binding, (name, property), taken));
+            homes.push(self.home(spec, &at, binding, (name, properties), taken));
         }
-        for (name, property) in &spec.properties {
+        for (name, properties) in &spec.properties {
             let at = format!("{at}.{name}");
             if !self.checks.system(&at, Some(name)) {
                 continue;
@@ -442,7 +454,7 @@ impl<'a> EntityCheck<'a> {
             }
             for binding in there {
                 if !homes.iter().any(|other| other.home() == binding.home()) {
-                    homes.push(self.home(spec, &at, binding, (name, property), taken));
+                    homes.push(self.home(spec, &at, binding, (name, properties), taken));
                 }
             }
         }
@@ -455,22 +467,27 @@ impl<'a> EntityCheck<'a> {
         spec: &'a FieldSpec,
         at: &str,
         object: &Binding,
-        (system, property): (&str, &str),
+        (system, properties): (&str, &[String]),
         taken: &mut BTreeMap<(Home, String), &'a str>,
     ) -> FieldBinding {
-        let mut fault = None;
-        let (name, owned) = (system.to_owned(), property.to_owned());
-        if property.trim().is_empty() {
-            fault = Some(Fault::Blank { what: "the property" });
-        } else if object.external_id.as_deref() == Some(property) {
-            fault = Some(Fault::PropertyIsExternalId { system: name, property: owned });
-        } else if let Some(by) = taken.insert((object.home(), owned.clone()), &spec.name) {
-            fault = Some(Fault::PropertyTaken { system: name, property: owned, by: by.to_owned() });
+        for property in properties {
+            let name = system.to_owned();
+            let fault = if property.trim().is_empty() {
+                Some(Fault::Blank { what: "the property" })
+            } else if object.external_id.as_ref() == Some(property) {
+                Some(Fault::PropertyIsExternalId { system: name, property: property.clone() })
+            } else {
+                let by = taken.insert((object.home(), property.clone()), &spec.name);
+                let taken =
+                    |by: &str| Fault::PropertyTaken { system: name, property: property.clone(), by: by.to_owned() };
+                by.map(taken)
+            };
+            if let Some(fault) = fault {
+                self.checks.fault_once(at, fault);
+            }
         }
-        if let Some(fault) = fault {
-            self.checks.fault_once(at, fault);
-        }
-        FieldBinding::new(object.home(), property)
+        let join = join::compile(spec, at, properties, self.checks);
+        FieldBinding { properties: properties.to_vec(), join, ..FieldBinding::new(object.home(), "") }
     }
 
     /// The kind, with the step of a moment set to the coarsest of its systems.
@@ -487,9 +504,8 @@ impl<'a> EntityCheck<'a> {
 
     /// The field's own policy must fit it; one that it inherits is left out where it names a system that the field does
     /// not live in, unless that system would own it.
-    fn conflict(&mut self, spec: &FieldSpec, at: &str, bindings: &[FieldBinding]) -> ConflictPolicy {
+    fn conflict(&mut self, own: Option<&ConflictSpec>, at: &str, bindings: &[FieldBinding]) -> ConflictPolicy {
         let at = format!("{at}.conflict");
-        let own = spec.conflict.as_ref();
         let policy = own.or(self.spec.conflict.as_ref()).unwrap_or(&self.rules.conflict);
         let Some(system) = policy.system() else { return policy.compile() };
         let lives = bindings.iter().any(|binding| binding.system == SystemId::of(system));
@@ -502,9 +518,8 @@ impl<'a> EntityCheck<'a> {
         ConflictPolicy::Latest
     }
 
-    fn link(&mut self, spec: &FieldSpec, at: &str, bindings: &[FieldBinding]) -> LinkPolicy {
+    fn link(&mut self, own: Option<&LinkSpec>, at: &str, bindings: &[FieldBinding]) -> LinkPolicy {
         let at = format!("{at}.on_link");
-        let own = spec.on_link.as_ref();
         let policy = own.or(self.spec.on_link.as_ref()).unwrap_or(&self.rules.on_link);
         let Some(system) = policy.system() else { return policy.compile() };
         let lives = bindings.iter().any(|binding| binding.system == SystemId::of(system));
@@ -521,7 +536,12 @@ impl<'a> EntityCheck<'a> {
         let mut seen = BTreeSet::new();
         for (index, key) in self.spec.match_keys.iter().enumerate() {
             let at = format!("{}.match[{index}]", self.at);
-            if !self.spec.fields.iter().any(|field| field.name == *key) {
+            let field = self.spec.fields.iter().find(|field| field.name == *key);
+            if field.is_some_and(|field| matches!(field.kind, FieldKind::Ref { .. })) {
+                self.checks.fault(at, Fault::KeyRefers { key: key.clone() });
+            } else if let Some(group) = field.and_then(|field| field.group.clone()) {
+                self.checks.fault(at, Fault::KeyInGroup { key: key.clone(), group });
+            } else if field.is_none() {
                 let near = nearest(key, self.spec.fields.iter().map(|field| &*field.name)).map(str::to_owned);
                 self.checks.fault(at, Fault::UnknownKey { key: key.clone(), near });
             } else if !seen.insert(key) {
@@ -532,6 +552,23 @@ impl<'a> EntityCheck<'a> {
     }
 }
 
+impl EntityCheck<'_> {
+    /// Puts the fields of each group into one.
+    fn gather(&mut self, fields: Vec<Field>) -> Vec<Field> {
+        let mut groups = group::gather(self.spec, &self.at, fields, self.checks);
+        for group in groups.iter_mut().filter(|group| !group.members.is_empty()) {
+            let spec = self.spec.groups.iter().find(|spec| spec.name == group.name);
+            let at = format!("{}.groups.{}", self.at, group.name);
+            group.conflict = self.conflict(spec.and_then(|spec| spec.conflict.as_ref()), &at, &group.bindings);
+            group.on_link = self.link(spec.and_then(|spec| spec.on_link.as_ref()), &at, &group.bindings);
+            for member in &mut group.members {
+                (member.conflict, member.on_link) = (group.conflict, group.on_link);
+            }
+        }
+        groups
+    }
+}
+
 /// The coarsest step of the times that a field's systems can hold.
 pub(super) fn step_ms(systems: &[System], bindings: &[FieldBinding]) -> i64 {
     let holds = |system: &&System| bindings.iter().any(|binding| binding.system == system.id);
@@ -539,13 +576,14 @@ pub(super) fn step_ms(systems: &[System], bindings: &[FieldBinding]) -> i64 {
 }
 
 /// 1 to 64 letters, digits, `_` and `-`.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 /// Words that no system can be named: the options that stand beside system names, those planned, and words of policies.
-pub(crate) const RESERVED: [&str; 27] = [
+pub(crate) const RESERVED: [&str; 30] = [
     "type",
+    "to",
     "conflict",
     "on_link",
     "default",
@@ -560,6 +598,8 @@ pub(crate) const RESERVED: [&str; 27] = [
     "too_fine",
     "unknown",
     "group",
+    "join",
+    "split",
     "direction",
     "edits",
     "transform",

@@ -55,8 +55,50 @@ pub enum Fault {
     PropertyTaken { system: String, property: String, by: String },
     #[error("{system}'s property `{property}` holds our external id, so no field can live in it")]
     PropertyIsExternalId { system: String, property: String },
+    #[error("a field of type `{kind}` cannot be several properties")]
+    JoinOfOtherKind { kind: &'static str },
+    #[error("nothing says what stands between the properties")]
+    NoJoin,
+    #[error("without a separator a text cannot be split")]
+    JoinBlank,
+    #[error("one such separator may begin within another")]
+    JoinOverlaps,
+    #[error(
+        "a field that is several properties cannot belong to a group, with which it would be written whoever edits"
+    )]
+    JoinInGroup,
+    #[error("the group has the name of a field")]
+    GroupIsField,
+    #[error("no field belongs to the group `{name}`")]
+    GroupEmpty { name: String },
+    #[error("the group `{name}` has this one field only, so there is nothing to be decided together")]
+    GroupOfOne { name: String },
+    #[error("a reference cannot belong to a group: `{group}` would wait for the record that it leads to")]
+    GroupOfReference { group: String },
+    #[error("the fields of the group `{group}` are decided together, so none can have a policy of its own")]
+    GroupPolicy { group: String },
+    #[error(
+        "the fields of the group `{group}` are decided together, but this one has no property in {system}, as `{other}` has"
+    )]
+    GroupElsewhere { group: String, system: String, other: String },
+    #[error("the value is blank, so nothing would be written")]
+    ConstantBlank,
+    #[error("match key `{key}` belongs to the group `{group}`, and a part of it says little")]
+    KeyInGroup { key: String, group: String },
     #[error("match key `{key}` is no field of the entity")]
     UnknownKey { key: String, near: Option<String> },
+    #[error("match key `{key}` is a reference, and nobody is told by what he refers to")]
+    KeyRefers { key: String },
+    #[error("the field does not say to which entity it refers")]
+    NoTarget,
+    #[error("the field refers to `{name}`, and no entity is named so")]
+    UnknownTarget { name: String, near: Option<String> },
+    #[error("a field of type `{kind}` refers to nothing")]
+    TargetOfOtherKind { kind: &'static str },
+    #[error("the field refers to `{target}`, which has no object in {system}")]
+    TargetElsewhere { target: String, system: String },
+    #[error("a reference has no default")]
+    DefaultRefers,
     #[error("records can neither be matched, for want of a match key, nor are they created: nothing would ever happen")]
     NoWayToLink,
     #[error("policy `{policy}` names {system}, but the field has no property there")]
@@ -141,8 +183,34 @@ impl Fault {
             Self::PropertyIsExternalId { .. } => {
                 "take the field away, or name another property as `external_id`".into()
             }
+            Self::JoinOfOtherKind { .. } => "name one property, or use type = \"text\"".into(),
+            Self::NoJoin => "add join = \" \"".into(),
+            Self::JoinBlank => "write what stands between the parts".into(),
+            Self::JoinOverlaps => "write one that does not begin as it ends".into(),
+            Self::JoinInGroup => "take `group` away, or name one property".into(),
+            Self::ConstantBlank => "fill it in, or take it away".into(),
+            Self::GroupIsField => "choose another name".into(),
+            Self::GroupEmpty { name } => format!("add group = \"{name}\" to its fields, or take it away"),
+            Self::GroupOfOne { .. } => "add `group` to the others, or take it away".into(),
+            Self::GroupOfReference { .. } => "take it out of the group".into(),
+            Self::GroupPolicy { group } => format!("say it for all of them, under `groups.{group}`"),
+            Self::GroupElsewhere { system, .. } => {
+                format!("name its property in {system}, or take it out of the group")
+            }
+            Self::KeyInGroup { .. } => "match by another field, or take it out of the group".into(),
             Self::UnknownKey { near: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::UnknownKey { .. } => "name a field of the entity".into(),
+            Self::KeyRefers { .. } => "match by what a record shows of itself: an address, a domain, a name".into(),
+            Self::NoTarget => "add to = \"ENTITY\"".into(),
+            Self::UnknownTarget { near: Some(near), .. } => format!("did you mean `{near}`?"),
+            Self::UnknownTarget { .. } => "name an entity of this config, or add it".into(),
+            Self::TargetOfOtherKind { .. } => "use type = \"ref\", or take `to` away".into(),
+            Self::TargetElsewhere { target, system } => {
+                format!(
+                    "add `at.{system} = {{ object = \"...\" }}` to `{target}`, or take the property in {system} away"
+                )
+            }
+            Self::DefaultRefers => "take it away".into(),
             Self::NoWayToLink => "add `match = [\"FIELD\"]`".into(),
             Self::PolicyElsewhere { system, .. } => {
                 format!("give the field a policy of its own, or a property in {system}")

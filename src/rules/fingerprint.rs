@@ -2,7 +2,8 @@
 //! it, for changing that changes no value.
 
 use super::{
-    Binding, Entity, Field, FieldBinding, Limits, Mismatch, Rules, StampPolicy, TooFine, TooLong, Transform, Unknown,
+    Binding, Cut, Entity, Field, FieldBinding, Join, Limits, Mismatch, Rules, StampPolicy, TooFine, TooLong, Transform,
+    Unknown,
 };
 use crate::model::{Digest, FieldKind, SystemId};
 
@@ -21,6 +22,10 @@ impl Rules {
 pub(super) fn kind_digest(field: &Field) -> Digest {
     let mut out = Bytes(Vec::new());
     out.kind(&field.kind);
+    for member in &field.members {
+        out.number(u64::from(member.id.0));
+        out.kind(&member.kind);
+    }
     Digest::of_bytes(&out.0)
 }
 
@@ -29,6 +34,10 @@ pub(super) fn binding_digest(field: &Field, binding: &FieldBinding) -> Digest {
     let mut out = Bytes(Vec::new());
     out.field_binding(binding, &field.mismatch, false);
     out.unknown(&field.mismatch.unknown);
+    for (member, at) in field.members_at(binding) {
+        out.field_binding(at, &member.mismatch, false);
+        out.unknown(&member.mismatch.unknown);
+    }
     Digest::of_bytes(&out.0)
 }
 
@@ -70,14 +79,14 @@ impl Bytes {
     }
 
     fn binding(&mut self, binding: &Binding) {
-        let Binding { system, object, object_id: _, create: _, external_id } = binding;
+        let Binding { system, object, object_id: _, create: _, external_id, on_create: _ } = binding;
         self.number(u64::from(system.0));
         self.text(object);
         self.option(external_id.as_deref(), Self::text);
     }
 
     fn field(&mut self, field: &Field, several: &dyn Fn(SystemId) -> bool) {
-        let Field { id, name, kind, bindings, conflict: _, on_link: _, mismatch, sensitive: _ } = field;
+        let Field { id, name, kind, bindings, conflict: _, on_link: _, mismatch, sensitive: _, members } = field;
         self.number(u64::from(id.0));
         self.text(name);
         self.kind(kind);
@@ -85,12 +94,17 @@ impl Bytes {
         bindings.sort_by_key(|binding| binding.home());
         self.list(bindings, |out, binding| out.field_binding(binding, mismatch, several(binding.system)));
         self.unknown(&mismatch.unknown);
+        if !members.is_empty() {
+            self.0.push(added::MEMBERS);
+            self.list(members.iter().collect(), |out, member| out.field(member, several));
+        }
     }
 
     fn kind(&mut self, kind: &FieldKind) {
         self.text(kind.name());
         match kind {
             FieldKind::Decimal { scale } => self.option(*scale, |out, scale| out.number(u64::from(scale))),
+            FieldKind::Ref { to } => self.number(u64::from(to.0)),
             FieldKind::DateTime { step_ms } => self.number(step_ms.unsigned_abs()),
             _ => {}
         }
@@ -108,13 +122,13 @@ impl Bytes {
     }
 
     fn field_binding(&mut self, binding: &FieldBinding, mismatch: &Mismatch, several: bool) {
-        let FieldBinding { system, object, property, values, default, limits, transforms } = binding;
+        let FieldBinding { system, object, properties, join, values, default, limits, transforms } = binding;
         self.number(u64::from(system.0));
         if several {
             self.0.push(added::OBJECT);
             self.number(u64::from(object.0));
         }
-        self.text(property);
+        self.text(properties.first().map_or("", String::as_str));
         self.list(values.iter().collect(), |out, (ours, theirs)| {
             out.text(ours);
             out.text(theirs);
@@ -124,6 +138,12 @@ impl Bytes {
         if !transforms.is_empty() {
             self.0.push(added::TRANSFORMS);
             self.list(transforms.iter().collect(), Self::transform);
+        }
+        if let Some(Join { separator, cut }) = join {
+            self.0.push(added::JOIN);
+            self.list(properties.iter().skip(1).collect(), |out, property| out.text(property));
+            self.text(separator);
+            self.0.push(u8::from(*cut == Cut::Last));
         }
     }
 
@@ -171,5 +191,7 @@ mod added {
     pub const PASS: u8 = 5;
     pub const UNKNOWN_AS: u8 = 6;
     pub const TRANSFORMS: u8 = 7;
-    pub const OBJECT: u8 = 8;
+    pub const MEMBERS: u8 = 8;
+    pub const JOIN: u8 = 9;
+    pub const OBJECT: u8 = 10;
 }

@@ -204,14 +204,17 @@ impl Rules {
         for entity in &mut self.entities {
             for of in entity.bindings.iter().filter(|binding| binding.system == system) {
                 let Some(schema) = objects.iter().find(|schema| schema.object == of.object) else { continue };
-                for field in entity.fields.iter_mut().filter(|field| is_text(&field.kind)) {
+                let leaves = entity.fields.iter_mut().flat_map(Field::leaves_mut);
+                for field in leaves.filter(|field| is_text(&field.kind)) {
                     if field.mismatch.too_long != TooLong::Refuse {
                         continue;
                     }
                     let Some(binding) = field.bindings.iter_mut().find(|binding| binding.home() == of.home()) else {
                         continue;
                     };
-                    let property = schema.property(&binding.property).filter(|property| !property.required);
+                    // Of several properties each holds what it holds.
+                    let property = binding.property().and_then(|name| schema.property(name));
+                    let property = property.filter(|property| !property.required);
                     let stated = property.and_then(|property| property.length);
                     binding.limits.length = binding.limits.length.or(stated.filter(|length| *length > 0));
                 }
@@ -341,7 +344,9 @@ pub(super) fn check(field: &Field, at: &str, checks: &mut Checks) {
             let fault = Fault::OptionUnlisted { system: system.clone(), option: option.clone() };
             checks.fault(format!("{at}.options.{system}"), fault);
         }
-        if let Some(Err(unfit)) = binding.default.as_ref().map(|default| field.fits(binding, default)) {
+        if let Some(Err(unfit)) =
+            binding.default.as_ref().map(|default| field.fits(binding, default).map_err(|amiss| amiss.error))
+        {
             checks.fault(format!("{at}.default"), Fault::DefaultTooMuch { system, unfit });
         }
     }

@@ -53,6 +53,23 @@ fn a_new_field_is_linked_where_the_entity_lives() {
 }
 
 #[test]
+fn a_group_begins_again_with_other_fields_and_is_linked_anew_where_a_part_reads_otherwise() {
+    let part = |name: &str, kind| field(name, kind).group("address");
+    let city = || part("city", FieldKind::Text);
+    let between = |old: EntitySpec, next: EntitySpec| {
+        let remap = Mapping::of(&rules([old])).to(&Mapping::of(&rules([next]))).expect("a change that can be taken in");
+        remap.into_iter().next().map(|(_, remap)| remap).unwrap_or_default()
+    };
+    let old = || person([city(), part("zip", FieldKind::Text)]);
+    let again = Remap { dropped: vec![id("address")], rebound: both(id("address")), ..Remap::default() };
+    assert_eq!(between(old(), person([city(), part("zip", FieldKind::Integer)])), again);
+    assert_eq!(between(old(), person([city(), part("zip", FieldKind::Text), part("street", FieldKind::Text)])), again);
+    let trimmed = person([city(), part("zip", FieldKind::Text).transform("b", [Transform::Upper])]);
+    let anew = Remap { rebound: vec![(Home::of("b", "Contact"), id("address"))], ..Remap::default() };
+    assert_eq!(between(old(), trimmed), anew);
+}
+
+#[test]
 fn a_field_that_is_gone_is_forgotten() {
     let remap = to(person([])).expect("a change that can be taken in");
     assert_eq!(remap, Remap { dropped: vec![id("phone")], unbound: both(id("phone")), ..Remap::default() });

@@ -8,10 +8,13 @@ pub mod config;
 mod error;
 mod field;
 mod fingerprint;
+mod group;
+mod join;
 mod limits;
 mod mapping;
 mod nearest;
 mod policy;
+mod references;
 mod shown;
 mod spec;
 #[cfg(test)]
@@ -21,21 +24,25 @@ mod values;
 
 pub use builder::RulesBuilder;
 pub use error::{Fault, RulesError, RulesErrors};
+pub use field::Amiss;
+pub use join::{Cut, Join};
 pub use limits::{Limits, Mismatch, TooFine, TooLong, Unfit, Unknown};
 pub use mapping::{Mapping, MappingChange, Remap};
 pub use policy::{ConflictSpec, LinkSpec, PolicyError};
 pub use shown::{HIDDEN, Shown};
-pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, SystemSpec, ValueRow};
+pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, ObjectSpec, SystemSpec, ValueRow};
 pub use transform::Transform;
 
-use crate::model::{Ability, EntityId, FieldId, FieldKind, Home, ObjectId, SystemId, Value};
+use crate::model::{ASSOCIATION, Ability, EntityId, FieldId, FieldKind, Home, ObjectId, Raw, SystemId, Value};
+use std::ops::Range;
 
 /// Everything that the engine must know about the systems and what is kept equal between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// The systems, highest rank first: the first named wins a tie.
     pub systems: Vec<System>,
-    /// The entities, in the order of the config. Parents stand before children.
+    /// The entities, in the order of the config, but what is referred to stands before what refers to it (where references run
+    /// in a circle, one of them leads forward).
     pub entities: Vec<Entity>,
 }
 
@@ -91,6 +98,8 @@ pub struct Binding {
     pub create: bool,
     /// The unique property that holds our external id, if the object has one.
     pub external_id: Option<String>,
+    /// Properties and values that are written once, when we create a record there, and neither read nor changed after.
+    pub on_create: Vec<(String, Raw)>,
 }
 
 /// When our external id is written to a record.
@@ -119,6 +128,9 @@ pub struct Field {
     pub mismatch: Mismatch,
     /// Its values are stored and synced, but never shown: see [`Field::shown`].
     pub sensitive: bool,
+    /// The fields of an atomic group, by name: they are decided together, as one value, and stand in all its systems. Empty =
+    /// the field stands by itself.
+    pub members: Vec<Field>,
 }
 
 /// A field's counterpart in one object of a system.
@@ -128,8 +140,10 @@ pub struct FieldBinding {
     pub system: SystemId,
     /// The object.
     pub object: ObjectId,
-    /// The property's name there.
-    pub property: String,
+    /// The names of its properties there: one; several, of which a text is joined; or those of a group's members.
+    pub properties: Vec<String>,
+    /// How one text is several properties.
+    pub join: Option<Join>,
     /// Value map of an enumeration: (canonical, this system's), in the order of the config. Empty = as it is.
     pub values: Vec<(String, String)>,
     /// Written where the field is blank and the system requires a value.
@@ -141,16 +155,30 @@ pub struct FieldBinding {
 }
 
 impl FieldBinding {
+    /// Does the system keep no history of it, although it may of other properties, and not say when it changed?
+    pub fn is_unrecorded(&self) -> bool {
+        self.properties.iter().any(|property| property.starts_with(ASSOCIATION))
+    }
+
     /// A property that shows each value as it is.
     pub fn new(home: Home, property: impl Into<String>) -> Self {
         let (values, limits, transforms) = (Vec::new(), Limits::default(), Vec::new());
+        let properties = vec![property.into()];
         let Home { system, object } = home;
-        Self { system, object, property: property.into(), values, default: None, limits, transforms }
+        Self { system, object, properties, join: None, values, default: None, limits, transforms }
     }
 
     /// The object that it is a property of.
     pub fn home(&self) -> Home {
         Home { system: self.system, object: self.object }
+    }
+
+    /// The property, if it is one alone.
+    pub fn property(&self) -> Option<&str> {
+        match &*self.properties {
+            [property] => Some(property),
+            _ => None,
+        }
     }
 }
 
@@ -226,7 +254,8 @@ impl Rules {
     pub fn set_ability(&mut self, system: SystemId, ability: Ability) {
         let Some(known) = self.systems.iter_mut().find(|known| known.id == system) else { return };
         known.ability = ability;
-        for field in self.entities.iter_mut().flat_map(|entity| &mut entity.fields) {
+        let fields = self.entities.iter_mut().flat_map(|entity| &mut entity.fields);
+        for field in fields.flat_map(Field::leaves_mut) {
             if let FieldKind::DateTime { step_ms } = &mut field.kind {
                 *step_ms = builder::step_ms(&self.systems, &field.bindings);
             }
@@ -246,6 +275,11 @@ impl Rules {
     /// The entity with this id.
     pub fn entity(&self, id: EntityId) -> Option<&Entity> {
         self.entities.iter().find(|entity| entity.id == id)
+    }
+
+    /// Do records of any entity refer to those of this one?
+    pub fn is_referred_to(&self, id: EntityId) -> bool {
+        self.entities.iter().any(|entity| entity.references().any(|(_, to)| to == id))
     }
 
     /// Place in the ranking, 0 = highest. Unknown systems rank last.
@@ -276,9 +310,36 @@ impl Entity {
         self.fields.binary_search_by_key(&id, |field| field.id).ok().map(|at| &self.fields[at])
     }
 
+    /// The references of its records, with the entity that each leads to.
+    pub fn references(&self) -> impl Iterator<Item = (&Field, EntityId)> {
+        self.fields.iter().filter_map(|field| field.refers_to().map(|to| (field, to)))
+    }
+
     /// The fields that an object holds, with their bindings, ascending by field id.
     pub fn fields_at(&self, home: Home) -> impl Iterator<Item = (&Field, &FieldBinding)> {
         self.fields.iter().filter_map(move |field| field.binding(home).map(|binding| (field, binding)))
+    }
+
+    /// As [`Self::fields_at`], each with the places of its properties in a row that was asked for
+    /// [`Self::properties_at`].
+    pub fn placed_at(&self, home: Home) -> impl Iterator<Item = (&Field, &FieldBinding, Range<usize>)> {
+        let mut from = 0;
+        self.fields_at(home).map(move |(field, binding)| {
+            let place = from..from + binding.properties.len();
+            from = place.end;
+            (field, binding, place)
+        })
+    }
+
+    /// As [`Self::fields_at`], with the members of a group in its place.
+    pub fn leaves_at(&self, home: Home) -> impl Iterator<Item = (&Field, &FieldBinding)> {
+        let leaves = self.fields.iter().flat_map(Field::leaves);
+        leaves.filter_map(move |field| field.binding(home).map(|binding| (field, binding)))
+    }
+
+    /// The properties of all fields that an object holds, in the order of [`Self::fields_at`].
+    pub fn properties_at(&self, home: Home) -> impl Iterator<Item = &String> {
+        self.fields_at(home).flat_map(|(_, binding)| &binding.properties)
     }
 }
 

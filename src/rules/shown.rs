@@ -11,13 +11,13 @@ pub const HIDDEN: &str = "(hidden)";
 #[derive(Clone, Copy)]
 pub struct Shown<'a> {
     value: &'a Value,
-    hidden: bool,
+    field: &'a Field,
 }
 
 impl Field {
     /// A value of this field, to be shown: everything that prints a value goes through here.
-    pub fn shown<'a>(&self, value: &'a Value) -> Shown<'a> {
-        Shown { value, hidden: self.sensitive && !value.is_null() }
+    pub fn shown<'a>(&'a self, value: &'a Value) -> Shown<'a> {
+        Shown { value, field: self }
     }
 }
 
@@ -39,7 +39,7 @@ impl Entity {
     /// The properties that a remote named, to be kept and shown; where a sensitive field lives, only those that are ours.
     pub fn named(&self, system: SystemId, properties: &[String]) -> Vec<String> {
         let sensitive = self.is_sensitive_at(system);
-        let ours = |name: &&String| self.bindings_of(system).any(|(_, binding)| binding.property == **name);
+        let ours = |name: &&String| self.bindings_of(system).any(|(_, binding)| binding.properties.contains(*name));
         properties.iter().filter(|name| !sensitive || ours(name)).cloned().collect()
     }
 
@@ -48,7 +48,7 @@ impl Entity {
     }
 
     /// What lives in any object of a system.
-    fn bindings_of(&self, system: SystemId) -> impl Iterator<Item = (&Field, &FieldBinding)> {
+    pub(crate) fn bindings_of(&self, system: SystemId) -> impl Iterator<Item = (&Field, &FieldBinding)> {
         let all = self.fields.iter().flat_map(|field| field.bindings.iter().map(move |binding| (field, binding)));
         all.filter(move |(_, binding)| binding.system == system)
     }
@@ -56,7 +56,14 @@ impl Entity {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.hidden { f.write_str(HIDDEN) } else { self.value.fmt(f) }
+        match self.value {
+            Value::Null => self.value.fmt(f),
+            Value::Group(members) if !self.field.members.is_empty() => {
+                members.show(f, |at, value| self.field.members.get(at).unwrap_or(self.field).shown(value))
+            }
+            _ if self.field.sensitive => f.write_str(HIDDEN),
+            value => value.fmt(f),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What [`Rules::builder`](super::Rules::builder) is told: the config by names, before anything is checked.
 
-use super::{ConflictSpec, Limits, LinkSpec, Mismatch, Mode, OneWayEdits, Transform};
-use crate::model::{Ability, FieldKind, Raw};
+use super::{ConflictSpec, Join, Limits, LinkSpec, Mismatch, Mode, OneWayEdits, Transform};
+use crate::model::{Ability, EntityId, FieldKind, Raw};
 
 /// A system, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct EntitySpec {
     pub create_as: Vec<(String, String)>,
     /// Its fields.
     pub fields: Vec<FieldSpec>,
+    /// The policies of its atomic groups, where those differ from its own.
+    pub groups: Vec<GroupSpec>,
     /// Names of the fields by which records are matched, in the order in which they are tried.
     pub match_keys: Vec<String>,
     /// Where records are created; none = everywhere if a match key is an e-mail address or a domain, else nowhere.
@@ -32,6 +34,17 @@ pub struct EntitySpec {
     /// Who wins a conflict; none = as all rules have it.
     pub conflict: Option<ConflictSpec>,
     /// What a first link does; none = as all rules have it.
+    pub on_link: Option<LinkSpec>,
+}
+
+/// The policies of an atomic group of fields.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GroupSpec {
+    /// Its name, which its fields give as [`FieldSpec::group`].
+    pub name: String,
+    /// Who wins a conflict; none = as the entity has it.
+    pub conflict: Option<ConflictSpec>,
+    /// What a first link does; none = as the entity has it.
     pub on_link: Option<LinkSpec>,
 }
 
@@ -47,7 +60,7 @@ pub enum CreateSpec {
 }
 
 /// An entity's object in one system.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObjectSpec {
     /// The system's name.
     pub system: String,
@@ -55,6 +68,8 @@ pub struct ObjectSpec {
     pub object: String,
     /// The unique property that holds our external id.
     pub external_id: Option<String>,
+    /// Properties and values that a new record gets once, when we create it.
+    pub on_create: Vec<(String, Raw)>,
 }
 
 /// A field.
@@ -64,11 +79,17 @@ pub struct FieldSpec {
     pub name: String,
     /// Its type. The step of a moment is set from its systems when the rules are built.
     pub kind: FieldKind,
-    /// (system, property), one a system: of each of its objects.
-    pub properties: Vec<(String, String)>,
-    /// (system, object, property), where a system's objects differ. An object that is not named here, in a system without an
+    /// The entity that a reference leads to, by its name.
+    pub to: Option<String>,
+    /// (system, properties), one a system: of each of its objects; a text can be several.
+    pub properties: Vec<(String, Vec<String>)>,
+    /// (system, object, properties), where a system's objects differ. An object that is not named here, in a system without an
     /// entry in `properties`, does not have the field.
-    pub of_objects: Vec<(String, String, String)>,
+    pub of_objects: Vec<(String, String, Vec<String>)>,
+    /// How a text is several properties, wherever it is.
+    pub join: Option<Join>,
+    /// The atomic group to which it belongs: its fields are decided together, as one value.
+    pub group: Option<String>,
     /// Who wins a conflict; none = as the entity has it.
     pub conflict: Option<ConflictSpec>,
     /// What a first link does; none = as the entity has it.
@@ -117,7 +138,7 @@ impl EntitySpec {
     /// It lives in `system` as `object`; no record is created there, for want of an external id.
     #[must_use]
     pub fn at(mut self, system: impl Into<String>, object: impl Into<String>) -> Self {
-        self.objects.push(ObjectSpec { system: system.into(), object: object.into(), external_id: None });
+        self.objects.push(ObjectSpec { system: system.into(), object: object.into(), ..ObjectSpec::default() });
         self
     }
 
@@ -130,7 +151,24 @@ impl EntitySpec {
         external_id: impl Into<String>,
     ) -> Self {
         let external_id = Some(external_id.into());
-        self.objects.push(ObjectSpec { system: system.into(), object: object.into(), external_id });
+        let (system, object) = (system.into(), object.into());
+        self.objects.push(ObjectSpec { system, object, external_id, ..ObjectSpec::default() });
+        self
+    }
+
+    /// A property of `system` that a new record gets once, when we create it there. The system comes first, by [`Self::at`].
+    #[must_use]
+    pub fn on_create(mut self, system: &str, property: impl Into<String>, value: Raw) -> Self {
+        if let Some(object) = self.objects.iter_mut().find(|object| object.system == system) {
+            object.on_create.push((property.into(), value));
+        }
+        self
+    }
+
+    /// The policies of a group.
+    #[must_use]
+    pub fn group(mut self, group: GroupSpec) -> Self {
+        self.groups.push(group);
         self
     }
 
@@ -183,8 +221,11 @@ impl FieldSpec {
         Self {
             name: name.into(),
             kind,
+            to: None,
             properties: Vec::new(),
             of_objects: Vec::new(),
+            join: None,
+            group: None,
             conflict: None,
             on_link: None,
             default: None,
@@ -196,10 +237,41 @@ impl FieldSpec {
         }
     }
 
+    /// A reference to the records of an entity.
+    pub fn reference(name: impl Into<String>, to: impl Into<String>) -> Self {
+        let to = to.into();
+        Self { to: Some(to.clone()), ..Self::new(name, FieldKind::Ref { to: EntityId::of(&to) }) }
+    }
+
     /// Its counterpart in `system`.
     #[must_use]
     pub fn at(mut self, system: impl Into<String>, property: impl Into<String>) -> Self {
-        self.properties.push((system.into(), property.into()));
+        self.properties.push((system.into(), vec![property.into()]));
+        self
+    }
+
+    /// In `system` it is several properties, as [`Self::join`] says.
+    #[must_use]
+    pub fn at_several(
+        mut self,
+        system: impl Into<String>,
+        properties: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        self.properties.push((system.into(), properties.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// How it is several properties.
+    #[must_use]
+    pub fn join(mut self, join: Join) -> Self {
+        self.join = Some(join);
+        self
+    }
+
+    /// The atomic group to which it belongs.
+    #[must_use]
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.group = Some(group.into());
         self
     }
 
@@ -211,7 +283,7 @@ impl FieldSpec {
         object: impl Into<String>,
         property: impl Into<String>,
     ) -> Self {
-        self.of_objects.push((system.into(), object.into(), property.into()));
+        self.of_objects.push((system.into(), object.into(), vec![property.into()]));
         self
     }
 

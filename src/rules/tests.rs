@@ -46,10 +46,14 @@ fn several_options_may_have_one_meaning() {
     let rules = builder([stage(&rows)]).build().unwrap();
     let field = rules.entities[0].fields.iter().find(|field| field.name == "stage").unwrap();
     let b = field.first_in(SystemId::of("b")).unwrap();
-    let read = |text: &str| field.read(b, &Raw::Text(text.into())).map(|value| value.to_string());
+    let read = |text: &str| field.read(b, &[Raw::Text(text.into())]).map(|value| value.to_string());
     assert_eq!(read("Half").as_deref(), Ok("mid"));
     assert_eq!(read("New").as_deref(), Ok("new"), "the first row that names the value");
-    assert_eq!(field.write(b, &Value::Enum("mid".into())), Ok(Raw::Text("Middle".into())), "the first row of the name");
+    assert_eq!(
+        field.write(b, &Value::Enum("mid".into())),
+        Ok(vec![Raw::Text("Middle".into())]),
+        "the first row of the name"
+    );
     assert_eq!(field.project(b, &Value::Enum("end".into())), Value::Enum("new".into()));
 }
 
@@ -189,7 +193,7 @@ proptest! {
             let field = rules.entities[0].fields.iter().find(|field| field.name == "stage").unwrap();
             for binding in &field.bindings {
                 for (canonical, theirs) in &binding.values {
-                    let value = field.read(binding, &Raw::Text(theirs.clone())).unwrap();
+                    let value = field.read(binding, &[Raw::Text(theirs.clone())]).unwrap();
                     prop_assert_eq!(field.project(binding, &value), value);
                     let once = field.project(binding, &Value::Enum(canonical.clone()));
                     prop_assert_eq!(field.project(binding, &once), once);

@@ -1,12 +1,12 @@
 //! Value maps and defaults of fields: compiled and checked.
 
-use super::FieldBinding;
 use super::builder::Checks;
 use super::error::Fault;
 use super::nearest::nearest;
 use super::spec::{DefaultSpec, FieldSpec, ValueRow};
-use crate::model::{FieldKind, Raw, SystemId, Value};
-use std::collections::BTreeSet;
+use super::{Binding, FieldBinding};
+use crate::model::{FieldKind, Home, Raw, SystemId, Value};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Fills the value maps and defaults of a field's bindings.
 pub(super) fn compile(
@@ -141,6 +141,9 @@ impl FieldValues<'_> {
     }
 
     fn defaults(&mut self) {
+        if self.spec.default.is_some() && matches!(self.kind, FieldKind::Ref { .. }) {
+            return self.fault("default", Fault::DefaultRefers);
+        }
         match &self.spec.default {
             None => {}
             Some(DefaultSpec::Everywhere(raw)) => {
@@ -211,6 +214,30 @@ impl FieldValues<'_> {
         }
         let near = nearest(option, binding.values.iter().flat_map(|(ours, theirs)| [&**theirs, &**ours]));
         Err(Fault::DefaultUnmapped { value: option.to_owned(), near: near.map(str::to_owned) })
+    }
+}
+
+/// What new records get besides the fields, which own their properties alone. `taken` = which field owns which.
+pub(super) fn constants(bindings: &[Binding], taken: &BTreeMap<(Home, String), &str>, at: &str, checks: &mut Checks) {
+    for binding in bindings {
+        let system = checks.name(binding.system);
+        let mut seen = BTreeSet::new();
+        for (property, value) in &binding.on_create {
+            let at = format!("{at}.at.{system}.on_create.{property}");
+            let (system, property) = (system.clone(), property.clone());
+            if property.trim().is_empty() {
+                checks.fault(at, Fault::Blank { what: "the property" });
+            } else if binding.external_id.as_ref() == Some(&property) {
+                checks.fault(at, Fault::PropertyIsExternalId { system, property });
+            } else if let Some(by) = taken.get(&(binding.home(), property.clone())) {
+                let by = (*by).to_owned();
+                checks.fault(at, Fault::PropertyTaken { system, property, by });
+            } else if FieldKind::Text.read(value).is_ok_and(|value| value.is_null()) {
+                checks.fault(at, Fault::ConstantBlank);
+            } else if !seen.insert(property.clone()) {
+                checks.fault(at, Fault::Twice { what: "property", name: property });
+            }
+        }
     }
 }
 

@@ -61,4 +61,15 @@ impl Furnish for SalesforceWorld {
     fn insert(&mut self, object: &str, fields: Vec<(String, String)>, created_ms: i64) -> Result<String, String> {
         self.insert_seed(object, fields, created_ms)
     }
+
+    fn insert_with(
+        &mut self,
+        object: &str,
+        mut fields: Vec<(String, String)>,
+        company: Option<&str>,
+        created_ms: i64,
+    ) -> Result<String, String> {
+        fields.extend(company.map(|id| ("AccountId".to_owned(), id.to_owned())));
+        self.insert_seed(object, fields, created_ms)
+    }
 }

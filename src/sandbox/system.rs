@@ -57,4 +57,13 @@ pub trait Furnish {
 
     /// Inserts a record and returns its id, given in the fields or minted; the error says what the system would refuse.
     fn insert(&mut self, object: &str, fields: Vec<(String, String)>, created_ms: i64) -> Result<String, String>;
+
+    /// The same for a record that belongs to the company of this id, if it is told.
+    fn insert_with(
+        &mut self,
+        object: &str,
+        fields: Vec<(String, String)>,
+        company: Option<&str>,
+        created_ms: i64,
+    ) -> Result<String, String>;
 }

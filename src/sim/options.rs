@@ -64,6 +64,8 @@ pub struct Options {
     pub policy: Policy,
     /// The sources.
     pub sources: Sources,
+    /// Is the first field a group of two, of which people edit one at a time?
+    pub grouped: bool,
     /// Print what happens.
     pub trace: bool,
 }

@@ -31,6 +31,7 @@ at.salesforce = { object = "Contact" }
 email = { type = "email", hubspot = "email", salesforce = "Email" }
 phone = { type = "phone", hubspot = "phone", salesforce = "Phone", conflict = "prefer salesforce" }
 born = { type = "date", hubspot = "date_of_birth", salesforce = "Birthdate", sensitive = true }
+boss = { type = "ref", to = "person", hubspot = "boss_id", salesforce = "ReportsToId" }
 
 [entities.person.fields.stage]
 type = "enum"
@@ -48,10 +49,23 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 "#;
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 27] = [
+const OFFLINE: [(&str, &str, &str); 39] = [
     ("toml_cut_short", "[\"salesforce\", \"hubspot\"]", "[\"salesforce\", "),
     ("unknown_table", "[run]", "[ruin]"),
     ("unknown_key", "interval =", "intervall ="),
+    (
+        "group_with_a_policy_of_a_member",
+        "sensitive = true }",
+        "group = \"life\" }\ndied = { type = \"date\", hubspot = \"died\", salesforce = \"Died__c\", group = \"life\", conflict = \"latest\" }",
+    ),
+    ("group_of_one", "sensitive = true }", "group = \"life\" }"),
+    (
+        "group_that_is_matched_by",
+        "hubspot = \"email\", salesforce = \"Email\" }\nphone = {",
+        "hubspot = \"email\", salesforce = \"Email\", group = \"reach\" }\nphone = { group = \"reach\",",
+    ),
+    ("properties_of_another_type", "hubspot = \"email\"", "hubspot = [\"email\", \"work_email\"]"),
+    ("constant_of_a_field", "object = \"Contact\" }", "object = \"Contact\", on_create = { Phone = \"1\" } }"),
     ("unknown_field_option", "sensitive = true", "sensitiv = true"),
     ("wrong_shape", "match = [\"email\"]", "match = \"email\""),
     ("no_duration", "\"5s\"", "\"5\""),
@@ -78,17 +92,38 @@ const OFFLINE: [(&str, &str, &str); 27] = [
     ("value_without_counterpart", "salesforce = \"Customer\" }", "is = \"customer\" }"),
     ("default_that_no_row_knows", "default = { salesforce = \"New\" }", "default = { salesforce = \"Nwe\" }"),
     ("default_of_another_type", "sensitive = true", "default = \"soon\""),
+    ("ref_to_nobody", "to = \"person\"", "to = \"persn\""),
+    ("ref_without_a_target", "to = \"person\", ", ""),
+    ("ref_as_match_key", "match = [\"email\"]", "match = [\"boss\"]"),
+    (
+        "ref_in_a_group",
+        "salesforce = \"ReportsToId\" }",
+        "salesforce = \"ReportsToId\", group = \"job\" }\ntitle = { type = \"text\", hubspot = \"jobtitle\", salesforce = \"Title\", group = \"job\" }",
+    ),
+    ("ref_with_a_length", "to = \"person\",", "to = \"person\", length = 18,"),
+    ("ref_with_a_default", "to = \"person\",", "to = \"person\", default = \"nobody\","),
+    ("target_of_a_text", "type = \"phone\"", "type = \"phone\", to = \"person\""),
     ("profile_shares_a_store", "staging.redb", "syncline.redb"),
     ("profile_sends_a_token_elsewhere", ", token = \"env:STAGING\"", ""),
 ];
 
 /// As [`OFFLINE`], in the config of a sandbox and asked of its live schemas.
-const LIVE: [(&str, &str, &str); 9] = [
-    ("live_missing_property", "salesforce = \"MailingCity\"", "salesforce = \"MailingCiti\""),
+const LIVE: [(&str, &str, &str); 11] = [
     (
         "live_missing_property_of_one_object",
         "{ object = \"Contact\" }",
         "{ object = [\"Contact\", \"Lead\"], create_as = \"Contact\" }",
+    ),
+    (
+        "live_constants_that_do_not_fit",
+        "object = \"Contact\" }",
+        "object = \"Contact\", on_create = { Name = \"x\", LeadSourc = \"Web\" } }",
+    ),
+    ("live_missing_property", "salesforce = \"MailingCity\"", "salesforce = \"MailingCiti\""),
+    (
+        "live_ref_to_another_object",
+        "city = {",
+        "boss = { type = \"ref\", to = \"deal\", hubspot = \"primary company\", salesforce = \"AccountId\" }\ncity = {",
     ),
     ("live_missing_object", "object = \"Opportunity\"", "object = \"Oportunity\""),
     ("live_type_clash", "salesforce = \"MailingCity\"", "salesforce = \"Birthdate\""),

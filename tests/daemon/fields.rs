@@ -62,7 +62,8 @@ fn one_bad_field_holds_back_no_other() {
     world.edit_salesforce("Contact", &there, &json!({ "Title": "Clerk" }));
     until("the title arrives", || world.hubspot(id, "jobtitle") == "Clerk");
     until("nothing is listed any more", || world.status()["problems"] == 0);
-    // Once more, on the side with a history, and back to what it was.
+    // Once more, on the side with a history, and back to what it was when it was last listed.
+    world.settle();
     world.edit_hubspot(id, json!({ "website": "later" }));
     until("it is listed", || causes(&world.status()) == ["hubspot UNREADABLE_VALUE 1"]);
     world.edit_hubspot(id, json!({ "website": "2001-02-03" }));

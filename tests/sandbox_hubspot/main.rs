@@ -2,6 +2,7 @@
 #![cfg(feature = "sandbox")]
 
 mod account;
+mod associations;
 mod batches;
 mod portal;
 mod search;

@@ -3,8 +3,10 @@
 use super::{Checked, promise};
 use crate::cli::Context;
 use crate::cli::polling::Polling;
+use crate::model::SystemId;
 use crate::rules::config::{Config, ConfigError};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 pub(super) fn show(config: &Config, checked: &Checked, prices: &[Polling], offline: bool, context: &Context) {
     let output = context.output;
@@ -41,12 +43,33 @@ pub(super) fn show(config: &Config, checked: &Checked, prices: &[Polling], offli
     output.say("what the sources can promise:");
     for system in &config.rules.systems {
         output.say(format!("  {}: {}", system.name, promise(system.ability.source)));
+        if has_associations(config, system.id) {
+            let every = config.settings.systems.iter().find(|settings| settings.id == system.id);
+            let every = every.and_then(|settings| settings.associations_every);
+            output.say(format!("  {}, associations: {}", system.name, associations(every)));
+        }
     }
     output.say(format!("what polling every {:?} costs while nothing changes:", config.settings.run.interval));
     prices.iter().for_each(|price| output.say(format!("  {}", price.line())));
     if checked.errors.is_empty() {
         output.document(&document(config, checked, prices, offline));
     }
+}
+
+/// Are ties between records of this system mapped?
+fn has_associations(config: &Config, system: SystemId) -> bool {
+    let mut bindings = config.rules.entities.iter().flat_map(|entity| entity.bindings_of(system));
+    bindings.any(|(_, binding)| binding.is_unrecorded())
+}
+
+/// What can be promised of them.
+fn associations(every: Option<Duration>) -> String {
+    let every = every.map_or_else(|| "10m".to_owned(), |every| format!("{every:?}"));
+    format!(
+        "no history, and a change of one alone moves no record's modified time: it is seen when its record changes otherwise, at \
+         the latest every {every} (associations_every), and counts as made then; one that our own write covers before cannot \
+         be seen"
+    )
 }
 
 fn document(config: &Config, checked: &Checked, prices: &[Polling], offline: bool) -> Value {

@@ -57,6 +57,7 @@ impl Connector for Remote {
             length: None,
             precision: None,
             scale: None,
+            refers_to: Vec::new(),
             options: Vec::new(),
             choices: Vec::new(),
         };

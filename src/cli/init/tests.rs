@@ -85,10 +85,10 @@ fn a_ready_line_becomes_a_config_and_closed_secrets() {
     assert_eq!(stage.on_link, LinkPolicy::Prefer(salesforce.id));
     let (sf, hs) = (stage.first_in(salesforce.id).unwrap(), stage.first_in(hubspot.id).unwrap());
     for (theirs, ours) in [("Value Proposition", "presentationscheduled"), ("Proposal/Price Quote", "contractsent")] {
-        let value = stage.read(sf, &Raw::Text(theirs.into())).unwrap();
-        assert_eq!(stage.write(hs, &value), Ok(Raw::Text(ours.into())));
+        let value = stage.read(sf, &[Raw::Text(theirs.into())]).unwrap();
+        assert_eq!(stage.write(hs, &value), Ok(vec![Raw::Text(ours.into())]));
     }
-    assert_eq!(stage.write(sf, &crate::model::Value::Null), Ok(Raw::Text("Prospecting".into())));
+    assert_eq!(stage.write(sf, &crate::model::Value::Null), Ok(vec![Raw::Text("Prospecting".into())]));
 }
 
 #[test]

@@ -16,6 +16,18 @@ pub(crate) struct Cursor {
     pub kept: Kept,
     /// The pass under way.
     pub run: Option<Run>,
+    /// Passes over all records, for what moves no modified time; none = before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all: Option<AllPass>,
+}
+
+/// Where passes over all records stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AllPass {
+    /// When the last one began, by the remote's clock.
+    pub begun: i64,
+    /// It is under way: where it goes on; blank = at the beginning.
+    pub after: Option<String>,
 }
 
 /// A pass under way.
@@ -178,7 +190,7 @@ mod tests {
     #[test]
     fn cursors_survive_their_bytes() {
         let run = Some(Run::new(Millis(5), Kept { pass: 9, far: 3 }));
-        let cursor = Cursor { kept: Kept { pass: 7, far: 1 }, run };
+        let cursor = Cursor { kept: Kept { pass: 7, far: 1 }, run, all: None };
         let bytes = serde_json::to_vec(&cursor).unwrap();
         assert_eq!(serde_json::from_slice::<Cursor>(&bytes).unwrap(), cursor);
     }

@@ -7,6 +7,7 @@ mod cursor;
 mod make;
 mod read;
 mod schema;
+mod ties;
 mod wire;
 mod write;
 
@@ -38,6 +39,9 @@ pub struct HubSpotConfig {
     pub app_id: Option<String>,
     /// How far a pass over changes reaches back. The index was seen to lag by up to 30 s, rarely longer.
     pub overlap: Overlap,
+    /// How often all records are listed whose associations are mapped, in milliseconds: a change of an association alone moves no
+    /// modified time.
+    pub associations_every_ms: i64,
     /// Longest time that a request whose answer was lost may still land, in milliseconds.
     pub stray_ms: i64,
     /// Unique properties by which records are looked up freshly, as (object, property).
@@ -61,6 +65,7 @@ impl HubSpotConfig {
             version: "2026-03".to_owned(),
             app_id: None,
             overlap: Overlap { near_ms: 30_000, far_ms: 300_000, far_every_ms: 60_000 },
+            associations_every_ms: 600_000,
             stray_ms: 600_000,
             lookups,
             timeouts: Timeouts::default(),
@@ -75,6 +80,7 @@ pub struct HubSpot {
     version: String,
     app_id: Option<String>,
     overlap: Overlap,
+    associations_every_ms: i64,
     ability: Ability,
 }
 
@@ -115,7 +121,14 @@ impl HubSpot {
             creates: Some(Creates::Upsert),
             lookups: Some(config.lookups),
         };
-        Ok(Self { client, version: config.version, app_id: config.app_id, overlap: config.overlap, ability })
+        Ok(Self {
+            client,
+            version: config.version,
+            app_id: config.app_id,
+            overlap: config.overlap,
+            associations_every_ms: config.associations_every_ms,
+            ability,
+        })
     }
 }
 
@@ -141,11 +154,16 @@ impl Connector for HubSpot {
     }
 
     fn calls_to_write(&self, items: &[WriteItem], refused: &[bool]) -> u64 {
-        super::batch::calls(items, wire::BATCH, refused, true)
+        let (records, bad): (Vec<WriteItem>, Vec<bool>) = items
+            .iter()
+            .enumerate()
+            .filter_map(|(at, item)| Some((ties::without_ties(item)?, refused.get(at).copied().unwrap_or(false))))
+            .unzip();
+        super::batch::calls(&records, wire::BATCH, &bad, true) + ties::calls_to_tie(items, refused)
     }
 
-    fn calls_to_read(&self, _spec: &ReadSpec, keys: Keys<'_>, history: bool) -> u64 {
-        self.read_calls(keys, history)
+    fn calls_to_read(&self, spec: &ReadSpec, keys: Keys<'_>, history: bool) -> u64 {
+        self.read_calls(spec, keys, history)
     }
 
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {

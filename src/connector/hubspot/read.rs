@@ -5,7 +5,8 @@ use super::super::overlap::Kept;
 use super::super::rows::{self, Members, RowSet, moment};
 use super::super::{ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec};
 use super::HubSpot;
-use super::cursor::{Cursor, Run};
+use super::cursor::{AllPass, Cursor, Run};
+use super::ties::Asked;
 use super::wire::{self, BATCH, BATCH_HISTORY, Page, Refusal, Row, SEARCH_PAGE};
 use crate::model::{
     Departure, Mark, Millis, PageEnd, PastValue, Raw, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, Timing,
@@ -35,7 +36,8 @@ impl HubSpot {
         let object = self.object(&what, &spec.object)?;
         let after = cursor.filter(|cursor| !cursor.is_empty()).map(std::str::from_utf8).transpose();
         let after = after.map_err(|_| self.client.protocol(&what, "a cursor of another program"))?;
-        let names = names(spec);
+        let asked = Asked::of(names(spec));
+        let names = asked.properties.clone();
         let whole = wire::list(&self.version, object, &names, after, false);
         let is_whole = whole.is_some();
         let request = match whole {
@@ -47,10 +49,11 @@ impl HubSpot {
         let body = self.expect(&what, reply)?;
         let page = self.page(&what, &body)?;
         let end = page.after().map_or(PageEnd::Done(Vec::new()), |after| PageEnd::More(after.into_bytes()));
-        let (rows, decoder) = match is_whole {
+        let rows = match is_whole {
             true => self.rows(&what, object, names, &page, &body, |_, _| true)?,
             false => self.whole_rows(&what, object, names, &self.ids(&what, &page)?).await?,
         };
+        let (rows, decoder) = self.tied(&what, object, asked, rows).await?;
         Ok(RawPage { rows, decoder, timing, end })
     }
 
@@ -59,11 +62,25 @@ impl HubSpot {
         let object = self.object(&what, &spec.object)?;
         let Some(cursor) = cursor else {
             let timing = self.clock_known(&what, object).await?;
-            let cursor = Cursor { kept: Kept::at(timing.offset.earliest(timing.sent)), run: None };
+            let now = timing.offset.earliest(timing.sent);
+            let cursor = Cursor { kept: Kept::at(now), run: None, all: Some(AllPass { begun: now.0, after: None }) };
             let end = PageEnd::Done(self.bytes(&what, &cursor)?);
             return Ok(RawPage { rows: Vec::new(), decoder: Arc::new(RowSet::default()), timing, end });
         };
-        let cursor: Cursor = self.cursor(&what, cursor)?;
+        let mut cursor: Cursor = self.cursor(&what, cursor)?;
+        if let Some(all) = &mut cursor.all
+            && let Some(after) = all.after.take()
+        {
+            let mut page = self.scan(spec, Some(after.as_bytes())).await?;
+            page.end = match page.end {
+                PageEnd::More(next) => {
+                    all.after = Some(String::from_utf8_lossy(&next).into_owned());
+                    PageEnd::More(self.bytes(&what, &cursor)?)
+                }
+                PageEnd::Done(_) => PageEnd::Done(self.bytes(&what, &cursor)?),
+            };
+            return Ok(page);
+        }
         let run = match cursor.run {
             Some(run) => run,
             None => {
@@ -72,7 +89,8 @@ impl HubSpot {
                 Run::new(since, next)
             }
         };
-        let names = names(spec);
+        let asked = Asked::of(names(spec));
+        let (names, has_ties) = (asked.properties.clone(), !asked.ties.is_empty());
         let whole = wire::search(&self.version, object, &names, &run, SEARCH_PAGE);
         let is_whole = whole.is_some();
         let request = whole
@@ -83,7 +101,7 @@ impl HubSpot {
         let body = self.expect(&what, reply)?;
         let page = self.page(&what, &body)?;
         let stamps = self.stamps(&what, object, &page)?;
-        let (rows, decoder) = match is_whole {
+        let rows = match is_whole {
             true => self.rows(&what, object, names, &page, &body, |id, at| !run.delivered(id.as_str(), at))?,
             false => {
                 let fresh = stamps.iter().filter(|(id, at)| !run.delivered(id, *at));
@@ -91,13 +109,22 @@ impl HubSpot {
                 self.whole_rows(&what, object, names, &ids).await?
             }
         };
+        let (rows, decoder) = self.tied(&what, object, asked, rows).await?;
         let after = page.after().map(|after| after.parse::<u32>()).transpose();
         let after = after.map_err(|_| self.client.protocol(&what, "the next page is not named by a number"))?;
         let settled = timing.offset.earliest(timing.sent).plus(-self.overlap.near_ms);
         let next = run.next;
         let end = match run.advance(&stamps, after, settled) {
-            Some(run) => PageEnd::More(self.bytes(&what, &Cursor { kept: cursor.kept, run: Some(run) })?),
-            None => PageEnd::Done(self.bytes(&what, &Cursor { kept: next, run: None })?),
+            Some(run) => {
+                PageEnd::More(self.bytes(&what, &Cursor { kept: cursor.kept, run: Some(run), all: cursor.all })?)
+            }
+            None if has_ties
+                && cursor.all.as_ref().is_none_or(|all| next.pass >= all.begun + self.associations_every_ms) =>
+            {
+                let all = Some(AllPass { begun: next.pass, after: Some(String::new()) });
+                PageEnd::More(self.bytes(&what, &Cursor { kept: next, run: None, all })?)
+            }
+            None => PageEnd::Done(self.bytes(&what, &Cursor { kept: next, run: None, all: cursor.all })?),
         };
         Ok(RawPage { rows, decoder, timing, end })
     }
@@ -175,7 +202,8 @@ impl HubSpot {
     ) -> Result<ReadAnswer, ConnectorError> {
         let what = format!("reading {}", spec.object);
         let object = self.object(&what, &spec.object)?;
-        let names = names(spec);
+        let asked = Asked::of(names(spec));
+        let names = asked.properties.clone();
         let (id_property, keys) = distinct(keys);
         let mut answer = ReadAnswer { rows: Vec::new(), timing: self.client.timing() };
         for (index, chunk) in keys.chunks(batch_max(history)).enumerate() {
@@ -187,11 +215,18 @@ impl HubSpot {
                 answer.rows.push(self.parsed(&what, self.read_row(object, row, spec, &names, history))?);
             }
         }
+        if !asked.ties.is_empty() && !answer.rows.is_empty() {
+            let ids: Vec<String> = answer.rows.iter().map(|row| row.remote.as_str().to_owned()).collect();
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            let ties = self.tie_values(&what, object, &asked, &ids).await?;
+            answer.rows.iter_mut().zip(ties).for_each(|(row, ties)| asked.weave(&mut row.values, &ties));
+        }
         Ok(answer)
     }
 
-    pub(super) fn read_calls(&self, keys: Keys<'_>, history: bool) -> u64 {
-        distinct(keys).1.len().div_ceil(batch_max(history)) as u64
+    pub(super) fn read_calls(&self, spec: &ReadSpec, keys: Keys<'_>, history: bool) -> u64 {
+        let (count, ties) = (distinct(keys).1.len(), Asked::of(names(spec)).ties.len());
+        (count.div_ceil(batch_max(history)) + ties * count.div_ceil(super::ties::READ_MAX)) as u64
     }
 
     fn read_row(

@@ -13,6 +13,7 @@ impl HubSpot {
         let path = format!("/crm/properties/{}/{object}", self.version);
         let body = self.expect(&what, self.client.read(Request::get(path)).await?)?;
         let mut schema = self.parsed(&what, parse(object, &body))?;
+        schema.properties.extend(super::ties::as_properties(object));
         // Stages and pipelines are kept by another interface, which may be the only one to list them.
         if schema.properties.iter().any(|property| is_staged(property) && property.options.is_empty()) {
             let path = format!("/crm/pipelines/{}/{object}", self.version);
@@ -102,6 +103,7 @@ fn one(object: &str, property: Property) -> PropertySchema {
         length: (kind == PropertyType::Text).then_some(TEXT_MAX),
         precision: None,
         scale: None,
+        refers_to: property.referenced_object_type.into_iter().collect(),
         options: property.options.iter().map(|option| option.value.clone()).collect(),
         choices: property.options.into_iter().map(|option| (option.value, option.label)).collect(),
         name: property.name,

@@ -150,3 +150,66 @@ fn a_deleted_record_that_lost_a_merge_names_its_survivor() {
     assert_eq!(rows, [("501", Departure::Merged(survivor)), ("502", Departure::Deleted)]);
     assert!(script.asked()[1].contains("archived=true"));
 }
+
+#[test]
+fn a_record_whose_tie_is_refused_is_written_all_the_same() {
+    let tie = |id: &str| ("association:companies".to_owned(), Raw::Text(id.to_owned()));
+    let item = |op: u64, target, company: &str| WriteItem {
+        op: OpId(op),
+        target,
+        fields: vec![("city".into(), Raw::Text("Rome".into())), tie(company)],
+    };
+    let made = Target::Create { property: "syncline_id".into(), value: "x.0".into() };
+    let there = Target::Update(RemoteId::parse("501").unwrap());
+    let none = r#"{"status":"COMPLETE","results":[],"errors":[{"status":"error","category":"OBJECT_NOT_FOUND","message":"none"}]}"#;
+    let gone = r#"{"status":"error","category":"VALIDATION_ERROR","message":"One or more associations are invalid"}"#;
+    let created = r#"{"results":[{"id":"502","properties":{"syncline_id":"x.0"},"new":true}]}"#;
+    let updated = r#"{"results":[{"id":"501","properties":{}}]}"#;
+    for (target, written, expected) in [(made, created, Some(true)), (there, updated, None)] {
+        let (hubspot, script) = script(vec![Ok((200, written)), Ok((207, none)), Ok((400, gone))]);
+        let items = [item(1, target, "21")];
+        let answer = test_block_on(Connector::write(&hubspot, "contacts", &items));
+        let Outcome::Partly { created, properties, code, .. } = &answer.outcomes[0] else { panic!("{answer:?}") };
+        assert_eq!((*created, code.as_str()), (expected, "VALIDATION_ERROR"));
+        assert_eq!(properties, &["association:companies"]);
+        assert_eq!(script.asked()[2], "POST /crm/associations/2026-03/contacts/companies/batch/create");
+        assert_eq!(hubspot.calls(), hubspot.calls_to_write(&items, &[]));
+        assert!(!script.body(0).contains("association"), "the record knows nothing of it");
+    }
+    // A tie by itself is no write to the record.
+    let (hubspot, script) = script(vec![Ok((207, none)), Ok((201, r#"{"results":[]}"#))]);
+    let target = Target::Update(RemoteId::parse("501").unwrap());
+    let only = WriteItem { op: OpId(1), target, fields: vec![tie("21")] };
+    let answer = test_block_on(Connector::write(&hubspot, "contacts", std::slice::from_ref(&only)));
+    assert!(matches!(answer.outcomes[0], Outcome::Done { .. }));
+    assert_eq!(script.asked().len() as u64, hubspot.calls_to_write(&[only], &[]));
+}
+
+#[test]
+fn rows_are_read_with_their_first_company_and_all_of_them_now_and_then() {
+    let ties = |kind: u32| {
+        format!(
+            r#"{{"results":[{{"from":{{"id":"501"}},"to":[{{"toObjectId":21,"associationTypes":[{{"category":"HUBSPOT_DEFINED","typeId":{kind}}}]}}]}}]}}"#
+        )
+    };
+    let page = format!(r#"{{"results":[{ROW}]}}"#);
+    let spec = spec(&["email", "association:companies"]);
+    let read = |ties: &str| {
+        let (hubspot, _) = script(vec![Ok((200, &page)), Ok((200, ties))]);
+        let page = test_block_on(Connector::scan(&hubspot, &spec, None)).unwrap();
+        (page.rows[0].raw, page.decoder.decode(0).unwrap().remove(1))
+    };
+    let (first, plain) = (read(&ties(1)), read(&ties(279)));
+    assert_eq!((first.1, plain.1), (Raw::Text("21".into()), Raw::Null), "only the first one counts");
+    assert_ne!(first.0, plain.0, "a change of it alone shows");
+
+    // A search does not show it: after a while all are listed behind it.
+    let (hubspot, script) = script(vec![Ok((200, EMPTY)), Ok((200, EMPTY)), Ok((200, &page)), Ok((200, &ties(1)))]);
+    let PageEnd::Done(cursor) = test_block_on(Connector::changes(&hubspot, &spec, None)).unwrap().end else { panic!() };
+    let late = String::from_utf8(cursor).unwrap().replace(&format!("\"begun\":{NOW}"), "\"begun\":0");
+    let end = test_block_on(Connector::changes(&hubspot, &spec, Some(late.as_bytes()))).unwrap().end;
+    let PageEnd::More(cursor) = end else { panic!("a pass over all is due") };
+    let all = test_block_on(Connector::changes(&hubspot, &spec, Some(&cursor))).unwrap();
+    assert!(matches!(all.end, PageEnd::Done(_)) && all.rows.len() == 1);
+    assert!(script.asked()[2].starts_with("GET /crm/objects/2026-03/contacts?"), "{:?}", script.asked());
+}

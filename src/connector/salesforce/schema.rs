@@ -47,6 +47,7 @@ struct Field {
     length: u32,
     precision: u32,
     scale: u32,
+    reference_to: Vec<String>,
     digits: u32,
     nillable: bool,
     createable: bool,
@@ -102,6 +103,7 @@ fn one(field: Field) -> PropertySchema {
         // Whole numbers state `digits`, others both of these.
         precision: [field.precision, field.digits].into_iter().find(|digits| *digits > 0),
         scale: (kind == PropertyType::Number && (field.precision > 0 || field.digits > 0)).then_some(field.scale),
+        refers_to: field.reference_to,
         options,
         choices,
         name: field.name,

@@ -7,7 +7,7 @@ use crate::codec::{self, Decode, Encode};
 use crate::connector::ConnectorError;
 use crate::daemon::{DaemonError, status};
 use crate::engine::{Change, Input, Pass, View};
-use crate::model::RecordId;
+use crate::model::{EntityId, RecordId};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -103,11 +103,15 @@ impl Driver {
         if self.phase()? == Some(Phase::Scan) {
             self.mode = Mode { pass: Pass::Backfill, working: false, in_order: true, polling: None };
             self.tell(|| Progress::Phase("read"));
-            self.list_all(&[Listing::Scan]).await?;
+            for part in self.parts() {
+                self.list_all(part, &[Listing::Scan]).await?;
+            }
             // What happened meanwhile; records that appeared are mirrored only, and linked with all others.
             self.tell(|| Progress::Phase("catch up"));
             listed = Some(Instant::now());
-            self.list_all(&[Listing::Changes, Listing::Deleted]).await?;
+            for part in self.parts() {
+                self.list_all(part, &[Listing::Changes, Listing::Deleted]).await?;
+            }
             if !self.stopping {
                 self.enter(Phase::Link, Vec::new())?;
             }
@@ -174,9 +178,23 @@ impl Driver {
         self.enter(Phase::Scan, marks)
     }
 
-    /// Runs listings of every pair, beside each other, to their end.
-    async fn list_all(&mut self, listings: &[Listing]) -> Result<(), DaemonError> {
-        let mut open: Vec<usize> = (0..self.pairs.len()).collect();
+    /// The pairs, by what may be listed beside each other: what is referred to is listed before what refers to it, or most
+    /// records would have to be read again.
+    fn parts(&self) -> Vec<Vec<usize>> {
+        let mut depths: BTreeMap<EntityId, usize> = BTreeMap::new();
+        for entity in &self.rules.entities {
+            let depth = entity.references().filter_map(|(_, to)| depths.get(&to)).map(|depth| depth + 1).max();
+            depths.insert(entity.id, depth.unwrap_or(0));
+        }
+        let mut parts: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (at, pair) in self.pairs.iter().enumerate() {
+            parts.entry(depths.get(&pair.entity).copied().unwrap_or(0)).or_default().push(at);
+        }
+        parts.into_values().collect()
+    }
+
+    /// Runs listings of pairs, beside each other, to their end.
+    async fn list_all(&mut self, mut open: Vec<usize>, listings: &[Listing]) -> Result<(), DaemonError> {
         let mut failures = 0;
         while !open.is_empty() && !self.stopping {
             let mut left = 0;

@@ -2,11 +2,12 @@
 
 use super::file::{Line, PlanError, Writer};
 use super::foresee::Schemas;
+use super::refer;
 use crate::connector::{Target, WriteItem};
 use crate::daemon::DaemonError;
 use crate::daemon::driver::{Leaving, Watch};
-use crate::engine::{AT_HOME, Change, Happening, JournalEntry};
-use crate::model::{EntityId, FieldId, Home, Record, RecordId, SystemId, Value};
+use crate::engine::{AT_HOME, Change, Happening, JournalEntry, View};
+use crate::model::{EntityId, FieldId, FieldKind, Home, Record, RecordId, SystemId, Value};
 use crate::rules::{Entity, Field, FieldBinding, HIDDEN, Rules};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -121,16 +122,19 @@ impl Collector {
         (entity, home): (&Entity, Home),
         record: &Record,
         item: &WriteItem,
-    ) -> Result<(), PlanError> {
+        view: &dyn View,
+    ) -> Result<(), DaemonError> {
         let (Some(binding), system) = (entity.binding(home), home.system) else { return Ok(()) };
         let system_name = name(&self.rules, system);
         let remote =
             record.live_sides().map(|side| (name(&self.rules, side.system), side.remote.to_string())).collect();
         let create = matches!(item.target, Target::Create { .. });
         let before = |property: &str| if create { None } else { shown(entity, home, record, property) };
+        let referring = refer::by_record(&self.rules, view, (entity, home), item)?;
+        let named = referring.map(|fields| WriteItem { fields, ..item.clone() });
         let names = (system_name.as_str(), entity.name.as_str(), binding.object.as_str());
-        let sensitive = |property: &str| field_of(entity, home, property).is_some_and(|(field, _)| field.sensitive);
-        let mut line = Line::of(names, record.id, remote, item, before, sensitive);
+        let sensitive = |property: &str| leaf_of(entity, home, property).is_some_and(|(field, _)| field.sensitive);
+        let mut line = Line::of(names, record.id, remote, named.as_ref().unwrap_or(item), before, sensitive);
         line.refused = self.schemas.refusal(system, &binding.object, item).map(|foreseen| foreseen.code.to_owned());
         let Some(plan) = state.entities.get_mut(&entity.id) else { return Ok(()) };
         let counts = match (&line.refused, create) {
@@ -153,11 +157,23 @@ impl Collector {
                 };
                 (property.clone(), before.clone(), after.filter(|text| !text.is_empty()))
             });
-            let (fields, remote) = (fields.collect(), line.remote.clone());
+            // A group goes as a whole; what does not change of it is no news.
+            let fields = fields.filter(|(_, before, after)| before != after || after.as_deref() == Some(HIDDEN));
+            // References as people know them.
+            let mut fields: Vec<(String, Option<String>, Option<String>)> = fields.collect();
+            for (property, before, after) in &mut fields {
+                let to = leaf_of(entity, home, property).and_then(|(field, _)| field.refers_to());
+                for text in [before, after].into_iter().flatten() {
+                    if let (Some(to), Some(id)) = (to, refer::record(text).or_else(|| RecordId::parse(text))) {
+                        *text = refer::readable(&self.rules, view, to, id)?;
+                    }
+                }
+            }
+            let remote = line.remote.clone();
             plan.samples.push(Sample { system: system_name, create, remote, fields });
         }
         match &mut state.out {
-            Some(out) => out.write(&line),
+            Some(out) => Ok(out.write(&line)?),
             None => Ok(()),
         }
     }
@@ -228,23 +244,31 @@ impl Watch for Collector {
         let mut state = self.state();
         for (id, item) in leaving.items {
             let Some(record) = leaving.view.record(entity.id, *id)? else { continue };
-            self.write(&mut state, (entity, leaving.home), &record, item)?;
+            self.write(&mut state, (entity, leaving.home), &record, item, leaving.view)?;
         }
         Ok(())
     }
 }
 
-/// The field behind a property.
-fn field_of<'e>(entity: &'e Entity, home: Home, property: &str) -> Option<(&'e Field, &'e FieldBinding)> {
-    entity.fields_at(home).find(|(_, binding)| binding.property == property)
+/// The field behind a property: a group's member, or one by itself.
+fn leaf_of<'e>(entity: &'e Entity, home: Home, property: &str) -> Option<(&'e Field, &'e FieldBinding)> {
+    entity.leaves_at(home).find(|(_, binding)| binding.properties.iter().any(|name| name == property))
 }
 
 /// What a side shows of a property now, as far as the mirror knows and as people may see it; none = blank.
 fn shown(entity: &Entity, home: Home, record: &Record, property: &str) -> Option<String> {
-    let (field, binding) = field_of(entity, home, property)?;
+    let holds = |binding: &FieldBinding| binding.properties.iter().position(|name| name == property);
+    let (field, binding, at) =
+        entity.fields_at(home).find_map(|(field, binding)| Some((field, binding, holds(binding)?)))?;
     let value = match record.side(home.system)?.differs(field.id) {
         Some(differs) => differs.shown.clone(),
         None => field.project(binding, &record.register(field.id)?.val),
+    };
+    let (field, value) = match (field.members.get(at), &binding.join) {
+        (Some(member), _) => (member, value.member(at).clone()),
+        // As far as can be told: the text may be split elsewhere than we would.
+        (None, Some(_)) => (field, FieldKind::Text.read(field.write(binding, &value).ok()?.get(at)?).ok()?),
+        (None, None) => (field, value),
     };
     (value != Value::Null).then(|| field.shown(&value).to_string())
 }

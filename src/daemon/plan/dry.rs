@@ -37,7 +37,8 @@ impl Dry {
         for entity in &rules.entities {
             for binding in entity.bindings_in(system) {
                 let fields = entity.match_keys.iter().filter_map(|id| entity.field(*id)?.binding(binding.home()));
-                keys.entry(binding.object.clone()).or_default().extend(fields.map(|field| field.property.clone()));
+                let properties = fields.filter_map(|field| field.property().map(str::to_owned));
+                keys.entry(binding.object.clone()).or_default().extend(properties);
             }
         }
         Self { system, real, overlay, schemas, keys, more: AtomicU64::new(0), less: AtomicU64::new(0) }

@@ -1,12 +1,15 @@
 //! Carrying out a plan: real connectors behind a gate that lets through what is planned and holds back everything else.
 
-use super::PlanFile;
 use super::overlay::planned;
+use super::{PlanFile, refer};
 use crate::connector::{BoxFuture, Connector, ConnectorError, DeletedPage, Keys, Outcome, ReadAnswer, ReadSpec};
 use crate::connector::{Rate, Target, WriteAnswer, WriteItem};
+use crate::daemon::DaemonError;
 use crate::daemon::connect::Connectors;
+use crate::daemon::driver::{Leaving, Watch};
 use crate::daemon::status::HELD_MS;
-use crate::model::{Ability, ClockOffset, ObjectSchema, Raw, RawPage, RemoteId, Timing};
+use crate::engine::Change;
+use crate::model::{Ability, ClockOffset, ObjectSchema, OpId, Raw, RawPage, RemoteId, Timing};
 use crate::rules::Rules;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -122,6 +125,8 @@ struct State {
     fates: Vec<Fate>,
     /// By digest, records that were created and that the plan writes to again: the ids that it calls them by.
     created: BTreeMap<u128, RemoteId>,
+    /// What is about to be sent with references, as the plan names them.
+    referring: BTreeMap<OpId, Vec<(String, Raw)>>,
     held: BTreeSet<u128>,
     listed: Vec<HeldBack>,
 }
@@ -138,8 +143,9 @@ impl Gates {
     /// Of a plan.
     pub fn new(plan: PlanFile) -> Self {
         let fates = vec![Fate::Unasked; plan.writes.len()];
-        let (created, held, listed) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-        Self(Arc::new(Shared { writes: plan.writes, state: Mutex::new(State { fates, created, held, listed }) }))
+        let (created, referring, held, listed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new(), Vec::new());
+        let state = State { fates, created, referring, held, listed };
+        Self(Arc::new(Shared { writes: plan.writes, state: Mutex::new(state) }))
     }
 
     /// The systems behind their gates.
@@ -150,6 +156,11 @@ impl Gates {
             (*id, gate)
         };
         connectors.iter().map(gate).collect()
+    }
+
+    /// Looks on at the driver behind the gates, which must be told: only the mirror knows to whom references lead.
+    pub fn watch(&self, rules: &Rules) -> Arc<dyn Watch> {
+        Arc::new(Onlooker { rules: rules.clone(), shared: self.0.clone() })
     }
 
     /// What became of the plan so far.
@@ -191,7 +202,8 @@ impl Shared {
             }
             create => create.clone(),
         };
-        let wanted = Planned::of(system, object, &target, &item.fields);
+        let referring = state.referring.remove(&item.op);
+        let wanted = Planned::of(system, object, &target, referring.as_ref().unwrap_or(&item.fields));
         let from = self.writes.partition_point(|write| write.target < wanted.target);
         let there = self.writes[from..].iter().take_while(|write| write.target == wanted.target).count();
         let there = from..from + there;
@@ -226,10 +238,13 @@ impl Shared {
             Outcome::Refused { .. } | Outcome::Gone(_) => state.fates[at] = Fate::Refused,
             // Without an answer it is read back, and sent again where it has not landed.
             // One that is there already was made by an earlier attempt.
-            Outcome::Done { .. } | Outcome::Unknown | Outcome::Taken => state.fates[at] = Fate::Sent,
+            Outcome::Done { .. } | Outcome::Partly { .. } | Outcome::Unknown | Outcome::Taken => {
+                state.fates[at] = Fate::Sent
+            }
             Outcome::Retry { .. } => {}
         }
-        if let (Outcome::Done { remote, .. }, Target::Create { value, .. }) = (outcome, &item.target)
+        if let (Outcome::Done { remote, .. } | Outcome::Partly { remote, .. }, Target::Create { value, .. }) =
+            (outcome, &item.target)
             && let Some(stand_in) = planned(value)
         {
             let again = Planned::of(system, object, &Target::Update(stand_in.clone()), &[]).target;
@@ -238,6 +253,25 @@ impl Shared {
                 state.created.insert(here, stand_in);
             }
         }
+    }
+}
+
+struct Onlooker {
+    rules: Rules,
+    shared: Arc<Shared>,
+}
+
+impl Watch for Onlooker {
+    fn committed(&self, _: &[Change]) {}
+
+    fn leaving(&self, leaving: Leaving<'_>) -> Result<(), DaemonError> {
+        let Some(entity) = self.rules.entity(leaving.entity) else { return Ok(()) };
+        for (_, item) in leaving.items {
+            if let Some(fields) = refer::by_record(&self.rules, leaving.view, (entity, leaving.home), item)? {
+                self.shared.state().referring.insert(item.op, fields);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ mod foresee;
 mod gate;
 mod mirror;
 mod overlay;
+mod refer;
 mod report;
 mod scratch;
 

@@ -17,6 +17,7 @@ fn home(system: SystemId) -> Home {
 fn rules() -> Rules {
     let field = |id: FieldId| Field {
         sensitive: false,
+        members: Vec::new(),
         id,
         name: format!("f{}", id.0),
         kind: FieldKind::Text,
@@ -25,8 +26,14 @@ fn rules() -> Rules {
         on_link: LinkPolicy::FillBlanks,
         mismatch: Mismatch::default(),
     };
-    let binding =
-        |system| Binding { system, object: "things".into(), object_id: OBJECT, create: true, external_id: None };
+    let binding = |system| Binding {
+        system,
+        object: "things".into(),
+        object_id: OBJECT,
+        create: true,
+        external_id: None,
+        on_create: Vec::new(),
+    };
     let entity = Entity {
         id: ENTITY,
         name: "thing".into(),

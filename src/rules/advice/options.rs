@@ -114,7 +114,7 @@ impl Check<'_> {
         let of = |binding: &FieldBinding| {
             let object = &self.entity.binding(binding.home())?.object;
             let (_, objects) = self.others.iter().find(|(system, _)| *system == binding.system)?;
-            let property = objects.iter().find(|schema| schema.object == *object)?.property(&binding.property)?;
+            let property = objects.iter().find(|schema| schema.object == *object)?.property(binding.property()?)?;
             Some((self.rules.system(binding.system)?.name.clone(), property.clone()))
         };
         field.bindings.iter().filter(|binding| binding.system != self.system.id).filter_map(of).collect()

@@ -1,6 +1,8 @@
 use super::*;
 use crate::model::{Ability, BatchLimits, Creates, SourceKind};
-use crate::rules::{ConflictSpec, CreateSpec, DefaultSpec, EntitySpec, FieldSpec, Limits, Mismatch, TooLong, ValueRow};
+use crate::rules::{
+    ConflictSpec, CreateSpec, Cut, DefaultSpec, EntitySpec, FieldSpec, Join, Limits, Mismatch, TooLong, ValueRow,
+};
 
 fn rules(field: FieldSpec) -> Rules {
     let batch = BatchLimits { read: 1, read_history: 1, write: 1 };
@@ -43,6 +45,7 @@ fn property(name: &str, kind: PropertyType) -> PropertySchema {
         length: None,
         precision: None,
         scale: None,
+        refers_to: Vec::new(),
         options: Vec::new(),
         choices: Vec::new(),
     }
@@ -224,6 +227,62 @@ fn what_a_create_needs_has_a_source() {
     // Where every other system wants it, too, no record comes without it.
     check(&found_beside(field(FieldKind::Text), required("x"), required("X")), &[]);
     check(&found_beside(field(FieldKind::Text), x(), required("X")), &[&["[Warning]", "wants `X`"]]);
+}
+
+#[test]
+fn constants_are_a_source_and_must_be_storable() {
+    let found = |constants: &[(&str, Raw)], property: PropertySchema| {
+        let mut rules = rules(field(FieldKind::Text));
+        let binding = rules.entities[0].bindings.iter_mut().find(|binding| binding.object == "people").unwrap();
+        binding.on_create = constants.iter().map(|(name, raw)| ((*name).to_owned(), raw.clone())).collect();
+        let properties =
+            vec![self::property("x", PropertyType::Text), self::property("our_id", PropertyType::Text), property];
+        check_schema(&rules, SystemId::of("a"), &[ObjectSchema { object: "people".into(), properties }])
+            .iter()
+            .map(|finding| format!("[{:?}] {}: {}; {}", finding.severity, finding.at, finding.message, finding.mend))
+            .collect::<Vec<_>>()
+    };
+    let text = |text: &str| Raw::Text(text.into());
+    let required = |kind| PropertySchema { required: true, ..property("y", kind) };
+    check(&found(&[("y", text("ok"))], required(PropertyType::Text)), &[]);
+    check(&found(&[("y", Raw::Number("1.5".into()))], required(PropertyType::Number)), &[]);
+    check(&found(&[], required(PropertyType::Text)), &[&["[Error]", "wants `y`", "`on_create`"]]);
+    check(
+        &found(&[("y", text("few"))], property("y", PropertyType::Number)),
+        &[&["[Error]", "a number, which `few` is not"]],
+    );
+    check(
+        &found(&[("yy", text("ok"))], property("y", PropertyType::Text)),
+        &[&["at.a.on_create.yy", "no property `yy`", "`y`"]],
+    );
+    let fixed = PropertySchema { writable: false, ..property("y", PropertyType::Text) };
+    check(&found(&[("y", text("ok"))], fixed), &[&["[Error]", "cannot be written", "take it away"]]);
+    let short = PropertySchema { length: Some(3), ..property("y", PropertyType::Text) };
+    check(&found(&[("y", text("long"))], short), &[&["[Error]", "`long` is longer"]]);
+    let choice = || PropertySchema { options: vec!["new".into()], ..property("y", PropertyType::Enumeration) };
+    check(&found(&[("y", text("old"))], choice()), &[&["[Error]", "`old` is no option", "use one of new"]]);
+    check(&found(&[("y", text("new"))], choice()), &[]);
+}
+
+#[test]
+fn of_a_text_in_several_properties_each_is_checked() {
+    let name = || {
+        FieldSpec::new("x", FieldKind::Text)
+            .at_several("a", ["x", "y"])
+            .at("b", "X")
+            .join(Join { separator: " ".into(), cut: Cut::Last })
+    };
+    let both = |property: PropertySchema| found(name(), [self::property("x", PropertyType::Text), property]);
+    check(&both(property("y", PropertyType::Text)), &[]);
+    check(&both(property("z", PropertyType::Text)), &[&["fields.x.a", "no property `y`"]]);
+    check(&both(property("y", PropertyType::Number)), &[&["`y` is a number"]]);
+    // A lone word goes to the last one, so that one is not blank unless all are.
+    let required = |name: &str| PropertySchema { required: true, ..property(name, PropertyType::Text) };
+    check(&both(required("y")), &[&["[Warning]", "wants `y`", "add default"]]);
+    check(
+        &found(name(), [required("x"), property("y", PropertyType::Text)]),
+        &[&["wants `x`", "split at the other end"]],
+    );
 }
 
 #[test]

@@ -3,11 +3,14 @@
 use super::error::Problems;
 use super::limits::Limited;
 use super::reader::{Node, Section};
-use super::settings::SystemSettings;
+use super::settings::{SystemKind, SystemSettings};
 use super::transforms;
-use crate::model::{FieldKind, Raw};
+use crate::model::{ASSOCIATION, EntityId, FieldKind, Raw};
 use crate::rules::nearest::nearest;
-use crate::rules::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, ObjectSpec, OneWayEdits, PolicyError, ValueRow};
+use crate::rules::{
+    ConflictSpec, CreateSpec, Cut, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, Join, LinkSpec, ObjectSpec,
+    OneWayEdits, PolicyError, ValueRow,
+};
 use std::str::FromStr;
 
 pub(super) fn entities(node: Option<Node<'_>>, systems: &[SystemSettings], problems: &mut Problems) -> Vec<EntitySpec> {
@@ -46,10 +49,61 @@ fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
     if let Some(mut fields) = section.take("fields").and_then(|node| node.section(problems)) {
         entity.fields = fields.take_rest().iter().filter_map(|node| field(node, systems, problems)).collect();
     }
-    section.refuse("groups", "decide each field by itself", problems);
+    if let Some(mut groups) = section.take("groups").and_then(|node| node.section(problems)) {
+        entity.groups = groups.take_rest().iter().filter_map(|node| group(node, problems)).collect();
+    }
     section.refuse("deletes", "a delete detaches in this version", problems);
     section.finish(problems);
     Some(entity)
+}
+
+/// The policies of an atomic group.
+fn group(node: &Node<'_>, problems: &mut Problems) -> Option<GroupSpec> {
+    let mut section = node.section(problems)?;
+    let (conflict, on_link) = policies(&mut section, problems);
+    section.finish(problems);
+    Some(GroupSpec { name: node.key.to_owned(), conflict, on_link })
+}
+
+/// Who wins, and what a first link does.
+fn policies(section: &mut Section<'_>, problems: &mut Problems) -> (Option<ConflictSpec>, Option<LinkSpec>) {
+    let mut conflict = section.take("conflict").and_then(|node| policy(&node, problems));
+    let on_link = section.take("on_link").and_then(|node| policy(&node, problems));
+    let edits = section.take("edits").and_then(|node| Some((node.clone(), one_way_edits(&node, problems)?)));
+    if let Some(node) = section.take("direction") {
+        let edits = edits.map_or_else(OneWayEdits::default, |(_, edits)| edits);
+        if let Some(from) = direction(&node, problems) {
+            if conflict.is_some() {
+                let message = "a one-way field has no conflicts";
+                problems.push(&node.key_span, message, "take `conflict` away, or `direction`");
+            }
+            conflict = Some(ConflictSpec::OneWay { from, edits });
+        }
+    } else if let Some((node, _)) = edits {
+        let message = "`edits` says what happens to edits where a one-way field only arrives";
+        problems.push(&node.key_span, message, "add direction = \"from <system>\", or take it away");
+    }
+    (conflict, on_link)
+}
+
+/// How a text is several properties.
+fn join(section: &mut Section<'_>, problems: &mut Problems) -> Option<Join> {
+    let separator = section.take("join").and_then(|node| node.text(problems)).map(str::to_owned);
+    let split = section.take("split");
+    let cut = split.as_ref().and_then(|node| match node.text(problems)? {
+        "first" => Some(Cut::First),
+        "last" => Some(Cut::Last),
+        text => {
+            let message = format!("`{text}` is no place at which a text is split");
+            problems.push(&node.span, message, "write \"first\" or \"last\": the separators that count");
+            None
+        }
+    });
+    if let Some(node) = split.filter(|_| separator.is_none()) {
+        let message = "`split` says which separators count, but there is none";
+        problems.push(&node.key_span, message, "add join = \" \", or take it away");
+    }
+    Some(Join { separator: separator?, cut: cut.unwrap_or_default() })
 }
 
 fn create(node: &Node<'_>, problems: &mut Problems) -> Option<CreateSpec> {
@@ -103,14 +157,31 @@ fn objects(
     };
     let create_as = section.take("create_as").and_then(|node| node.text(problems)).map(str::to_owned);
     section.refuse("where", "take it away: all records of the object take part", problems);
+    let constants = section.take("on_create").and_then(|node| node.section(problems));
+    let constants = constants.map(|mut section| section.take_rest()).unwrap_or_default();
+    let constant = |node: &Node<'_>| match node.raw() {
+        Some(raw) => Some((node.key.to_owned(), raw)),
+        None => {
+            node.wrong("a single value", problems);
+            None
+        }
+    };
+    let on_create: Vec<(String, Raw)> = constants.iter().filter_map(constant).collect();
     section.finish(problems);
-    let spec = |object| ObjectSpec { system: node.key.to_owned(), object, external_id: external_id.clone() };
-    Some((objects.into_iter().map(spec).collect(), create_as))
+    // What is created becomes one of them only.
+    let alone = objects.len() == 1;
+    let spec = |object: String| {
+        let created = alone || create_as.as_ref() == Some(&object);
+        let on_create = if created { on_create.clone() } else { Vec::new() };
+        ObjectSpec { system: node.key.to_owned(), object, external_id: external_id.clone(), on_create }
+    };
+    Some((objects.into_iter().map(spec).collect(), create_as.clone()))
 }
 
 fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -> Option<FieldSpec> {
     let mut section = node.section(problems)?;
     let kind = section.take("type");
+    let to = section.take("to");
     let scale = section.take("scale");
     let limits = Limited::take(&mut section);
     let transform = section.take("transform");
@@ -133,25 +204,25 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     if let Some(rows) = has_values.and_then(|node| node.list(problems)) {
         field.values = rows.iter().filter_map(|row| value_row(row, problems)).collect();
     }
-    field.conflict = section.take("conflict").and_then(|node| policy(&node, problems));
-    field.on_link = section.take("on_link").and_then(|node| policy(&node, problems));
+    match (&to, &field.kind) {
+        (Some(node), _) if known => {
+            let to = node.text(problems).unwrap_or_default();
+            let own = std::mem::replace(&mut field, FieldSpec::reference(node.key, to));
+            let kind = if matches!(own.kind, FieldKind::Ref { .. }) { field.kind } else { own.kind };
+            field = FieldSpec { to: field.to, kind, ..own };
+        }
+        (None, FieldKind::Ref { .. }) => {
+            section.missing("to", "add to = \"ENTITY\": the one that it refers to", problems);
+            // One fault is enough.
+            field.kind = FieldKind::Text;
+        }
+        _ => {}
+    }
+    (field.conflict, field.on_link) = policies(&mut section, problems);
+    field.join = join(&mut section, problems);
+    field.group = section.take("group").and_then(|node| node.text(problems)).map(str::to_owned);
     field.default = section.take("default").and_then(|node| default(&node, problems));
     field.sensitive = section.take("sensitive").and_then(|node| node.bool(problems)).unwrap_or_default();
-    section.refuse("group", "decide each field by itself", problems);
-    let edits = section.take("edits").and_then(|node| Some((node.clone(), one_way_edits(&node, problems)?)));
-    if let Some(node) = section.take("direction") {
-        let edits = edits.map_or_else(OneWayEdits::default, |(_, edits)| edits);
-        if let Some(from) = direction(&node, problems) {
-            if field.conflict.is_some() {
-                let message = "a one-way field has no conflicts";
-                problems.push(&node.key_span, message, "take `conflict` away, or `direction`");
-            }
-            field = field.one_way(from, edits);
-        }
-    } else if let Some((node, _)) = edits {
-        let message = "`edits` says what happens to edits where a one-way field only arrives";
-        problems.push(&node.key_span, message, "add direction = \"from <system>\", or take it away");
-    }
     properties(section, systems, &mut field, problems);
     // Without a type nobody knows what fits it.
     if known {
@@ -173,29 +244,39 @@ fn properties(mut section: Section<'_>, systems: &[SystemSettings], field: &mut 
                 let mend = format!("did you mean `{near}`?");
                 problems.push(&node.key_span, format!("unknown key `{}`", node.path), mend);
             }
-            None if node.is_table() => of_objects(&node, field, problems),
-            None => field.properties.push((node.key.to_owned(), property(&node, problems))),
+            None if node.is_table() => of_objects(&node, systems, field, problems),
+            None => {
+                let properties = property(&node, node.key, systems, problems);
+                field.properties.push((node.key.to_owned(), properties));
+            }
         }
     }
 }
 
-/// A property that is no text still counts as one, so that nothing else is blamed for its absence.
-fn property(node: &Node<'_>, problems: &mut Problems) -> String {
-    node.text(problems).map_or_else(|| format!("?{}", node.path), str::to_owned)
+/// A property, or several. One that is no text still counts as one, so that nothing else is blamed for its absence.
+fn property(node: &Node<'_>, system: &str, systems: &[SystemSettings], problems: &mut Problems) -> Vec<String> {
+    let properties = match node.is_list() {
+        true => node.texts(problems),
+        false => node.text(problems).map(|property| vec![property.to_owned()]),
+    };
+    let properties = properties.unwrap_or_else(|| vec![format!("?{}", node.path)]);
+    let is_hubspot = |of: &SystemSettings| of.name == system && of.kind == SystemKind::HubSpot;
+    let is_tie = properties == [PRIMARY_COMPANY] && systems.iter().any(is_hubspot);
+    if is_tie { vec![format!("{ASSOCIATION}companies")] } else { properties }
 }
 
 /// A system's property by object.
-fn of_objects(node: &Node<'_>, field: &mut FieldSpec, problems: &mut Problems) {
+fn of_objects(node: &Node<'_>, systems: &[SystemSettings], field: &mut FieldSpec, problems: &mut Problems) {
     let system = node.key.to_owned();
     let objects = node.section(problems).map(|mut section| section.take_rest()).unwrap_or_default();
     if objects.is_empty() {
         problems.push(&node.key_span, format!("`{}` names no property", node.path), "name one by its object");
-        field.properties.push((system, format!("?{}", node.path)));
+        field.properties.push((system, vec![format!("?{}", node.path)]));
         return;
     }
     for object in objects {
-        let property = property(&object, problems);
-        field.of_objects.push((system.clone(), object.key.to_owned(), property));
+        let properties = property(&object, &system, systems, problems);
+        field.of_objects.push((system.clone(), object.key.to_owned(), properties));
     }
 }
 
@@ -207,6 +288,8 @@ fn field_kind(node: &Node<'_>, problems: &mut Problems) -> Option<FieldKind> {
         "phone" => return Some(FieldKind::Phone),
         "domain" => return Some(FieldKind::Domain),
         "decimal" => return Some(FieldKind::Decimal { scale: None }),
+        // Its currency is a field of its own, in the same group.
+        "money" => return Some(FieldKind::Decimal { scale: Some(2) }),
         "bool" => return Some(FieldKind::Bool),
         "date" => return Some(FieldKind::Date),
         "datetime" => return Some(FieldKind::DateTime { step_ms: 1 }),
@@ -214,9 +297,9 @@ fn field_kind(node: &Node<'_>, problems: &mut Problems) -> Option<FieldKind> {
         "url" => return Some(FieldKind::Url),
         "integer" => return Some(FieldKind::Integer),
         "set" => return Some(FieldKind::Set),
+        // Where it leads to is told by `to`.
+        "ref" => return Some(FieldKind::Ref { to: EntityId::of("") }),
         "id" => "use \"text\"",
-        "money" => "use \"decimal\" with scale = 2, and a field of its own for the currency",
-        "ref" => "leave the field out",
         _ => {
             let mend = match nearest(text, TYPES.split(", ")) {
                 Some(near) => format!("did you mean \"{near}\"?"),
@@ -306,8 +389,11 @@ pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &
     }
 }
 
-pub(super) const OPTIONS: [&str; 16] = [
+/// What HubSpot calls the company that a contact or a deal belongs to first of all: no property, but an association.
+const PRIMARY_COMPANY: &str = "primary company";
+pub(super) const OPTIONS: [&str; 20] = [
     "type",
+    "to",
     "conflict",
     "direction",
     "edits",
@@ -323,5 +409,9 @@ pub(super) const OPTIONS: [&str; 16] = [
     "too_fine",
     "unknown",
     "transform",
+    "group",
+    "join",
+    "split",
 ];
-pub(super) const TYPES: &str = "text, email, phone, domain, url, integer, decimal, bool, date, datetime, enum, set";
+pub(super) const TYPES: &str =
+    "text, email, phone, domain, url, integer, decimal, money, bool, date, datetime, enum, set, ref";

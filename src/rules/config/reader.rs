@@ -1,6 +1,7 @@
 //! Reading TOML by hand, so that every word keeps its place and everything wrong is found in one pass.
 
 use super::error::Problems;
+use crate::model::Raw;
 use crate::rules::nearest::nearest;
 use std::ops::Range;
 use toml::Spanned;
@@ -84,6 +85,16 @@ impl<'a> Node<'a> {
             DeValue::Datetime(moment) => Some(moment.to_string()),
             DeValue::Array(_) | DeValue::Table(_) => None,
         }
+    }
+
+    /// A single value as it is written to a system; `None` for lists and tables.
+    pub(super) fn raw(&self) -> Option<Raw> {
+        let text = self.scalar()?;
+        Some(match self.value {
+            DeValue::Integer(_) | DeValue::Float(_) => Raw::Number(text),
+            DeValue::Boolean(value) => Raw::Bool(*value),
+            _ => Raw::Text(text),
+        })
     }
 
     pub(super) fn is_list(&self) -> bool {

@@ -122,6 +122,7 @@ pub(crate) mod tests {
         assert_eq!(known(&format!("[systems.hubspot]\n{q}")), of("system"));
         assert_eq!(known(&format!("[entities.a]\n{q}")), of("entity"));
         assert_eq!(known(&format!("[entities.a.at.b]\n{q}")), of("object"));
+        assert_eq!(known(&format!("[entities.a.groups.b]\n{q}")), of("group"));
         assert_eq!(known(&format!("[profile.a]\n{q}")), of("profile"));
         assert_eq!(known(&format!("{systems}[profile.a.systems.hubspot]\n{q}")), of("profile_system"));
         // Beside these stand system names.

@@ -40,6 +40,8 @@ pub struct SystemSettings {
     pub mode: Mode,
     /// How far each poll looks back behind the last; none = the connector's own.
     pub overlap: Option<Duration>,
+    /// HubSpot only: how often all associations are read, since a change of them alone moves no record's modified time.
+    pub associations_every: Option<Duration>,
 }
 
 /// The rhythm of the live run.

@@ -61,6 +61,7 @@ fn system(node: &Node<'_>, folder: &Path, problems: &mut Problems) -> Option<Sys
         app_id: None,
         mode: Mode::ReadWrite,
         overlap: None,
+        associations_every: None,
     };
     if let Some(node) = section.take("version") {
         system.version = version(&node, kind, problems);
@@ -71,6 +72,13 @@ fn system(node: &Node<'_>, folder: &Path, problems: &mut Problems) -> Option<Sys
     system.mode = section.take("mode").and_then(|node| mode_at(&node, problems)).unwrap_or(Mode::ReadWrite);
     if let Some(node) = section.take("overlap") {
         system.overlap = duration(&node, Duration::ZERO, problems);
+    }
+    if let Some(node) = section.take("associations_every") {
+        if kind == Some(SystemKind::Salesforce) {
+            let message = "`associations_every` is for HubSpot: a lookup is a field like others";
+            problems.push(&node.key_span, message, "take it away");
+        }
+        system.associations_every = duration(&node, Duration::from_secs(1), problems);
     }
     for key in ["client_id", "client_secret", "refresh_token", "username", "password", "jwt_key_file"] {
         section.refuse(key, "use `token`", problems);

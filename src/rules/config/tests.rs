@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{FieldKind, Raw, Value};
+use crate::model::{Decimal, FieldId, FieldKind, Raw, SystemId, Value};
 use crate::rules::{ConflictPolicy, Limits, LinkPolicy, Mismatch, Mode, OneWayEdits, TooFine, TooLong, Unknown};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -211,7 +211,7 @@ fn each_error_names_line_cause_and_mend() {
         ),
         // Fields.
         ("type = \"email\"", "type = \"e-mail\"", "e-mail", "no type", "did you mean \"email\"?"),
-        ("type = \"email\"", "type = \"money\"", "money", "not available", "scale = 2"),
+        ("type = \"email\"", "type = \"id\"", "\"id\"", "not available", "use \"text\""),
         ("type = \"email\"", "type = \"intger\"", "intger", "no type", "did you mean \"integer\"?"),
         ("type = \"email\"", "type = \"integer\", scale = 2", "email = {", "type `integer` has no `scale`", "decimal"),
         ("type = \"email\", ", "", "email = {", "has no `type`", "add type"),
@@ -380,10 +380,156 @@ fn transforms_are_steps_of_one_system() {
         let field = config.rules.entities[0].fields.iter().find(|field| field.name == name).unwrap();
         field.write(field.first_in(system).unwrap(), &field.kind.read(&Raw::Text(value.into())).unwrap())
     };
-    assert_eq!(written("email", salesforce, "a b"), Ok(Raw::Text("A_B".into())));
-    assert_eq!(written("email", hubspot, "7"), Ok(Raw::Text("C-7".into())));
-    assert_eq!(written("pay", hubspot, "1.5"), Ok(Raw::Number("150".into())));
-    assert_eq!(written("pay", salesforce, "1.5"), Ok(Raw::Number("1.5".into())));
+    assert_eq!(written("email", salesforce, "a b"), Ok(vec![Raw::Text("A_B".into())]));
+    assert_eq!(written("email", hubspot, "7"), Ok(vec![Raw::Text("C-7".into())]));
+    assert_eq!(written("pay", hubspot, "1.5"), Ok(vec![Raw::Number("150".into())]));
+    assert_eq!(written("pay", salesforce, "1.5"), Ok(vec![Raw::Number("1.5".into())]));
+}
+
+/// A sound config of fields that are several properties; tests replace a piece of it.
+const SEVERAL: &str = r#"[systems.hubspot]
+token = "env:A"
+[systems.salesforce]
+url = "https://a.example"
+token = "env:B"
+[entities.deal]
+match = ["name"]
+create = true
+at.hubspot = { object = "deals" }
+at.salesforce = { object = "Opportunity", on_create = { StageName = "New", Size__c = 3, Hot__c = true } }
+[entities.deal.groups.value]
+conflict = "prefer salesforce"
+[entities.deal.fields]
+name = { type = "text", hubspot = ["first", "last"], salesforce = "Name", join = " ", split = "last" }
+amount = { type = "money", hubspot = "amount", salesforce = "Amount", group = "value" }
+currency = { type = "enum", hubspot = "deal_currency_code", salesforce = "Currency__c", group = "value", sensitive = true }
+"#;
+
+#[test]
+fn several_properties_are_one_field() {
+    let config = parse(SEVERAL, Path::new("s.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+    #[cfg(feature = "wire")]
+    assert_eq!(super::schema_faults(SEVERAL), [""; 0]);
+    let deal = &config.rules.entities[0];
+    let names: Vec<&str> = deal.fields.iter().map(|field| &*field.name).collect();
+    assert!(names.len() == 2 && names.contains(&"name") && names.contains(&"value"), "{names:?}");
+    let (hubspot, salesforce) = (SystemId::of("hubspot"), SystemId::of("salesforce"));
+    let value = deal.fields.iter().find(|field| field.name == "value").unwrap();
+    assert_eq!((&value.kind, value.conflict), (&FieldKind::Group, ConflictPolicy::Prefer(salesforce)));
+    assert_eq!(
+        value.first_in(hubspot).unwrap().properties,
+        ["amount", "deal_currency_code"],
+        "by the names of its fields"
+    );
+    assert_eq!(value.members[0].kind, FieldKind::Decimal { scale: Some(2) });
+    let binding = value.first_in(salesforce).unwrap();
+    let read =
+        |amount: &str, currency: &str| value.read(binding, &[amount, currency].map(|text| Raw::Text(text.into())));
+    let shown = read("9.5", "EUR").unwrap();
+    assert_eq!(shown, Value::group([Value::Decimal(Decimal::parse("9.5").unwrap()), Value::Enum("EUR".into())]));
+    assert_eq!(value.shown(&shown).to_string(), "9.5 | (hidden)");
+    assert_eq!(value.write(binding, &shown), Ok(vec![Raw::Number("9.5".into()), Raw::Text("EUR".into())]));
+    assert_eq!(read(" ", ""), Ok(Value::Null));
+    let amiss = read("many", "EUR").unwrap_err();
+    assert_eq!((amiss.field, value.leaf(amiss.field).name.as_str()), (FieldId::of("amount"), "amount"));
+    let name = deal.fields.iter().find(|field| field.name == "name").unwrap();
+    let written = name.write(name.first_in(hubspot).unwrap(), &Value::Text("A B C".into()));
+    assert_eq!(written, Ok(vec![Raw::Text("A B".into()), Raw::Text("C".into())]));
+    let object = deal.bindings_in(salesforce).next().unwrap();
+    let constants = &object.on_create;
+    let wanted =
+        [("StageName", Raw::Text("New".into())), ("Size__c", Raw::Number("3".into())), ("Hot__c", Raw::Bool(true))];
+    assert_eq!(*constants, wanted.map(|(name, raw)| (name.to_owned(), raw)));
+    assert_eq!(deal.properties_at(object.home()).count(), 3, "constants are not read");
+}
+
+#[test]
+fn the_mapping_is_another_when_fields_are_grouped_or_split_elsewhere() {
+    let fingerprint = |text: &str| parse(text, Path::new("s.toml")).unwrap().rules.fingerprint();
+    let all = [
+        SEVERAL.to_owned(),
+        SEVERAL.replace("split = \"last\"", "split = \"first\""),
+        SEVERAL.replace("join = \" \"", "join = \", \""),
+        SEVERAL.replace("\"last\"]", "\"middle\"]"),
+        SEVERAL.replace(", group = \"value\"", "").replace("[entities.deal.groups.value]\n", ""),
+    ];
+    let prints: std::collections::BTreeSet<_> = all.iter().map(|text| fingerprint(text)).collect();
+    assert_eq!(prints.len(), all.len());
+    let policies = SEVERAL.replace("prefer salesforce", "latest").replace("Hot__c = true", "Hot__c = false");
+    assert_eq!(fingerprint(&policies), fingerprint(SEVERAL), "that changes no value");
+}
+
+#[test]
+fn what_is_wrong_with_several_properties_is_told_at_its_line() {
+    for (old, new, line_of, cause, mend) in [
+        (
+            "salesforce = \"Amount\", group",
+            "salesforce = \"Amount\", conflict = \"latest\", group",
+            "amount =",
+            "policy of its own",
+            "`groups.value`",
+        ),
+        (
+            "salesforce = \"Amount\", group",
+            "salesforce = \"Amount\", direction = \"from hubspot\", group",
+            "amount =",
+            "policy of its own",
+            "`groups.value`",
+        ),
+        (", sensitive = true", ", on_link = \"fill blanks\"", "currency =", "policy of its own", "`groups.value`"),
+        ("group = \"value\" }\ncurrency", "group = \"valu\" }\ncurrency", "amount =", "one field only", "take it away"),
+        (", group = \"value\" }\ncurrency", " }\ncurrency", "currency =", "one field only", "add `group`"),
+        (
+            "groups.value]",
+            "groups.vale]",
+            "groups.vale]",
+            "no field belongs to the group `vale`",
+            "add group = \"vale\"",
+        ),
+        ("conflict = \"prefer salesforce\"", "confict = \"latest\"", "confict", "unknown key", "`conflict`"),
+        ("match = [\"name\"]", "match = [\"amount\"]", "match =", "belongs to the group `value`", "another field"),
+        (", join = \" \", split = \"last\"", "", "name =", "nothing says what stands between", "add join"),
+        ("join = \" \", split", "split", "name =", "there is none", "add join"),
+        ("split = \"last\"", "split = \"middle\"", "name =", "no place", "\"first\" or \"last\""),
+        ("join = \" \"", "join = \"\"", "name =", "without a separator", "what stands between"),
+        ("join = \" \"", "join = \"--\"", "name =", "may begin within another", "as it ends"),
+        ("[\"first\", \"last\"]", "\"first\"", "name =", "`join` has no effect", "list the properties"),
+        (
+            "name = { type = \"text\"",
+            "name = { type = \"email\"",
+            "name =",
+            "type `email` cannot be several",
+            "type = \"text\"",
+        ),
+        ("[\"first\", \"last\"]", "[\"first\", \"amount\"]", "amount =", "belongs to the field `name`", "one field"),
+        ("StageName = \"New\"", "Amount = 1", "at.salesforce", "belongs to the field `amount`", "one field"),
+        ("StageName = \"New\"", "StageName = \" \"", "at.salesforce", "the value is blank", "fill it in"),
+        ("StageName = \"New\"", "StageName = [1]", "at.salesforce", "is a list", "a single value"),
+        ("StageName = \"New\"", "Syncline_Id__c = \"x\"", "at.salesforce", "holds our external id", "another property"),
+    ] {
+        assert_eq!(SEVERAL.matches(old).count(), 1, "{old} must be there once");
+        let text = SEVERAL.replace(old, new);
+        let errors = parse(&text, Path::new("s.toml")).expect_err(new);
+        let line = text.lines().position(|line| line.contains(line_of)).map_or(0, |at| at + 1);
+        let told = errors.errors.iter().any(|error| {
+            let here = error.place.as_ref().is_some_and(|place| place.line == line);
+            here && error.message.contains(cause) && error.mend.contains(mend)
+        });
+        assert!(told, "{new}: line {line}, {cause}, {mend}: {errors}");
+    }
+}
+
+#[test]
+fn the_fields_of_a_group_live_in_the_same_systems() {
+    let text =
+        SEVERAL.replace("[entities.deal]", "[systems.other]\nkind = \"hubspot\"\ntoken = \"env:C\"\n[entities.deal]");
+    let text = text.replace("at.salesforce", "at.other = { object = \"deals\" }\nat.salesforce");
+    let text = text.replace("group = \"value\" }", "other = \"amount\", group = \"value\" }");
+    let errors = parse(&text, Path::new("s.toml")).unwrap_err().to_string();
+    assert!(
+        errors.contains("no property in other, as `amount` has; name its property in other, or take it out"),
+        "{errors}"
+    );
 }
 
 #[test]
@@ -434,7 +580,7 @@ fn everything_wrong_is_told_in_one_pass_in_the_order_of_the_file() {
         .replace("path = \"data/x.redb\"", "pth = \"x\"")
         .replace("mode = \"read\"", "mode = \"write\"")
         .replace("match = [\"email\"]", "match = [\"nobody\"]")
-        .replace("type = \"decimal\"", "type = \"money\"")
+        .replace("type = \"decimal\"", "type = \"id\"")
         .replace("\"hubspot owns\"", "\"sap owns\"");
     let errors = parse(&text, Path::new("s.toml")).unwrap_err();
     let lines: Vec<usize> = errors.errors.iter().filter_map(|e| e.place.as_ref()).map(|p| p.line).collect();

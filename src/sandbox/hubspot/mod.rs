@@ -2,9 +2,10 @@
 //!
 //! What is uncertain in the real service is answered here in the way that asks most of a client: ids repeat across record
 //! types, batch results come in no order, a write of the value that is there already counts as a write, created datetimes
-//! are echoed as milliseconds. Left out: associations, merges, webhooks, custom objects, permissions.
+//! are echoed as milliseconds. Left out: merges, webhooks, custom objects, permissions.
 
 mod account;
+mod associations;
 mod batch;
 mod object_type;
 mod objects;
@@ -27,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use self::associations::Associations;
 use self::object_type::ObjectType;
 use self::quota::Quota;
 use self::record::Source;
@@ -48,6 +50,7 @@ use crate::sandbox::tokens::Tokens;
 pub struct HubSpotWorld {
     tokens: Tokens,
     tables: [Table; 4],
+    associations: Associations,
     ledger: Ledger,
     quota: Quota,
     faults: Faults,
@@ -80,6 +83,7 @@ impl HubSpotWorld {
         Self {
             tokens,
             tables: ObjectType::ALL.map(|object| Table::new(standard::schema(object))),
+            associations: Associations::default(),
             ledger: Ledger::default(),
             quota: Quota::default(),
             faults: Faults::default(),
@@ -121,6 +125,7 @@ impl HubSpotWorld {
         match Route::of(request) {
             Ok(Route::Objects { verb, .. }) => verb.is_write(),
             Ok(Route::Properties { .. }) => request.method != "GET",
+            Ok(Route::Ties { tie, .. }) => tie.is_write(),
             _ => false,
         }
     }
@@ -170,6 +175,7 @@ impl HubSpotWorld {
                 Verb::BatchUpsert => self.batch_upsert(object, request, call, multi_status),
                 Verb::BatchArchive => self.batch_archive(object, request, call),
             },
+            Route::Ties { from, to, tie, multi_status } => self.tie_call((from, to), &tie, request, call, multi_status),
             Route::Properties { object, rest } => self.property_call(object, &rest, request, call),
             Route::Pipelines { object, rest } => account::pipelines(object, &rest, request),
             Route::Owners { id } => account::owners(id.as_deref(), request),

@@ -23,9 +23,15 @@ impl HubSpotWorld {
         let archived = query.is_true("archived");
         let table = self.table(object);
         let mut records = table.from(first).filter(|record| table.get(record.id, archived, call.now_ms).is_some());
-        let shower = self.shower();
-        let page: Vec<_> =
-            records.by_ref().take(limit as usize).map(|record| shower.record(table, record, &wanted)).collect();
+        let (shower, ties) = (self.shower(), query.list("associations"));
+        let show = |record: &super::record::Record| {
+            let mut shown = shower.record(table, record, &wanted);
+            if let Some(ties) = self.embedded_ties(object, record.id, &ties, call) {
+                shown["associations"] = ties;
+            }
+            shown
+        };
+        let page: Vec<_> = records.by_ref().take(limit as usize).map(show).collect();
         let mut answer = json!({"results": page});
         if let Some(next) = records.next() {
             let host = request.header("host").unwrap_or("api.hubapi.com");
@@ -48,13 +54,19 @@ impl HubSpotWorld {
         let table = self.table(object);
         let found = table.find(id, query.get("idProperty"), query.is_true("archived"), call.now_ms)?;
         let record = found.ok_or_else(|| Refusal::not_found(id))?;
-        Ok(Response::json(200, &self.shower().record(table, record, &wanted(&query))))
+        let mut shown = self.shower().record(table, record, &wanted(&query));
+        if let Some(ties) = self.embedded_ties(object, record.id, &query.list("associations"), call) {
+            shown["associations"] = ties;
+        }
+        Ok(Response::json(200, &shown))
     }
 
     pub(super) fn create(&mut self, object: ObjectType, request: &Request, call: Call) -> Result<Response, Refusal> {
         let body = body_of(request)?;
         let changes = self.table(object).check_create(properties_of(&body)?, &mut Claims::new())?;
+        let ties = self.tie_created(object, &body, call)?;
         let id = self.book_create(object, &changes, call);
+        self.book_ties(object, id, ties);
         Ok(Response::json(201, &self.show_created(object, id, trace_of(&body), call)))
     }
 

@@ -16,6 +16,17 @@ pub enum Route {
         /// Whether partly failed batches answer 207, as they do up to 2026-03, rather than 200 or 201.
         multi_status: bool,
     },
+    /// `/crm/associations/{version}/{from}/{to}/batch/...`, and `/crm/objects/{version}/{from}/{id}/associations/...`.
+    Ties {
+        /// The record type that is asked about.
+        from: ObjectType,
+        /// The type of the records at the other end.
+        to: ObjectType,
+        /// What is asked.
+        tie: Tie,
+        /// As of [`Self::Objects`].
+        multi_status: bool,
+    },
     /// `/crm/properties/{version}/{type}...`.
     Properties {
         /// The record type.
@@ -70,6 +81,63 @@ pub enum Verb {
     BatchArchive,
 }
 
+/// What is asked of associations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tie {
+    /// `POST batch/read`.
+    Read,
+    /// `POST batch/create`.
+    Create,
+    /// `POST batch/associate/default`.
+    Default,
+    /// `POST batch/archive`.
+    Archive,
+    /// `POST batch/labels/archive`.
+    ArchiveLabels,
+    /// `GET /{id}/associations/{to}`.
+    ListOf(String),
+    /// `PUT /{id}/associations/{to}/{other}`.
+    Set(String, String),
+    /// `PUT /{id}/associations/default/{to}/{other}`.
+    SetDefault(String, String),
+    /// `DELETE /{id}/associations/{to}/{other}`.
+    Remove(String, String),
+}
+
+impl Tie {
+    fn kind(&self) -> &'static str {
+        if self.is_write() { "associations_write" } else { "associations_read" }
+    }
+
+    /// Whether it changes associations.
+    pub fn is_write(&self) -> bool {
+        !matches!(self, Self::Read | Self::ListOf(_))
+    }
+
+    fn of(method: &str, rest: &[&str]) -> Result<Self, Refusal> {
+        Ok(match (method, rest) {
+            ("POST", ["batch", "read"]) => Self::Read,
+            ("POST", ["batch", "create"]) => Self::Create,
+            ("POST", ["batch", "associate", "default"]) => Self::Default,
+            ("POST", ["batch", "archive"]) => Self::Archive,
+            ("POST", ["batch", "labels", "archive"]) => Self::ArchiveLabels,
+            _ => return Err(no_such_path()),
+        })
+    }
+
+    /// One record's: the other type, and what is asked.
+    fn of_record<'p>(method: &str, id: &str, rest: &[&'p str]) -> Result<(&'p str, Self), Refusal> {
+        let id = id.to_owned();
+        Ok(match (method, rest) {
+            ("GET", [to]) => (to, Self::ListOf(id)),
+            ("PUT", ["default", to, other]) => (to, Self::SetDefault(id, (*other).to_owned())),
+            ("PUT", [to, other]) => (to, Self::Set(id, (*other).to_owned())),
+            ("DELETE", [to, other]) => (to, Self::Remove(id, (*other).to_owned())),
+            _ => return Err(no_such_path()),
+        })
+    }
+}
+
 impl Route {
     /// Finds the operation, or says in HubSpot's way that there is none.
     pub fn of(request: &Request) -> Result<Self, Refusal> {
@@ -77,11 +145,12 @@ impl Route {
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let (area, version, rest) = match parts.as_slice() {
             ["crm", "v3", area @ ("objects" | "properties" | "pipelines" | "owners"), rest @ ..] => (*area, "v3", rest),
-            ["crm", area @ ("objects" | "properties" | "pipelines" | "owners"), version, rest @ ..]
-                if is_dated(version) =>
-            {
-                (*area, *version, rest)
-            }
+            [
+                "crm",
+                area @ ("objects" | "properties" | "pipelines" | "owners" | "associations"),
+                version,
+                rest @ ..,
+            ] if is_dated(version) => (*area, *version, rest),
             ["account-info", version, rest @ ..] if *version == "v3" || is_dated(version) => {
                 ("account-info", *version, rest)
             }
@@ -90,14 +159,19 @@ impl Route {
             }
             _ => return Err(no_such_path()),
         };
+        let multi_status = version == "v3" || version < "2026-09";
         match (area, rest) {
+            ("associations", [from, to, rest @ ..]) => {
+                let (from, to, tie) = (object_type(from)?, object_type(to)?, Tie::of(&request.method, rest)?);
+                Ok(Self::Ties { from, to, tie, multi_status })
+            }
+            ("objects", [object, id, "associations", rest @ ..]) => {
+                let (to, tie) = Tie::of_record(&request.method, id, rest)?;
+                Ok(Self::Ties { from: object_type(object)?, to: object_type(to)?, tie, multi_status })
+            }
             ("objects", [object, rest @ ..]) => {
                 let verb = Verb::of(&request.method, rest)?;
-                Ok(Self::Objects {
-                    object: object_type(object)?,
-                    verb,
-                    multi_status: version == "v3" || version < "2026-09",
-                })
+                Ok(Self::Objects { object: object_type(object)?, verb, multi_status })
             }
             ("properties", [object, rest @ ..]) if rest.len() < 2 => {
                 Ok(Self::Properties { object: object_type(object)?, rest: owned(rest) })
@@ -118,6 +192,7 @@ impl Route {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Objects { verb, .. } => verb.kind(),
+            Self::Ties { tie, .. } => tie.kind(),
             Self::Properties { .. } => "properties",
             Self::Pipelines { .. } => "pipelines",
             Self::Owners { .. } => "owners",
@@ -210,6 +285,9 @@ mod tests {
         check("POST", "/crm/objects/2026-09/CONTACT/batch/read", Ok("batch_read"));
         check("POST", "/crm/objects/2027-03-beta/deals/search", Ok("search"));
         check("PATCH", "/crm/objects/2026-03/company/a%40b.com", Ok("update"));
+        check("POST", "/crm/associations/2026-03/contacts/companies/batch/read", Ok("associations_read"));
+        check("PUT", "/crm/objects/2026-03/0-1/7/associations/companies/8", Ok("associations_write"));
+        check("POST", "/crm/associations/2026-03/contacts/companies/batch/explode", Err(404));
         check("GET", "/crm/properties/2026-03/deals/amount", Ok("properties"));
         check("GET", "/crm/pipelines/2026-03/deals", Ok("pipelines"));
         check("GET", "/crm/owners/2026-03", Ok("owners"));

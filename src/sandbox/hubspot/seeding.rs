@@ -83,6 +83,22 @@ impl Furnish for HubSpotWorld {
     fn insert(&mut self, object: &str, fields: Vec<(String, String)>, created_ms: i64) -> Result<String, String> {
         self.insert_seed(object, fields, created_ms)
     }
+
+    fn insert_with(
+        &mut self,
+        object: &str,
+        fields: Vec<(String, String)>,
+        company: Option<&str>,
+        created_ms: i64,
+    ) -> Result<String, String> {
+        let id = self.insert_seed(object, fields, created_ms)?;
+        if let (Some(from), Ok(own), Some(Ok(company))) =
+            (ObjectType::parse(object), id.parse(), company.map(str::parse))
+        {
+            self.seed_tie(from, own, company);
+        }
+        Ok(id)
+    }
 }
 
 /// The internal values that a written enumeration means; what is no label stays as it is.

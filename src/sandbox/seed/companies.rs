@@ -45,7 +45,12 @@ pub fn generate(plan: SeedPlan, seed: u64) -> Vec<SeedRecord> {
     for number in 0..plan.ambiguous.div_ceil(4) {
         let (hubspot, salesforce) = company(count(plan) + number, &mut rng);
         let twin: Vec<Field> = hubspot.iter().filter(|(name, _)| *name != "phone").cloned().collect();
-        companies.push(SeedRecord { hubspot: vec![hubspot, twin], salesforce: vec![salesforce], created_ms: 0 });
+        companies.push(SeedRecord {
+            hubspot: vec![hubspot, twin],
+            salesforce: vec![salesforce],
+            created_ms: 0,
+            company: None,
+        });
     }
     companies
 }

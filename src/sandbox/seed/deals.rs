@@ -18,7 +18,8 @@ pub fn generate(plan: SeedPlan, seed: u64, now_ms: i64) -> Vec<SeedRecord> {
 }
 
 fn deal(number: usize, presence: Presence, companies: usize, now_ms: i64, rng: &mut Rng) -> SeedRecord {
-    let customer = companies::identity(rng.below(companies as u64) as usize);
+    let company = rng.below(companies as u64) as usize;
+    let customer = companies::identity(company);
     let name = format!("{} - {} {:05}", customer.name, rng.pick(&PRODUCTS), number + 1);
     let stage = rng.below(STAGES.len() as u64) as usize;
     let other_stage = if rng.chance(0.05) { (stage + 1) % STAGES.len() } else { stage };
@@ -44,5 +45,5 @@ fn deal(number: usize, presence: Presence, companies: usize, now_ms: i64, rng: &
         ("CloseDate", Some(clock::date(other_closing_ms))),
         ("Amount", amounts.1.map(|whole| format!("{whole}.{cents:02}"))),
     ]);
-    presence.record(hubspot, salesforce)
+    SeedRecord { company: Some(company), ..presence.record(hubspot, salesforce) }
 }

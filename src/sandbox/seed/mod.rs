@@ -45,6 +45,8 @@ pub struct SeedRecord {
     pub salesforce: Vec<Vec<Field>>,
     /// When it was first entered.
     pub created_ms: i64,
+    /// The number of the company that a person works for, or a deal is with.
+    pub company: Option<usize>,
 }
 
 /// How many things each system knows.
@@ -114,18 +116,20 @@ impl Dataset {
 
     /// Inserts HubSpot's part.
     pub fn fill_hubspot(&self, world: &mut dyn Furnish) -> Result<(), String> {
-        fill(world, "companies", &self.companies, |record| &record.hubspot)?;
-        fill(world, "contacts", &self.people, |record| &record.hubspot)?;
-        fill(world, "contacts", &self.leads, |record| &record.hubspot)?;
-        fill(world, "deals", &self.deals, |record| &record.hubspot)
+        let companies = fill(world, "companies", &self.companies, &[], |record| &record.hubspot)?;
+        fill(world, "contacts", &self.people, &companies, |record| &record.hubspot)?;
+        fill(world, "contacts", &self.leads, &companies, |record| &record.hubspot)?;
+        fill(world, "deals", &self.deals, &companies, |record| &record.hubspot)?;
+        Ok(())
     }
 
     /// Inserts Salesforce's part.
     pub fn fill_salesforce(&self, world: &mut dyn Furnish) -> Result<(), String> {
-        fill(world, "Account", &self.companies, |record| &record.salesforce)?;
-        fill(world, "Contact", &self.people, |record| &record.salesforce)?;
-        fill(world, "Lead", &self.leads, |record| &record.salesforce)?;
-        fill(world, "Opportunity", &self.deals, |record| &record.salesforce)
+        let companies = fill(world, "Account", &self.companies, &[], |record| &record.salesforce)?;
+        fill(world, "Contact", &self.people, &companies, |record| &record.salesforce)?;
+        fill(world, "Lead", &self.leads, &[], |record| &record.salesforce)?;
+        fill(world, "Opportunity", &self.deals, &companies, |record| &record.salesforce)?;
+        Ok(())
     }
 }
 
@@ -156,6 +160,7 @@ impl Presence {
             hubspot: only(Self::HubSpot, hubspot),
             salesforce: only(Self::Salesforce, salesforce),
             created_ms: 0,
+            company: None,
         }
     }
 }
@@ -230,22 +235,29 @@ fn spread(records: &[SeedRecord]) -> Spread {
     spread
 }
 
-/// Inserts one side's records, without the fields that its schema does not have.
+/// Inserts one side's records, without the fields that its schema does not have, each with the company that it belongs to where
+/// this side has that one; gives the first id of each, by number.
 fn fill(
     world: &mut dyn Furnish,
     object: &str,
     records: &[SeedRecord],
+    companies: &[Option<String>],
     side: impl Fn(&SeedRecord) -> &Vec<Vec<Field>>,
-) -> Result<(), String> {
+) -> Result<Vec<Option<String>>, String> {
+    let mut ids = Vec::with_capacity(records.len());
     let known: Vec<String> = world.properties(object).into_iter().map(|(name, _)| name).collect();
     for record in records {
+        let company = record.company.and_then(|number| companies.get(number)?.as_deref());
+        let mut first = None;
         for fields in side(record) {
             let known_fields = fields.iter().filter(|(name, _)| known.iter().any(|known| known == name));
             let fields = known_fields.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-            world.insert(object, fields, record.created_ms).map_err(|error| format!("seeding {object}: {error}"))?;
+            let made = world.insert_with(object, fields, company, record.created_ms);
+            first.get_or_insert(made.map_err(|error| format!("seeding {object}: {error}"))?);
         }
+        ids.push(first);
     }
-    Ok(())
+    Ok(ids)
 }
 
 const PAST_MS: i64 = 730 * DAY_MS;

@@ -13,16 +13,21 @@ pub fn generate(plan: SeedPlan, seed: u64) -> Vec<SeedRecord> {
         .into_iter()
         .enumerate()
         .map(|(number, presence)| {
-            let (hubspot, salesforce) = person(number, companies, presence, &mut rng);
-            presence.record(hubspot, salesforce)
+            let (hubspot, salesforce, company) = person(number, companies, presence, &mut rng);
+            SeedRecord { company: Some(company), ..presence.record(hubspot, salesforce) }
         })
         .collect();
     for number in plan.records..plan.records + plan.ambiguous {
-        let (hubspot, salesforce) = person(number, companies, Presence::Both, &mut rng);
+        let (hubspot, salesforce, _) = person(number, companies, Presence::Both, &mut rng);
         let mut twin = salesforce.clone();
         set(&mut twin, "FirstName", rng.pick(&GIVEN).0.to_owned());
         set(&mut twin, "Title", (*rng.pick(&TITLES)).to_owned());
-        people.push(SeedRecord { hubspot: vec![hubspot], salesforce: vec![salesforce, twin], created_ms: 0 });
+        people.push(SeedRecord {
+            hubspot: vec![hubspot],
+            salesforce: vec![salesforce, twin],
+            created_ms: 0,
+            company: None,
+        });
     }
     people
 }
@@ -33,7 +38,7 @@ pub fn leads(plan: SeedPlan, seed: u64) -> Vec<SeedRecord> {
     let companies = companies::count(plan).max(1);
     let lead = |at: usize| {
         let presence = if at.is_multiple_of(2) { Presence::Both } else { Presence::Salesforce };
-        let (hubspot, mut salesforce) = person(LEADS_FROM + at, companies, presence, &mut rng);
+        let (hubspot, mut salesforce, _) = person(LEADS_FROM + at, companies, presence, &mut rng);
         for (name, _) in salesforce.iter_mut().filter(|(name, _)| *name == "MailingCity") {
             *name = "City";
         }
@@ -47,11 +52,12 @@ pub fn leads(plan: SeedPlan, seed: u64) -> Vec<SeedRecord> {
 /// Numbers in the addresses of leads: beyond those of people.
 const LEADS_FROM: usize = 1_000_000;
 
-/// A person as each system has them.
-fn person(number: usize, companies: usize, presence: Presence, rng: &mut Rng) -> (Vec<Field>, Vec<Field>) {
+/// A person as each system has them, and the number of the company that they work for.
+fn person(number: usize, companies: usize, presence: Presence, rng: &mut Rng) -> (Vec<Field>, Vec<Field>, usize) {
     let (given, given_ascii) = *rng.pick(&GIVEN);
     let (family, family_ascii) = *rng.pick(&FAMILY);
-    let employer = companies::identity(rng.below(companies as u64) as usize);
+    let company = rng.below(companies as u64) as usize;
+    let employer = companies::identity(company);
     let mail_domain = if rng.chance(0.1) { (*rng.pick(&FREE_MAIL)).to_owned() } else { employer.domain };
     let email = format!("{given_ascii}.{family_ascii}{number}@{mail_domain}");
 
@@ -84,7 +90,7 @@ fn person(number: usize, companies: usize, presence: Presence, rng: &mut Rng) ->
         ("Title", titles.1.map(str::to_owned)),
         ("MailingCity", cities.1.map(str::to_owned)),
     ]);
-    (hubspot, salesforce)
+    (hubspot, salesforce, company)
 }
 
 /// The same address as somebody else types it.

@@ -1,10 +1,10 @@
 //! The audit: what could be known of each edit, and whether the end is right by it.
 
-use super::setup::{ENTITY, field_name, system_id};
+use super::setup::{ENTITY, field_name, parts, system_id, whole};
 use super::{Run, STRAY_MS};
 use crate::engine::View;
 use crate::merge::Turn;
-use crate::model::{FieldKind, OpId, SourceKind, Value, WriteItem};
+use crate::model::{OpId, SourceKind, Value, WriteItem};
 use crate::sim::Violation;
 use crate::sim::oracle::{Edited, Order, admissible};
 use crate::sim::world::{EditSet, FIELDS, Told, World};
@@ -207,9 +207,8 @@ impl Run {
 
     /// As far as the engine knows, a write leaves.
     pub(super) fn leaves(&mut self, side: usize, item: &WriteItem) {
-        for (name, raw) in &item.fields {
-            let field = (0..FIELDS).find(|field| field_name(*field) == name).unwrap_or_default();
-            let value = FieldKind::Text.read(raw).unwrap_or_default();
+        for field in 0..FIELDS {
+            let Some(value) = whole(parts(self.options.grouped, field), &item.fields) else { continue };
             let sight = Sight {
                 side,
                 field,

@@ -189,6 +189,10 @@ impl Run {
         for value in &mut self.first {
             *value = Value::Int(self.rng.range(0, 3)).into_text();
         }
+        if self.options.grouped {
+            let other = Value::Int(self.rng.range(0, 3)).into_text();
+            self.first[0] = Value::group([self.first[0].clone(), other]);
+        }
         let first = self.first.clone();
         for side in 0..n {
             if born_everywhere || side == 0 {
@@ -382,6 +386,14 @@ impl Run {
             n => Value::Int(n - 2).into_text(),
         };
         let before = remote.value(field).clone();
+        let value = match (&before, &value) {
+            // One of them at a time, unless all are taken back.
+            (Value::Group(_), Value::Text(_)) if self.rng.percent(50) => {
+                Value::group([value, before.member(1).clone()])
+            }
+            (Value::Group(_), Value::Text(_)) => Value::group([before.member(0).clone(), value]),
+            _ => value,
+        };
         let equal = before == value;
         if equal && !traced {
             // Nobody can ever know of it.

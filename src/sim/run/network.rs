@@ -1,14 +1,14 @@
 //! The way between the engine and the worlds: late, doubled, out of order, with lost answers.
 
 use super::audit::Sight;
-use super::setup::{ENTITY, OBJECT, field_name, home, remote_id, system_id, system_name};
+use super::setup::{ENTITY, OBJECT, home, part, parts, remote_id, system_id, system_name, whole};
 use super::{Doing, LOST_PERCENT, POLL_MS, Run, STRAY_MS};
 use crate::engine::{Effect, Event, Events, Input, PageRows, Pass, Step, View};
 use crate::model::{
     FieldKind, Mark, Millis, Outcome, PastValue, Place, Raw, RawDigest, RawRow, RecordId, RemoteKey, RowDecoder,
     SourceKind, Target, Timing, Value, WriteItem,
 };
-use crate::sim::world::{EditSet, FIELDS, Told};
+use crate::sim::world::{EditSet, FIELDS, Past, Told};
 
 #[derive(Clone)]
 pub(super) struct Row {
@@ -47,11 +47,11 @@ impl Run {
     pub(super) fn row(&self, side: usize) -> Option<Row> {
         let world = &self.worlds[side];
         let remote = world.remote.as_ref()?;
-        let raw = |value: &Value| FieldKind::Text.write(value);
-        let mut raws: Vec<Raw> = (0..FIELDS).map(|field| raw(remote.value(field))).collect();
+        let each = |field: usize| self.parts_of(field, remote.value(field));
+        let mut raws: Vec<Raw> = (0..FIELDS).flat_map(each).collect();
         raws.push(remote.external.clone().map_or(Raw::Null, Raw::Text));
         let history = match world.source {
-            SourceKind::History => (0..FIELDS).map(|field| self.history(side, field)).collect(),
+            SourceKind::History => (0..FIELDS).flat_map(|field| self.histories(side, field)).collect(),
             _ => Vec::new(),
         };
         let mark = match (world.marked, remote.ours) {
@@ -77,15 +77,44 @@ impl Run {
         Some(Row { shows, raws, modified: remote.modified, mark, history })
     }
 
-    pub(super) fn history(&self, side: usize, field: usize) -> Vec<PastValue> {
-        let Some(remote) = &self.worlds[side].remote else { return Vec::new() };
-        let entries = remote.history[field].iter().rev().map(|past| PastValue {
-            value: FieldKind::Text.write(&past.value),
-            at: Millis(past.time),
-            mark: if past.op.is_some() { Mark::Ours } else { Mark::Theirs },
-            who: None,
-        });
-        entries.collect()
+    /// What the properties of a field show.
+    fn parts_of(&self, field: usize, value: &Value) -> Vec<Raw> {
+        let parts = parts(self.options.grouped, field);
+        (0..parts.len()).map(|at| FieldKind::Text.write(&part(parts, value, at))).collect()
+    }
+
+    /// The history of each property, newest first.
+    fn histories(&self, side: usize, field: usize) -> Vec<Vec<PastValue>> {
+        let parts = parts(self.options.grouped, field);
+        let entries = self.worlds[side].remote.iter().flat_map(|remote| (0..remote.history[field].len()).rev());
+        let mut histories = vec![Vec::new(); parts.len()];
+        for (past, told) in entries.filter_map(|at| self.told(side, field, at)) {
+            for at in told {
+                histories[at].push(PastValue {
+                    value: FieldKind::Text.write(&part(parts, &past.value, at)),
+                    at: Millis(past.time),
+                    mark: if past.op.is_some() { Mark::Ours } else { Mark::Theirs },
+                    who: None,
+                });
+            }
+        }
+        histories
+    }
+
+    /// A change of a field, and which of its properties it tells of: those that changed, and all that we wrote where an equal
+    /// save leaves a trace.
+    fn told(&self, side: usize, field: usize, at: usize) -> Option<(&Past, Vec<usize>)> {
+        let (remote, parts) = (self.worlds[side].remote.as_ref()?, parts(self.options.grouped, field));
+        let past = remote.history[field].get(at)?;
+        let before = at.checked_sub(1).and_then(|at| remote.history[field].get(at)).map(|past| &past.value);
+        let all = parts.len() < 2 || past.op.is_some() && self.traced[side];
+        let changed =
+            |at: &usize| all || before.is_none_or(|before| part(parts, before, *at) != part(parts, &past.value, *at));
+        let mut told: Vec<usize> = (0..parts.len()).filter(changed).collect();
+        if told.is_empty() {
+            told.push(0);
+        }
+        Some((past, told))
     }
 
     pub(super) fn poll(&mut self, side: usize) {
@@ -127,9 +156,13 @@ impl Run {
         let from = if doubled { 0 } else { self.streamed[side] };
         let mut events: Vec<(u64, Event)> = Vec::new();
         let mut passed: EditSet = 0;
-        for (field, remote) in (0..FIELDS).filter_map(|field| Some((field, self.worlds[side].remote.as_ref()?))) {
-            for past in remote.history[field].iter().filter(|past| past.position > from && past.position <= upto) {
-                let fields = vec![(field_name(field).to_owned(), FieldKind::Text.write(&past.value))];
+        for field in 0..FIELDS {
+            let parts = parts(self.options.grouped, field);
+            let count = self.worlds[side].remote.as_ref().map_or(0, |remote| remote.history[field].len());
+            let pasts = (0..count).filter_map(|at| self.told(side, field, at));
+            for (past, told) in pasts.filter(|(past, _)| past.position > from && past.position <= upto) {
+                let raw = |at: usize| FieldKind::Text.write(&part(parts, &past.value, at));
+                let fields = told.into_iter().map(|at| (parts[at].to_owned(), raw(at))).collect();
                 let place = Place { time: Millis(past.time), position: Some(past.position) };
                 let mark = if past.op.is_some() { Mark::Ours } else { Mark::Theirs };
                 events.push((past.position, Event { remote: remote_id(), place, fields, mark }));
@@ -261,15 +294,15 @@ impl Run {
     ) {
         let now = self.now;
         let traced = self.traced[side];
-        let text = |raw: &Raw| FieldKind::Text.read(raw).unwrap_or_default();
+        let grouped = self.options.grouped;
+        let given = |field: usize| whole(parts(grouped, field), &item.fields);
         let world = &mut self.worlds[side];
         let mut created = None;
         if let Target::Create { value, .. } = &item.target {
             created = Some(world.remote.is_none());
             if world.remote.is_none() {
                 world.accepted += 1;
-                let given = |field: usize| item.fields.iter().find(|(name, _)| name == field_name(field));
-                let values = [0, 1].map(|field| given(field).map(|(_, raw)| text(raw)).unwrap_or_default());
+                let values = [0, 1].map(|field| given(field).unwrap_or_default());
                 world.create(now, &values, Some(value.clone()), Some(item.op));
                 if let Some(remote) = &mut world.remote {
                     remote.seen = knew;
@@ -295,16 +328,14 @@ impl Run {
         }
         world.accepted += 1;
         for (field, knew) in knew.into_iter().enumerate() {
-            let Some((_, raw)) = item.fields.iter().find(|(name, _)| name == field_name(field)) else { continue };
-            let traced = world.set(now, field, &text(raw), Some(item.op), None, traced);
+            let Some(value) = given(field) else { continue };
+            let traced = world.set(now, field, &value, Some(item.op), None, traced);
             if let Some(remote) = &mut world.remote {
                 remote.seen[field] |= knew;
                 remote.told[field].push(Told { op: item.op, traced, knew });
             }
         }
-        self.land(side, item.op, |field| {
-            item.fields.iter().find(|(name, _)| name == field_name(field)).map(|(_, raw)| text(raw))
-        });
+        self.land(side, item.op, given);
         self.say(|| format!("lands on {}: {:?}", system_name(side), item.fields));
         if let Some(back) = answer {
             let outcome = Outcome::Done { remote: remote_id(), created };

@@ -2,7 +2,8 @@
 
 use super::STRAY_MS;
 use crate::model::{
-    Ability, BatchLimits, Creates, EntityId, FieldId, FieldKind, Home, ObjectId, RemoteId, SourceKind, SystemId,
+    Ability, BatchLimits, Creates, EntityId, FieldId, FieldKind, Home, ObjectId, Raw, RemoteId, SourceKind, SystemId,
+    Value,
 };
 use crate::rules::{
     Binding, ConflictPolicy, Entity, Field, FieldBinding, LinkPolicy, Mismatch, Mode, Rules, StampPolicy, System,
@@ -12,6 +13,31 @@ use crate::sim::{Options, Policy, Sources};
 
 pub(super) fn field_name(field: usize) -> &'static str {
     ["f", "g"][field]
+}
+
+/// The properties that a field is: one, or the two of a group.
+pub(super) fn parts(grouped: bool, field: usize) -> &'static [&'static str] {
+    match (grouped, field) {
+        (true, 0) => &["f", "h"],
+        (_, 0) => &["f"],
+        _ => &["g"],
+    }
+}
+
+/// A part of a value.
+pub(super) fn part(parts: &[&str], value: &Value, at: usize) -> Value {
+    if parts.len() > 1 { value.member(at).clone() } else { value.clone() }
+}
+
+/// The value of a field of which some properties were given; none = none of them was.
+pub(super) fn whole(parts: &[&str], given: &[(String, Raw)]) -> Option<Value> {
+    let raw = |name: &&str| given.iter().find(|(given, _)| given == name).map(|(_, raw)| raw);
+    let text = |raw: &Raw| FieldKind::Text.read(raw).unwrap_or_default();
+    let values: Vec<Option<Value>> = parts.iter().map(|name| raw(name).map(text)).collect();
+    values.iter().any(Option::is_some).then(|| {
+        let mut values: Vec<Value> = values.into_iter().map(Option::unwrap_or_default).collect();
+        if parts.len() > 1 { Value::group(values) } else { values.pop().unwrap_or_default() }
+    })
 }
 
 pub(super) fn system_name(side: usize) -> &'static str {
@@ -65,19 +91,25 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
             lookups: Some(Vec::new()),
         },
     });
-    let bindings = |field: usize| {
-        let binding = |side| FieldBinding::new(home(side), field_name(field));
-        (0..worlds.len()).map(binding).collect()
-    };
-    let fields = (0..FIELDS).map(|field| Field {
-        sensitive: false,
-        id: FieldId(field as u32 + 1),
-        name: field_name(field).into(),
-        kind: FieldKind::Text,
-        bindings: bindings(field),
+    let field = |id: usize, names: &[&str], members: Vec<Field>| Field {
+        id: FieldId(id as u32),
+        name: names.concat(),
+        kind: if members.is_empty() { FieldKind::Text } else { FieldKind::Group },
+        bindings: {
+            let properties: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let binding = |side| FieldBinding { properties: properties.clone(), ..FieldBinding::new(home(side), "") };
+            (0..worlds.len()).map(binding).collect()
+        },
         conflict: policy,
         on_link: LinkPolicy::FillBlanks,
         mismatch: Mismatch::default(),
+        sensitive: false,
+        members,
+    };
+    let fields = (0..FIELDS).map(|at| {
+        let names = parts(options.grouped, at);
+        let members = names.iter().enumerate().filter(|_| names.len() > 1);
+        field(at + 1, names, members.map(|(member, name)| field(member + 11, &[*name], Vec::new())).collect())
     });
     let objects = (0..worlds.len()).map(|side| Binding {
         system: system_id(side),
@@ -85,6 +117,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         object_id: OBJECT,
         create: true,
         external_id: Some("ext".into()),
+        on_create: Vec::new(),
     });
     let entity = Entity {
         id: ENTITY,

@@ -13,6 +13,7 @@ fn property(name: &str, kind: PropertyType) -> PropertySchema {
         length: None,
         precision: None,
         scale: None,
+        refers_to: Vec::new(),
         options: Vec::new(),
         choices: Vec::new(),
     }

@@ -1,0 +1,45 @@
+//! References in plans. What a system is sent is its own id of another record, which a dry run cannot know of those that it only
+//! plans to create; so a plan names the record as the mirror does.
+
+use crate::connector::WriteItem;
+use crate::engine::{View, ViewError, target_of};
+use crate::model::{EntityId, Home, Raw, RecordId, Value};
+use crate::rules::{Entity, FieldBinding, Rules};
+
+/// The properties of a write, its references by the mirror's names; none where it has no reference.
+pub(super) fn by_record(
+    rules: &Rules,
+    view: &dyn View,
+    (entity, home): (&Entity, Home),
+    item: &WriteItem,
+) -> Result<Option<Vec<(String, Raw)>>, ViewError> {
+    let mut fields = None;
+    for (field, to) in entity.references() {
+        let Some(own) = field.binding(home).and_then(FieldBinding::property) else { continue };
+        let Some(at) = item.fields.iter().position(|(property, _)| property == own) else { continue };
+        let Raw::Text(id) = &item.fields[at].1 else { continue };
+        if let Some(record) = target_of(rules, view, (to, home.system), id)? {
+            fields.get_or_insert_with(|| item.fields.clone())[at].1 = Raw::Text(format!("{MARK}{record}"));
+        }
+    }
+    Ok(fields)
+}
+
+/// The record that such a property names.
+pub(super) fn record(text: &str) -> Option<RecordId> {
+    RecordId::parse(text.strip_prefix(MARK)?)
+}
+
+/// What people call a record: the first of its match keys that it has, else our id.
+pub(super) fn readable(rules: &Rules, view: &dyn View, to: EntityId, id: RecordId) -> Result<String, ViewError> {
+    let Some(entity) = rules.entity(to) else { return Ok(id.to_string()) };
+    let Some(record) = view.record(to, id)? else { return Ok(id.to_string()) };
+    let keys = entity.match_keys.iter().filter_map(|key| entity.field(*key));
+    let shown = keys.filter(|field| !field.sensitive).find_map(|field| {
+        let value = &record.register(field.id)?.val;
+        (*value != Value::Null).then(|| field.shown(value).to_string())
+    });
+    Ok(shown.unwrap_or_else(|| id.to_string()))
+}
+
+const MARK: &str = "record:";

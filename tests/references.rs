@@ -1,0 +1,187 @@
+//! References by hand, over two systems in memory and the real driver: what leads to whom, and what waits for whom.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use syncline::connector::memory::Memory;
+use syncline::connector::{Connector, Keys, ReadSpec};
+use syncline::daemon::connect::Connectors;
+use syncline::daemon::{Driver, causes, read_all, verify_offline};
+use syncline::model::{FieldKind, Millis, Raw, RemoteId, SystemId};
+use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, Rules};
+use syncline::store::Store;
+
+fn now() -> Millis {
+    Millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64)
+}
+
+fn id(text: &str) -> RemoteId {
+    RemoteId::parse(text).unwrap()
+}
+
+/// People and firms in `crm` and in `desk`; a person refers to a firm, a firm to its boss and to the firm above it.
+struct Case {
+    crm: Arc<Memory>,
+    desk: Arc<Memory>,
+    rules: Rules,
+    connectors: Connectors,
+    driver: Driver,
+}
+
+impl Case {
+    fn new(firms: CreateSpec) -> Self {
+        let [crm, desk] = [Arc::new(Memory::new(now)), Arc::new(Memory::new(now))];
+        let keyed = |name: &str, object: &str| {
+            EntitySpec::new(name).at_with_id("crm", object, "ext").at_with_id("desk", object, "ext").match_by("name")
+        };
+        let text = |name: &str| FieldSpec::new(name, FieldKind::Text).at("crm", name).at("desk", name);
+        let refers = |name: &str, to: &str| FieldSpec::reference(name, to).at("crm", name).at("desk", name);
+        let person = keyed("person", "people").create(CreateSpec::Everywhere).field(text("name")).field(text("city"));
+        let firm = keyed("firm", "firms").create(firms).field(text("name"));
+        let rules = Rules::builder()
+            .system("crm", crm.ability().clone())
+            .system("desk", desk.ability().clone())
+            // The one that refers stands first, and is put behind the other; the firm's own references close two circles.
+            .entity(person.field(refers("firm", "firm")))
+            .entity(firm.field(refers("boss", "person")).field(refers("above", "firm")))
+            .build()
+            .unwrap();
+        let connectors = vec![
+            (SystemId::of("crm"), crm.clone() as Arc<dyn Connector>),
+            (SystemId::of("desk"), desk.clone() as Arc<dyn Connector>),
+        ];
+        let driver = Driver::new(rules.clone(), &connectors, Store::in_memory(now()).unwrap()).unwrap();
+        Self { crm, desk, rules, connectors, driver }
+    }
+
+    async fn sync(&mut self) {
+        self.driver.live(Duration::from_millis(20), true).await.unwrap();
+    }
+
+    /// The codes of all problems; the sides must agree otherwise.
+    async fn end(self) -> Vec<String> {
+        let store = self.driver.into_store();
+        let rules = Arc::new(self.rules);
+        let remotes = read_all(&rules, &self.connectors).await.unwrap();
+        let verdict = verify_offline(&rules, &self.connectors, &store, remotes).await.unwrap();
+        assert_eq!(verdict["equal"], true, "{verdict}");
+        causes(&rules, &store.snapshot().unwrap()).unwrap().into_iter().map(|cause| cause.code).collect()
+    }
+}
+
+fn put(system: &Memory, object: &str, remote: &str, fields: &[(&str, &str)]) {
+    let text = |(name, value): &(&str, &str)| {
+        let raw = if value.is_empty() { Raw::Null } else { Raw::Text((*value).to_owned()) };
+        ((*name).to_owned(), raw)
+    };
+    system.put(object, &id(remote), fields.iter().map(text));
+}
+
+/// A record by its name: its id, and what it shows of a property.
+async fn find(system: &Memory, object: &str, name: &str, property: &str) -> Option<(String, String)> {
+    let spec = ReadSpec { object: object.into(), properties: vec![property.into()], external_id: None };
+    let keys = [name.to_owned()];
+    let answer = system.read(&spec, Keys::Values { property: "name", values: &keys }, false).await.unwrap();
+    assert!(answer.rows.len() < 2, "{name} is there twice");
+    let row = answer.rows.into_iter().next()?;
+    let text = match &row.values[0] {
+        Raw::Text(text) => text.clone(),
+        _ => String::new(),
+    };
+    Some((row.remote.as_str().to_owned(), text))
+}
+
+async fn shown(system: &Memory, object: &str, name: &str, property: &str) -> String {
+    find(system, object, name, property).await.unwrap_or_else(|| panic!("no {name}")).1
+}
+
+async fn id_of(system: &Memory, object: &str, name: &str) -> String {
+    find(system, object, name, "name").await.unwrap_or_else(|| panic!("no {name}")).0
+}
+
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
+}
+
+#[test]
+fn each_system_is_told_its_own_id_and_circles_are_cut() {
+    run(async {
+        let mut case = Case::new(CreateSpec::Everywhere);
+        put(&case.crm, "firms", "f1", &[("name", "Acme"), ("boss", "p1"), ("above", "f2")]);
+        put(&case.crm, "firms", "f2", &[("name", "Bolt"), ("above", "f1")]);
+        put(&case.crm, "people", "p1", &[("name", "Ann"), ("firm", "f1")]);
+        // One that both know, and that each calls by its own id.
+        put(&case.desk, "firms", "d9", &[("name", "Cork")]);
+        put(&case.crm, "firms", "f3", &[("name", "Cork")]);
+        put(&case.desk, "people", "d1", &[("name", "Bob"), ("firm", "d9")]);
+        put(&case.crm, "people", "p2", &[("name", "Bob"), ("firm", "f3")]);
+        let report = case.driver.backfill().await.unwrap();
+        assert_eq!((report.unequal, report.counts.problems), (0, 0), "{report:?}");
+        let desk = &case.desk;
+        let [acme, bolt, ann] = [("firms", "Acme"), ("firms", "Bolt"), ("people", "Ann")];
+        let [acme, bolt, ann] =
+            [id_of(desk, acme.0, acme.1).await, id_of(desk, bolt.0, bolt.1).await, id_of(desk, ann.0, ann.1).await];
+        assert_eq!(shown(desk, "people", "Ann", "firm").await, acme);
+        assert_eq!(shown(desk, "firms", "Acme", "boss").await, ann);
+        assert_eq!(shown(desk, "firms", "Acme", "above").await, bolt);
+        assert_eq!(shown(desk, "firms", "Bolt", "above").await, acme);
+        // Both named the same firm, so nothing was decided and nothing written.
+        assert_eq!(shown(desk, "people", "Bob", "firm").await, "d9");
+        assert_eq!(shown(&case.crm, "people", "Bob", "firm").await, "f3");
+        case.sync().await;
+        put(&case.desk, "people", "d1", &[("firm", "")]);
+        put(&case.crm, "people", "p1", &[("firm", "f3")]);
+        case.sync().await;
+        assert_eq!(shown(&case.crm, "people", "Bob", "firm").await, "");
+        assert_eq!(shown(&case.desk, "people", "Ann", "firm").await, "d9");
+        assert_eq!(case.end().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn what_leads_nowhere_is_neither_an_edit_nor_a_blank_and_heals() {
+    run(async {
+        let mut case = Case::new(CreateSpec::Everywhere);
+        put(&case.crm, "firms", "f1", &[("name", "Acme")]);
+        put(&case.crm, "people", "p1", &[("name", "Ann"), ("firm", "f1")]);
+        case.driver.backfill().await.unwrap();
+        let acme = id_of(&case.desk, "firms", "Acme").await;
+        assert_eq!(shown(&case.desk, "people", "Ann", "firm").await, acme);
+        // She goes to a firm that nobody has read yet.
+        put(&case.crm, "people", "p1", &[("firm", "f7"), ("city", "Rome")]);
+        case.sync().await;
+        assert_eq!(shown(&case.desk, "people", "Ann", "firm").await, acme, "no blank");
+        assert_eq!(shown(&case.desk, "people", "Ann", "city").await, "Rome", "the rest flows");
+        let codes: Vec<String> = {
+            let store = case.driver.into_store();
+            let codes = causes(&case.rules, &store.snapshot().unwrap()).unwrap().into_iter().map(|cause| cause.code);
+            let codes = codes.collect();
+            case.driver = Driver::new(case.rules.clone(), &case.connectors, store).unwrap();
+            codes
+        };
+        assert_eq!(codes, ["REFERENCE_UNKNOWN"]);
+        put(&case.crm, "firms", "f7", &[("name", "Newt")]);
+        case.sync().await;
+        case.sync().await;
+        assert_eq!(shown(&case.desk, "people", "Ann", "firm").await, id_of(&case.desk, "firms", "Newt").await);
+        assert_eq!(case.end().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn where_the_other_record_is_not_to_be_the_rest_goes_without_it() {
+    run(async {
+        let mut case = Case::new(CreateSpec::Nowhere);
+        put(&case.crm, "firms", "f1", &[("name", "Acme")]);
+        put(&case.crm, "people", "p1", &[("name", "Ann"), ("firm", "f1"), ("city", "Rome")]);
+        let report = case.driver.backfill().await.unwrap();
+        assert_eq!((report.unequal, report.counts.problems), (0, 1), "{report:?}");
+        assert_eq!(shown(&case.desk, "people", "Ann", "city").await, "Rome");
+        assert_eq!(shown(&case.desk, "people", "Ann", "firm").await, "");
+        // Somebody makes it, and it is known by its name.
+        put(&case.desk, "firms", "d5", &[("name", "acme")]);
+        case.sync().await;
+        case.sync().await;
+        assert_eq!(shown(&case.desk, "people", "Ann", "firm").await, "d5");
+        assert_eq!(case.end().await, Vec::<String>::new());
+    });
+}
