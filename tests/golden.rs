@@ -76,7 +76,13 @@ fn records() -> Vec<(&'static str, Record)> {
         unbased: vec![],
         differs: vec![],
     });
-    vec![("empty", empty), ("full", full)]
+    let mut scoped = Record::new(RecordId([1; 16]), EntityId(3));
+    for (system, state) in [(HUBSPOT, SideState::Frozen), (SALESFORCE, SideState::Outside)] {
+        let (object, remote, settled) = (ObjectId(250), remote(), Place::at(Millis::MIN));
+        let (unbased, differs) = (vec![], vec![]);
+        scoped.put_side(Side { system, object, remote, state, settled, made: Millis::MIN, unbased, differs });
+    }
+    vec![("empty", empty), ("full", full), ("scoped", scoped)]
 }
 
 fn latelys() -> Vec<(&'static str, Lately)> {
@@ -187,6 +193,8 @@ fn happenings() -> Vec<Happening> {
             dropped: vec![FieldId(4)],
             rebound: vec![(Home { system: HUBSPOT, object: ObjectId(6) }, FieldId(5))],
         },
+        Happening::LeftScope { system: HUBSPOT, remote: remote() },
+        Happening::Returned { system: HUBSPOT, remote: remote() },
     ]
 }
 
@@ -216,6 +224,8 @@ fn name(what: &Happening) -> &'static str {
         Happening::Alarm { .. } => "alarm",
         Happening::Detached { .. } => "detached",
         Happening::Remapped { .. } => "remapped",
+        Happening::LeftScope { .. } => "left the scope",
+        Happening::Returned { .. } => "returned",
     }
 }
 
@@ -359,6 +369,8 @@ mod another_crate {
         Live,
         Creating,
         Detached,
+        Frozen,
+        Outside,
     }
 
     #[derive(SchemaWrite, SchemaRead, Debug, PartialEq)]
@@ -426,6 +438,8 @@ mod another_crate {
                 SideState::Live => StateMirror::Live,
                 SideState::Creating => StateMirror::Creating,
                 SideState::Detached => StateMirror::Detached,
+                SideState::Frozen => StateMirror::Frozen,
+                SideState::Outside => StateMirror::Outside,
             },
             settled: (side.settled.time.0, side.settled.position),
             made: side.made.0,

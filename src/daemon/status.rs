@@ -134,7 +134,7 @@ pub(super) fn unequal(rules: &Rules, view: &dyn View, now: Millis) -> Result<u64
     let mut count = 0;
     for entity in &rules.entities {
         each_record(view, entity.id, |record| {
-            for side in record.sides.iter().filter(|side| side.state != SideState::Detached) {
+            for side in record.present_sides().filter(|side| side.state != SideState::Frozen) {
                 let differs = side.differs.iter().filter(|differs| match differs.apart {
                     None => true,
                     Some(Apart::Parked { until }) => until <= now,

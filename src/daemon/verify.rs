@@ -172,7 +172,7 @@ pub(super) fn document(rules: &Rules, report: &Report) -> serde_json::Value {
                     "pending": excluded.pending,
                     "detached": verdict.detached,
                     "unmatched": verdict.unmatched,
-                    "scope": 0,
+                    "scope": verdict.scope,
                 },
                 "root": roots,
                 "differences": differences,

@@ -3,7 +3,7 @@
 use super::txn::{Delivered, Txn};
 use super::{Event, Events, ViewError};
 use crate::merge::{Evidence, SideField};
-use crate::model::{Mark, Raw, RemoteKey, ValueError};
+use crate::model::{Mark, Raw, RemoteKey, SideState, ValueError};
 use crate::rules::{Amiss, Field, FieldBinding};
 
 impl Txn<'_> {
@@ -19,6 +19,13 @@ impl Txn<'_> {
             let key = RemoteKey { entity: entity.id, system, object: home.object, remote };
             let Some(id) = self.index_of(&key)? else { continue };
             let Some(mut work) = self.take(entity.id, id)? else { continue };
+            if work.record.side(system).is_some_and(|side| matches!(side.state, SideState::Frozen | SideState::Outside))
+            {
+                // Only a whole row says whether it is back in scope.
+                self.put(work);
+                self.read_again(&key, 0)?;
+                continue;
+            }
             let known = self.field_problems(entity.id, id)?;
             for (field, binding) in entity.fields_at(home) {
                 let Some(told) = Told::of(event, binding) else { continue };

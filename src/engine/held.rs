@@ -7,7 +7,7 @@ use super::refs::{MISSING_TARGET, UNKNOWN_TARGET};
 use super::txn::Txn;
 use super::{DigestRow, Problem, ViewError};
 use crate::model::{
-    Apart, Differs, FieldId, Home, Millis, RawDigest, Record, RemoteKey, Side, SystemId, Value, ValueError,
+    Apart, Differs, FieldId, Home, Millis, RawDigest, Record, RemoteKey, Side, SideState, SystemId, Value, ValueError,
 };
 use crate::rules::{Amiss, ConflictPolicy, Entity, Field, FieldBinding, Mode, OneWayEdits, Rules, Unfit};
 
@@ -162,7 +162,7 @@ fn is_reading(code: &str) -> bool {
 /// Fields that a side is owed and cannot hold, and why.
 fn held(rules: &Rules, entity: &Entity, record: &Record) -> Vec<((SystemId, FieldId), Amiss<Unfit>)> {
     let mut held = Vec::new();
-    for side in record.present_sides() {
+    for side in record.present_sides().filter(|side| side.state != SideState::Frozen) {
         if rules.system(side.system).is_none_or(|system| system.mode == Mode::Read) {
             continue;
         }

@@ -2,6 +2,7 @@
 
 use super::observe::Shown;
 use super::record::{Work, remote_key};
+use super::scope::Seen;
 use super::txn::Txn;
 use super::{Happening, OutboxRow, Pass, Problem, ViewError};
 use crate::merge::FlightState;
@@ -21,6 +22,8 @@ pub(super) enum Found {
     Linked,
     /// The side of a known record that we were about to create.
     Adopted,
+    /// Nothing that takes part.
+    Outside,
 }
 
 /// Code of the problem that a record matches several, and linking it would be a guess.
@@ -54,6 +57,11 @@ impl Txn<'_> {
         let external = shown.external.as_deref().and_then(parse_external_id).map(|(id, _)| id);
         let derived = RecordId::derive(key);
         let mut name = derived;
+        if self.in_scope(entity, key.home(), shown) != Some(true)
+            && !self.creates_one_of(entity, key, [external, Some(derived)])?
+        {
+            return self.shelve(entity, key, shown, Seen { from: begun, pass, raw: Some(raw) });
+        }
         for id in [external, Some(derived)].into_iter().flatten() {
             match self.take(entity.id, id)? {
                 Some(work) => match self.join_side(entity, work, key, shown, begun, None, raw)? {
@@ -68,10 +76,16 @@ impl Txn<'_> {
         if pass == Pass::Changes {
             match self.candidates(entity, key.home(), &values, None)? {
                 Candidates::Of(ids, by) if ids.len() == 1 => {
-                    if let Some(work) = self.take(entity.id, ids[0])?
-                        && let Some(found) = self.join_side(entity, work, key, shown, begun, Some(by), raw)?
-                    {
-                        return Ok(found);
+                    if let Some(work) = self.take(entity.id, ids[0])? {
+                        // For one outside nobody has asked yet where it should stand.
+                        let anew = work.record.live_sides().next().is_none();
+                        if let Some(found) = self.join_side(entity, work, key, shown, begun, Some(by), raw)? {
+                            if anew && let Some(work) = self.take(entity.id, ids[0])? {
+                                self.queue_creates(entity, &work)?;
+                                self.put(work);
+                            }
+                            return Ok(found);
+                        }
                     }
                 }
                 Candidates::Of(_, by) | Candidates::Ambiguous(by) => {
@@ -125,7 +139,7 @@ impl Txn<'_> {
         let mut found = Found::Linked;
         let here = work.record.side(key.system).is_some_and(|side| side.object == key.object);
         match work.record.side(key.system).map(|side| side.state) {
-            Some(SideState::Live) => {
+            Some(SideState::Live | SideState::Frozen) => {
                 self.put(work);
                 return Ok(None);
             }
@@ -139,11 +153,16 @@ impl Txn<'_> {
                 self.adopt(entity, &mut work, key, op)?;
                 found = Found::Adopted;
             }
-            Some(SideState::Creating | SideState::Detached) | None => {
+            Some(SideState::Creating | SideState::Detached | SideState::Outside) | None => {
                 // What stood there before is not this record any more.
-                let before = work.record.side(key.system).map(|side| remote_key(entity.id, side));
-                if let Some(before) = before.filter(|before| before != key) {
-                    self.set_index(before, None);
+                let before = work.record.side(key.system).cloned();
+                let before = before.map(|side| (remote_key(entity.id, &side), side)).filter(|(at, _)| at != key);
+                if let Some((at, side)) = before {
+                    let own = RecordId::derive(&at);
+                    self.set_index(at, None);
+                    if side.state == SideState::Outside && own != work.record.id {
+                        self.reshelve(entity, own, side);
+                    }
                 }
                 work.link_side(self.rules, entity, key, &shown.readable(), Place::at(begun), self.now);
                 work.raws.push((key.system, raw));
@@ -156,6 +175,23 @@ impl Txn<'_> {
         self.journal(entity.id, Some(work.record.id), Happening::Linked { system: key.system, remote, by });
         self.put(work);
         Ok(Some(found))
+    }
+
+    /// Is the row one that we are creating for one of these records?
+    fn creates_one_of(
+        &mut self,
+        entity: &Entity,
+        key: &RemoteKey,
+        ids: [Option<RecordId>; 2],
+    ) -> Result<bool, ViewError> {
+        let mut creates = false;
+        for id in ids.into_iter().flatten() {
+            if let Some(work) = self.take(entity.id, id)? {
+                creates |= work.record.side(key.system).is_some_and(|side| side.state == SideState::Creating);
+                self.put(work);
+            }
+        }
+        Ok(creates)
     }
 
     /// Of several inserts one has landed: the one whose values a row shows most of, if in doubt the last.
@@ -233,8 +269,8 @@ impl Txn<'_> {
             let position = entity.fields_at(home).position(|(field, _)| field.id == *by);
             let (Some(position), Some(field)) = (position, entity.field(*by)) else { continue };
             let Some(key) = values.get(position).and_then(|value| match_key(field, value)) else { continue };
-            let others: Vec<_> =
-                self.holders(entity.id, &key)?.iter().filter(|holder| Some(holder.record) != own).copied().collect();
+            let holders = self.holders(entity.id, &key)?.to_vec();
+            let others = self.rivals(entity, system, holders, own)?;
             if others.is_empty() {
                 continue;
             }
@@ -270,6 +306,9 @@ impl Txn<'_> {
         for binding in entity.bindings.iter().filter(|binding| binding.create) {
             let Some(system) = self.rules.system(binding.system) else { continue };
             if system.mode == Mode::Read || work.record.side(system.id).is_some() {
+                continue;
+            }
+            if !self.may_create(entity, binding, &work.record) {
                 continue;
             }
             if binding.external_id.is_none() || system.ability.creates.is_none() {

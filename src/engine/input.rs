@@ -265,6 +265,17 @@ pub enum Notice {
         /// What became of it.
         why: Departure,
     },
+    /// A linked record has left the scope: nothing is read there or written until it is back.
+    LeftScope {
+        /// The entity.
+        entity: EntityId,
+        /// The record.
+        record: RecordId,
+        /// Where that was.
+        system: SystemId,
+        /// Its id there.
+        remote: RemoteId,
+    },
     /// A row could not be decoded; it was left out.
     Undecodable {
         /// The system.

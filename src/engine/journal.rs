@@ -156,4 +156,18 @@ pub enum Happening {
         /// Fields that sides link anew.
         rebound: Vec<(Home, FieldId)>,
     },
+    /// A record has left the scope of a system: nothing is read there or written until it is back.
+    LeftScope {
+        /// Where.
+        system: SystemId,
+        /// Its id there.
+        remote: RemoteId,
+    },
+    /// It is back in scope: what its people changed meanwhile are edits now.
+    Returned {
+        /// Where.
+        system: SystemId,
+        /// Its id there.
+        remote: RemoteId,
+    },
 }

@@ -14,6 +14,7 @@ mod observe;
 mod record;
 mod refs;
 mod remap;
+mod scope;
 mod send;
 mod sweep;
 mod timeline;

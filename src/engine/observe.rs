@@ -2,6 +2,7 @@
 
 use super::identify::Found;
 use super::record::{Work, remote_key};
+use super::scope::{Admission, Seen};
 use super::timeline::timeline;
 use super::txn::{Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
@@ -124,6 +125,7 @@ impl Txn<'_> {
                         linked += 1;
                         None
                     }
+                    Found::Outside => None,
                     Found::Adopted => {
                         linked += 1;
                         self.index_of(&key)?.filter(|_| self.source(system) == SourceKind::Polled)
@@ -131,7 +133,8 @@ impl Txn<'_> {
                 },
             };
             if let Some(id) = known {
-                self.moved(entity, &key, id, &shown, Some(row.raw), (row.modified, row.mark), begun, page.timing)?;
+                let seen = Seen { from, pass: page.pass, raw: Some(row.raw) };
+                self.moved(entity, &key, id, &shown, seen, (row.modified, row.mark), begun, page.timing)?;
             }
         }
         if page.pass == Pass::Backfill && !page.rows.is_empty() {
@@ -157,12 +160,13 @@ impl Txn<'_> {
         key: &RemoteKey,
         id: RecordId,
         shown: &Shown,
-        raw: Option<crate::model::RawDigest>,
+        seen: Seen,
         modified: (Millis, Mark),
         begun: Millis,
         timing: Timing,
     ) -> Result<(), ViewError> {
-        let Some(mut work) = self.take(entity.id, id)? else { return Ok(()) };
+        let Some(work) = self.take(entity.id, id)? else { return Ok(()) };
+        let Admission::Takes(mut work) = self.admit(entity, work, key, shown, seen)? else { return Ok(()) };
         let live = work.record.side(key.system).is_some_and(|side| side.state == SideState::Live);
         if !live {
             let from = self.linked_from(key.system, begun, modified.0);
@@ -178,7 +182,7 @@ impl Txn<'_> {
         }
         let judged = self.snapshots(entity, &mut work, key.home(), shown, modified, begun, timing)?;
         if judged {
-            work.raws.extend(raw.map(|raw| (key.system, raw)));
+            work.raws.extend(seen.raw.map(|raw| (key.system, raw)));
             work.lately.note_read(key.system, begun.plus(-1));
         } else {
             work.unjudged.push(key.system);
@@ -373,6 +377,21 @@ impl Txn<'_> {
                 self.set_reread(key, None)?;
                 continue;
             };
+            if entity.is_scoped() {
+                let shown = self.shown(entity, home, &row.values)?;
+                let from = self.linked_from(system, begun, row.modified);
+                let seen = Seen { from, pass: Pass::Changes, raw: None };
+                match self.admit(entity, work, &key, &shown, seen)? {
+                    Admission::Takes(admitted) => work = admitted,
+                    Admission::Done => {
+                        self.set_reread(key, None)?;
+                        continue;
+                    }
+                }
+                if work.record.side(system).is_some_and(|side| side.state == SideState::Outside) {
+                    work.link_side(self.rules, entity, &key, &shown.readable(), Place::at(from), self.now);
+                }
+            }
             let steady = work.lately.is_empty();
             let history = !row.history.is_empty();
             let settled = work.record.side(system).map(|side| side.settled);
@@ -510,9 +529,8 @@ impl Txn<'_> {
     /// Ends a side's link.
     pub fn detach(&mut self, work: &mut Work, key: &RemoteKey, why: Departure) -> Result<(), ViewError> {
         let (entity, id) = (work.record.entity, work.record.id);
-        let Some(side) = work.record.side_mut(key.system).filter(|side| side.state == SideState::Live) else {
-            return Ok(());
-        };
+        let there = |side: &&mut Side| matches!(side.state, SideState::Live | SideState::Frozen | SideState::Outside);
+        let Some(side) = work.record.side_mut(key.system).filter(there) else { return Ok(()) };
         if remote_key(entity, side) != *key {
             // The record has moved on to another one there.
             return Ok(());
@@ -560,7 +578,7 @@ fn is_anew(field: &Field, value: &Value, known: &Value, histories: &[Vec<PastVal
 }
 
 /// Digest of a row, unless some of it could not be read.
-fn digest_of(entity: &Entity, home: Home, shown: &Shown) -> Option<Digest> {
+pub(super) fn digest_of(entity: &Entity, home: Home, shown: &Shown) -> Option<Digest> {
     let values: Option<Vec<&Value>> = shown.values.iter().map(|value| value.as_ref().ok()).collect();
     let fields = entity.fields_at(home).map(|(field, _)| field.id);
     Some(Digest::of_fields(fields.zip(values?)))

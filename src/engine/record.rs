@@ -205,6 +205,14 @@ impl Work {
         sides.clone().any(|(s, late)| *s == system && late.flight.is_some())
     }
 
+    /// Nothing of its values is known any more, nor when they were written.
+    pub fn forget_all(&mut self) {
+        self.record.registers.clear();
+        self.lately = Lately::default();
+        self.fates.clear();
+        self.away.clear();
+    }
+
     /// Is a write to this side in flight, or may one that was given up land yet?
     pub fn may_land(&self, system: SystemId) -> bool {
         let mut sides = self.lately.fields.iter().flat_map(|field| &field.sides);
@@ -309,6 +317,7 @@ impl<'a> Txn<'a> {
     pub fn save(&mut self, mut work: Work) -> Result<(), ViewError> {
         let entity = self.entity(work.record.entity)?;
         let before = work.loaded.take();
+        let left = if work.gone { Vec::new() } else { self.leave_scope(entity, &mut work)? };
         if work.gone {
             if let Some(before) = before {
                 self.save_keys(entity, Some(&before.0), None)?;
@@ -333,6 +342,9 @@ impl<'a> Txn<'a> {
         let changed = old != Some(&work.record);
         if changed {
             self.note_one_way(entity, &work)?;
+            if before.is_some() {
+                self.queue_scoped(entity, &work)?;
+            }
         }
         if changed || work.recheck || old_lately != Some(&work.lately) {
             self.save_outbox(entity, &work, changed)?;
@@ -340,7 +352,7 @@ impl<'a> Txn<'a> {
         if changed {
             self.save_keys(entity, old, Some(&work.record))?;
         }
-        self.save_digests(entity, &work, changed)?;
+        self.save_digests(entity, &work, changed, &left)?;
         if old_lately.map_or(!work.lately.is_empty(), |old| *old != work.lately) {
             let lately = (!work.lately.is_empty()).then(|| Box::new(work.lately));
             self.record_changes.push(Change::SetLately(entity.id, work.record.id, lately));
@@ -423,7 +435,7 @@ impl<'a> Txn<'a> {
                         OutboxRow { due, ..row }
                     })
                 }
-                Some(Side { state: SideState::Detached, .. }) => None,
+                Some(Side { state: SideState::Detached | SideState::Frozen | SideState::Outside, .. }) => None,
                 Some(_) if work.flies(system) => row.map(|row| OutboxRow { create: false, ..row }),
                 Some(Side { object, .. }) => {
                     let (fields, later) = work.patch(entity, system, self.now);
@@ -457,7 +469,7 @@ impl<'a> Txn<'a> {
     pub fn save_keys(&mut self, entity: &Entity, old: Option<&Record>, new: Option<&Record>) -> Result<(), ViewError> {
         let keys = |record: &Record| {
             let mut keys = Vec::new();
-            for side in record.live_sides() {
+            for side in record.standing_sides() {
                 let matching = entity.match_keys.iter().filter_map(|id| entity.field(*id));
                 // By what it refers to a record is found, but never matched.
                 for field in matching.chain(entity.references().map(|(field, _)| field)) {
@@ -479,8 +491,15 @@ impl<'a> Txn<'a> {
         Ok(())
     }
 
-    fn save_digests(&mut self, entity: &Entity, work: &Work, changed: bool) -> Result<(), ViewError> {
-        for side in work.record.live_sides() {
+    fn save_digests(
+        &mut self,
+        entity: &Entity,
+        work: &Work,
+        changed: bool,
+        left: &[SystemId],
+    ) -> Result<(), ViewError> {
+        let judged = |side: &&Side| side.state == SideState::Live || left.contains(&side.system);
+        for side in work.record.sides.iter().filter(judged) {
             let raw = work.raws.iter().find(|(system, _)| *system == side.system).map(|(_, raw)| *raw);
             let flies = work.flies(side.system);
             if !flies && (work.unjudged.contains(&side.system) || (!changed && raw.is_none())) {

@@ -150,7 +150,7 @@ impl Txn<'_> {
             return Ok(());
         }
         let mut missing = Vec::new();
-        for side in work.record.present_sides() {
+        for side in work.record.present_sides().filter(|side| side.state != SideState::Frozen) {
             for (field, to) in &fields {
                 let owed = side.differs(field.id).is_some_and(|differs| super::held::is_owed(side, differs));
                 if !owed || field.binding(side.home()).is_none() || self.is_read_only(side.system) {
@@ -226,7 +226,8 @@ impl Txn<'_> {
             side
         };
         match side {
-            Some((SideState::Live, remote)) => return Ok(Ok(Some(remote))),
+            // A record out of scope is there all the same.
+            Some((SideState::Live | SideState::Frozen | SideState::Outside, remote)) => return Ok(Ok(Some(remote))),
             Some((SideState::Detached, _)) => return Ok(Err(Away::Missing)),
             Some((SideState::Creating, _)) | None => {}
         }

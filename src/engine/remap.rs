@@ -36,7 +36,9 @@ impl Txn<'_> {
             }
             // A row that shows what it showed is passed over: each side that links anew is read.
             let sides = work.record.live_sides().filter(|side| remap.rebound.iter().any(|(of, _)| *of == side.home()));
-            for key in sides.map(|side| remote_key(id, side)).collect::<Vec<_>>() {
+            // And each whose object has another scope than before, whether it took part or not.
+            let rescoped = work.record.sides.iter().filter(|side| remap.rescoped.contains(&side.home()));
+            for key in sides.chain(rescoped).map(|side| remote_key(id, side)).collect::<Vec<_>>() {
                 self.set_digest(key.clone(), None);
                 work.unjudged.push(key.system);
             }

@@ -168,6 +168,13 @@ impl Txn<'_> {
                 self.put(work);
                 continue;
             }
+            let created = work.record.side(system).is_some_and(|side| side.state == SideState::Creating);
+            if !created && !self.may_create(entity, binding, &work.record) {
+                // It has changed since it was queued.
+                self.set_outbox(at, None)?;
+                self.put(work);
+                continue;
+            }
             if self.waits(entity, &work, system)? {
                 self.set_outbox(at, Some(OutboxRow { due: self.now.plus(WAIT_MS), ..row }))?;
                 self.put(work);

@@ -2,10 +2,11 @@
 
 use super::identify::Candidates;
 use super::record::{Work, remote_key};
+use super::scope::shelf;
 use super::txn::Txn;
 use super::{Happening, ViewError};
 use crate::merge::FlightState;
-use crate::model::{EntityId, Home, Millis, Place, RecordId, RemoteKey, Side, SourceKind, SystemId, Value};
+use crate::model::{EntityId, Home, Millis, Place, RecordId, RemoteKey, Side, SideState, SourceKind, SystemId, Value};
 use crate::rules::{Entity, Field};
 
 impl Txn<'_> {
@@ -24,7 +25,9 @@ impl Txn<'_> {
         for record in records {
             let Some(mut work) = self.take(id, record.id)? else { continue };
             let complete = entity.systems().all(|system| work.record.side(system).is_some());
-            if complete {
+            // What is out of scope everywhere waits for others to find it.
+            let idle = entity.is_scoped() && work.record.live_sides().next().is_none();
+            if complete || idle {
                 self.put(work);
                 continue;
             }
@@ -75,7 +78,10 @@ impl Txn<'_> {
         b: Work,
         by: crate::model::FieldId,
     ) -> Result<Work, ViewError> {
-        let rank = |work: &Work| work.record.live_sides().map(|side| self.rules.rank(side.system)).min();
+        let rank = |work: &Work| {
+            let ranks = work.record.live_sides().map(|side| self.rules.rank(side.system));
+            ranks.min().unwrap_or(usize::MAX)
+        };
         let clash = b.record.sides.iter().any(|side| a.record.side(side.system).is_some());
         if clash {
             self.put(b);
@@ -98,6 +104,13 @@ impl Txn<'_> {
             if kept.awaits_target(entity, system) {
                 self.read_again(&remote_key(entity.id, side), 0)?;
             }
+        }
+        let outside = |side: &&Side| matches!(side.state, SideState::Frozen | SideState::Outside);
+        for side in absorbed.record.sides.iter().filter(outside) {
+            let values: Vec<Value> =
+                entity.fields_at(side.home()).map(|(field, _)| absorbed.shown(field, side.system)).collect();
+            let side = shelf(entity, &remote_key(entity.id, side), &values);
+            self.put_beside(entity, &mut kept, side)?;
         }
         self.follow_alias(&mut kept, absorbed.record.id)?;
         for system in entity.systems() {

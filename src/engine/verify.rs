@@ -70,7 +70,7 @@ pub struct Difference {
 /// One entity, compared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verdict {
-    /// `compared + detached + unmatched`.
+    /// `compared + detached + unmatched + scope`.
     pub records: u64,
     /// Records that stand, or are about to stand, in several systems.
     pub compared: u64,
@@ -78,6 +78,8 @@ pub struct Verdict {
     pub detached: u64,
     /// Records that stand in one system only.
     pub unmatched: u64,
+    /// Records that stand in one system at most but for those where they are out of scope.
+    pub scope: u64,
     /// Fields left out.
     pub excluded: Excluded,
     /// A hash of all compared fields, by system.
@@ -158,7 +160,7 @@ impl Seen<'_> {
 impl Work<'_> {
     fn record(&mut self, record: &Record) -> Result<(), ViewError> {
         let id = record.id;
-        self.known.extend(record.live_sides().map(|side| (side.home(), side.remote.clone())));
+        self.known.extend(record.standing_sides().map(|side| (side.home(), side.remote.clone())));
         let mut sides = Vec::new();
         for side in record.live_sides() {
             let key = RemoteKey {
@@ -194,6 +196,8 @@ impl Work<'_> {
             self.compare(record, &sides)?;
         } else if record.sides.iter().any(|side| side.state == SideState::Detached) {
             self.verdict.detached += 1;
+        } else if record.standing_sides().any(|side| side.state != SideState::Live) {
+            self.verdict.scope += 1;
         } else {
             self.verdict.unmatched += 1;
         }

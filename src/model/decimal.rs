@@ -32,6 +32,12 @@ impl Decimal {
         self.0.trunc().mantissa().unsigned_abs().checked_ilog10().map_or(0, |log| log + 1)
     }
 
+    /// The nearest number in binary: for comparing, never to be written.
+    pub fn to_f64(self) -> f64 {
+        use rust_decimal::prelude::ToPrimitive;
+        self.0.to_f64().unwrap_or(f64::NAN)
+    }
+
     /// Times ten to a power, exactly; none if that takes more digits than there are.
     pub fn shifted(self, power: i32) -> Option<Self> {
         const MAX: i32 = rust_decimal::Decimal::MAX_SCALE as i32;

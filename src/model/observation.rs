@@ -103,6 +103,8 @@ pub enum Departure {
     Merged(RemoteId),
     /// It became something else for good, and cannot be written to any more: a lead that was converted.
     Converted,
+    /// It is out of scope, and the rules end the link then.
+    OutOfScope,
 }
 
 /// One record, read by id or key.

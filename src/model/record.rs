@@ -49,6 +49,10 @@ pub enum SideState {
     Creating,
     /// Deleted there: a tombstone; nothing is written or created there for this record.
     Detached,
+    /// Out of scope since it was linked: nothing is read there or written until it is back, but what it showed still counts.
+    Frozen,
+    /// Out of scope and never linked: only the match keys are known, in `differs`. Nothing is created beside it.
+    Outside,
 }
 
 /// A record's presence in one system.
@@ -147,9 +151,14 @@ impl Record {
         }
     }
 
-    /// Sides that take part or are about to.
+    /// Sides that take part, are about to, or may again as if they had not been away.
     pub fn present_sides(&self) -> impl Iterator<Item = &Side> {
-        self.sides.iter().filter(|side| side.state != SideState::Detached)
+        self.sides.iter().filter(|side| !matches!(side.state, SideState::Detached | SideState::Outside))
+    }
+
+    /// Sides whose record stands in its system, whether it takes part or is out of scope.
+    pub fn standing_sides(&self) -> impl Iterator<Item = &Side> {
+        self.sides.iter().filter(|side| !matches!(side.state, SideState::Detached | SideState::Creating))
     }
 
     /// Sides that take part.

@@ -2,6 +2,7 @@
 
 use super::error::{Fault, RulesError, RulesErrors};
 use super::nearest::nearest;
+use super::scope::ScopeSpec;
 use super::spec::{CreateSpec, EntitySpec, FieldSpec, SystemSpec};
 use super::{
     Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, Rules, StampPolicy,
@@ -209,6 +210,7 @@ impl<'a> EntityCheck<'a> {
         fields.sort_by_key(|field| field.id);
         values::constants(&bindings, &taken, &self.at, self.checks);
         let match_keys = self.match_keys();
+        self.scopes(&fields);
         Entity {
             id: EntityId::of(&spec.name),
             name: spec.name.clone(),
@@ -259,9 +261,9 @@ impl<'a> EntityCheck<'a> {
             if object.external_id.as_ref().is_some_and(|id| id.trim().is_empty()) {
                 self.checks.fault(format!("{at}.external_id"), Fault::Blank { what: "the external id" });
             }
-            let on_create = object.on_create.clone();
+            let (on_create, scope) = (object.on_create.clone(), object.scope.as_ref().map(ScopeSpec::compile));
             let (object, external_id) = (object.object.clone(), object.external_id.clone());
-            bindings.push(Binding { system, object, object_id, create: false, external_id, on_create });
+            bindings.push(Binding { system, object, object_id, create: false, external_id, on_create, scope });
         }
         let systems: BTreeSet<&str> = self.spec.objects.iter().map(|object| &*object.system).collect();
         if systems.len() < 2 {
@@ -287,6 +289,27 @@ impl<'a> EntityCheck<'a> {
                 let near = nearest(object, known.iter().copied()).map(str::to_owned);
                 let known = known.into_iter().map(str::to_owned).collect();
                 self.checks.fault(at, Fault::UnknownObject { object: object.clone(), near, known });
+            }
+        }
+    }
+
+    /// A scope reads fields that its object has.
+    fn scopes(&mut self, fields: &[Field]) {
+        for object in &self.spec.objects {
+            let Some(scope) = &object.scope else { continue };
+            let at = format!("{}.at.{}.where", self.at, object.system);
+            let home = Home { system: SystemId::of(&object.system), object: ObjectId::of(&object.object) };
+            for name in &scope.reads {
+                let id = FieldId::of(name);
+                let found = fields.iter().find(|field| field.leaves().iter().any(|leaf| leaf.id == id));
+                let (name, object) = (name.clone(), object.object.clone());
+                let fault = match found {
+                    None => Fault::ScopeUnknown { name },
+                    Some(field) if field.refers_to().is_some() => Fault::ScopeRefers { name },
+                    Some(field) if field.binding(home).is_none() => Fault::ScopeElsewhere { name, object },
+                    Some(_) => continue,
+                };
+                self.checks.fault_once(&at, fault);
             }
         }
     }
@@ -373,7 +396,9 @@ impl<'a> EntityCheck<'a> {
         }
         join::check(spec, &at, self.checks);
         let systems = spec.systems().len();
-        if systems < 2 {
+        let is_read = self.spec.objects.iter().filter_map(|object| object.scope.as_ref());
+        let is_read = is_read.flat_map(|scope| &scope.reads).any(|name| *name == spec.name);
+        if systems < 2 && !(is_read && systems == 1) {
             self.checks.fault(&at, Fault::FewProperties { found: systems });
         }
         let kind = self.kind(spec, &at, &bindings);

@@ -45,6 +45,12 @@ pub enum Fault {
     CreateAsWhich { system: String, objects: Vec<String> },
     #[error("the entity has no object `{object}` there")]
     UnknownObject { object: String, near: Option<String>, known: Vec<String> },
+    #[error("the condition reads `{name}`, which is no field of the entity")]
+    ScopeUnknown { name: String },
+    #[error("the condition reads `{name}`, which refers to another record")]
+    ScopeRefers { name: String },
+    #[error("the condition reads `{name}`, which {object} does not have")]
+    ScopeElsewhere { name: String, object: String },
     #[error("the entity has no field")]
     NoFields,
     #[error("the entity has no object in {system}, so it can have no property there")]
@@ -176,6 +182,9 @@ impl Fault {
             },
             Self::UnknownObject { near: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::UnknownObject { known, .. } => format!("name one of {}", known.join(", ")),
+            Self::ScopeUnknown { .. } => "name a field of the entity".into(),
+            Self::ScopeRefers { .. } => "use a field with a value of its own".into(),
+            Self::ScopeElsewhere { object, .. } => format!("give the field a property of {object}, or use another"),
             Self::NoFields => "add at least the match key under `fields`".into(),
             Self::NoObject { system } => format!("add `at.{system} = {{ object = \"...\" }}` to the entity"),
             Self::FewProperties { .. } => "name its property in a second system, or take the field away".into(),

@@ -79,10 +79,14 @@ impl Bytes {
     }
 
     fn binding(&mut self, binding: &Binding) {
-        let Binding { system, object, object_id: _, create: _, external_id, on_create: _ } = binding;
+        let Binding { system, object, object_id: _, create: _, external_id, on_create: _, scope } = binding;
         self.number(u64::from(system.0));
         self.text(object);
         self.option(external_id.as_deref(), Self::text);
+        if let Some(scope) = scope {
+            self.0.push(added::SCOPE);
+            self.text(&scope.text);
+        }
     }
 
     fn field(&mut self, field: &Field, several: &dyn Fn(SystemId) -> bool) {
@@ -194,4 +198,5 @@ mod added {
     pub const MEMBERS: u8 = 8;
     pub const JOIN: u8 = 9;
     pub const OBJECT: u8 = 10;
+    pub const SCOPE: u8 = 11;
 }

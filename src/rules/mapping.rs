@@ -18,6 +18,8 @@ struct MappedEntity {
     id: EntityId,
     name: String,
     objects: Vec<(SystemId, String)>,
+    /// Conditions, where objects have one.
+    scopes: Vec<(Home, String)>,
     keys: Vec<FieldId>,
     fields: Vec<MappedField>,
 }
@@ -39,6 +41,8 @@ pub struct Remap {
     pub rebound: Vec<(Home, FieldId)>,
     /// Fields that a side holds no longer.
     pub unbound: Vec<(Home, FieldId)>,
+    /// Objects of which other records take part than before: all of them are looked at again.
+    pub rescoped: Vec<Home>,
     /// Records are found by other keys.
     pub keys: bool,
     /// It lives in another object as well, whose records are to be linked.
@@ -124,7 +128,10 @@ impl MappedEntity {
             MappedField { id: field.id, name: field.name.clone(), kind: kind_digest(field), bindings }
         };
         let fields = entity.fields.iter().map(field).collect();
-        Self { id: entity.id, name: entity.name.clone(), objects, keys: entity.match_keys.clone(), fields }
+        let scope = |at: &super::Binding| at.scope.as_ref().map(|scope| (at.home(), scope.text.clone()));
+        let mut scopes: Vec<_> = entity.bindings.iter().filter_map(scope).collect();
+        scopes.sort();
+        Self { id: entity.id, name: entity.name.clone(), objects, scopes, keys: entity.match_keys.clone(), fields }
     }
 
     fn to(&self, new: &Self) -> Result<Remap, MappingChange> {
@@ -136,7 +143,11 @@ impl MappedEntity {
             self.objects.iter().any(|(system, object)| home == Home { system: *system, object: ObjectId::of(object) })
         };
         let objects = new.objects.iter().any(|at| !self.objects.contains(at));
-        let mut remap = Remap { keys: self.keys != new.keys, objects, ..Remap::default() };
+        let moved = self.scopes.iter().filter(|scope| !new.scopes.contains(scope));
+        let moved = moved.chain(new.scopes.iter().filter(|scope| !self.scopes.contains(scope)));
+        let mut rescoped: Vec<Home> = moved.map(|(home, _)| *home).filter(|home| lived(*home)).collect();
+        rescoped.dedup();
+        let mut remap = Remap { keys: self.keys != new.keys, objects, rescoped, ..Remap::default() };
         for old in &self.fields {
             let next = new.fields.iter().find(|new| new.id == old.id);
             if next.is_none_or(|next| next.kind != old.kind) {
@@ -161,7 +172,7 @@ impl MappedEntity {
 }
 
 /// Version byte of the stored form.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 #[cfg(test)]
 #[path = "mapping_tests.rs"]

@@ -15,6 +15,7 @@ mod mapping;
 mod nearest;
 mod policy;
 mod references;
+mod scope;
 mod shown;
 mod spec;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use join::{Cut, Join};
 pub use limits::{Limits, Mismatch, TooFine, TooLong, Unfit, Unknown};
 pub use mapping::{Mapping, MappingChange, Remap};
 pub use policy::{ConflictSpec, LinkSpec, PolicyError};
+pub use scope::{Leaves, Scope, ScopeSpec, Test};
 pub use shown::{HIDDEN, Shown};
 pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, ObjectSpec, SystemSpec, ValueRow};
 pub use transform::Transform;
@@ -100,6 +102,8 @@ pub struct Binding {
     pub external_id: Option<String>,
     /// Properties and values that are written once, when we create a record there, and neither read nor changed after.
     pub on_create: Vec<(String, Raw)>,
+    /// Which of its records take part; none = all.
+    pub scope: Option<Scope>,
 }
 
 /// When our external id is written to a record.

@@ -1,6 +1,6 @@
 //! What [`Rules::builder`](super::Rules::builder) is told: the config by names, before anything is checked.
 
-use super::{ConflictSpec, Join, Limits, LinkSpec, Mismatch, Mode, OneWayEdits, Transform};
+use super::{ConflictSpec, Join, Limits, LinkSpec, Mismatch, Mode, OneWayEdits, ScopeSpec, Transform};
 use crate::model::{Ability, EntityId, FieldKind, Raw};
 
 /// A system, by name.
@@ -70,6 +70,8 @@ pub struct ObjectSpec {
     pub external_id: Option<String>,
     /// Properties and values that a new record gets once, when we create it.
     pub on_create: Vec<(String, Raw)>,
+    /// Which of its records take part; none = all.
+    pub scope: Option<ScopeSpec>,
 }
 
 /// A field.
@@ -161,6 +163,15 @@ impl EntitySpec {
     pub fn on_create(mut self, system: &str, property: impl Into<String>, value: Raw) -> Self {
         if let Some(object) = self.objects.iter_mut().find(|object| object.system == system) {
             object.on_create.push((property.into(), value));
+        }
+        self
+    }
+
+    /// Only these records of `system` take part. The system comes first, by [`Self::at`].
+    #[must_use]
+    pub fn scope(mut self, system: &str, scope: ScopeSpec) -> Self {
+        for object in self.objects.iter_mut().filter(|object| object.system == system) {
+            object.scope = Some(scope.clone());
         }
         self
     }

@@ -269,9 +269,14 @@ impl Driver {
                     Departure::Converted => "converted",
                     Departure::Merged(_) => "merged into another record",
                     Departure::Deleted => "deleted",
+                    Departure::OutOfScope => "out of scope",
                 };
                 tracing::warn!(system = system(id), entity, %remote, "{what} there: the link ended, other sides stay");
                 self.tell(|| Progress::Detached { system: system(id), entity, remote: remote.to_string(), what });
+            }
+            Notice::LeftScope { entity, system: id, remote, .. } => {
+                let entity = self.rules.entity(entity).map(|entity| entity.name.clone()).unwrap_or_default();
+                tracing::info!(system = system(id), entity, %remote, "out of scope there: left alone until it is back");
             }
             Notice::Undecodable { system: id, remote, cause } => {
                 tracing::warn!(system = system(id), %remote, cause, "a row could not be read and was left out");

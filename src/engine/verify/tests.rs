@@ -33,6 +33,7 @@ fn rules() -> Rules {
         create: true,
         external_id: None,
         on_create: Vec::new(),
+        scope: None,
     };
     let entity = Entity {
         id: ENTITY,

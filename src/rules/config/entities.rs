@@ -1,5 +1,6 @@
 //! `[entities.NAME]` and their fields.
 
+use super::condition;
 use super::error::Problems;
 use super::limits::Limited;
 use super::reader::{Node, Section};
@@ -8,8 +9,8 @@ use super::transforms;
 use crate::model::{ASSOCIATION, EntityId, FieldKind, Raw};
 use crate::rules::nearest::nearest;
 use crate::rules::{
-    ConflictSpec, CreateSpec, Cut, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, Join, LinkSpec, ObjectSpec,
-    OneWayEdits, PolicyError, ValueRow,
+    ConflictSpec, CreateSpec, Cut, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, Join, Leaves, LinkSpec, ObjectSpec,
+    OneWayEdits, PolicyError, ScopeSpec, ValueRow,
 };
 use std::str::FromStr;
 
@@ -39,15 +40,22 @@ fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
             ),
         }
     }
+    let mut scopes = Vec::new();
     if let Some(mut at) = section.take("at").and_then(|node| node.section(problems)) {
         for node in at.take_rest() {
-            let Some((objects, create_as)) = self::objects(&node, systems, problems) else { continue };
+            let Some((objects, create_as, scope)) = self::objects(&node, systems, problems) else { continue };
             entity.objects.extend(objects);
             entity.create_as.extend(create_as.map(|object| (node.key.to_owned(), object)));
+            scopes.extend(scope.map(|scope| (node.key.to_owned(), scope)));
         }
     }
     if let Some(mut fields) = section.take("fields").and_then(|node| node.section(problems)) {
         entity.fields = fields.take_rest().iter().filter_map(|node| field(node, systems, problems)).collect();
+    }
+    for (system, scope) in scopes {
+        if let Some(scope) = scope.compile(&entity.fields, problems) {
+            entity = entity.scope(&system, scope);
+        }
     }
     if let Some(mut groups) = section.take("groups").and_then(|node| node.section(problems)) {
         entity.groups = groups.take_rest().iter().filter_map(|node| group(node, problems)).collect();
@@ -119,11 +127,11 @@ fn create(node: &Node<'_>, problems: &mut Problems) -> Option<CreateSpec> {
 }
 
 /// The objects in one system, and as which of them records are created.
-fn objects(
-    node: &Node<'_>,
+fn objects<'d>(
+    node: &Node<'d>,
     systems: &[SystemSettings],
     problems: &mut Problems,
-) -> Option<(Vec<ObjectSpec>, Option<String>)> {
+) -> Option<(Vec<ObjectSpec>, Option<String>, Option<Scoped<'d>>)> {
     let mut section = node.section(problems)?;
     // What stands in for a wrong name must be neither blank nor another's, or it would be blamed a second time.
     let name = |node: &Node<'_>, problems: &mut Problems| {
@@ -156,7 +164,7 @@ fn objects(
         Some(node) => node.text(problems).map(str::to_owned),
     };
     let create_as = section.take("create_as").and_then(|node| node.text(problems)).map(str::to_owned);
-    section.refuse("where", "take it away: all records of the object take part", problems);
+    let scope = Scoped::take(&mut section, problems);
     let constants = section.take("on_create").and_then(|node| node.section(problems));
     let constants = constants.map(|mut section| section.take_rest()).unwrap_or_default();
     let constant = |node: &Node<'_>| match node.raw() {
@@ -173,9 +181,56 @@ fn objects(
     let spec = |object: String| {
         let created = alone || create_as.as_ref() == Some(&object);
         let on_create = if created { on_create.clone() } else { Vec::new() };
-        ObjectSpec { system: node.key.to_owned(), object, external_id: external_id.clone(), on_create }
+        let (system, external_id) = (node.key.to_owned(), external_id.clone());
+        ObjectSpec { system, object, external_id, on_create, scope: None }
     };
-    Some((objects.into_iter().map(spec).collect(), create_as.clone()))
+    Some((objects.into_iter().map(spec).collect(), create_as.clone(), scope))
+}
+
+/// `where` and `leaves`, until the fields are known.
+struct Scoped<'d> {
+    condition: Node<'d>,
+    leaves: Leaves,
+}
+
+impl<'d> Scoped<'d> {
+    fn take(section: &mut Section<'d>, problems: &mut Problems) -> Option<Self> {
+        let leaves = section.take("leaves");
+        let Some(condition) = section.take("where") else {
+            if let Some(node) = leaves {
+                let message = "`leaves` says what becomes of records that leave the scope, but all records are in it";
+                problems.push(&node.key_span, message, "add where = \"CONDITION\", or take it away");
+            }
+            return None;
+        };
+        let leaves = leaves.and_then(|node| match node.text(problems)? {
+            "frozen" => Some(Leaves::Frozen),
+            "kept" => Some(Leaves::Kept),
+            "detached" => Some(Leaves::Detached),
+            "archived" => {
+                let message = "leaves = \"archived\" is not available in this version, which deletes nothing anywhere";
+                problems.push(&node.span, message, "use \"frozen\", \"kept\" or \"detached\"");
+                None
+            }
+            text => {
+                let message = format!("nothing is known of leaves = `{text}`");
+                problems.push(&node.span, message, "use \"frozen\", \"kept\" or \"detached\"");
+                None
+            }
+        });
+        Some(Self { condition, leaves: leaves.unwrap_or_default() })
+    }
+
+    fn compile(&self, fields: &[FieldSpec], problems: &mut Problems) -> Option<ScopeSpec> {
+        let text = self.condition.text(problems)?;
+        match condition::compile(text, fields) {
+            Ok(scope) => Some(scope.leaves(self.leaves)),
+            Err((message, mend)) => {
+                problems.push(&self.condition.span, message, mend);
+                None
+            }
+        }
+    }
 }
 
 fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -> Option<FieldSpec> {

@@ -1,6 +1,7 @@
 //! `syncline.toml` → [`Rules`] and [`Settings`]. Every error says where, why and what to do, and all are found in one pass
 //! as far as that is possible: a broken text is reported by itself.
 
+mod condition;
 mod duration;
 mod entities;
 mod error;

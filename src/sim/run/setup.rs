@@ -118,6 +118,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         create: true,
         external_id: Some("ext".into()),
         on_create: Vec::new(),
+        scope: None,
     });
     let entity = Entity {
         id: ENTITY,
