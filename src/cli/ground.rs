@@ -153,6 +153,11 @@ pub(super) fn take_mapping(
         if remap.objects {
             output.say(format!("  {} lives in another object as well", entity.name));
         }
+        for home in &remap.rescoped {
+            let object = entity.binding(*home).map(|binding| binding.object.as_str()).unwrap_or_default();
+            let system = rules.system(home.system).map(|system| system.name.as_str()).unwrap_or_default();
+            output.say(format!("  other records of {system}'s {object} take part in {} than before", entity.name));
+        }
         if remap.keys {
             output.say(format!("  {} is matched by other keys: nothing that is linked is parted", entity.name));
         }

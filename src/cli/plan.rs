@@ -94,6 +94,12 @@ fn show(report: &PlanReport, config: &Config, args: &PlanArgs, output: Output) {
         ["entity", "records", "create", "update", "link", "initial decisions", "stay apart", "conflicts", "ambiguous"],
         report.entities.iter().map(|entity| entity_row(report, entity)),
     );
+    for counts in report.counts.entities.iter().filter(|counts| counts.outside > 0) {
+        let (name, count) = (&counts.name, HumanCount(counts.outside));
+        output.say(format!(
+            "{name}: {count} out of scope, of which nothing is read further, written or created elsewhere"
+        ));
+    }
     for entity in &report.entities {
         decisions(entity, output);
         for sample in &entity.samples {

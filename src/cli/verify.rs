@@ -51,7 +51,7 @@ pub(super) fn show(answer: &Value, output: Output) {
             .into_iter()
             .flatten()
             .filter(|(_, count)| count.as_u64().unwrap_or_default() > 0)
-            .map(|(why, count)| format!("{count} {why}"))
+            .map(|(why, count)| format!("{count} {}", if why == "scope" { "out of scope" } else { why }))
             .collect();
         let roots: Vec<String> = entity["root"]
             .as_object()

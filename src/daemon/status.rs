@@ -69,6 +69,8 @@ pub struct EntityStatus {
     pub records: u64,
     /// Those that stand in at least two systems.
     pub linked: u64,
+    /// Those that are out of scope where they stand, but for one system at most.
+    pub outside: u64,
     /// (record, system) pairs with something to send or to settle.
     pub pending: u64,
     /// Fields that the first link left apart.
@@ -113,7 +115,9 @@ pub fn count(rules: &Rules, view: &dyn View) -> Result<Counts, ViewError> {
         status.pending = view.outbox_len(entity.id)?;
         each_record(view, entity.id, |record| {
             status.records += 1;
-            status.linked += u64::from(record.live_sides().count() > 1);
+            let live = record.live_sides().count();
+            status.linked += u64::from(live > 1);
+            status.outside += u64::from(live < 2 && record.standing_sides().count() > live);
             for apart in record.sides.iter().flat_map(|side| &side.differs).filter_map(|differs| differs.apart) {
                 status.split += u64::from(apart == Apart::Split);
                 status.review += u64::from(apart == Apart::Review);
@@ -228,6 +232,7 @@ pub fn document(status: &Status, counts: &Counts) -> Value {
                 "pending": entity.pending,
                 "split": entity.split,
                 "review": entity.review,
+                "out_of_scope": entity.outside,
             });
             (entity.name.clone(), value)
         })

@@ -49,7 +49,11 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 "#;
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 39] = [
+const OFFLINE: [(&str, &str, &str); 43] = [
+    ("condition_cut_short", "object = \"contacts\"", "object = \"contacts\", where = 'stage == '"),
+    ("condition_of_an_unknown_field", "object = \"contacts\"", "object = \"contacts\", where = 'stages == \"lead\"'"),
+    ("condition_that_is_none", "object = \"contacts\"", "object = \"contacts\", where = 'born + 3'"),
+    ("leaves_without_a_condition", "object = \"contacts\"", "object = \"contacts\", leaves = \"kept\""),
     ("toml_cut_short", "[\"salesforce\", \"hubspot\"]", "[\"salesforce\", "),
     ("unknown_table", "[run]", "[ruin]"),
     ("unknown_key", "interval =", "intervall ="),

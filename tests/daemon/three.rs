@@ -47,8 +47,8 @@ impl Portal {
     }
 }
 
-/// A config for all three; people are created everywhere but in the second portal, which only takes part where it knows them.
-fn configure(world: &World, second: &Portal) {
+/// A config for all three, with these lines in a person's table for the second portal, and this of the first one's object.
+fn configure(world: &World, second: &Portal, lines: &str, first: &str) {
     let secret = world.path("second.token");
     std::fs::write(&secret, second.ready("token")).expect("a file");
     std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("its mode");
@@ -70,7 +70,12 @@ fn configure(world: &World, second: &Portal) {
             entity = line;
         }
         if entity == "[entities.person]" && line.starts_with("at.salesforce") {
-            out += "at.second = { object = \"contacts\" }\ncreate = [\"hubspot\", \"salesforce\"]\n";
+            out += lines;
+        }
+        if entity == "[entities.person]" && line.starts_with("at.hubspot") {
+            out += &line.replace(" }", &format!("{first} }}"));
+            out.push('\n');
+            continue;
         }
         let second = line.find("hubspot = \"").filter(|_| entity == "[entities.person.fields]").map(|at| {
             let property = line[at + 11..].split('"').next().expect("a property");
@@ -88,7 +93,9 @@ fn configure(world: &World, second: &Portal) {
 #[test]
 fn two_portals_and_an_org_become_equal_and_stay_so() {
     let (world, second) = (World::new(60), Portal::new(7, 40));
-    configure(&world, &second);
+    // People are created everywhere but in the second portal, which only takes part where it knows them.
+    let lines = "at.second = { object = \"contacts\" }\ncreate = [\"hubspot\", \"salesforce\"]\n";
+    configure(&world, &second, lines, "");
     // Somebody whom all three know, and somebody of the second portal only.
     let contacts = world.query("SELECT Id, Email FROM Contact");
     let known = contacts[0]["Email"].as_str().expect("an e-mail").to_owned();
@@ -137,4 +144,62 @@ fn two_portals_and_an_org_become_equal_and_stay_so() {
     assert_eq!((code, &verdict["equal"]), (Some(0), &json!(true)), "{verdict}");
     let roots = ["hubspot", "second", "salesforce"].map(|system| &person["root"][system]);
     assert!(roots.iter().all(|root| root.is_string()), "{person}");
+}
+
+#[test]
+fn each_portal_has_a_scope_of_its_own_and_holds_only_its_people() {
+    let (world, second) = (World::new(60), Portal::new(7, 40));
+    let elsewhere = "at.second = { object = \"contacts\", where = 'city != \"Paris\"' }\n";
+    configure(&world, &second, elsewhere, ", where = 'city == \"Paris\"'");
+    let (code, check) = world.json(&["check"]);
+    assert_eq!(code, Some(0), "{check}");
+    let before = (world.writes_total(), second.creates());
+    let (code, planned) = world.json(&["plan"]);
+    assert_eq!(code, Some(0), "{planned}");
+    assert_eq!((world.writes_total(), second.creates()), before, "a plan writes nothing");
+    assert!(planned["entities"]["person"]["out_of_scope"].as_u64() > Some(0), "{planned}");
+    let (code, report) = world.json(&["backfill"]);
+    assert_eq!(code, Some(0), "{report}");
+    for system in ["hubspot", "second", "salesforce"] {
+        let done = json!({ "create": report["created"][system], "update": report["updated"][system], "delete": 0 });
+        assert_eq!(planned["writes"][system], done, "{system}");
+    }
+    let (code, verdict) = world.json(&["verify"]);
+    assert_eq!((code, &verdict["equal"]), (Some(0), &json!(true)), "{verdict}");
+    assert!(verdict["entities"]["person"]["excluded"]["scope"].as_u64() > Some(0), "{verdict}");
+    // All of the org's people stand in the portal of their city; in the other one only who had been there before.
+    let people = world.query("SELECT Id, Email, MailingCity FROM Contact WHERE Email != null");
+    let people: Vec<(String, bool)> = people
+        .iter()
+        .map(|row| (row["Email"].as_str().expect("an e-mail").to_lowercase(), row["MailingCity"] == "Paris"))
+        .collect();
+    assert!(people.iter().any(|(_, paris)| *paris) && people.iter().any(|(_, paris)| !paris), "{people:?}");
+    for (email, paris) in &people {
+        if *paris {
+            assert_eq!(world.hubspot(&world.hubspot_id(email), "city"), "Paris", "{email}");
+        } else {
+            assert!(second.contact(email, "city").as_deref() != Some("Paris"), "{email}");
+            assert!(second.contact(email, "lastname").is_some(), "{email}");
+        }
+    }
+    let there = |email: &str| second.contact(email, "lastname");
+    let (mover, _) = people.iter().find(|(email, paris)| *paris && there(email).is_none()).expect("somebody in Paris");
+
+    let live = world.start(&["run", "--interval", "100ms"]);
+    until("the daemon answers", || world.status()["daemon"] == true);
+    // Who moves away leaves one portal, which is told so, and enters the other.
+    let id = world.query(&format!("SELECT Id FROM Contact WHERE Email = '{mover}'"));
+    let id = id[0]["Id"].as_str().expect("an id").to_owned();
+    let at_first = world.hubspot_id(mover);
+    world.edit_salesforce("Contact", &id, &json!({ "MailingCity": "Ghent" }));
+    until("created in the second portal", || second.contact(mover, "city").as_deref() == Some("Ghent"));
+    until("told in the first portal", || world.hubspot(&at_first, "city") == "Ghent");
+    world.settle();
+    world.edit_salesforce("Contact", &id, &json!({ "Title": "Judge" }));
+    until("goes on in the second portal", || second.contact(mover, "jobtitle").as_deref() == Some("Judge"));
+    world.settle();
+    assert_ne!(world.hubspot(&at_first, "jobtitle"), "Judge", "and stays as it is in the first one");
+    assert_eq!(live.stop(), Some(0));
+    let (code, verdict) = world.json(&["verify"]);
+    assert_eq!((code, &verdict["equal"]), (Some(0), &json!(true)), "{verdict}");
 }

@@ -137,6 +137,7 @@ impl PlanReport {
             "detached": entity.detached,
             "records": counts.map(|counts| counts.records),
             "linked": counts.map(|counts| counts.linked),
+            "out_of_scope": counts.map(|counts| counts.outside),
         })
     }
 }

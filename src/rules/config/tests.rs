@@ -206,8 +206,8 @@ fn each_error_names_line_cause_and_mend() {
             "object = \"contacts\"",
             "object = \"contacts\", where = \"x\"",
             "at.hubspot",
-            "not available",
-            "take it away",
+            "names `x`, which is no field",
+            "name a field of the entity",
         ),
         // Fields.
         ("type = \"email\"", "type = \"e-mail\"", "e-mail", "no type", "did you mean \"email\"?"),
