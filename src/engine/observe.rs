@@ -377,7 +377,8 @@ impl Txn<'_> {
                 self.set_reread(key, None)?;
                 continue;
             };
-            if entity.is_scoped() {
+            let live = work.record.side(system).is_some_and(|side| side.state == SideState::Live);
+            if !live {
                 let shown = self.shown(entity, home, &row.values)?;
                 let from = self.linked_from(system, begun, row.modified);
                 let seen = Seen { from, pass: Pass::Changes, raw: None };

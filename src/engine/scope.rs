@@ -102,9 +102,7 @@ impl Txn<'_> {
         shown: &Shown,
         seen: Seen,
     ) -> Result<Admission, ViewError> {
-        let Some(side) = work.record.side(key.system).filter(|_| entity.is_scoped()) else {
-            return Ok(Admission::Takes(work));
-        };
+        let Some(side) = work.record.side(key.system) else { return Ok(Admission::Takes(work)) };
         let (state, here) = (side.state, remote_key(entity.id, side) == *key);
         if matches!(state, SideState::Live | SideState::Creating) || !here {
             return Ok(Admission::Takes(work));

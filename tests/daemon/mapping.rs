@@ -124,3 +124,42 @@ fn what_cannot_be_taken_in_leaves_the_store_as_it_was() {
     world.edit_config("object = \"Contract\"", "object = \"Account\"");
     assert_eq!(world.json(&["run", "--once"]).0, Some(0));
 }
+
+#[test]
+fn another_scope_is_taken_in_and_clears_and_writes_nothing() {
+    let world = World::new(40);
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    // Not by its policy does a value go over below.
+    world.edit_config("on_link = \"prefer salesforce\"", "on_link = \"fill blanks\"");
+    let before = world.writes_total();
+    world.edit_config(
+        "at.salesforce = { object = \"Contact\" }",
+        "at.salesforce = { object = \"Contact\", where = 'city == \"Paris\"' }",
+    );
+    let (code, refused) = world.json(&["run", "--once"]);
+    assert_eq!((code, &refused["error"]["code"]), (Some(2), &json!("mapping")), "{refused}");
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    assert_eq!(world.writes_total(), before);
+    let (code, verdict) = world.json(&["verify"]);
+    let person = &verdict["entities"]["person"];
+    assert_eq!((code, &verdict["equal"]), (Some(0), &json!(true)), "{verdict}");
+    let paris = world.query("SELECT Id, Email FROM Contact WHERE MailingCity = 'Paris'");
+    assert!(!paris.is_empty());
+    assert_eq!(person["compared"], paris.len(), "{verdict}");
+    assert!(person["excluded"]["scope"].as_u64() > Some(0), "{verdict}");
+
+    // All of them are back under the old one, and what was edited in between is an edit.
+    let moved = world.query("SELECT Id, Email FROM Contact WHERE MailingCity != 'Paris' AND Email != null");
+    let (email, there) = (moved[0]["Email"].as_str().expect("an e-mail"), moved[0]["Id"].as_str().expect("an id"));
+    let id = world.hubspot_id(email);
+    world.edit_hubspot(&id, json!({ "jobtitle": "Clerk" }));
+    world.edit_salesforce("Contact", there, &json!({ "Title": "Judge" }));
+    assert_eq!(world.json(&["run", "--once", "--interval", "100ms"]).0, Some(0));
+    assert_ne!(world.hubspot(&id, "jobtitle"), "Judge");
+    world.edit_config(", where = 'city == \"Paris\"'", "");
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    assert_eq!(world.hubspot(&id, "jobtitle"), "Judge");
+    world.assert_equal();
+    let (_, verdict) = world.json(&["verify"]);
+    assert_eq!(verdict["entities"]["person"]["excluded"]["scope"], 0, "{verdict}");
+}
