@@ -149,8 +149,8 @@ pub enum Fault {
     TransformOfOtherKind { transform: &'static str, kind: &'static str },
     #[error("`{transform}` does nothing: {why}")]
     TransformUseless { transform: &'static str, why: &'static str },
-    #[error("`{transform}` by nothing cannot be taken back, and the field goes both ways")]
-    TransformOneWay { transform: &'static str },
+    #[error("`{transform}` {how} cannot be taken back, and the field goes both ways")]
+    TransformOneWay { transform: &'static str, how: &'static str },
     #[error("the default is {reason}")]
     DefaultUnfit { reason: String },
     #[error("the value map does not know the default `{value}`")]
@@ -253,8 +253,14 @@ impl Fault {
             Self::TransformOfOtherKind { transform: "shift", .. } => {
                 "use it on a date or a moment, or take it away".into()
             }
+            Self::TransformOfOtherKind { transform: "cel", .. } => {
+                "use it on a text, a number, true or false, or take it away".into()
+            }
             Self::TransformOfOtherKind { .. } => "use it on a field of type \"text\", or take it away".into(),
             Self::TransformUseless { .. } => "correct it, or take it away".into(),
+            Self::TransformOneWay { transform: "cel", .. } => {
+                "add back = \"EXPRESSION\", or direction = \"from <system>\" to the field".into()
+            }
             Self::TransformOneWay { .. } => "replace it by a text that stands nowhere else, or take it away".into(),
             Self::DefaultTooMuch { .. } => "give a default that fits".into(),
             Self::DefaultUnfit { .. } => "give a default of the field's type".into(),

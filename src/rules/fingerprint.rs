@@ -2,8 +2,8 @@
 //! it, for changing that changes no value.
 
 use super::{
-    Binding, Cut, Entity, Field, FieldBinding, Join, Limits, Mismatch, Rules, StampPolicy, TooFine, TooLong, Transform,
-    Unknown,
+    Binding, Custom, Cut, Entity, Field, FieldBinding, Join, Limits, Mismatch, Rules, StampPolicy, TooFine, TooLong,
+    Transform, Unknown,
 };
 use crate::model::{Digest, FieldKind, SystemId};
 
@@ -162,6 +162,10 @@ impl Bytes {
             Transform::Prefix(text) | Transform::Suffix(text) => self.text(text),
             Transform::Times { power } => self.number(i64::from(*power) as u64),
             Transform::Shift { ms } => self.number(*ms as u64),
+            Transform::Custom(Custom { write, read, .. }) => {
+                self.text(write);
+                self.option(read.as_deref(), Self::text);
+            }
         }
     }
 

@@ -95,6 +95,9 @@ pub enum Unfit {
     /// An option.
     #[error("an option that is not known there")]
     NoOption,
+    /// A value that an expression of the config cannot convert.
+    #[error("the field's transform cannot convert it")]
+    NotConverted,
 }
 
 impl Unfit {
@@ -105,6 +108,7 @@ impl Unfit {
             Self::TooLarge { .. } => "NUMBER_TOO_LARGE",
             Self::TooFine { .. } => "NUMBER_TOO_FINE",
             Self::NoOption => "UNKNOWN_OPTION",
+            Self::NotConverted => "VALUE_NOT_CONVERTED",
         }
     }
 
@@ -114,13 +118,15 @@ impl Unfit {
             Self::TooLong { .. } => "shorten it, make the property longer, or set too_long = \"truncate\"",
             Self::TooLarge { .. } => "correct the number, or make the property larger",
             Self::TooFine { .. } => "round the number, give the property more digits, or set too_fine = \"round\"",
+            Self::NotConverted => "correct the value, or let the expression of the transform know it",
             Self::NoOption => "choose another option, name this one in `values` or `options`, or set `unknown`",
         }
     }
 
     /// Is this one of the codes of [`Self::code`]?
     pub fn is_code(code: &str) -> bool {
-        matches!(code, "VALUE_TOO_LONG" | "NUMBER_TOO_LARGE" | "NUMBER_TOO_FINE" | "UNKNOWN_OPTION")
+        let codes = ["VALUE_TOO_LONG", "NUMBER_TOO_LARGE", "NUMBER_TOO_FINE", "UNKNOWN_OPTION", "VALUE_NOT_CONVERTED"];
+        codes.contains(&code)
     }
 }
 

@@ -33,7 +33,7 @@ pub use policy::{ConflictSpec, LinkSpec, PolicyError};
 pub use scope::{Leaves, Scope, ScopeSpec, Test};
 pub use shown::{HIDDEN, Shown};
 pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, ObjectSpec, SystemSpec, ValueRow};
-pub use transform::Transform;
+pub use transform::{Custom, Transform};
 
 use crate::model::{ASSOCIATION, Ability, EntityId, FieldId, FieldKind, Home, ObjectId, Raw, SystemId, Value};
 use std::ops::Range;

@@ -5,8 +5,10 @@ use super::builder::Checks;
 use super::error::Fault;
 use super::nearest::nearest;
 use super::spec::FieldSpec;
-use super::{FieldBinding, Unfit};
+use super::{ConflictSpec, FieldBinding, Unfit};
 use crate::model::{Decimal, FieldKind, Raw, SystemId, Value, ValueError};
+use std::fmt;
+use std::sync::Arc;
 
 /// One step from the canonical value to a system's, applied in the order of the config when it is written there, and taken
 /// back in the other order when it is read.
@@ -41,6 +43,62 @@ pub enum Transform {
         /// By so many milliseconds.
         ms: i64,
     },
+    /// What the others cannot say.
+    Custom(Custom),
+}
+
+/// One direction of a [`Custom`] step: a value that is not blank to one of the same type; none = it cannot be converted.
+type Step = Arc<dyn Fn(&Value) -> Option<Value> + Send + Sync>;
+
+/// A step in code, or by an expression of a config.
+#[derive(Clone)]
+pub struct Custom {
+    /// What is written, in words, by which the step is known: another step has others.
+    pub write: String,
+    /// How it is taken back, in words; none = what is shown is taken as it is.
+    pub read: Option<String>,
+    apply: Step,
+    undo: Option<Step>,
+}
+
+impl Custom {
+    /// A step that is not taken back: for fields that only arrive.
+    pub fn new(write: impl Into<String>, apply: impl Fn(&Value) -> Option<Value> + Send + Sync + 'static) -> Self {
+        Self { write: write.into(), read: None, apply: Arc::new(apply), undo: None }
+    }
+
+    /// How it is taken back.
+    #[must_use]
+    pub fn back(
+        mut self,
+        read: impl Into<String>,
+        undo: impl Fn(&Value) -> Option<Value> + Send + Sync + 'static,
+    ) -> Self {
+        self.read = Some(read.into());
+        self.undo = Some(Arc::new(undo));
+        self
+    }
+
+    /// A value of the same type, or none.
+    fn run(step: &Step, value: &Value) -> Option<Value> {
+        let number = |value: &Value| matches!(value, Value::Int(_) | Value::Decimal(_));
+        step(value)
+            .filter(|to| std::mem::discriminant(to) == std::mem::discriminant(value) || number(to) && number(value))
+    }
+}
+
+impl PartialEq for Custom {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.write, &self.read) == (&other.write, &other.read)
+    }
+}
+
+impl Eq for Custom {}
+
+impl fmt::Debug for Custom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Custom").field("write", &self.write).field("read", &self.read).finish_non_exhaustive()
+    }
 }
 
 impl Transform {
@@ -56,6 +114,7 @@ impl Transform {
             Self::Suffix(_) => "suffix",
             Self::Times { .. } => "times",
             Self::Shift { .. } => "shift",
+            Self::Custom(_) => "cel",
         }
     }
 
@@ -65,19 +124,28 @@ impl Transform {
             Self::Trim => Some("blanks at its ends"),
             Self::Upper | Self::Lower | Self::Title => Some("large and small letters"),
             Self::Replace { .. } => Some("which of the two texts stood there"),
+            Self::Custom(Custom { read: None, .. }) => Some("what was there before"),
+            Self::Custom(_) => Some("what its two expressions do not agree on"),
             Self::Prefix(_) | Self::Suffix(_) | Self::Times { .. } | Self::Shift { .. } => None,
         }
     }
 
     /// Can a value that was entered in the system be taken back? What has lost something is taken as it is.
     pub fn has_inverse(&self) -> bool {
-        !matches!(self, Self::Replace { to, .. } if to.is_empty())
+        match self {
+            Self::Replace { to, .. } => !to.is_empty(),
+            Self::Custom(custom) => custom.read.is_some(),
+            _ => true,
+        }
     }
 
     fn is_for(&self, kind: &FieldKind) -> bool {
         match self {
             Self::Times { .. } => matches!(kind, FieldKind::Decimal { .. } | FieldKind::Integer),
             Self::Shift { .. } => matches!(kind, FieldKind::Date | FieldKind::DateTime { .. }),
+            Self::Custom(_) => {
+                matches!(kind, FieldKind::Text | FieldKind::Integer | FieldKind::Decimal { .. } | FieldKind::Bool)
+            }
             _ => *kind == FieldKind::Text,
         }
     }
@@ -95,6 +163,13 @@ impl Transform {
     }
 
     fn apply(&self, value: Value) -> Result<Value, Unfit> {
+        if let Self::Custom(custom) = self {
+            return if value.is_null() {
+                Ok(value)
+            } else {
+                Custom::run(&custom.apply, &value).ok_or(Unfit::NotConverted)
+            };
+        }
         Ok(match value {
             Value::Text(text) => Value::Text(match self {
                 Self::Trim => text.trim().to_owned(),
@@ -104,7 +179,7 @@ impl Transform {
                 Self::Replace { from, to } => text.replace(from, to),
                 Self::Prefix(prefix) => format!("{prefix}{text}"),
                 Self::Suffix(suffix) => format!("{text}{suffix}"),
-                Self::Times { .. } | Self::Shift { .. } => text,
+                Self::Times { .. } | Self::Shift { .. } | Self::Custom(_) => text,
             }),
             Value::Int(number) => Value::Decimal(self.times(number.into(), 1)?),
             Value::Decimal(number) => Value::Decimal(self.times(number, 1)?),
@@ -113,6 +188,11 @@ impl Transform {
     }
 
     fn undo(&self, value: Value) -> Result<Value, ValueError> {
+        if let Self::Custom(custom) = self {
+            let Some(undo) = custom.undo.as_ref().filter(|_| !value.is_null()) else { return Ok(value) };
+            let error = ValueError { wanted: "what the field's expression can take back", reason: "something else" };
+            return Custom::run(undo, &value).ok_or(error);
+        }
         Ok(match value {
             Value::Text(text) => Value::Text(match self {
                 Self::Trim => text.trim().to_owned(),
@@ -187,6 +267,11 @@ fn title(text: &str) -> String {
     title
 }
 
+/// Does the field only arrive in this system?
+fn arrives(spec: &FieldSpec, system: &str) -> bool {
+    matches!(&spec.conflict, Some(ConflictSpec::OneWay { from, .. }) if from != system)
+}
+
 /// Fills the transforms of a field's bindings.
 pub(super) fn compile(
     spec: &FieldSpec,
@@ -211,8 +296,9 @@ pub(super) fn compile(
                 Some(Fault::TransformOfOtherKind { transform: transform.name(), kind: kind.name() })
             } else if let Some(why) = transform.useless(kind) {
                 Some(Fault::TransformUseless { transform: transform.name(), why })
-            } else if !transform.has_inverse() {
-                Some(Fault::TransformOneWay { transform: transform.name() })
+            } else if !transform.has_inverse() && !arrives(spec, name) {
+                let how = if transform.name() == "cel" { "without `back`" } else { "by nothing" };
+                Some(Fault::TransformOneWay { transform: transform.name(), how })
             } else {
                 None
             };
@@ -302,6 +388,31 @@ mod tests {
         assert_eq!(error, Unfit::TooLarge { digits: 28, max: 28 });
     }
 
+    /// Leaves letters out, which nobody can take back; or turns a text round.
+    fn custom(turns: bool) -> Transform {
+        let text = |value: &Value| if let Value::Text(text) = value { text.clone() } else { String::new() };
+        let turn = move |value: &Value| Some(Value::Text(text(value).chars().rev().collect()));
+        Transform::Custom(match turns {
+            true => Custom::new("turned", turn).back("turned", turn),
+            false => Custom::new("without a", move |value| Some(Value::Text(text(value).replace('a', "")))),
+        })
+    }
+
+    #[test]
+    fn a_step_in_code_is_for_one_way_unless_it_is_taken_back_and_may_know_no_answer() {
+        let even = |value: &Value| matches!(value, Value::Int(n) if n % 2 == 0).then(|| value.clone());
+        let field = field(FieldKind::Integer, vec![Transform::Custom(Custom::new("even", even))]);
+        let binding = &field.bindings[0];
+        assert_eq!(field.write(binding, &Value::Int(4)), Ok(vec![Raw::Number("4".into())]));
+        assert_eq!(field.write(binding, &Value::Null), Ok(vec![Raw::Null]));
+        assert_eq!(field.fits(binding, &Value::Int(3)).unwrap_err().error, Unfit::NotConverted);
+        let other_type = Custom::new("text", |_| Some(Value::Text("x".into())));
+        assert_eq!(Transform::Custom(other_type).apply(Value::Int(1)), Err(Unfit::NotConverted));
+        let there = |value: &Value| Some(value.clone());
+        assert_ne!(Custom::new("a", there), Custom::new("a", there).back("a", there), "known by their words");
+        assert_eq!(Custom::new("a", there), Custom::new("a", even));
+    }
+
     fn any_transform() -> impl Strategy<Value = Transform> {
         prop_oneof![
             Just(Transform::Trim),
@@ -311,6 +422,7 @@ mod tests {
             ("[abB ]{1,2}", "[abB ]{1,2}").prop_map(|(from, to)| replace(&from, &to)),
             "[abB-]{1,2}".prop_map(Transform::Prefix),
             "[abB-]{1,2}".prop_map(Transform::Suffix),
+            prop::bool::ANY.prop_map(custom),
         ]
     }
 

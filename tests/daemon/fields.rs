@@ -77,3 +77,40 @@ fn one_bad_field_holds_back_no_other() {
     assert_eq!(live.stop(), Some(0));
     world.assert_equal();
 }
+
+#[test]
+fn an_expression_converts_both_ways_and_what_it_cannot_is_one_problem() {
+    let world = World::new(40);
+    world.edit_config(
+        "salesforce = \"Title\" }",
+        "salesforce = \"Title\", transform.salesforce = [{ cel = \"value.split(' / ')[0] + ' / ' + value.split(' / ')[1]\", \
+         back = \"value\" }] }",
+    );
+    let known = world.query("SELECT Id, Email FROM Contact WHERE Email != null");
+    let (email, there) = (known[0]["Email"].as_str().expect("an e-mail"), known[0]["Id"].as_str().expect("an id"));
+    let id = world.hubspot_id(email);
+    assert_eq!(world.json(&["run", "--once"]).0, Some(2), "no backfill yet");
+    let (code, _) = world.json(&["backfill"]);
+    assert!(matches!(code, Some(0 | 1)), "{code:?}");
+    world.edit_hubspot(&id, json!({ "jobtitle": "Head / Sales / EMEA", "city": "Ghent" }));
+    world.json(&["run", "--once", "--interval", "100ms"]);
+    assert_eq!(world.salesforce(there, "Title"), "Head / Sales");
+    assert_eq!(
+        world.hubspot(&id, "jobtitle"),
+        "Head / Sales / EMEA",
+        "what the other side cannot show is no edit there"
+    );
+    world.edit_salesforce("Contact", there, &json!({ "Title": "Chief / Sales" }));
+    world.json(&["run", "--once", "--interval", "100ms"]);
+    assert_eq!(world.hubspot(&id, "jobtitle"), "Chief / Sales");
+    // One that the expression cannot convert: the rest of the record flows.
+    world.edit_hubspot(&id, json!({ "jobtitle": "Clerk", "city": "Bruges" }));
+    let (code, _) = world.json(&["run", "--once", "--interval", "100ms"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        (world.salesforce(there, "MailingCity"), world.salesforce(there, "Title")),
+        ("Bruges".into(), "Chief / Sales".into())
+    );
+    let causes = world.status()["problem_causes"].to_string();
+    assert!(causes.contains("VALUE_NOT_CONVERTED"), "{causes}");
+}

@@ -1,36 +1,23 @@
 //! `where`: a condition in CEL over an object's fields, checked as far as it can be before anything is read.
 
+use super::expression::{Expression, Flaw, Stumble};
 use crate::model::{FieldKind, Value};
+use crate::rules::nearest::nearest;
 use crate::rules::{FieldSpec, ScopeSpec};
-use cel::common::ast::{EntryExpr, Expr, IdedExpr};
-use cel::{Context, Env, ExecutionError, Program};
-use std::collections::BTreeSet;
-use std::sync::Arc;
 
-/// A longer condition is refused, since nothing else bounds what it costs.
-const TEXT_MAX: usize = 4096;
+/// A condition that would do.
+const EXAMPLE: &str = "country == \"DE\" && stage in [\"customer\", \"evangelist\"]";
 
 /// Compiles `text` over these fields.
 ///
 /// # Errors
 /// What is wrong with it, and the mend.
-pub(super) fn compile(text: &str, fields: &[FieldSpec]) -> Result<ScopeSpec, (String, String)> {
-    if text.len() > TEXT_MAX {
-        return Err((format!("the condition is longer than {TEXT_MAX} bytes"), "shorten it".into()));
-    }
-    let env = Arc::new(Env::stdlib());
-    let program = env.compile(text).map_err(|errors| unreadable(&errors.to_string()))?;
-    let mut look = Look::default();
-    look.at(program.expression());
-    if look.deepest > 1 {
-        let mend = "use at most one of `exists`, `all`, `map` and `filter`, and none within it".to_owned();
-        return Err(("the condition runs through lists within lists".into(), mend));
-    }
-    let reads: Vec<String> = look.names.into_iter().map(str::to_owned).collect();
+pub(super) fn compile(text: &str, fields: &[FieldSpec]) -> Result<ScopeSpec, Flaw> {
+    let expression = Expression::compile(text, EXAMPLE)?;
     let mut kinds = Vec::new();
-    for name in &reads {
+    for name in &expression.names {
         let Some(field) = fields.iter().find(|field| field.name == *name) else {
-            let near = crate::rules::nearest::nearest(name, fields.iter().map(|field| &*field.name));
+            let near = nearest(name, fields.iter().map(|field| &*field.name));
             let mend =
                 near.map_or_else(|| "name a field of the entity".into(), |near| format!("did you mean `{near}`?"));
             return Err((format!("the condition names `{name}`, which is no field"), mend));
@@ -41,53 +28,28 @@ pub(super) fn compile(text: &str, fields: &[FieldSpec]) -> Result<ScopeSpec, (St
         }
         kinds.push(field.kind.clone());
     }
-    if reads.is_empty() {
+    if kinds.is_empty() {
         return Err(("the condition names no field".into(), "name one, or take `where` away".into()));
     }
-    let condition = Condition { env, program, reads };
-    condition.try_out(&kinds)?;
-    let reads = condition.reads.clone();
-    Ok(ScopeSpec::new(text, reads, move |values| condition.decide(values) == Ok(true)))
-}
-
-/// Of what the parser says, the first cause and where it is.
-fn unreadable(why: &str) -> (String, String) {
-    let first = why.lines().next().unwrap_or_default();
-    let cause = first.rsplit("Syntax error: ").next().and_then(|cause| cause.split(" expecting").next());
-    let column = first.split(':').nth(3).map(|column| format!(" at character {}", column.trim())).unwrap_or_default();
-    let mend = "write a condition such as country == \"DE\" && stage in [\"customer\", \"evangelist\"]";
-    (format!("the condition is no CEL expression: {}{column}", cause.unwrap_or(first)), mend.into())
-}
-
-struct Condition {
-    env: Arc<Env>,
-    program: Program,
-    reads: Vec<String>,
-}
-
-impl Condition {
-    /// With values of every kind that a field can show: what is no condition then never is one, short cuts apart.
-    fn try_out(&self, kinds: &[FieldKind]) -> Result<(), (String, String)> {
-        for round in 0..3 {
-            let samples: Vec<Value> = kinds.iter().map(|kind| sample(kind, round)).collect();
-            let values: Vec<&Value> = samples.iter().collect();
-            let works = self.decide(&values);
-            works.map_err(|why| (format!("the condition does not work: {why}"), mend(&self.reads, kinds)))?;
-        }
-        Ok(())
+    // With values of every kind that a field can show: what is no condition then never is one, short cuts apart.
+    for round in 0..3 {
+        let samples: Vec<Value> = kinds.iter().map(|kind| sample(kind, round)).collect();
+        let works = decide(&expression, &samples.iter().collect::<Vec<_>>());
+        works.map_err(|why| (format!("the condition does not work: {why}"), mend(&expression.names, &kinds)))?;
     }
+    let reads = expression.names.clone();
+    Ok(ScopeSpec::new(text, reads, move |values| decide(&expression, values) == Ok(true)))
+}
 
-    fn decide(&self, values: &[&Value]) -> Result<bool, String> {
-        let mut context = Context::with_env(self.env.clone());
-        for (name, value) in self.reads.iter().zip(values) {
-            context.add_variable_from_value(&**name, seen(value));
-        }
-        match self.program.execute(&context) {
-            Ok(cel::Value::Bool(holds)) => Ok(holds),
-            Ok(other) => Err(format!("it gives {}, and must give true or false", other.type_of())),
-            Err(ExecutionError::UndeclaredReference(name)) => Err(format!("there is no function `{name}`")),
-            Err(error) => Err(error.to_string()),
-        }
+fn decide(expression: &Expression, values: &[&Value]) -> Result<bool, String> {
+    let given = match expression.run(values) {
+        Ok(given) => given,
+        Err(Stumble::Here(_)) => return Ok(false),
+        Err(Stumble::Always(why)) => return Err(why),
+    };
+    match given {
+        cel::Value::Bool(holds) => Ok(holds),
+        other => Err(format!("it gives {}, and must give true or false", other.type_of())),
     }
 }
 
@@ -118,75 +80,6 @@ fn sample(kind: &FieldKind, round: usize) -> Value {
         FieldKind::Set => Value::set(["a", "b"]),
         FieldKind::Enum => Value::Enum("a".into()),
         _ => Value::Text("a".into()),
-    }
-}
-
-fn seen(value: &Value) -> cel::Value {
-    let text = |text: &str| cel::Value::String(Arc::new(text.to_owned()));
-    match value {
-        Value::Null => cel::Value::Null,
-        Value::Bool(value) => cel::Value::Bool(*value),
-        Value::Int(value) => cel::Value::Int(*value),
-        Value::Decimal(value) => cel::Value::Float(value.to_f64()),
-        Value::Text(value) | Value::Enum(value) => text(value),
-        Value::Set(options) => cel::Value::List(Arc::new(options.iter().map(|option| text(option)).collect())),
-        Value::Date(_) | Value::DateTime(_) => text(&value.to_string()),
-        // Neither is let into a condition.
-        Value::Ref(_) | Value::Group(_) => cel::Value::Null,
-    }
-}
-
-/// What a condition names, and how deep its loops lie within each other.
-#[derive(Default)]
-struct Look<'e> {
-    names: BTreeSet<&'e str>,
-    /// Names that loops give to the items that they run through.
-    bound: Vec<&'e str>,
-    depth: usize,
-    deepest: usize,
-}
-
-impl<'e> Look<'e> {
-    fn at(&mut self, expr: &'e IdedExpr) {
-        match &expr.expr {
-            Expr::Ident(name) => {
-                if !self.bound.contains(&&**name) {
-                    self.names.insert(name);
-                }
-            }
-            Expr::Call(call) => {
-                call.target.iter().for_each(|target| self.at(target));
-                call.args.iter().for_each(|arg| self.at(arg));
-            }
-            Expr::Comprehension(run) => {
-                self.at(&run.iter_range);
-                let before = self.bound.len();
-                self.bound.extend([&*run.iter_var, &*run.accu_var]);
-                self.bound.extend(run.iter_var2.as_deref());
-                self.depth += 1;
-                self.deepest = self.deepest.max(self.depth);
-                for part in [&run.accu_init, &run.loop_cond, &run.loop_step, &run.result] {
-                    self.at(part);
-                }
-                self.depth -= 1;
-                self.bound.truncate(before);
-            }
-            Expr::List(list) => list.elements.iter().for_each(|item| self.at(item)),
-            Expr::Map(map) => map.entries.iter().for_each(|entry| self.entry(&entry.expr)),
-            Expr::Struct(made) => made.entries.iter().for_each(|entry| self.entry(&entry.expr)),
-            Expr::Select(select) => self.at(&select.operand),
-            Expr::Literal(_) | Expr::Unspecified => {}
-        }
-    }
-
-    fn entry(&mut self, entry: &'e EntryExpr) {
-        match entry {
-            EntryExpr::StructField(field) => self.at(&field.value),
-            EntryExpr::MapEntry(entry) => {
-                self.at(&entry.key);
-                self.at(&entry.value);
-            }
-        }
     }
 }
 
@@ -246,7 +139,7 @@ mod tests {
     #[test]
     fn what_is_no_condition_is_refused_with_a_mend() {
         let cases = [
-            ("country ==", "no CEL expression", "write a condition such as"),
+            ("country ==", "no CEL expression", "write one such as country"),
             ("countri == \"DE\"", "`countri`, which is no field", "did you mean `country`?"),
             ("country", "must give true or false", "`country` is a text; blank is null"),
             ("amount > \"much\"", "does not work", "`amount` is a number such as 3.0; blank is null"),
@@ -260,7 +153,7 @@ mod tests {
             assert!(said.contains(message), "{text}: {said}");
             assert!(mends.contains(mend), "{text}: {mends}");
         }
-        let long = format!("country == \"{}\"", "x".repeat(TEXT_MAX));
+        let long = format!("country == \"{}\"", "x".repeat(4096));
         assert!(compile(&long, &fields()).expect_err("too long").0.contains("longer than"));
     }
 

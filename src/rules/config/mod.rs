@@ -5,6 +5,7 @@ mod condition;
 mod duration;
 mod entities;
 mod error;
+mod expression;
 mod limits;
 mod profiles;
 pub mod propose;

@@ -1,10 +1,11 @@
 //! `transform.SYSTEM = ["trim", { prefix = "C-" }]`.
 
 use super::error::Problems;
+use super::expression::{Expression, Stumble};
 use super::reader::Node;
-use crate::model::Decimal;
+use crate::model::{Decimal, FieldKind, Value};
 use crate::rules::nearest::nearest;
-use crate::rules::{FieldSpec, Transform};
+use crate::rules::{Custom, FieldSpec, Transform};
 
 /// Reads the transforms of a field that knows its systems.
 pub(super) fn read(node: &Node<'_>, field: &mut FieldSpec, problems: &mut Problems) {
@@ -26,7 +27,7 @@ pub(super) fn read(node: &Node<'_>, field: &mut FieldSpec, problems: &mut Proble
         }
         let Some(steps) = entry.list(problems) else { continue };
         let before = problems.0.len();
-        let steps: Vec<Transform> = steps.iter().filter_map(|step| one(step, problems)).collect();
+        let steps: Vec<Transform> = steps.iter().filter_map(|step| one(step, &field.kind, problems)).collect();
         // The place of a step is its number, so that none may be left out.
         if problems.0.len() == before {
             field.transforms.push((entry.key.to_owned(), steps));
@@ -34,7 +35,7 @@ pub(super) fn read(node: &Node<'_>, field: &mut FieldSpec, problems: &mut Proble
     }
 }
 
-fn one(node: &Node<'_>, problems: &mut Problems) -> Option<Transform> {
+fn one(node: &Node<'_>, kind: &FieldKind, problems: &mut Problems) -> Option<Transform> {
     if !node.is_table() {
         let text = node.text(problems)?;
         return word(text).or_else(|| {
@@ -44,11 +45,19 @@ fn one(node: &Node<'_>, problems: &mut Problems) -> Option<Transform> {
     }
     let mut section = node.section(problems)?;
     let text = |node: Node<'_>, problems: &mut Problems| node.text(problems).map(str::to_owned);
-    let keys = ["replace", "prefix", "suffix", "times", "shift"];
-    let [replace, prefix, suffix, times, shift] = keys.map(|key| section.take(key));
-    let with = section.take("with");
-    let count = [&replace, &prefix, &suffix, &times, &shift].iter().filter(|step| step.is_some()).count();
+    let keys = ["replace", "prefix", "suffix", "times", "shift", "cel"];
+    let [replace, prefix, suffix, times, shift, cel] = keys.map(|key| section.take(key));
+    let (with, back) = (section.take("with"), section.take("back"));
+    let count = [&replace, &prefix, &suffix, &times, &shift, &cel].iter().filter(|step| step.is_some()).count();
+    if let (Some(back), None) = (&back, &cel) {
+        problems.push(
+            &back.key_span,
+            "`back` takes `cel` back, and there is none",
+            "add cel = \"...\", or take it away",
+        );
+    }
     let step = match (replace, prefix, suffix, times, shift) {
+        _ if count == 1 && cel.is_some() => cel.and_then(|cel| custom(&cel, back.as_ref(), kind, problems)),
         _ if count > 1 => {
             problems.push(&node.span, "one step does one thing", "write several steps, each in braces of its own");
             None
@@ -68,7 +77,7 @@ fn one(node: &Node<'_>, problems: &mut Problems) -> Option<Transform> {
         (_, _, _, Some(times), _) => self::times(&times, problems),
         (.., Some(shift)) => self::shift(&shift, problems),
         _ => {
-            if section.is_empty() {
+            if section.is_empty() && back.is_none() {
                 problems.push(&node.span, "the step does nothing", format!("write one of {STEPS}"));
             }
             None
@@ -76,6 +85,74 @@ fn one(node: &Node<'_>, problems: &mut Problems) -> Option<Transform> {
     };
     section.finish(problems);
     step
+}
+
+/// A step by an expression over `value`, and one that takes it back.
+fn custom(node: &Node<'_>, back: Option<&Node<'_>>, kind: &FieldKind, problems: &mut Problems) -> Option<Transform> {
+    let mut compile = |node: &Node<'_>| {
+        let text = node.text(problems)?.to_owned();
+        match expression(&text, kind) {
+            Ok(step) => Some((text, step)),
+            Err((message, mend)) => {
+                problems.push(&node.span, message, mend);
+                None
+            }
+        }
+    };
+    let (write, apply) = compile(node)?;
+    let back = match back {
+        Some(back) => Some(compile(back)?),
+        None => None,
+    };
+    let run = |step: Expression| move |value: &Value| converted(value, step.run(&[value]).ok()?);
+    let custom = Custom::new(write, run(apply));
+    Some(Transform::Custom(match back {
+        Some((read, undo)) => custom.back(read, run(undo)),
+        None => custom,
+    }))
+}
+
+/// An expression over `value` that gives what a field of this type can hold.
+fn expression(text: &str, kind: &FieldKind) -> Result<Expression, (String, String)> {
+    let step = Expression::compile(text, "value.split(\" \")[0]")?;
+    if step.names != ["value"] {
+        let other = step.names.iter().find(|name| *name != "value");
+        let message = other.map_or("the expression does not name `value`".to_owned(), |name| {
+            format!("the expression names `{name}`, and can see nothing but `value`")
+        });
+        return Err((message, "write it over `value`".to_owned()));
+    }
+    let samples = match kind {
+        FieldKind::Integer => vec![Value::Int(3)],
+        FieldKind::Decimal { .. } => vec![Value::Decimal(3.into())],
+        FieldKind::Bool => vec![Value::Bool(true)],
+        _ => vec![Value::Text("Ann Smith".into()), Value::Text("7".into())],
+    };
+    // It may stumble over some values, which are problems of their own then.
+    for sample in &samples {
+        let why = match step.run(&[sample]) {
+            Ok(given) if converted(sample, given.clone()).is_some() => continue,
+            Ok(given) => format!("it gives {}, and the field is of type {}", given.type_of(), kind.name()),
+            Err(Stumble::Here(_)) => continue,
+            Err(Stumble::Always(why)) => why,
+        };
+        let mend = "give a value of the field's type: a text of a text, a number of a number";
+        return Err((format!("the expression does not work: {why}"), mend.to_owned()));
+    }
+    Ok(step)
+}
+
+/// What an expression gives, as a value of the type of `from`.
+fn converted(from: &Value, given: cel::Value) -> Option<Value> {
+    match (from, given) {
+        (Value::Text(_), cel::Value::String(text)) => Some(Value::Text((*text).clone())),
+        (Value::Bool(_), cel::Value::Bool(value)) => Some(Value::Bool(value)),
+        (Value::Int(_) | Value::Decimal(_), cel::Value::Int(number)) => Some(Value::Decimal(number.into())),
+        (Value::Int(_) | Value::Decimal(_), cel::Value::Float(number)) => {
+            Decimal::parse(&number.to_string()).map(Value::Decimal)
+        }
+        _ => None,
+    }
 }
 
 fn word(text: &str) -> Option<Transform> {
@@ -139,12 +216,42 @@ fn span_ms(text: &str) -> Option<i64> {
     (ms <= 3_653 * 86_400_000).then_some(sign * ms)
 }
 
-const STEPS: &str =
-    "\"trim\", \"upper\", \"lower\", \"title\", { replace, with }, { prefix }, { suffix }, { times }, { shift }";
+const STEPS: &str = "\"trim\", \"upper\", \"lower\", \"title\", { replace, with }, { prefix }, { suffix }, { times }, { shift }, { cel, back }";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn expressions_convert_and_what_they_cannot_is_a_problem() {
+        let (text, money) = (FieldKind::Text, FieldKind::Decimal { scale: Some(2) });
+        let given = |kind: &FieldKind, cel: &str, value: &str| {
+            let step = expression(cel, kind).map_err(|(message, _)| message)?;
+            let value = kind.read(&crate::model::Raw::Text(value.into())).expect("a value");
+            Ok(step.run(&[&value]).ok().and_then(|given| converted(&value, given)).map(|value| value.to_string()))
+        };
+        let works = |kind, cel, value, wanted: Option<&str>| {
+            assert_eq!(given(kind, cel, value), Ok::<_, String>(wanted.map(str::to_owned)), "{cel}");
+        };
+        works(&text, "value.split(' ')[0]", "Ann Smith", Some("Ann"));
+        works(&text, "value.lowerAscii() + '!'", "ANN", Some("ann!"));
+        works(&text, "value.matches('^[0-9]+$') ? 'no ' + value : value", "7", Some("no 7"));
+        works(&text, "value.split(' ')[1]", "Ann", None);
+        works(&money, "value * 1.5", "2.5", Some("3.75"));
+        works(&FieldKind::Integer, "value / 2", "7", Some("3"));
+        works(&FieldKind::Bool, "!value", "true", Some("false"));
+        for (kind, cel, message) in [
+            (&text, "size(value)", "it gives int, and the field is of type text"),
+            (&text, "name + value", "names `name`, and can see nothing but `value`"),
+            (&text, "'x'", "does not name `value`"),
+            (&text, "value.shout()", "no function `shout`"),
+            (&text, "value +", "no CEL expression"),
+            (&money, "string(value)", "it gives string"),
+        ] {
+            let error = given(kind, cel, "1").expect_err(cel);
+            assert!(error.contains(message), "{cel}: {error}");
+        }
+    }
 
     #[test]
     fn shifts_have_a_sign_a_number_and_a_unit() {
