@@ -2,7 +2,7 @@
 
 use super::identify::Found;
 use super::record::{Work, remote_key};
-use super::scope::{Admission, Seen};
+use super::scope::Seen;
 use super::timeline::timeline;
 use super::txn::{Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
@@ -166,7 +166,7 @@ impl Txn<'_> {
         timing: Timing,
     ) -> Result<(), ViewError> {
         let Some(work) = self.take(entity.id, id)? else { return Ok(()) };
-        let Admission::Takes(mut work) = self.admit(entity, work, key, shown, seen)? else { return Ok(()) };
+        let Some(mut work) = self.admit(entity, work, key, shown, seen)? else { return Ok(()) };
         let live = work.record.side(key.system).is_some_and(|side| side.state == SideState::Live);
         if !live {
             let from = self.linked_from(key.system, begun, modified.0);
@@ -382,13 +382,11 @@ impl Txn<'_> {
                 let shown = self.shown(entity, home, &row.values)?;
                 let from = self.linked_from(system, begun, row.modified);
                 let seen = Seen { from, pass: Pass::Changes, raw: None };
-                match self.admit(entity, work, &key, &shown, seen)? {
-                    Admission::Takes(admitted) => work = admitted,
-                    Admission::Done => {
-                        self.set_reread(key, None)?;
-                        continue;
-                    }
-                }
+                let Some(admitted) = self.admit(entity, work, &key, &shown, seen)? else {
+                    self.set_reread(key, None)?;
+                    continue;
+                };
+                work = admitted;
                 if work.record.side(system).is_some_and(|side| side.state == SideState::Outside) {
                     work.link_side(self.rules, entity, &key, &shown.readable(), Place::at(from), self.now);
                 }

@@ -12,14 +12,6 @@ use crate::model::{
 };
 use crate::rules::{Binding, Entity, Field, Leaves, Scope};
 
-/// What a row of a side is to the record that it belongs to.
-pub(super) enum Admission {
-    /// It takes part: judge it.
-    Takes(Work),
-    /// All is done.
-    Done,
-}
-
 /// A row that was read, beside its values.
 #[derive(Clone, Copy)]
 pub(super) struct Seen {
@@ -93,7 +85,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// A row of a known record: does its side take part, or does it from now on?
+    /// A row of a known record: does its side take part, or does it from now on? The record, to be judged; none = all is done.
     pub fn admit(
         &mut self,
         entity: &Entity,
@@ -101,11 +93,11 @@ impl Txn<'_> {
         key: &RemoteKey,
         shown: &Shown,
         seen: Seen,
-    ) -> Result<Admission, ViewError> {
-        let Some(side) = work.record.side(key.system) else { return Ok(Admission::Takes(work)) };
+    ) -> Result<Option<Work>, ViewError> {
+        let Some(side) = work.record.side(key.system) else { return Ok(Some(work)) };
         let (state, here) = (side.state, remote_key(entity.id, side) == *key);
         if matches!(state, SideState::Live | SideState::Creating) || !here {
-            return Ok(Admission::Takes(work));
+            return Ok(Some(work));
         }
         if self.in_scope(entity, key.home(), shown) != Some(true) {
             // Not news: the next row like it is passed over.
@@ -116,7 +108,7 @@ impl Txn<'_> {
                 work.record.put_side(shelf(entity, key, &values));
             }
             self.put(work);
-            return Ok(Admission::Done);
+            return Ok(None);
         }
         let (system, remote) = (key.system, key.remote.clone());
         match state {
@@ -133,17 +125,17 @@ impl Txn<'_> {
                     self.follow_alias(&mut work, shell)?;
                     self.put(work);
                 }
-                Ok(Admission::Done)
+                Ok(None)
             }
             SideState::Frozen => {
                 self.journal(entity.id, Some(work.record.id), Happening::Returned { system, remote });
                 if let Some(side) = work.record.side_mut(system) {
                     side.state = SideState::Live;
                 }
-                Ok(Admission::Takes(work))
+                Ok(Some(work))
             }
             // A first link, as of what was deleted and appears again.
-            _ => Ok(Admission::Takes(work)),
+            _ => Ok(Some(work)),
         }
     }
 
