@@ -3,7 +3,7 @@
 use super::steps::Steps;
 use super::{CliError, Context, Exit, Output, ground, problems};
 use crate::daemon::DaemonError;
-use crate::daemon::plan::{self, EntityPlan, LinkSample, PlanReport, Rehearsal, Sample, SystemPlan};
+use crate::daemon::plan::{self, EntityPlan, LinkSample, PlanReport, Rehearsal, Sample, Schemas, SystemPlan};
 use crate::rules::config::{Config, SystemKind};
 use crate::store::{Store, StoreError};
 use indicatif::HumanCount;
@@ -36,7 +36,8 @@ pub fn run(args: &PlanArgs, context: &Context) -> Result<Exit, CliError> {
 }
 
 async fn rehearse(args: &PlanArgs, context: &Context) -> Result<(Config, PlanReport), CliError> {
-    let (config, connectors, schemas) = ground::prepare_with_schemas(context).await?;
+    let (config, connectors, schemas) = ground::prepare(context).await?;
+    let schemas = Schemas::new(schemas);
     let path = &config.settings.store;
     let mirror = match scratch_copy(&config).await? {
         Some(copy) => copy,

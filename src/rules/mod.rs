@@ -5,6 +5,7 @@ pub mod advice;
 mod builder;
 #[cfg(feature = "config")]
 pub mod config;
+pub mod drift;
 mod error;
 mod field;
 mod fingerprint;

@@ -30,6 +30,9 @@ pub(super) fn show(config: &Config, checked: &Checked, prices: &[Polling], offli
         output.say(format!("{system} lets only a person make our field on {object}:"));
         steps.iter().enumerate().for_each(|(index, step)| output.say(format!("  {}. {step}", index + 1)));
     }
+    if let Some(changed) = &checked.changed {
+        changed.say(config, &file.to_string(), output);
+    }
     let mut group = None;
     for warning in &checked.warnings {
         if warning.group != group {
@@ -51,9 +54,6 @@ pub(super) fn show(config: &Config, checked: &Checked, prices: &[Polling], offli
     }
     output.say(format!("what polling every {:?} costs while nothing changes:", config.settings.run.interval));
     prices.iter().for_each(|price| output.say(format!("  {}", price.line())));
-    if checked.errors.is_empty() {
-        output.document(&document(config, checked, prices, offline));
-    }
 }
 
 /// Are ties between records of this system mapped?
@@ -72,7 +72,8 @@ fn associations(every: Option<Duration>) -> String {
     )
 }
 
-fn document(config: &Config, checked: &Checked, prices: &[Polling], offline: bool) -> Value {
+/// What machines are told.
+pub(super) fn document(config: &Config, checked: &Checked, prices: &[Polling], offline: bool) -> Value {
     let mut systems = Map::new();
     for system in &config.rules.systems {
         let reached = checked.reached.iter().find(|(name, _)| *name == system.name);
@@ -94,10 +95,11 @@ fn document(config: &Config, checked: &Checked, prices: &[Polling], offline: boo
         .iter()
         .map(|(system, object, steps)| json!({ "system": system, "object": object, "steps": steps }));
     json!({
-        "ok": true,
+        "ok": checked.errors.is_empty(),
         "offline": offline,
         "systems": systems,
         "warnings": checked.warnings.iter().map(warning).collect::<Vec<_>>(),
+        "changed": checked.changed.as_ref().map(|changed| changed.document(config)),
         "made": made.collect::<Vec<_>>(),
         "by_hand": steps.collect::<Vec<_>>(),
     })
