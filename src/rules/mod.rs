@@ -22,6 +22,7 @@ mod spec;
 mod tests;
 mod transform;
 mod values;
+mod what_if;
 
 pub use builder::RulesBuilder;
 pub use error::{Fault, RulesError, RulesErrors};
@@ -33,6 +34,7 @@ pub use policy::{ConflictSpec, LinkSpec, PolicyError};
 pub use shown::{HIDDEN, Shown};
 pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, ObjectSpec, SystemSpec, ValueRow};
 pub use transform::Transform;
+pub use what_if::{WhatIf, WhatIfError};
 
 use crate::model::{ASSOCIATION, Ability, EntityId, FieldId, FieldKind, Home, ObjectId, Raw, SystemId, Value};
 use std::ops::Range;
