@@ -1,5 +1,6 @@
 //! `syncline check`: the config, the secrets, the remotes, and whether the mapping fits them. All that is wrong at once.
 
+mod rights;
 mod seen;
 mod show;
 #[cfg(test)]

@@ -183,6 +183,45 @@ fn text_of(document: &Value) -> &str {
     text(&document["error"], "code")
 }
 
+#[test]
+fn the_rights_that_are_needed_and_those_beyond_are_told() {
+    let world = World::new(0);
+    let (code, document) = world.json(&["check"]);
+    assert_eq!(code, Some(0), "{document}");
+    let hubspot = &document["systems"]["hubspot"]["rights"];
+    let scopes = ["companies", "contacts", "deals"]
+        .map(|name| ["read", "write"].map(|what| format!("crm.objects.{name}.{what}")));
+    assert_eq!(hubspot["needed"], json!(scopes.concat()), "{hubspot}");
+    assert_eq!(hubspot["only_to_create_properties"][1], "crm.schemas.contacts.write", "{hubspot}");
+    let beyond =
+        |document: &Value| document["systems"]["salesforce"]["rights"]["editable_beyond_the_mapping"].to_string();
+    let fields = beyond(&document);
+    assert!(fields.contains("\"Contact.Department\"") && fields.contains("\"Account.Industry\""), "{fields}");
+    for needed in [
+        "Contact.Phone",
+        "Contact.Syncline_Id__c",
+        "Contact.MailingCity",
+        "Contact.LastName",
+        "Contact.Name",
+        "Opportunity.StageName",
+    ] {
+        assert!(!fields.contains(&format!("\"{needed}\"")), "{needed} in {fields}");
+    }
+    let (_, out, _) = world.run(&["check"]);
+    assert!(
+        out.contains("salesforce: it may edit ") && out.contains("hubspot: the scopes crm.objects.companies.read, "),
+        "{out}"
+    );
+
+    // Where nothing is written, no right to write is needed.
+    world.edit_config("[systems.hubspot]\n", "[systems.hubspot]\nmode = \"read\"\n");
+    world.edit_config("create = true\n", "create = [\"salesforce\"]\n");
+    let (_, document) = world.json(&["check", "--offline"]);
+    let needed = document["systems"]["hubspot"]["rights"]["needed"].to_string();
+    assert!(!needed.contains("write") && needed.contains("crm.objects.deals.read"), "{document}");
+    assert_eq!(beyond(&document), "null", "nobody was asked");
+}
+
 /// Adds a property to HubSpot's contacts.
 fn add_property(world: &World, name: &str) {
     let body = json!({ "name": name, "label": name, "type": "string", "fieldType": "text", "groupName": "contactinformation" });

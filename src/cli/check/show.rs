@@ -1,6 +1,6 @@
 //! What `check` tells: people by groups, with the promise and the price at the end; machines in one document.
 
-use super::{Checked, promise};
+use super::{Checked, promise, rights};
 use crate::cli::Context;
 use crate::cli::polling::Polling;
 use crate::model::SystemId;
@@ -52,6 +52,10 @@ pub(super) fn show(config: &Config, checked: &Checked, prices: &[Polling], offli
             output.say(format!("  {}, associations: {}", system.name, associations(every)));
         }
     }
+    output.say("what the credentials need, and no more:");
+    for system in &config.settings.systems {
+        rights::of(config, system, checked).say(&system.name, output);
+    }
     output.say(format!("what polling every {:?} costs while nothing changes:", config.settings.run.interval));
     prices.iter().for_each(|price| output.say(format!("  {}", price.line())));
 }
@@ -77,12 +81,14 @@ pub(super) fn document(config: &Config, checked: &Checked, prices: &[Polling], o
     let mut systems = Map::new();
     for system in &config.rules.systems {
         let reached = checked.reached.iter().find(|(name, _)| *name == system.name);
+        let settings = config.settings.systems.iter().find(|settings| settings.id == system.id);
         let price = prices.iter().find(|price| price.system() == system.name).map(Polling::document);
         systems.insert(
             system.name.clone(),
             json!({
                 "objects": reached.map(|(_, objects)| objects), "source": promise(system.ability.source),
                 "polling": price,
+                "rights": settings.map(|settings| rights::of(config, settings, checked).document()),
             }),
         );
     }

@@ -8,6 +8,7 @@ mod ready;
 use super::{CliError, Context, Exit};
 use crate::rules::config;
 use files::{write_config, write_secret};
+pub(super) use metadata::permission_name;
 use ready::Ready;
 use serde_json::json;
 use std::path::{Path, PathBuf};
