@@ -38,13 +38,14 @@ pub fn run(args: &CheckArgs, context: &Context) -> Result<Exit, CliError> {
         checked.warnings.push(config.source.error(&finding.at, finding.message, finding.mend));
     }
     let mut connectors = Connectors::new();
-    let before = seen::before(&config);
+    let runtime = ground::runtime()?;
+    let before = runtime.block_on(seen::before(&config));
     if args.offline {
         seen::check(&config, &before, &mut checked);
     } else {
         connectors = checked.connect(&mut config);
         let asked = ask_remotes(&mut config, &connectors, args.create_properties);
-        checked.add(ground::runtime()?.block_on(asked));
+        checked.add(runtime.block_on(asked));
         checked.changed = Some(seen::compare(&config, before, &checked.schemas, &checked.reached));
     }
     let limit = |id| connectors.iter().find(|(system, _)| *system == id)?.1.daily_limit();

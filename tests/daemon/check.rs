@@ -3,6 +3,7 @@
 use super::world::{World, until};
 use serde_json::{Value, json};
 use syncline::sandbox::listener::SandboxConfig;
+use syncline::store::{OpenOptions, Store};
 
 const PROPERTIES: &str = "/crm/properties/2026-03";
 
@@ -287,6 +288,20 @@ fn a_store_that_a_daemon_holds_is_left_to_it() {
     assert_eq!(world.json(&["backfill"]).0, Some(0));
     let live = world.start(&["run", "--interval", "100ms"]);
     until("the daemon answers", || world.status()["daemon"] == true);
+    // The daemon is asked for what it saw as it started.
+    add_property(&world, "shoe_size");
+    for _ in 0..2 {
+        let (code, document) = world.json(&["check"]);
+        assert_eq!((code, &document["changed"]["not_compared"]), (Some(0), &Value::Null), "{document}");
+        assert_eq!(document["changed"]["changes"][0]["property"], "shoe_size", "{document}");
+    }
+    let (code, document) = world.json(&["check", "--offline"]);
+    assert_eq!(code, Some(0), "{document}");
+    assert!(!document["warnings"].to_string().contains("cannot be looked at"), "{document}");
+    assert_eq!(live.stop(), Some(0));
+
+    // Somebody else has it, and does not answer.
+    let held = Store::open(world.path("syncline.redb"), &OpenOptions::default()).expect("a store");
     let (code, document) = world.json(&["check"]);
     assert_eq!(code, Some(0), "{document}");
     assert!(text(&document["changed"], "not_compared").contains("in use by a running syncline"), "{document}");
@@ -296,7 +311,7 @@ fn a_store_that_a_daemon_holds_is_left_to_it() {
     let (code, document) = world.json(&["check", "--offline"]);
     assert_eq!(code, Some(0), "{document}");
     assert!(document["warnings"].to_string().contains("cannot be looked at"), "{document}");
-    assert_eq!(live.stop(), Some(0));
+    drop(held);
 
     // A file that is no store hinders no check either, and stays as it is.
     std::fs::write(world.path("syncline.redb"), "not a database at all").expect("a file");

@@ -206,6 +206,31 @@ fn it_passes_check_and_a_first_sync_ends_equal() {
 }
 
 #[test]
+fn an_administrator_is_given_what_it_needs() {
+    let world = world(0);
+    let (code, document) = world.json(&["init", "--salesforce-metadata", "meta"]);
+    assert_eq!(code, Some(0), "{document}");
+    assert_eq!(
+        document["written"].as_array().map(Vec::len),
+        Some(7),
+        "five objects, the rights, the package: {document}"
+    );
+    let read = |name: &str| std::fs::read_to_string(world.path(name)).expect("a file");
+    let package = read("meta/package.xml");
+    for object in ["Account", "Contact", "Lead", "Opportunity", "Project__c"] {
+        assert!(package.contains(&format!("<members>{object}.Syncline_Id__c</members>")), "{package}");
+        assert!(read(&format!("meta/objects/{object}.object")).contains("<externalId>true</externalId>"));
+    }
+    let fields = &document["systems"]["salesforce"];
+    assert_eq!(
+        (&fields["Contact"]["fields"]["Lifecycle_Stage__c"], &fields["Opportunity"]["fields"]["Probability"]),
+        (&json!(true), &json!(false))
+    );
+    let (code, document) = world.json(&["init", "--salesforce-metadata", "meta"]);
+    assert_eq!((code, &document["error"]["code"]), (Some(2), &json!("exists")), "{document}");
+}
+
+#[test]
 fn a_live_run_is_quiet_and_takes_edits_of_every_kind() {
     let world = world(0);
     furnish(&world);

@@ -2,6 +2,7 @@
 
 use super::Checked;
 use crate::cli::{Output, ground};
+use crate::daemon::{schemas, socket};
 use crate::model::{Millis, ObjectSchema, SystemId, Value as Canonical};
 use crate::rules::advice::{Severity, check_schema_beside};
 use crate::rules::config::Config;
@@ -13,6 +14,8 @@ use serde_json::{Value, json};
 pub(super) enum Before {
     /// Objects by system; none = nothing yet.
     Seen(SeenSchemas),
+    /// The same, from the daemon that holds the store: it has seen them as it started, and remembers nothing newer.
+    Held(SeenSchemas),
     /// The store cannot be looked into now.
     Unread(String),
 }
@@ -27,10 +30,18 @@ pub(super) struct Changed {
     unread: Option<String>,
 }
 
-/// Looks into the store, which stays as it is: it may belong to a daemon, and where there is none, none is made.
-pub(super) fn before(config: &Config) -> Before {
-    match Store::peek_schemas(&config.settings.store) {
+/// Looks into the store, which stays as it is, or asks the daemon that holds it. Where there is none, none is made.
+pub(super) async fn before(config: &Config) -> Before {
+    let store = &config.settings.store;
+    match Store::peek_schemas(store) {
         Ok(seen) => Before::Seen(seen),
+        Err(error @ StoreError::InUse { .. }) => {
+            let answer = socket::ask(store, "schemas").await;
+            match answer.as_ref().and_then(schemas::read) {
+                Some(seen) => Before::Held(seen),
+                None => Before::Unread(why(&error)),
+            }
+        }
         Err(error) => Before::Unread(why(&error)),
     }
 }
@@ -45,7 +56,7 @@ fn why(error: &StoreError) -> String {
 /// Does the mapping fit what was last seen?
 pub(super) fn check(config: &Config, before: &Before, checked: &mut Checked) {
     let seen = match before {
-        Before::Seen(seen) => seen,
+        Before::Seen(seen) | Before::Held(seen) => seen,
         Before::Unread(why) => {
             let mend = "check without --offline, or again when it is free";
             let message = format!("what the systems last said of their objects cannot be looked at: {why}");
@@ -77,22 +88,23 @@ pub(super) fn check(config: &Config, before: &Before, checked: &mut Checked) {
 pub(super) fn compare(
     config: &Config,
     before: Before,
-    schemas: &[(SystemId, ObjectSchema)],
+    said: &[(SystemId, ObjectSchema)],
     reached: &[(String, Vec<String>)],
 ) -> Changed {
-    let seen = match before {
-        Before::Seen(seen) => seen,
+    let (seen, held) = match before {
+        Before::Seen(seen) => (seen, false),
+        Before::Held(seen) => (seen, true),
         Before::Unread(why) => return Changed { since: None, changes: Vec::new(), unread: Some(why) },
     };
     let mut changed = Changed { since: None, changes: Vec::new(), unread: None };
     for system in config.rules.systems.iter().filter(|system| reached.iter().any(|(name, _)| *name == system.name)) {
         let of = seen.iter().filter(|(id, _)| *id == system.id).map(|(_, seen)| seen);
         let (times, old): (Vec<Millis>, Vec<ObjectSchema>) = of.map(|seen| (seen.seen, seen.schema.clone())).unzip();
-        let now = schemas.iter().filter(|(id, _)| *id == system.id).map(|(_, schema)| schema.clone());
+        let now = said.iter().filter(|(id, _)| *id == system.id).map(|(_, schema)| schema.clone());
         changed.changes.extend(drift(&config.rules, system.id, &old, &now.collect::<Vec<_>>()));
         changed.since = changed.since.into_iter().chain(times).min();
     }
-    if let Err(error) = remember(config, schemas) {
+    if !held && let Err(error) = remember(config, said) {
         changed.unread = Some(why(&error));
     }
     changed
