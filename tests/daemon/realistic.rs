@@ -206,6 +206,21 @@ fn it_passes_check_and_a_first_sync_ends_equal() {
 }
 
 #[test]
+fn what_a_system_fills_in_itself_is_in_no_plan_and_follows() {
+    let world = world(0);
+    furnish(&world);
+    let (code, plan) = world.json(&["plan", "--out", "p.plan"]);
+    assert_eq!(code, Some(0), "{plan}");
+    let (code, done) = world.json(&["apply", "p.plan"]);
+    assert_eq!(code, Some(1), "{done}");
+    assert!(done["held_back"].as_u64().is_some_and(|held| held > 0), "{done}");
+    assert_eq!(json!({ "hubspot": world.writes()[0], "salesforce": world.writes()[1] }), plan["writes"], "{done}");
+    let (code, report) = world.json(&["run", "--once", "--interval", "100ms"]);
+    assert_eq!(code, Some(0), "{report}");
+    world.assert_equal();
+}
+
+#[test]
 fn an_administrator_is_given_what_it_needs() {
     let world = world(0);
     let (code, document) = world.json(&["init", "--salesforce-metadata", "meta"]);
