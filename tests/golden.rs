@@ -238,6 +238,31 @@ fn entries() -> Vec<(&'static str, JournalEntry)> {
     happenings().into_iter().map(entry).collect()
 }
 
+fn schemas() -> Vec<(&'static str, SeenSchema)> {
+    use PropertyType::*;
+    let kinds = [Text, Number, Bool, Date, DateTime, Enumeration, MultiEnumeration, Reference, Other];
+    let property = |(at, kind): (usize, PropertyType)| PropertySchema {
+        name: format!("p{at}"),
+        label: "Zoë".into(),
+        kind,
+        writable: at % 2 == 0,
+        required: at % 3 == 0,
+        unique: at == 0,
+        length: (at == 0).then_some(65_536),
+        precision: (at == 1).then_some(18),
+        scale: (at == 1).then_some(2),
+        options: if at == 5 { vec!["a".into(), "b".into()] } else { vec![] },
+        refers_to: if at == 7 { vec!["Account".into()] } else { vec![] },
+        choices: if at == 5 { vec![("a".into(), "A".into())] } else { vec![] },
+    };
+    let properties = kinds.into_iter().enumerate().map(property).collect();
+    let empty = ObjectSchema { object: "contacts".into(), properties: vec![] };
+    vec![
+        ("empty", SeenSchema::new(NOW, empty)),
+        ("full", SeenSchema::new(NOW, ObjectSchema { object: "Contact".into(), properties })),
+    ]
+}
+
 /// Compares samples with the file of their type, one `name: hex` a line.
 fn golden<T: Stored + PartialEq + Debug>(file: &str, samples: Vec<(&'static str, T)>) {
     let path = data().join("golden").join(format!("{file}.hex"));
@@ -296,6 +321,7 @@ fn stored_forms_are_frozen() {
     golden("problem", vec![("problem", problem)]);
     golden("meta", vec![("meta", Meta { last_op: 70_000, now_max: NOW })]);
     golden("journal_entry", entries());
+    golden("schema", schemas());
     let digest = DigestRow { raw: RawDigest(0x0102_0304_0506_0708), canonical: Digest::of_bytes(b"golden") };
     golden("digest_row", vec![("row", digest)]);
 }

@@ -30,8 +30,8 @@ pub fn run(args: &ApplyArgs, context: &Context) -> Result<Exit, CliError> {
         // The plan is looked at before anybody is asked.
         let mapping = context.load()?.rules.fingerprint();
         let plan = PlanFile::read(&args.plan, mapping, &selection).map_err(DaemonError::from)?;
-        let (config, connectors) = ground::prepare(context).await?;
-        let store = ground::open(&config, true).await?;
+        let (config, connectors, schemas) = ground::prepare(context).await?;
+        let store = ground::open(&config, true, &schemas).await?;
         let whole = !plan.is_part();
         let gates = Gates::new(plan);
         let connectors = gates.before(&config.rules, &connectors);

@@ -14,8 +14,8 @@ pub struct BackfillArgs {}
 /// Runs it.
 pub fn run(_args: &BackfillArgs, context: &Context) -> Result<Exit, CliError> {
     ground::runtime()?.block_on(async {
-        let (config, connectors) = ground::prepare(context).await?;
-        let store = ground::open(&config, true).await?;
+        let (config, connectors, schemas) = ground::prepare(context).await?;
+        let store = ground::open(&config, true, &schemas).await?;
         let steps = Steps::new(context.output);
         let told = steps.clone();
         let told: OnProgress = Arc::new(move |progress| told.take(progress));

@@ -1,5 +1,7 @@
 //! `syncline check`: the config, the secrets, the remotes, and whether the mapping fits them. All that is wrong at once.
 
+mod rights;
+mod seen;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -19,7 +21,8 @@ use std::sync::Arc;
 /// Options of `check`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CheckArgs {
-    /// Look at the config alone: ask no remote, need no secret.
+    /// Ask no remote, need no secret: look at the config, and at what the systems said of their objects when they were last
+    /// asked.
     #[arg(long, conflicts_with = "create_properties")]
     pub offline: bool,
     /// Make the unique property that holds our external id where it is missing; where only a person can, print the steps.
@@ -35,16 +38,29 @@ pub fn run(args: &CheckArgs, context: &Context) -> Result<Exit, CliError> {
         checked.warnings.push(config.source.error(&finding.at, finding.message, finding.mend));
     }
     let mut connectors = Connectors::new();
-    if !args.offline {
+    let runtime = ground::runtime()?;
+    let before = runtime.block_on(seen::before(&config));
+    if args.offline {
+        seen::check(&config, &before, &mut checked);
+    } else {
         connectors = checked.connect(&mut config);
         let asked = ask_remotes(&mut config, &connectors, args.create_properties);
-        checked.add(ground::runtime()?.block_on(asked));
+        checked.add(runtime.block_on(asked));
+        checked.changed = Some(seen::compare(&config, before, &checked.schemas, &checked.reached));
     }
     let limit = |id| connectors.iter().find(|(system, _)| *system == id)?.1.daily_limit();
     let prices = polling(&config.rules, config.settings.run.interval, limit);
     checked.warn_of(&config, &prices);
     show::show(&config, &checked, &prices, args.offline, context);
-    checked.verdict(&config)
+    let document = show::document(&config, &checked, &prices, args.offline);
+    match checked.verdict(&config) {
+        Ok(exit) => {
+            context.output.document(&document);
+            Ok(exit)
+        }
+        // What was found besides does not go under with the errors.
+        Err(error) => Err(CliError { beside: Some(Box::new(document)), ..error }),
+    }
 }
 
 /// All secrets are to be had.
@@ -71,6 +87,8 @@ pub(super) struct Checked {
     made: Vec<(String, String, String)>,
     /// (system, object, the steps of a person).
     steps: Vec<(String, String, Vec<String>)>,
+    /// What the systems have changed since they were last asked; none = not asked now.
+    changed: Option<seen::Changed>,
     /// What each system says of its objects.
     pub(super) schemas: Vec<(SystemId, ObjectSchema)>,
 }
@@ -125,6 +143,7 @@ impl Checked {
         self.warnings.extend(other.warnings);
         self.made.extend(other.made);
         self.steps.extend(other.steps);
+        self.schemas.extend(other.schemas);
     }
 
     fn warn_of(&mut self, config: &Config, prices: &[Polling]) {

@@ -40,6 +40,8 @@ pub struct CliError {
     pub mend: String,
     /// The lines of the config that it is about.
     pub config: Option<Box<ConfigErrors>>,
+    /// What machines are told beside it: a JSON object.
+    pub beside: Option<Box<serde_json::Value>>,
 }
 
 impl From<Exit> for ExitCode {
@@ -54,12 +56,12 @@ impl From<Exit> for ExitCode {
 impl CliError {
     /// A fault of the call or the config.
     pub fn usage(code: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { code, blame: Blame::Usage, message: message.into(), mend: mend.into(), config: None }
+        Self { code, blame: Blame::Usage, message: message.into(), mend: mend.into(), config: None, beside: None }
     }
 
     /// A fault of a remote or the store.
     pub fn world(code: &'static str, message: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { code, blame: Blame::World, message: message.into(), mend: mend.into(), config: None }
+        Self { code, blame: Blame::World, message: message.into(), mend: mend.into(), config: None, beside: None }
     }
 
     /// A command of a later version.
@@ -76,7 +78,7 @@ impl CliError {
         if errors.errors.len() > 1 {
             let _ = write!(message, " (and {} more)", errors.errors.len() - 1);
         }
-        Self { code, blame, message, mend, config: Some(Box::new(errors)) }
+        Self { code, blame, message, mend, config: Some(Box::new(errors)), beside: None }
     }
 
     /// The exit code.
@@ -103,7 +105,9 @@ impl CliError {
             };
             error["details"] = config.errors.iter().map(detail).collect();
         }
-        json!({ "error": error })
+        let mut document = self.beside.as_deref().cloned().filter(serde_json::Value::is_object).unwrap_or(json!({}));
+        document["error"] = error;
+        document
     }
 
     /// The report for people: each fault with its line of the config and a caret.

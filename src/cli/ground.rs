@@ -4,9 +4,9 @@ use super::check;
 use super::error::Blame;
 use super::{CliError, Context, Output};
 use crate::daemon::connect::{self, ConnectError, Connectors};
-use crate::daemon::plan::{PlanError, Schemas};
+use crate::daemon::plan::PlanError;
 use crate::daemon::{DaemonError, Driver, Handle, OnProgress, remap, socket};
-use crate::model::Millis;
+use crate::model::{Millis, ObjectSchema, SystemId};
 use crate::rules::MappingChange;
 use crate::rules::config::Config;
 use crate::store::{OpenOptions, Store, StoreError};
@@ -35,18 +35,17 @@ pub(super) fn connect(config: &mut Config) -> Result<Connectors, CliError> {
     })
 }
 
-/// The config and its connectors, after the remotes have said that the mapping fits and that our clock is sound.
-pub(super) async fn prepare(context: &Context) -> Result<(Config, Connectors), CliError> {
-    prepare_with_schemas(context).await.map(|(config, connectors, _)| (config, connectors))
-}
+/// What the remotes said of their objects.
+pub(super) type Described = Vec<(SystemId, ObjectSchema)>;
 
-/// As [`prepare`], with what the remotes said of their objects.
-pub(super) async fn prepare_with_schemas(context: &Context) -> Result<(Config, Connectors, Schemas), CliError> {
+/// The config and its connectors, after the remotes have said that the mapping fits and that our clock is sound; and what they
+/// said.
+pub(super) async fn prepare(context: &Context) -> Result<(Config, Connectors, Described), CliError> {
     let mut config = context.load()?;
     check::check_secrets(&config)?;
     let connectors = connect(&mut config)?;
     let mut checked = check::check_remotes(&mut config, &connectors).await;
-    let schemas = Schemas::new(std::mem::take(&mut checked.schemas));
+    let schemas = std::mem::take(&mut checked.schemas);
     checked.verdict(&config)?;
     check_clock(&config, &connectors)?;
     Ok((config, connectors, schemas))
@@ -107,8 +106,15 @@ pub(super) async fn nobody_holds(path: &Path) -> Result<(), CliError> {
     ))
 }
 
-/// Opens the store to drive it; `create` makes one where there is none. Another daemon on it is named at once.
-pub(super) async fn open(config: &Config, create: bool) -> Result<Store, CliError> {
+/// Opens the store to drive it, and remembers there what the remotes said; `create` makes one where there is none. Another daemon
+/// on it is named at once.
+pub(super) async fn open(config: &Config, create: bool, schemas: &Described) -> Result<Store, CliError> {
+    let store = open_alone(config, create).await?;
+    store.see_schemas(now(), schemas).map_err(DaemonError::from)?;
+    Ok(store)
+}
+
+async fn open_alone(config: &Config, create: bool) -> Result<Store, CliError> {
     let path = &config.settings.store;
     let until = Instant::now() + PATIENCE;
     loop {

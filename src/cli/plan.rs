@@ -1,9 +1,12 @@
 //! `syncline plan`: what a first sync would write and cost, without a write to anyone.
 
+mod what_if;
+
 use super::steps::Steps;
 use super::{CliError, Context, Exit, Output, ground, problems};
 use crate::daemon::DaemonError;
-use crate::daemon::plan::{self, EntityPlan, LinkSample, PlanReport, Rehearsal, Sample, SystemPlan};
+use crate::daemon::plan::{self, EntityPlan, LinkSample, PlanReport, Rehearsal, Sample, Schemas, SystemPlan};
+use crate::rules::WhatIf;
 use crate::rules::config::{Config, SystemKind};
 use crate::store::{Store, StoreError};
 use indicatif::HumanCount;
@@ -20,14 +23,21 @@ pub struct PlanArgs {
     /// Ask nobody: what the mirror, as it stands, would send.
     #[arg(long)]
     pub offline: bool,
+    /// Plan the same data under another policy as well, and show what differs: `conflict=POLICY` or `on_link=POLICY`, for all
+    /// fields, or behind `ENTITY.` or `ENTITY.FIELD.` for some; may be given several times. Reads the systems twice.
+    #[arg(long, value_name = "POLICY", conflicts_with_all = ["out", "offline"])]
+    pub what_if: Vec<String>,
 }
 
 /// Runs it.
 pub fn run(args: &PlanArgs, context: &Context) -> Result<Exit, CliError> {
     ground::runtime()?.block_on(async {
+        if !args.what_if.is_empty() {
+            return what_if::run(args, context).await;
+        }
         let (config, report) = match args.offline {
             true => offline(args, context).await?,
-            false => rehearse(args, context).await?,
+            false => rehearse(args, &[], context).await?,
         };
         show(&report, &config, args, context.output);
         context.output.document(&report.document());
@@ -35,8 +45,11 @@ pub fn run(args: &PlanArgs, context: &Context) -> Result<Exit, CliError> {
     })
 }
 
-async fn rehearse(args: &PlanArgs, context: &Context) -> Result<(Config, PlanReport), CliError> {
-    let (config, connectors, schemas) = ground::prepare_with_schemas(context).await?;
+/// A dry run, under other policies if some are to be tried.
+async fn rehearse(args: &PlanArgs, tried: &[WhatIf], context: &Context) -> Result<(Config, PlanReport), CliError> {
+    let (mut config, connectors, schemas) = ground::prepare(context).await?;
+    config.rules = config.rules.what_if(tried).map_err(what_if::refused)?;
+    let schemas = Schemas::new(schemas);
     let path = &config.settings.store;
     let mirror = match scratch_copy(&config).await? {
         Some(copy) => copy,

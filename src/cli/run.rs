@@ -23,8 +23,8 @@ pub struct RunArgs {
 /// Runs it.
 pub fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
     ground::runtime()?.block_on(async {
-        let (config, connectors) = ground::prepare(context).await?;
-        let store = ground::open(&config, false).await?;
+        let (config, connectors, schemas) = ground::prepare(context).await?;
+        let store = ground::open(&config, false, &schemas).await?;
         let (mut driver, _socket) = ground::driver(&config, &connectors, store)?;
         if !driver.is_backfilled()? {
             return Err(DaemonError::NoBackfill.into());

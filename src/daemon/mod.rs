@@ -6,6 +6,7 @@ mod driver;
 mod error;
 pub mod plan;
 mod problems;
+pub mod schemas;
 pub mod secrets;
 pub mod socket;
 mod status;

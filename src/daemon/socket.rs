@@ -16,6 +16,7 @@ enum Command {
     Ping,
     Status,
     Verify,
+    Schemas,
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,6 +99,7 @@ async fn answer(command: Command, handle: &Handle) -> Value {
         Command::Ping => return json!({ "pid": std::process::id() }),
         Command::Status => handle.status().await,
         Command::Verify => handle.verify().await,
+        Command::Schemas => handle.schemas().await,
     };
     answer.unwrap_or_else(|error| json!({ "error": { "code": "daemon", "message": error.to_string() } }))
 }

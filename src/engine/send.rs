@@ -432,8 +432,11 @@ impl Txn<'_> {
                     return self.adopt(entity, work, &key, None);
                 }
                 self.landed(entity, work, &key, Some(op));
-                // Events of the first moments passed while the record was nobody's.
-                if self.source(system) == SourceKind::Stream {
+                // Events of the first moments passed while the record was nobody's. And what only comes from there, no create
+                // carries; the system may have filled it in itself.
+                let own = |field: &Field| field.conflict.owner() == Some(system);
+                let home = Home { system, object: side.object };
+                if self.source(system) == SourceKind::Stream || entity.leaves_at(home).any(|(field, _)| own(field)) {
                     self.read_again(&key, 0)?;
                 }
             }

@@ -18,7 +18,7 @@ pub use observation::{
     Timing,
 };
 pub use record::{Apart, Conflicting, Differs, Record, Register, Side, SideState};
-pub use schema::{ASSOCIATION, ObjectSchema, PropertySchema, PropertyType};
+pub use schema::{ASSOCIATION, ObjectSchema, PropertySchema, PropertyType, SeenSchema};
 pub use time::{ClockOffset, Hlc, Millis, Origin, Place, Stamp};
 pub use value::{FieldKind, Value, ValueError};
 pub use write::{Creates, Outcome, Target, WriteItem};

@@ -1,7 +1,11 @@
-//! What a system says about its own objects.
+//! What a system says about its own objects, and how that is remembered.
+
+use super::digest::Digest;
+use super::time::Millis;
+use crate::codec::{self, Decode, Encode};
 
 /// One object's properties as its system describes them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct ObjectSchema {
     /// The object's name.
     pub object: String,
@@ -16,12 +20,31 @@ impl ObjectSchema {
     }
 }
 
+/// An object's schema as it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct SeenSchema {
+    /// When, by our clock.
+    pub seen: Millis,
+    /// Of the schema: equal ones need not be compared.
+    pub fingerprint: Digest,
+    /// Its properties by name.
+    pub schema: ObjectSchema,
+}
+
+impl SeenSchema {
+    /// As it is seen now. Systems list properties in no promised order; here they stand by name.
+    pub fn new(seen: Millis, mut schema: ObjectSchema) -> Self {
+        schema.properties.sort_by(|one, other| one.name.cmp(&other.name));
+        Self { seen, fingerprint: Digest::of_bytes(&codec::encode(1, &schema)), schema }
+    }
+}
+
 /// What the names of properties begin with that are no properties of a record but its tie to a record of another object, whose
 /// name follows. They have no history, and do not move a record's modified time; they are read and written like properties.
 pub const ASSOCIATION: &str = "association:";
 
 /// One property.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct PropertySchema {
     /// The name that calls use.
     pub name: String,
@@ -50,7 +73,7 @@ pub struct PropertySchema {
 }
 
 /// A property's type, reduced to what the mapping needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub enum PropertyType {
     /// Any text.
     Text,

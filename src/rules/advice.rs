@@ -469,7 +469,7 @@ pub(crate) fn fits(kind: &FieldKind, property: PropertyType) -> bool {
     !matches!(fit(kind, property), Fit::Not)
 }
 
-fn describe(kind: PropertyType) -> &'static str {
+pub(super) fn describe(kind: PropertyType) -> &'static str {
     match kind {
         PropertyType::Text => "text",
         PropertyType::Number => "a number",

@@ -5,6 +5,7 @@ pub mod advice;
 mod builder;
 #[cfg(feature = "config")]
 pub mod config;
+pub mod drift;
 mod error;
 mod field;
 mod fingerprint;
@@ -22,6 +23,7 @@ mod spec;
 mod tests;
 mod transform;
 mod values;
+mod what_if;
 
 pub use builder::RulesBuilder;
 pub use error::{Fault, RulesError, RulesErrors};
@@ -34,6 +36,7 @@ pub use scope::{Leaves, Scope, ScopeSpec, Test};
 pub use shown::{HIDDEN, Shown};
 pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, ObjectSpec, SystemSpec, ValueRow};
 pub use transform::{Custom, Transform};
+pub use what_if::{WhatIf, WhatIfError};
 
 use crate::model::{ASSOCIATION, Ability, EntityId, FieldId, FieldKind, Home, ObjectId, Raw, SystemId, Value};
 use std::ops::Range;

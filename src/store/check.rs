@@ -7,7 +7,7 @@ use super::read::Snapshot;
 use super::tables::{COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, damaged, read, read_array, read_key};
 use crate::engine::{DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
 use crate::merge::Lately;
-use crate::model::{EntityId, Record, RecordId, RemoteKey};
+use crate::model::{EntityId, Record, RecordId, RemoteKey, SeenSchema};
 use redb::{ReadableTable, ReadableTableMetadata};
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -102,6 +102,10 @@ impl Snapshot {
                         if counts.remove(&(*what, entity)).unwrap_or(0) != rows {
                             return Err(damaged(table, key, "the rows are not as many as counted"));
                         }
+                    }
+                    Table::Schemas => {
+                        read_key(table, key, |parts| Some((parts.system()?, parts.object()?)))?;
+                        decodes::<SeenSchema>(table, key, bytes)?;
                     }
                     Table::Meta if key == META_COUNTERS => decodes::<Meta>(table, key, bytes)?,
                     Table::OutboxDue | Table::RereadDue | Table::Cursors | Table::Meta => {}

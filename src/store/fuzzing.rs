@@ -3,7 +3,7 @@
 use super::Stored;
 use crate::engine::{DigestRow, JournalEntry, Meta, OutboxRow, Problem, RereadRow};
 use crate::merge::Lately;
-use crate::model::Record;
+use crate::model::{Record, SeenSchema};
 use std::fmt::Debug;
 
 /// Reads bytes as every stored type: damage is an error, never a panic; what can be read survives being written again.
@@ -19,6 +19,7 @@ pub fn codec(bytes: &[u8]) {
     round::<JournalEntry>(bytes);
     round::<Meta>(bytes);
     round::<DigestRow>(bytes);
+    round::<SeenSchema>(bytes);
 }
 
 fn round<T: Stored + PartialEq + Debug>(bytes: &[u8]) {

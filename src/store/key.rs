@@ -108,6 +108,14 @@ pub(super) fn field_problem(out: &mut Vec<u8>, entity: EntityId, id: RecordId, s
     out.extend_from_slice(&field.0.to_be_bytes());
 }
 
+/// What a system says of one of its objects.
+pub(super) fn schema(system: SystemId, object: ObjectId) -> [u8; 8] {
+    let mut key = [0; 8];
+    key[..4].copy_from_slice(&system.0.to_be_bytes());
+    key[4..].copy_from_slice(&object.0.to_be_bytes());
+    key
+}
+
 /// The order of the bytes is the order of the times, also of those before 1970.
 pub(super) fn time(time: Millis) -> [u8; 8] {
     (time.0 as u64 ^ (1 << 63)).to_be_bytes()

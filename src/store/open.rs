@@ -7,7 +7,7 @@ use super::tables::{FORMAT, META_CREATED, META_FINGERPRINT, META_FORMAT, META_ST
 use super::write;
 use crate::engine::Change;
 use crate::model::{EntityId, Millis};
-use redb::{Builder, Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableError};
+use redb::{Builder, Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableError, TableHandle};
 use std::fmt;
 use std::io;
 use std::ops::Bound;
@@ -127,14 +127,7 @@ impl Store {
         let mut builder = Builder::new();
         builder.set_cache_size(1 << 20);
         guard(|| {
-            let held = match builder.open_read_only(path) {
-                Err(DatabaseError::RepairAborted) => {
-                    Self::open(path, &OpenOptions::default())?.close()?;
-                    builder.open_read_only(path)
-                }
-                opened => opened,
-            };
-            let held = held.map_err(|error| refused(path, error))?;
+            let held = held(&builder, path)?;
             if format(&held, path)? == Found::Nothing {
                 return Err(StoreError::NotAStore { path: path.to_owned() });
             }
@@ -276,10 +269,30 @@ impl Store {
             Found::Store { id, created } => (id, created),
             Found::Nothing => return Err(StoreError::NotAStore { path: place.to_owned() }),
         };
+        complete(&database)?;
         Ok(Self { current: Mutex::new(None), database, path: path.map(Path::to_owned), id, created })
     }
 
-    fn transact(&self, work: impl FnOnce(&redb::WriteTransaction) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    /// Lets `work` look into a store's file, opened to read; one that was not closed cleanly is repaired first.
+    pub(super) fn peek<T>(
+        path: &Path,
+        work: impl FnOnce(&redb::ReadOnlyDatabase) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut builder = Builder::new();
+        builder.set_cache_size(1 << 20);
+        guard(|| {
+            let held = held(&builder, path)?;
+            match format(&held, path)? {
+                Found::Nothing => Err(StoreError::NotAStore { path: path.to_owned() }),
+                Found::Store { .. } => work(&held),
+            }
+        })
+    }
+
+    pub(super) fn transact(
+        &self,
+        work: impl FnOnce(&redb::WriteTransaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let transaction = begin_write(&self.database)?;
         work(&transaction)?;
         transaction.commit().map_err(failed)?;
@@ -290,6 +303,18 @@ impl Store {
     fn forget_current(&self) {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
+}
+
+/// Opens a file to read; one that was not closed cleanly is repaired first.
+fn held(builder: &Builder, path: &Path) -> Result<redb::ReadOnlyDatabase, StoreError> {
+    let held = match builder.open_read_only(path) {
+        Err(DatabaseError::RepairAborted) => {
+            Store::open(path, &OpenOptions::default())?.close()?;
+            builder.open_read_only(path)
+        }
+        opened => opened,
+    };
+    held.map_err(|error| refused(path, error))
 }
 
 /// What a database holds.
@@ -373,6 +398,26 @@ fn birth(database: &Database, now: Millis, place: &str) -> Result<(), StoreError
             meta.insert(key, value).map_err(failed)?;
         }
     }
+    transaction.commit().map_err(failed)
+}
+
+/// Makes the tables that a store of an older program lacks: additions, which that program does not look for.
+fn complete(database: &Database) -> Result<(), StoreError> {
+    let there: Vec<String> = {
+        let transaction = database.begin_read().map_err(failed)?;
+        let tables = transaction.list_tables().map_err(failed)?;
+        tables.map(|table| table.name().to_owned()).collect()
+    };
+    let lacking: Vec<Table> =
+        Table::ALL.into_iter().filter(|table| !there.iter().any(|name| name == table.name())).collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    if lacking != [Table::Schemas] {
+        return Err(StoreError::Damaged { what: format!("the table {} is not there", lacking[0].name()) });
+    }
+    let transaction = begin_write(database)?;
+    transaction.open_table(Table::Schemas.definition()).map_err(failed)?;
     transaction.commit().map_err(failed)
 }
 

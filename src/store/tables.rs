@@ -5,7 +5,7 @@ use super::error::StoreError;
 use crate::codec::{self, CodecError};
 use crate::engine::{DigestRow, JournalEntry, Meta, OutboxRow, Problem, RereadRow};
 use crate::merge::Lately;
-use crate::model::{Digest, RawDigest, Record};
+use crate::model::{Digest, RawDigest, Record, SeenSchema};
 use redb::TableDefinition;
 
 /// Version of the whole: which tables there are and what their keys mean. Raised by a migration.
@@ -42,12 +42,14 @@ pub(super) enum Table {
     Journal,
     /// `"r" or "o" | entity 4` → `rows 8` of [`Self::Records`] or [`Self::Outbox`]
     Counts,
+    /// `system 4 | object 4` → [`SeenSchema`]; a store from before it is given the table when it is opened
+    Schemas,
     /// `format` → `4`, `store` → `16`, `created` → `8`, `fingerprint` → bytes, `counters` → [`Meta`]
     Meta,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Records,
         Self::Lately,
         Self::Digests,
@@ -61,6 +63,7 @@ impl Table {
         Self::Cursors,
         Self::Journal,
         Self::Counts,
+        Self::Schemas,
         Self::Meta,
     ];
 
@@ -79,6 +82,7 @@ impl Table {
             Self::Cursors => "cursors-1",
             Self::Journal => "journal-1",
             Self::Counts => "counts-1",
+            Self::Schemas => "schemas-1",
             Self::Meta => "meta-1",
         }
     }
@@ -129,6 +133,7 @@ stored! {
     1 Problem;
     1 JournalEntry;
     1 Meta;
+    1 SeenSchema;
 }
 
 impl Stored for DigestRow {

@@ -1,8 +1,9 @@
 //! `check` against live schemas: what is wrong, what is missing, and what can be made.
 
-use super::world::World;
+use super::world::{World, until};
 use serde_json::{Value, json};
 use syncline::sandbox::listener::SandboxConfig;
+use syncline::store::{OpenOptions, Store};
 
 const PROPERTIES: &str = "/crm/properties/2026-03";
 
@@ -67,6 +68,19 @@ fn options_without_a_row_and_rows_without_an_option_are_warned_of() {
     assert!(text(warning, "mend").contains("{ hubspot = \"closedlost\", salesforce = \"Closed Lost\" }"), "{warning}");
     let (_, _, err) = world.run(&["check"]);
     assert!(err.contains("warning: hubspot (2)") && err.contains("syncline.toml:"), "{err}");
+}
+
+#[test]
+fn machines_are_told_of_warnings_beside_errors() {
+    let world = World::new(0);
+    world.edit_config("    { hubspot = \"closedlost\", salesforce = \"Closed Lost\" },\n", "");
+    world.edit_config("hubspot = \"jobtitle\"", "hubspot = \"jobtitel\"");
+    let (code, document) = world.json(&["check"]);
+    assert_eq!((code, text(&document["error"], "code")), (Some(2), "schema"), "{document}");
+    let warnings = document["warnings"].to_string();
+    assert!(warnings.contains("hubspot's closedlost"), "{document}");
+    assert_eq!(document["ok"], false, "{document}");
+    assert!(document["systems"]["salesforce"]["objects"].to_string().contains("Contact"), "{document}");
 }
 
 #[test]
@@ -168,4 +182,141 @@ fn a_mapping_proposed_from_live_schemas_passes_check_and_syncs() {
 
 fn text_of(document: &Value) -> &str {
     text(&document["error"], "code")
+}
+
+#[test]
+fn the_rights_that_are_needed_and_those_beyond_are_told() {
+    let world = World::new(0);
+    let (code, document) = world.json(&["check"]);
+    assert_eq!(code, Some(0), "{document}");
+    let hubspot = &document["systems"]["hubspot"]["rights"];
+    let scopes = ["companies", "contacts", "deals"]
+        .map(|name| ["read", "write"].map(|what| format!("crm.objects.{name}.{what}")));
+    assert_eq!(hubspot["needed"], json!(scopes.concat()), "{hubspot}");
+    assert_eq!(hubspot["only_to_create_properties"][1], "crm.schemas.contacts.write", "{hubspot}");
+    let beyond =
+        |document: &Value| document["systems"]["salesforce"]["rights"]["editable_beyond_the_mapping"].to_string();
+    let fields = beyond(&document);
+    assert!(fields.contains("\"Contact.Department\"") && fields.contains("\"Account.Industry\""), "{fields}");
+    for needed in [
+        "Contact.Phone",
+        "Contact.Syncline_Id__c",
+        "Contact.MailingCity",
+        "Contact.LastName",
+        "Contact.Name",
+        "Opportunity.StageName",
+    ] {
+        assert!(!fields.contains(&format!("\"{needed}\"")), "{needed} in {fields}");
+    }
+    let (_, out, _) = world.run(&["check"]);
+    assert!(
+        out.contains("salesforce: it may edit ") && out.contains("hubspot: the scopes crm.objects.companies.read, "),
+        "{out}"
+    );
+
+    // Where nothing is written, no right to write is needed.
+    world.edit_config("[systems.hubspot]\n", "[systems.hubspot]\nmode = \"read\"\n");
+    world.edit_config("create = true\n", "create = [\"salesforce\"]\n");
+    let (_, document) = world.json(&["check", "--offline"]);
+    let needed = document["systems"]["hubspot"]["rights"]["needed"].to_string();
+    assert!(!needed.contains("write") && needed.contains("crm.objects.deals.read"), "{document}");
+    assert_eq!(beyond(&document), "null", "nobody was asked");
+}
+
+/// Adds a property to HubSpot's contacts.
+fn add_property(world: &World, name: &str) {
+    let body = json!({ "name": name, "label": name, "type": "string", "fieldType": "text", "groupName": "contactinformation" });
+    world.person("hubspot", "POST", &format!("{PROPERTIES}/contacts"), &body);
+}
+
+#[test]
+fn what_a_system_has_changed_since_it_was_last_asked_is_told_once() {
+    let world = World::new(0);
+    world.edit_config(
+        "city = {",
+        "hobby = { type = \"text\", hubspot = \"hobby\", salesforce = \"Department\" }\ncity = {",
+    );
+    add_property(&world, "hobby");
+    let (code, document) = world.json(&["check"]);
+    assert_eq!((code, &document["changed"]["since"]), (Some(0), &Value::Null), "{document}");
+    assert!(!world.path("syncline.redb").exists(), "no store is made to remember it");
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    let (code, document) = world.json(&["check"]);
+    assert_eq!((code, &document["changed"]["changes"]), (Some(0), &json!([])), "{document}");
+    assert!(document["changed"]["since"].as_str().is_some(), "{document}");
+
+    add_property(&world, "shoe_size");
+    world.person("hubspot", "DELETE", &format!("{PROPERTIES}/contacts/hobby"), &Value::Null);
+    let options =
+        json!({ "options": [{ "label": "New", "value": "newbusiness" }, { "label": "Renewal", "value": "renewal" }] });
+    world.person("hubspot", "PATCH", &format!("{PROPERTIES}/deals/dealtype"), &options);
+    let (code, out, err) = world.run(&["check", "--offline"]);
+    assert_eq!(code, Some(0), "as last seen all is well: {out}{err}");
+    let (code, document) = world.json(&["check"]);
+    assert_eq!(code, Some(2), "{document}");
+    let changes = document["changed"]["changes"].as_array().expect("a list").clone();
+    let told: Vec<String> = changes
+        .iter()
+        .map(|change| format!("{} {} {}", text(change, "property"), text(change, "what"), change["mapped"]))
+        .collect();
+    assert_eq!(
+        told,
+        ["hobby removed true", "shoe_size added false", "dealtype new_options false", "dealtype lost_options false"]
+    );
+    assert!(text(&changes[0], "mend").contains("put it back") && changes[0]["line"].as_u64().is_some(), "{document}");
+
+    // It was told; and whoever asks nobody still sees that the mapping does not fit.
+    let (_, document) = world.json(&["check"]);
+    assert_eq!(document["changed"]["changes"], json!([]), "{document}");
+    let (code, document) = world.json(&["check", "--offline"]);
+    assert_eq!(code, Some(2), "{document}");
+    let detail = &document["error"]["details"][0];
+    assert!(text(detail, "message").contains("no property `hobby` on contacts (as seen 20"), "{document}");
+    assert!(text(detail, "mend").contains("without --offline"), "{document}");
+    add_property(&world, "hobby");
+    let (code, out, err) = world.run(&["check"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(
+        out.contains("changed since 20") && out.contains("hubspot's contacts.hobby is new (syncline.toml:"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_store_that_a_daemon_holds_is_left_to_it() {
+    let world = World::new(0);
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    let live = world.start(&["run", "--interval", "100ms"]);
+    until("the daemon answers", || world.status()["daemon"] == true);
+    // The daemon is asked for what it saw as it started.
+    add_property(&world, "shoe_size");
+    for _ in 0..2 {
+        let (code, document) = world.json(&["check"]);
+        assert_eq!((code, &document["changed"]["not_compared"]), (Some(0), &Value::Null), "{document}");
+        assert_eq!(document["changed"]["changes"][0]["property"], "shoe_size", "{document}");
+    }
+    let (code, document) = world.json(&["check", "--offline"]);
+    assert_eq!(code, Some(0), "{document}");
+    assert!(!document["warnings"].to_string().contains("cannot be looked at"), "{document}");
+    assert_eq!(live.stop(), Some(0));
+
+    // Somebody else has it, and does not answer.
+    let held = Store::open(world.path("syncline.redb"), &OpenOptions::default()).expect("a store");
+    let (code, document) = world.json(&["check"]);
+    assert_eq!(code, Some(0), "{document}");
+    assert!(text(&document["changed"], "not_compared").contains("in use by a running syncline"), "{document}");
+    let (code, out, _) = world.run(&["check"]);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("not compared with what the systems said before: the store is in use"), "{out}");
+    let (code, document) = world.json(&["check", "--offline"]);
+    assert_eq!(code, Some(0), "{document}");
+    assert!(document["warnings"].to_string().contains("cannot be looked at"), "{document}");
+    drop(held);
+
+    // A file that is no store hinders no check either, and stays as it is.
+    std::fs::write(world.path("syncline.redb"), "not a database at all").expect("a file");
+    let (code, document) = world.json(&["check"]);
+    assert_eq!(code, Some(0), "{document}");
+    assert!(document["changed"]["not_compared"].as_str().is_some(), "{document}");
+    assert_eq!(std::fs::read(world.path("syncline.redb")).expect("a file"), b"not a database at all");
 }

@@ -11,6 +11,7 @@ mod kill;
 mod mapping;
 mod objects;
 mod plan;
+mod realistic;
 mod references;
 mod refusals;
 mod sensitive;

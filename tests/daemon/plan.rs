@@ -312,3 +312,62 @@ fn what_the_schema_says_will_be_refused_is_foreseen() {
     );
     assert!(done["plan"]["refused"].as_u64() >= Some(3), "{done}");
 }
+
+#[test]
+fn what_would_be_otherwise_under_another_policy_is_told_and_nothing_is_written() {
+    let world = World::new(0);
+    world.edit_config("on_link = \"prefer salesforce\"", "on_link = \"fill blanks\"");
+    let (ann, there) = pair(&world, "ann", ["+1 202 555 0111", "+1 202 555 0122"]);
+    pair(&world, "bob", ["+1 202 555 0133", "+1 202 555 0133"]);
+    let before = (world.writes(), names(&world));
+    let (code, document) = world.json(&["plan", "--what-if", "person.on_link=prefer salesforce"]);
+    assert_eq!(code, Some(0), "{document}");
+    assert_eq!((world.writes(), names(&world)), before, "no write and no file");
+    let what = &document["what_if"];
+    assert_eq!((&what["policies"][0], &what["reads"]), (&json!("person.on_link=prefer salesforce"), &json!(2)));
+    assert_eq!(document["entities"]["person"]["initial"], json!({ "phone": { "overwritten": 0, "split": 1 } }));
+    assert_eq!(what["plan"]["entities"]["person"]["initial"], json!({ "phone": { "overwritten": 1, "split": 0 } }));
+    let told = |document: &Value| -> Vec<String> {
+        let differs = document["what_if"]["differs"].as_array().expect("a list").clone();
+        let line =
+            |at: &Value| format!("{} {} {} {}", at["entity"], at["what"], at["now"], at["then"]).replace('"', "");
+        differs.iter().map(line).collect()
+    };
+    let expected = [
+        "null updates in hubspot 0 1",
+        "person updates in hubspot 0 1",
+        "person first link, phone: overwritten 0 1",
+        "person first link, phone: stay apart 1 0",
+    ];
+    assert_eq!(told(&document), expected);
+    let (_, out, _) = world.run(&["plan", "--what-if", "person.on_link=prefer salesforce"]);
+    for part in
+        ["read twice", "as configured", "person: first link, phone: stay apart: 1 → 0", "+12025550122\" replaces"]
+    {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+
+    // The plan as configured is what it is without the question, and what is tried twice differs in nothing.
+    let (_, plain) = world.json(&["plan"]);
+    assert_eq!((&plain["writes"], &plain["entities"]), (&document["writes"], &document["entities"]));
+    let (_, same) = world.json(&["plan", "--what-if", "on_link=fill blanks"]);
+    assert_eq!(told(&same), [""; 0], "{same}");
+
+    // Two people edit one field: who wins, under each policy. The store is as it was.
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    world.edit_hubspot(&ann, json!({ "jobtitle": "Chef" }));
+    std::thread::sleep(std::time::Duration::from_millis(2_100));
+    world.edit_salesforce("Contact", &there, &json!({ "Title": "Cook" }));
+    let store = bytes(&world.path("syncline.redb"));
+    let (code, document) = world.json(&["plan", "--what-if", "conflict=prefer hubspot"]);
+    assert_eq!(code, Some(0), "{document}");
+    assert_eq!(document["entities"]["person"]["conflicts"][0]["winner"], "salesforce", "{document}");
+    let then = &document["what_if"]["plan"]["entities"]["person"]["conflicts"];
+    assert_eq!((&then[0]["winner"], &then[0]["policy"]), (&json!("hubspot"), &json!("prefer hubspot")), "{document}");
+    assert_eq!(bytes(&world.path("syncline.redb")), store);
+
+    for wrong in ["conflict=newest", "persn.conflict=latest", "conflict"] {
+        let (code, document) = world.json(&["plan", "--what-if", wrong]);
+        assert_eq!((code, &document["error"]["code"]), (Some(2), &json!("what_if")), "{wrong}: {document}");
+    }
+}

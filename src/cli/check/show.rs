@@ -1,6 +1,6 @@
 //! What `check` tells: people by groups, with the promise and the price at the end; machines in one document.
 
-use super::{Checked, promise};
+use super::{Checked, promise, rights};
 use crate::cli::Context;
 use crate::cli::polling::Polling;
 use crate::model::SystemId;
@@ -30,6 +30,9 @@ pub(super) fn show(config: &Config, checked: &Checked, prices: &[Polling], offli
         output.say(format!("{system} lets only a person make our field on {object}:"));
         steps.iter().enumerate().for_each(|(index, step)| output.say(format!("  {}. {step}", index + 1)));
     }
+    if let Some(changed) = &checked.changed {
+        changed.say(config, &file.to_string(), output);
+    }
     let mut group = None;
     for warning in &checked.warnings {
         if warning.group != group {
@@ -49,11 +52,12 @@ pub(super) fn show(config: &Config, checked: &Checked, prices: &[Polling], offli
             output.say(format!("  {}, associations: {}", system.name, associations(every)));
         }
     }
+    output.say("what the credentials need, and no more:");
+    for system in &config.settings.systems {
+        rights::of(config, system, checked).say(&system.name, output);
+    }
     output.say(format!("what polling every {:?} costs while nothing changes:", config.settings.run.interval));
     prices.iter().for_each(|price| output.say(format!("  {}", price.line())));
-    if checked.errors.is_empty() {
-        output.document(&document(config, checked, prices, offline));
-    }
 }
 
 /// Are ties between records of this system mapped?
@@ -72,16 +76,19 @@ fn associations(every: Option<Duration>) -> String {
     )
 }
 
-fn document(config: &Config, checked: &Checked, prices: &[Polling], offline: bool) -> Value {
+/// What machines are told.
+pub(super) fn document(config: &Config, checked: &Checked, prices: &[Polling], offline: bool) -> Value {
     let mut systems = Map::new();
     for system in &config.rules.systems {
         let reached = checked.reached.iter().find(|(name, _)| *name == system.name);
+        let settings = config.settings.systems.iter().find(|settings| settings.id == system.id);
         let price = prices.iter().find(|price| price.system() == system.name).map(Polling::document);
         systems.insert(
             system.name.clone(),
             json!({
                 "objects": reached.map(|(_, objects)| objects), "source": promise(system.ability.source),
                 "polling": price,
+                "rights": settings.map(|settings| rights::of(config, settings, checked).document()),
             }),
         );
     }
@@ -94,10 +101,11 @@ fn document(config: &Config, checked: &Checked, prices: &[Polling], offline: boo
         .iter()
         .map(|(system, object, steps)| json!({ "system": system, "object": object, "steps": steps }));
     json!({
-        "ok": true,
+        "ok": checked.errors.is_empty(),
         "offline": offline,
         "systems": systems,
         "warnings": checked.warnings.iter().map(warning).collect::<Vec<_>>(),
+        "changed": checked.changed.as_ref().map(|changed| changed.document(config)),
         "made": made.collect::<Vec<_>>(),
         "by_hand": steps.collect::<Vec<_>>(),
     })

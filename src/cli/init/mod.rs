@@ -2,11 +2,13 @@
 
 mod files;
 mod live;
+mod metadata;
 mod ready;
 
 use super::{CliError, Context, Exit};
 use crate::rules::config;
 use files::{write_config, write_secret};
+pub(super) use metadata::permission_name;
 use ready::Ready;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,10 @@ pub struct InitArgs {
     /// Print the JSON schema of the config, for editors, and write nothing.
     #[arg(long, conflicts_with_all = ["sandbox", "from", "out", "force"])]
     pub schema: bool,
+    /// Write into DIR what a Salesforce administrator deploys for the config that is there: the fields for our external ids and a
+    /// permission set with the rights that the mapping needs. Asks nobody and overwrites nothing.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["sandbox", "from", "out", "force", "schema"])]
+    pub salesforce_metadata: Option<PathBuf>,
     /// Overwrite a config that is already there.
     #[arg(long)]
     pub force: bool,
@@ -45,6 +51,9 @@ pub fn run(args: &InitArgs, context: &Context) -> Result<Exit, CliError> {
         context.output.say(config::SCHEMA.trim_end());
         context.output.document(&serde_json::from_str::<serde_json::Value>(config::SCHEMA).unwrap_or_default());
         return Ok(Exit::Equal);
+    }
+    if let Some(folder) = &args.salesforce_metadata {
+        return metadata::run(folder, context);
     }
     let out = live::target(args, context)?;
     if args.from == Some(From::Live) {

@@ -12,7 +12,7 @@ fn context(folder: &Path) -> Context {
 }
 
 fn args(sandbox: Option<PathBuf>, out: Option<PathBuf>) -> InitArgs {
-    InitArgs { sandbox, from: None, out, schema: false, force: false }
+    InitArgs { sandbox, from: None, out, schema: false, salesforce_metadata: None, force: false }
 }
 
 #[test]
@@ -103,4 +103,9 @@ fn a_line_that_is_not_ready_is_refused() {
     }
     let error = run(&args(Some(folder.path().join("none")), None), &context).unwrap_err();
     assert!(error.message.contains("cannot be read"), "{error}");
+}
+
+#[test]
+fn the_schema_knows_the_realistic_example() {
+    assert_eq!(config::schema_faults(include_str!("../../../examples/realistic/syncline.toml")), [""; 0]);
 }

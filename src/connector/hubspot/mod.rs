@@ -7,9 +7,12 @@ mod cursor;
 mod make;
 mod read;
 mod schema;
+mod scopes;
 mod ties;
 mod wire;
 mod write;
+
+pub use scopes::{ObjectScopes, object_scopes};
 
 use super::auth::Credential;
 use super::client::Client;

@@ -3,7 +3,7 @@
 use super::{Event, Pair, Tally};
 use crate::connector::Connector;
 use crate::daemon::status::{self, Live};
-use crate::daemon::{DaemonError, verify};
+use crate::daemon::{DaemonError, schemas, verify};
 use crate::rules::Rules;
 use crate::store::Snapshot;
 use serde_json::Value;
@@ -95,6 +95,15 @@ impl Handle {
             tokio::time::sleep(ROUND).await;
             verify::read_again(&self.rules, &self.pairs, &self.connectors, &doubtful, &mut remotes).await?;
         }
+    }
+
+    /// What was seen of the systems' objects when they were last asked.
+    ///
+    /// # Errors
+    /// The driver has ended, or the store cannot be read.
+    pub async fn schemas(&self) -> Result<Value, DaemonError> {
+        let snapshot = self.ask(Ask::Snapshot).await??;
+        Ok(schemas::document(&snapshot.schemas()?))
     }
 
     /// Asks it to finish what is under way and to end.

@@ -32,6 +32,9 @@ pub const LIFECYCLE: [(&str, &str); 8] = [
     ("other", "Other"),
 ];
 
+/// The currencies that the portal deals in.
+const CURRENCIES: [(&str, &str); 3] = [("USD", "US Dollar"), ("EUR", "Euro"), ("GBP", "British Pound Sterling")];
+
 /// The unique property that holds our external id.
 pub fn external_id(object: ObjectType) -> Property {
     Property { unique: true, ..Property::text("syncline_id", "Syncline ID", object.group()) }
@@ -50,6 +53,9 @@ pub fn schema(object: ObjectType) -> Schema {
         property.standard = true;
         property.group = object.group().to_owned();
     }
+    let own = own(object).into_iter().map(|property| Property { group: object.group().to_owned(), ..property });
+    properties.extend(own);
+    // Last, so that it can be forgotten as if it had never been.
     properties.push(external_id(object));
     Schema::new(object, properties)
 }
@@ -77,13 +83,56 @@ fn common(object: ObjectType) -> Vec<Property> {
     properties
 }
 
+/// What an administrator of this portal added.
+fn own(object: ObjectType) -> Vec<Property> {
+    use PropertyType::{Bool, Date, Number};
+    match object {
+        ObjectType::Contact => vec![
+            Property { field_type: "phonenumber".to_owned(), ..Property::text("home_phone", "Home Phone", "") },
+            Property::text("department", "Department", ""),
+            typed("do_not_call", "Do not call", Bool),
+        ],
+        ObjectType::Company => vec![
+            Property::text("customer_number", "Customer number", ""),
+            typed("customer_since", "Customer since", Date),
+            choices(
+                "ownership",
+                "Ownership",
+                &[("public", "Public"), ("private", "Private"), ("subsidiary", "Subsidiary"), ("other", "Other")],
+            ),
+        ],
+        ObjectType::Deal => vec![
+            choices(
+                "lead_source",
+                "Lead source",
+                &[("web", "Web"), ("phone", "Phone"), ("partner", "Partner"), ("list", "List"), ("other", "Other")],
+            ),
+            typed("contract_start", "Contract start", Date),
+            typed("contract_months", "Contract months", Number),
+            typed("win_chance", "Win chance", Number),
+        ],
+        ObjectType::Project => Vec::new(),
+    }
+}
+
 /// The portal's custom object.
 fn project() -> Vec<Property> {
     let mut properties = texts(&[("name", "Name"), ("code", "Code")]);
     properties.extend([
         choices("phase", "Phase", &[("planned", "Planned"), ("running", "Running"), ("done", "Done")]),
         typed("budget", "Budget", PropertyType::Number),
+        choices("currency", "Currency", &CURRENCIES),
+        choices("health", "Health", &[("on_track", "On track"), ("at_risk", "At risk"), ("off_track", "Off track")]),
+        typed("start_date", "Start date", PropertyType::Date),
+        typed("end_date", "End date", PropertyType::Date),
+        typed("billable", "Billable", PropertyType::Bool),
+        typed("hours", "Hours", PropertyType::Number),
     ]);
+    properties.extend(texts(&[
+        ("manager_first", "Manager's first name"),
+        ("manager_last", "Manager's last name"),
+        ("description", "Description"),
+    ]));
     properties
 }
 
@@ -104,6 +153,9 @@ fn contact() -> Vec<Property> {
         ("website", "Website URL"),
         ("salutation", "Salutation"),
         ("industry", "Industry"),
+        ("fax", "Fax Number"),
+        ("date_of_birth", "Date of birth"),
+        ("hs_linkedin_url", "LinkedIn URL"),
     ]);
     for property in &mut properties {
         property.unique = property.name == "email";
@@ -136,6 +188,11 @@ fn contact() -> Vec<Property> {
             )
         },
         typed("annualrevenue", "Annual Revenue", PropertyType::Number),
+        choices(
+            "hs_language",
+            "Preferred language",
+            &[("en", "English"), ("fr", "French"), ("de", "German"), ("es", "Spanish")],
+        ),
     ]);
     properties
 }
@@ -153,6 +210,8 @@ fn company() -> Vec<Property> {
         ("country", "Country/Region"),
         ("description", "Description"),
         ("founded_year", "Year Founded"),
+        ("address2", "Street Address 2"),
+        ("linkedin_company_page", "LinkedIn Company Page"),
     ]);
     properties.extend([
         choices(
@@ -175,6 +234,11 @@ fn company() -> Vec<Property> {
             &[("PROSPECT", "Prospect"), ("PARTNER", "Partner"), ("RESELLER", "Reseller"), ("VENDOR", "Vendor")],
         ),
         choices("lifecyclestage", "Lifecycle Stage", &LIFECYCLE),
+        choices(
+            "hs_ideal_customer_profile",
+            "Ideal Customer Profile Tier",
+            &[("tier_1", "Tier 1"), ("tier_2", "Tier 2"), ("tier_3", "Tier 3")],
+        ),
         typed("numberofemployees", "Number of Employees", PropertyType::Number),
         typed("annualrevenue", "Annual Revenue", PropertyType::Number),
     ]);
@@ -196,11 +260,7 @@ fn deal() -> Vec<Property> {
         choices("pipeline", "Pipeline", &[(PIPELINE, "Sales Pipeline")]),
         choices("dealtype", "Deal Type", &[("newbusiness", "New Business"), ("existingbusiness", "Existing Business")]),
         choices("hs_priority", "Priority", &[("low", "Low"), ("medium", "Medium"), ("high", "High")]),
-        choices(
-            "deal_currency_code",
-            "Currency",
-            &[("USD", "US Dollar"), ("EUR", "Euro"), ("GBP", "British Pound Sterling")],
-        ),
+        choices("deal_currency_code", "Currency", &CURRENCIES),
     ]);
     properties
 }

@@ -254,6 +254,9 @@ impl Database {
         if let Some(owner) = object.column("OwnerId").filter(|owner| *row.get(*owner) == Value::Null) {
             row.values[owner] = Value::Id(actor.user);
         }
+        if let Some(currency) = object.column(standard::CURRENCY).filter(|at| *row.get(*at) == Value::Null) {
+            row.values[currency] = Value::Text(standard::ORG_CURRENCY.to_owned());
+        }
         self.check(table, None, &row, &(0..row.values.len()).collect::<Vec<_>>())?;
         row.values[column::CREATED_DATE] = Value::DateTime(actor.now);
         row.values[column::CREATED_BY] = Value::Id(actor.user);

@@ -5,6 +5,12 @@ use super::schema::{Field, Kind, Object};
 /// The external id both sides of a sync can agree on.
 pub const EXTERNAL_ID: &str = "Syncline_Id__c";
 
+/// The currency of a row.
+pub const CURRENCY: &str = "CurrencyIsoCode";
+
+/// What a row's currency is where nobody says.
+pub const ORG_CURRENCY: &str = "USD";
+
 /// All objects.
 pub fn objects() -> Vec<Object> {
     vec![account(), contact(), opportunity(), user(), lead(), project()]
@@ -23,11 +29,19 @@ fn contact() -> Object {
         Field::reference("OwnerId", "Owner ID", "User", "Owner").defaulted(),
         Field::text("LastName", "Last Name", 80).required().part_of("Name"),
         Field::text("FirstName", "First Name", 40).part_of("Name"),
+        Field::picklist("Salutation", "Salutation", SALUTATIONS, false).part_of("Name"),
         Field { nillable: false, ..Field::text("Name", "Full Name", 121).read_only().naming() },
         Field::lettered("Email", "Email", Kind::Email, 80).lookup(),
         Field::lettered("Phone", "Business Phone", Kind::Phone, 40),
         Field::lettered("MobilePhone", "Mobile Phone", Kind::Phone, 40),
         Field::lettered("HomePhone", "Home Phone", Kind::Phone, 40),
+        Field::lettered("OtherPhone", "Other Phone", Kind::Phone, 40),
+        Field::lettered("Fax", "Business Fax", Kind::Phone, 40),
+        Field::text("AssistantName", "Assistant's Name", 40),
+        Field::lettered("AssistantPhone", "Asst. Phone", Kind::Phone, 40),
+        Field::reference("ReportsToId", "Reports To ID", "Contact", "ReportsTo"),
+        Field::new("HasOptedOutOfEmail", "Email Opt Out", Kind::Boolean),
+        Field::new("DoNotCall", "Do Not Call", Kind::Boolean),
         Field::text("Title", "Title", 128),
         Field::text("Department", "Department", 80),
         Field::picklist("LeadSource", "Lead Source", LEAD_SOURCES, false),
@@ -35,6 +49,7 @@ fn contact() -> Object {
         Field::lettered("Description", "Contact Description", Kind::TextArea, 32_000),
     ]);
     fields.extend(address("Mailing"));
+    fields.extend(person_of_ours());
     fields.push(Field::external_key(EXTERNAL_ID, "Syncline Id"));
     Object::new("Contact", "Contacts", "003", fields)
 }
@@ -47,11 +62,19 @@ fn lead() -> Object {
         Field::reference("OwnerId", "Owner ID", "User", "Owner").defaulted(),
         Field::text("LastName", "Last Name", 80).required().part_of("Name"),
         Field::text("FirstName", "First Name", 40).part_of("Name"),
+        Field::picklist("Salutation", "Salutation", SALUTATIONS, false).part_of("Name"),
         Field { nillable: false, ..Field::text("Name", "Full Name", 121).read_only().naming() },
         Field::text("Company", "Company", 255).required(),
         Field::lettered("Email", "Email", Kind::Email, 80).lookup(),
         Field::lettered("Phone", "Phone", Kind::Phone, 40),
         Field::lettered("MobilePhone", "Mobile Phone", Kind::Phone, 40),
+        Field::lettered("Fax", "Fax", Kind::Phone, 40),
+        Field::lettered("Website", "Website", Kind::Url, 255),
+        Field::picklist("Rating", "Rating", RATINGS, false),
+        Field::number("NumberOfEmployees", "Employees", Kind::Int, 8, 0),
+        Field::number("AnnualRevenue", "Annual Revenue", Kind::Currency, 18, 0),
+        Field::new("HasOptedOutOfEmail", "Email Opt Out", Kind::Boolean),
+        Field::new("DoNotCall", "Do Not Call", Kind::Boolean),
         Field::text("Title", "Title", 128),
         Field::picklist("Status", "Lead Status", LEAD_STATUSES, false),
         Field::picklist("LeadSource", "Lead Source", LEAD_SOURCES, false),
@@ -64,13 +87,32 @@ fn lead() -> Object {
         Field::lettered("Description", "Description", Kind::TextArea, 32_000),
     ]);
     fields.extend(address(""));
+    fields.extend(person_of_ours());
     fields.push(Field::external_key(EXTERNAL_ID, "Syncline Id"));
     Object::new("Lead", "Leads", "00Q", fields)
 }
 
+/// What an administrator of this org added to contacts and leads.
+fn person_of_ours() -> [Field; 4] {
+    [
+        custom(Field::picklist("Language__c", "Language", &["English", "French", "German", "Spanish"], false)),
+        custom(Field::lettered("LinkedIn__c", "LinkedIn", Kind::Url, 255)),
+        custom(Field::picklist("Lifecycle_Stage__c", "Lifecycle Stage", LIFECYCLE, true)),
+        custom(Field::new("First_Seen__c", "First Seen", Kind::DateTime)),
+    ]
+}
+
+fn custom(field: Field) -> Field {
+    Field { custom: true, ..field }
+}
+
+/// The currency of a row, in an org that has several; the org's own unless told.
+fn currency() -> Field {
+    Field::picklist(CURRENCY, "Currency ISO Code", &["USD", "EUR", "GBP"], true).defaulted()
+}
+
 /// The org's custom object.
 fn project() -> Object {
-    let custom = |field: Field| Field { custom: true, ..field };
     let mut fields = system_fields();
     fields.extend([
         Field::reference("OwnerId", "Owner ID", "User", "Owner").defaulted(),
@@ -78,6 +120,14 @@ fn project() -> Object {
         custom(Field::text("Code__c", "Code", 40)),
         custom(Field::picklist("Phase__c", "Phase", &["Planned", "Running", "Done"], false)),
         custom(Field::number("Budget__c", "Budget", Kind::Currency, 18, 2)),
+        currency(),
+        custom(Field::picklist("Health__c", "Health", &["Green", "Yellow", "Red"], true)),
+        custom(Field::new("Start_Date__c", "Start Date", Kind::Date)),
+        custom(Field::new("End_Date__c", "End Date", Kind::Date)),
+        custom(Field::text("Manager__c", "Manager", 121)),
+        custom(Field::new("Billable__c", "Billable", Kind::Boolean)),
+        custom(Field::number("Hours__c", "Hours", Kind::Double, 8, 2)),
+        custom(Field::lettered("Description__c", "Description", Kind::TextArea, 32_000)),
         Field::external_key(EXTERNAL_ID, "Syncline Id"),
     ]);
     Object::new("Project__c", "Projects", "a00", fields)
@@ -92,6 +142,12 @@ fn account() -> Object {
         Field::text("Name", "Account Name", 255).required().naming().lookup().part_of("Name"),
         Field::lettered("Website", "Website", Kind::Url, 255),
         Field::lettered("Phone", "Account Phone", Kind::Phone, 40),
+        Field::lettered("Fax", "Account Fax", Kind::Phone, 40),
+        Field::text("AccountNumber", "Account Number", 40),
+        Field::picklist("Rating", "Account Rating", RATINGS, false),
+        Field::picklist("Ownership", "Ownership", &["Public", "Private", "Subsidiary", "Other"], false),
+        Field::text("TickerSymbol", "Ticker Symbol", 20),
+        Field::text("Site", "Account Site", 80),
         Field::picklist("Industry", "Industry", INDUSTRIES, false),
         Field::picklist("Type", "Account Type", ACCOUNT_TYPES, false),
         Field::number("NumberOfEmployees", "Employees", Kind::Int, 8, 0),
@@ -99,6 +155,13 @@ fn account() -> Object {
         Field::lettered("Description", "Account Description", Kind::TextArea, 32_000),
     ]);
     fields.extend(address("Billing"));
+    fields.extend(address("Shipping"));
+    fields.extend([
+        custom(Field::text("Founded__c", "Founded", 4)),
+        custom(Field::new("Customer_Since__c", "Customer Since", Kind::Date)),
+        custom(Field::lettered("LinkedIn__c", "LinkedIn", Kind::Url, 255)),
+        custom(Field::picklist("Lifecycle_Stage__c", "Lifecycle Stage", LIFECYCLE, true)),
+    ]);
     fields.push(Field::external_key(EXTERNAL_ID, "Syncline Id"));
     Object::new("Account", "Accounts", "001", fields)
 }
@@ -113,6 +176,7 @@ fn opportunity() -> Object {
         Field::picklist("StageName", "Stage", STAGES, true).required(),
         Field::new("CloseDate", "Close Date", Kind::Date).required(),
         Field::number("Amount", "Amount", Kind::Currency, 18, 2),
+        currency(),
         Field { defaulted: true, ..Field::number("Probability", "Probability (%)", Kind::Percent, 3, 0) },
         Field::picklist("Type", "Opportunity Type", OPPORTUNITY_TYPES, false),
         Field::picklist("LeadSource", "Lead Source", LEAD_SOURCES, false),
@@ -120,6 +184,10 @@ fn opportunity() -> Object {
         Field::new("IsClosed", "Closed", Kind::Boolean).read_only(),
         Field::new("IsWon", "Won", Kind::Boolean).read_only(),
         Field::lettered("Description", "Description", Kind::TextArea, 32_000),
+        custom(Field::picklist("Priority__c", "Priority", &["Low", "Medium", "High"], true)),
+        custom(Field::lettered("Loss_Reason__c", "Loss Reason", Kind::TextArea, 255)),
+        custom(Field::new("Contract_Start__c", "Contract Start", Kind::Date)),
+        custom(Field::number("Contract_Months__c", "Contract Months", Kind::Double, 3, 0)),
         Field::external_key(EXTERNAL_ID, "Syncline Id"),
     ]);
     Object::new("Opportunity", "Opportunities", "006", fields)
@@ -160,6 +228,7 @@ fn address(name: &'static str) -> Vec<Field> {
     let compound = match name {
         "Mailing" => "MailingAddress",
         "Billing" => "BillingAddress",
+        "Shipping" => "ShippingAddress",
         _ => "Address",
     };
     let part = |end: &str, label: &str, kind, length| {
@@ -190,6 +259,12 @@ const STAGES: &[&str] = &[
 ];
 
 const STAGE_PROBABILITIES: [i64; 10] = [10, 10, 20, 50, 60, 70, 75, 90, 100, 0];
+
+const SALUTATIONS: &[&str] = &["Mr.", "Ms.", "Mrs.", "Dr.", "Prof."];
+
+const RATINGS: &[&str] = &["Hot", "Warm", "Cold"];
+
+const LIFECYCLE: &[&str] = &["Subscriber", "Lead", "MQL", "SQL", "Opportunity", "Customer", "Evangelist", "Other"];
 
 const LEAD_STATUSES: &[&str] =
     &["Open - Not Contacted", "Working - Contacted", "Closed - Converted", "Closed - Not Converted"];

@@ -1,0 +1,118 @@
+//! The rights that the mapping needs, and those that a credential has beyond them, where a system lets it see that.
+
+use super::Checked;
+use crate::cli::{Output, init};
+use crate::connector::hubspot::object_scopes;
+use crate::rules::config::{Config, SystemKind, SystemSettings};
+use crate::rules::{Entity, Mode};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Of one system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Rights {
+    /// HubSpot's scopes. Which of them a token has, is not shown in a way that could be relied on.
+    Scopes {
+        /// What the job needs.
+        needed: BTreeSet<String>,
+        /// What making our properties needs besides, once.
+        making: BTreeSet<String>,
+    },
+    /// Salesforce's fields that the user may edit and the mapping does not write: `Object.Field`. None = not asked.
+    Fields(Option<Vec<String>>),
+}
+
+/// The rights of a system.
+pub(super) fn of(config: &Config, system: &SystemSettings, checked: &Checked) -> Rights {
+    match system.kind {
+        SystemKind::HubSpot => scopes(config, system),
+        SystemKind::Salesforce => Rights::Fields(excess(config, system, checked)),
+    }
+}
+
+fn scopes(config: &Config, system: &SystemSettings) -> Rights {
+    let (mut needed, mut making) = (BTreeSet::new(), BTreeSet::new());
+    for entity in &config.rules.entities {
+        for binding in entity.bindings_in(system.id) {
+            let scopes = object_scopes(&binding.object);
+            needed.insert(scopes.read);
+            let written = entity.leaves_at(binding.home()).any(|(field, _)| field.conflict.writes_to(system.id));
+            if system.mode == Mode::ReadWrite && (binding.create || written) {
+                needed.insert(scopes.write);
+                making.extend(scopes.define.filter(|_| binding.external_id.is_some()));
+            }
+        }
+    }
+    Rights::Scopes { needed, making }
+}
+
+fn excess(config: &Config, system: &SystemSettings, checked: &Checked) -> Option<Vec<String>> {
+    checked.reached.iter().any(|(name, _)| *name == system.name).then_some(())?;
+    let mut found = Vec::new();
+    for (_, schema) in checked.schemas.iter().filter(|(id, _)| *id == system.id) {
+        // What cannot be left out of a record is nobody's to grant.
+        for property in schema.properties.iter().filter(|property| property.writable && !property.required) {
+            let writes = |entity: &Entity| {
+                entity.bindings_in(system.id).filter(|binding| binding.object == schema.object).any(|binding| {
+                    let mapped = entity.leaves_at(binding.home()).any(|(field, at)| {
+                        at.properties.contains(&property.name) && field.conflict.writes_to(system.id)
+                    });
+                    let constant = binding.on_create.iter().any(|(name, _)| *name == property.name);
+                    let ours = binding.external_id.as_ref() == Some(&property.name);
+                    mapped || (binding.create && (constant || ours))
+                })
+            };
+            let needed = system.mode == Mode::ReadWrite && config.rules.entities.iter().any(writes);
+            // A part of an address is granted with the others.
+            if !needed && init::permission_name(&property.name) == Some(&*property.name) {
+                found.push(format!("{}.{}", schema.object, property.name));
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    Some(found)
+}
+
+impl Rights {
+    /// Tells people.
+    pub(super) fn say(&self, system: &str, output: Output) {
+        let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+        match self {
+            Self::Scopes { needed, making } => {
+                output.say(format!("  {system}: the scopes {}; which ones the token has cannot be seen here", list(needed)));
+                if !making.is_empty() {
+                    output.say(format!("    only for --create-properties: {}", list(making)));
+                }
+            }
+            Self::Fields(None) => output.say(format!(
+                "  {system}: to read what is mapped and to edit what is written; `syncline init --salesforce-metadata DIR` \
+                 writes a permission set of that"
+            )),
+            Self::Fields(Some(fields)) if fields.is_empty() => {
+                output.say(format!("  {system}: it may edit no field that the mapping does not write"));
+            }
+            Self::Fields(Some(fields)) => {
+                let some = fields.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+                let more = fields.len().saturating_sub(SHOWN);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                output.say(format!(
+                    "  {system}: it may edit {} fields that the mapping does not write: {some}{more}; `syncline init \
+                     --salesforce-metadata DIR` writes a permission set without them",
+                    fields.len()
+                ));
+            }
+        }
+    }
+
+    /// Tells machines.
+    pub(super) fn document(&self) -> Value {
+        match self {
+            Self::Scopes { needed, making } => json!({ "needed": needed, "only_to_create_properties": making }),
+            Self::Fields(fields) => json!({ "editable_beyond_the_mapping": fields }),
+        }
+    }
+}
+
+/// Fields that a person is shown of those that are too many.
+const SHOWN: usize = 6;
