@@ -4,6 +4,7 @@ mod decimal;
 mod digest;
 mod id;
 mod observation;
+mod people;
 mod record;
 mod schema;
 mod time;
@@ -17,6 +18,7 @@ pub use observation::{
     Ability, BatchLimits, Departure, Mark, PageEnd, PastValue, Raw, RawPage, RawRow, ReadRow, RowDecoder, SourceKind,
     Timing,
 };
+pub use people::{People, User, address};
 pub use record::{Apart, Conflicting, Differs, Record, Register, Side, SideState};
 pub use schema::{ASSOCIATION, ObjectSchema, PropertySchema, PropertyType};
 pub use time::{ClockOffset, Hlc, Millis, Origin, Place, Stamp};

@@ -194,6 +194,10 @@ impl ValueError {
     pub const UNRESOLVED: Self =
         Self { wanted: "a reference to a record that is known here", reason: "it is not, or not yet" };
 
+    /// An owner's id that is no listed user's, or that of one without an e-mail address: no edit and no blank.
+    pub const NO_OWNER: Self =
+        Self { wanted: "a user with an e-mail address", reason: "the system lists no such user, or not yet" };
+
     /// The system gives no value at all, not even a blank one: its property is gone, or may not be seen any more.
     pub const NOT_SHOWN: Self =
         Self { wanted: "shown", reason: "the system gives no value for it, not even a blank one" };
@@ -238,6 +242,8 @@ pub enum FieldKind {
         /// The entity of the other record.
         to: EntityId,
     },
+    /// A user, by the e-mail address. Systems hold an id of their own; a binding's table leads from one to the other.
+    Owner,
     /// Several fields that are decided together. Each of them has a type of its own, by which it is read and written.
     Group,
 }
@@ -259,6 +265,7 @@ impl FieldKind {
             Self::Enum => "enum",
             Self::Set => "set",
             Self::Ref { .. } => "ref",
+            Self::Owner => "owner",
             Self::Group => "group",
         }
     }
@@ -280,7 +287,7 @@ impl FieldKind {
             return Ok(Value::Null);
         }
         match self {
-            Self::Ref { .. } => Ok(Value::Text(trimmed.to_owned())),
+            Self::Ref { .. } | Self::Owner => Ok(Value::Text(trimmed.to_owned())),
             Self::Group => Err(ValueError { wanted: "a group", reason: "a single value" }),
             Self::Text => Ok(Value::Text(trimmed.replace("\r\n", "\n").replace('\r', "\n"))),
             Self::Email => Ok(Value::Text(trimmed.to_lowercase())),

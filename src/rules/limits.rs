@@ -95,6 +95,9 @@ pub enum Unfit {
     /// An option.
     #[error("an option that is not known there")]
     NoOption,
+    /// An owner.
+    #[error("the owner's e-mail address is no active user's there")]
+    NoOwner,
 }
 
 impl Unfit {
@@ -105,6 +108,7 @@ impl Unfit {
             Self::TooLarge { .. } => "NUMBER_TOO_LARGE",
             Self::TooFine { .. } => "NUMBER_TOO_FINE",
             Self::NoOption => "UNKNOWN_OPTION",
+            Self::NoOwner => "OWNER_NOT_THERE",
         }
     }
 
@@ -115,12 +119,13 @@ impl Unfit {
             Self::TooLarge { .. } => "correct the number, or make the property larger",
             Self::TooFine { .. } => "round the number, give the property more digits, or set too_fine = \"round\"",
             Self::NoOption => "choose another option, name this one in `values` or `options`, or set `unknown`",
+            Self::NoOwner => "make the person an active user there, choose another owner, or name a `fallback`",
         }
     }
 
     /// Is this one of the codes of [`Self::code`]?
     pub fn is_code(code: &str) -> bool {
-        matches!(code, "VALUE_TOO_LONG" | "NUMBER_TOO_LARGE" | "NUMBER_TOO_FINE" | "UNKNOWN_OPTION")
+        ["VALUE_TOO_LONG", "NUMBER_TOO_LARGE", "NUMBER_TOO_FINE", "UNKNOWN_OPTION", "OWNER_NOT_THERE"].contains(&code)
     }
 }
 
@@ -343,6 +348,10 @@ pub(super) fn check(field: &Field, at: &str, checks: &mut Checks) {
         for (_, option) in binding.values.iter().filter(|(_, option)| !binding.lists(option)) {
             let fault = Fault::OptionUnlisted { system: system.clone(), option: option.clone() };
             checks.fault(format!("{at}.options.{system}"), fault);
+        }
+        // Who is a user where is told later.
+        if field.kind == FieldKind::Owner {
+            continue;
         }
         if let Some(Err(unfit)) =
             binding.default.as_ref().map(|default| field.fits(binding, default).map_err(|amiss| amiss.error))

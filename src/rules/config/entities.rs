@@ -222,6 +222,7 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     field.join = join(&mut section, problems);
     field.group = section.take("group").and_then(|node| node.text(problems)).map(str::to_owned);
     field.default = section.take("default").and_then(|node| default(&node, problems));
+    field.fallback = section.take("fallback").map(|node| fallback(&node, problems)).unwrap_or_default();
     field.sensitive = section.take("sensitive").and_then(|node| node.bool(problems)).unwrap_or_default();
     properties(section, systems, &mut field, problems);
     // Without a type nobody knows what fits it.
@@ -298,6 +299,7 @@ fn field_kind(node: &Node<'_>, problems: &mut Problems) -> Option<FieldKind> {
         "integer" => return Some(FieldKind::Integer),
         "set" => return Some(FieldKind::Set),
         // Where it leads to is told by `to`.
+        "owner" => return Some(FieldKind::Owner),
         "ref" => return Some(FieldKind::Ref { to: EntityId::of("") }),
         "id" => "use \"text\"",
         _ => {
@@ -378,6 +380,16 @@ fn default(node: &Node<'_>, problems: &mut Problems) -> Option<DefaultSpec> {
     ))
 }
 
+/// Whom an owner becomes, by system.
+fn fallback(node: &Node<'_>, problems: &mut Problems) -> Vec<(String, String)> {
+    if !node.is_table() {
+        node.wrong("a table of e-mail addresses by system: fallback.SYSTEM = \"...\"", problems);
+        return Vec::new();
+    }
+    let at = node.section(problems).map(|mut section| section.take_rest()).unwrap_or_default();
+    at.iter().filter_map(|node| Some((node.key.to_owned(), node.text(problems)?.to_owned()))).collect()
+}
+
 /// A policy by its text.
 pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &mut Problems) -> Option<T> {
     match node.text(problems)?.parse() {
@@ -391,7 +403,7 @@ pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &
 
 /// What HubSpot calls the company that a contact or a deal belongs to first of all: no property, but an association.
 const PRIMARY_COMPANY: &str = "primary company";
-pub(super) const OPTIONS: [&str; 20] = [
+pub(super) const OPTIONS: [&str; 21] = [
     "type",
     "to",
     "conflict",
@@ -412,6 +424,7 @@ pub(super) const OPTIONS: [&str; 20] = [
     "group",
     "join",
     "split",
+    "fallback",
 ];
 pub(super) const TYPES: &str =
-    "text, email, phone, domain, url, integer, decimal, money, bool, date, datetime, enum, set, ref";
+    "text, email, phone, domain, url, integer, decimal, money, bool, date, datetime, enum, set, ref, owner";
