@@ -230,6 +230,34 @@ fn the_fallback_is_shown_is_no_edit_and_gives_way() {
 }
 
 #[test]
+fn another_fallback_takes_over_and_none_leaves_things_as_they_are() {
+    run(async {
+        let desk_users = ["u1=ann@x", "u7=ops@x", "u8=new@x"];
+        let mut case = Case::new(Some("ops@x"), &["1=ann@x", "2=bob@x"], &desk_users).await;
+        put(&case.crm, "c1", &[("name", "Kim"), ("owner", "2")]);
+        put(&case.crm, "c2", &[("name", "Lee"), ("owner", "1")]);
+        case.backfill().await;
+        assert_eq!(case.owners("Kim").await, ["2", "u7"]);
+        for (fallback, shows) in [(Some("new@x"), "u8"), (None, "u8"), (Some("ops@x"), "u7")] {
+            for entity in &mut case.rules.entities {
+                let fields = entity.fields.iter_mut().filter(|field| field.kind == FieldKind::Owner);
+                for binding in fields.flat_map(|field| &mut field.bindings) {
+                    if binding.system == SystemId::of("desk") {
+                        binding.fallback = fallback.map(str::to_owned);
+                    }
+                }
+            }
+            case.restart().await;
+            case.sync().await;
+            assert_eq!(case.owners("Kim").await, ["2", shows], "{fallback:?}");
+            assert_eq!(case.owners("Lee").await, ["1", "u1"]);
+            let listed = if fallback.is_none() { vec!["OWNER_NOT_THERE"] } else { Vec::new() };
+            assert_eq!(case.codes().await, listed);
+        }
+    });
+}
+
+#[test]
 fn a_person_with_another_address_is_linked_anew() {
     run(async {
         let mut case = Case::new(None, &["1=ann@x", "2=bob@x"], &["u1=ann@x", "u2=bob@x"]).await;

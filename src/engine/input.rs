@@ -3,11 +3,10 @@
 use super::txn::Txn;
 use super::{Change, View, ViewError};
 use crate::model::{
-    ClockOffset, Departure, EntityId, Home, Mark, Millis, ObjectId, OpId, Outcome, People, Place, Raw, RawRow, ReadRow,
+    ClockOffset, Departure, EntityId, Home, Mark, Millis, ObjectId, OpId, Outcome, Place, Raw, RawRow, ReadRow,
     RecordId, RemoteId, RowDecoder, SystemId, Timing, WriteItem,
 };
-use crate::rules::{Remap, Rules};
-use std::sync::Arc;
+use crate::rules::{Owners, Remap, Rules};
 
 /// The time of a step: ours, and how far each system's clock may be from it.
 #[derive(Debug, Clone, Default)]
@@ -192,8 +191,8 @@ pub enum Input<'a> {
         entity: EntityId,
         /// The system.
         system: SystemId,
-        /// The table until now.
-        older: &'a Arc<People>,
+        /// Whom owners meant there until now.
+        older: &'a Owners,
         /// Go on after this record.
         after: Option<RecordId>,
         /// Records a step.

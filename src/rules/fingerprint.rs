@@ -121,9 +121,20 @@ impl Bytes {
         }
     }
 
+    /// Who is an owner there is data, and taken in without a link anew: see [`Owners`](super::Owners).
     fn field_binding(&mut self, binding: &FieldBinding, mismatch: &Mismatch, several: bool) {
-        let FieldBinding { system, object, properties, join, values, default, limits, transforms, fallback, people: _ } =
-            binding;
+        let FieldBinding {
+            system,
+            object,
+            properties,
+            join,
+            values,
+            default,
+            limits,
+            transforms,
+            fallback: _,
+            people: _,
+        } = binding;
         self.number(u64::from(system.0));
         if several {
             self.0.push(added::OBJECT);
@@ -139,10 +150,6 @@ impl Bytes {
         if !transforms.is_empty() {
             self.0.push(added::TRANSFORMS);
             self.list(transforms.iter().collect(), Self::transform);
-        }
-        if let Some(fallback) = fallback {
-            self.0.push(added::FALLBACK);
-            self.text(fallback);
         }
         if let Some(Join { separator, cut }) = join {
             self.0.push(added::JOIN);
@@ -199,5 +206,4 @@ mod added {
     pub const MEMBERS: u8 = 8;
     pub const JOIN: u8 = 9;
     pub const OBJECT: u8 = 10;
-    pub const FALLBACK: u8 = 11;
 }

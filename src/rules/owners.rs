@@ -7,8 +7,19 @@ use super::error::Fault;
 use super::nearest::nearest;
 use super::spec::FieldSpec;
 use super::{Entity, Field, FieldBinding, Rules, Unfit};
-use crate::model::{FieldKind, Home, People, SystemId, Value, ValueError, address};
+use crate::codec::{Decode, Encode};
+use crate::model::{EntityId, FieldId, FieldKind, Home, People, SystemId, Value, ValueError, address};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Whom the owners of a system meant, all that decides it: kept by the store, so that a change is known as one.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Owners {
+    /// Its users.
+    pub people: Arc<People>,
+    /// Who stands in, by entity and field.
+    pub fallbacks: BTreeMap<(EntityId, FieldId), String>,
+}
 
 impl FieldBinding {
     /// The e-mail address of the user with an id of the system.
@@ -41,6 +52,17 @@ impl Rules {
                 binding.people = people.clone();
             }
         }
+    }
+
+    /// Whom the owners of a system mean; none where no owner lives there.
+    pub fn owners(&self, system: SystemId) -> Option<Owners> {
+        let people = self.people(system)?.clone();
+        let owners = self.entities.iter().flat_map(|entity| entity.owners().map(move |field| (entity.id, field)));
+        let fallbacks = owners.filter_map(|(entity, field)| {
+            let email = field.first_in(system)?.fallback.clone()?;
+            Some(((entity, field.id), email))
+        });
+        Some(Owners { people, fallbacks: fallbacks.collect() })
     }
 
     /// The users of a system, as the rules know them; none where no owner lives there.

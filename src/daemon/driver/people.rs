@@ -6,7 +6,7 @@ use crate::connector::ConnectorError;
 use crate::daemon::DaemonError;
 use crate::engine::{Change, Input, View};
 use crate::model::{People, SystemId, User};
-use crate::rules::Rules;
+use crate::rules::{Owners, Rules};
 use crate::store::Store;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,12 +43,13 @@ impl Driver {
 
     /// A table was read: what it changes is taken in before anything else happens.
     fn adopt_people(&mut self, system: SystemId, read: &Arc<People>) -> Result<(), DaemonError> {
-        let known = known(&self.rules, &self.store, system)?.map(Arc::new);
-        let people = known.as_ref().map_or_else(|| read.clone(), |known| Arc::new(newest(read, known)));
+        let known = known(&self.rules, &self.store, system)?;
+        let people = known.as_ref().map_or_else(|| read.clone(), |known| Arc::new(newest(read, &known.people)));
         let mut rules = (*self.rules).clone();
         rules.set_people(system, &people);
         self.set_rules(Arc::new(rules));
-        if known.as_ref() == Some(&people) {
+        let owners = self.rules.owners(system);
+        if known == owners {
             return Ok(());
         }
         if let Some(older) = known {
@@ -66,7 +67,7 @@ impl Driver {
             }
         }
         let cursor = cursor(&self.rules, system);
-        self.store.apply(&[Change::SetCursor(cursor, Some(codec::encode(VERSION, &*people)))])?;
+        self.store.apply(&[Change::SetCursor(cursor, owners.map(|owners| codec::encode(VERSION, &owners)))])?;
         Ok(())
     }
 
@@ -130,16 +131,16 @@ pub fn recall_people(rules: &mut Rules, store: &Store) -> Result<(), DaemonError
     for system in rules.systems.iter().map(|system| system.id).collect::<Vec<_>>() {
         let Some(people) = rules.people(system).cloned() else { continue };
         if let Some(known) = known(rules, store, system)? {
-            rules.set_people(system, &Arc::new(newest(&people, &known)));
+            rules.set_people(system, &Arc::new(newest(&people, &known.people)));
         }
     }
     Ok(())
 }
 
 /// The table as the store was last told.
-fn known(rules: &Rules, store: &Store, system: SystemId) -> Result<Option<People>, DaemonError> {
+fn known(rules: &Rules, store: &Store, system: SystemId) -> Result<Option<Owners>, DaemonError> {
     let bytes = store.snapshot()?.cursor(&cursor(rules, system))?;
-    Ok(bytes.and_then(|bytes| codec::decode::<People>(VERSION, &bytes).ok()))
+    Ok(bytes.and_then(|bytes| codec::decode::<Owners>(VERSION, &bytes).ok()))
 }
 
 /// A table that is empty all at once is a right that was lost, not a company without people.
