@@ -170,6 +170,34 @@ fn an_unknown_owner_is_neither_an_edit_nor_a_blank_and_heals() {
 }
 
 #[test]
+fn an_owner_who_is_met_while_it_runs_is_asked_for() {
+    run(async {
+        let mut case = Case::new(None, &["1=ann@x"], &["u1=ann@x", "u3=cat@x"]).await;
+        put(&case.crm, "c1", &[("name", "Kim"), ("owner", "1")]);
+        case.backfill().await;
+        let mut driver = case.driver.take().unwrap();
+        let handle = driver.handle();
+        let (crm, desk) = (case.crm.clone(), case.desk.clone());
+        let people = tokio::spawn(async move {
+            crm.set_users(users(&["1=ann@x", "3=cat@x"]));
+            put(&crm, "c1", &[("owner", "3")]);
+            for _ in 0..300 {
+                if shown(&desk, "Kim", "owner").await == "u3" {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            handle.stop().await;
+        });
+        driver.live(Duration::from_millis(50), false).await.unwrap();
+        people.await.unwrap();
+        case.driver = Some(driver);
+        assert_eq!(case.owners("Kim").await, ["3", "u3"]);
+        assert_eq!(case.codes().await, Vec::<String>::new());
+    });
+}
+
+#[test]
 fn who_is_not_there_is_a_problem_of_one_field_and_heals() {
     run(async {
         let mut case = Case::new(None, &["1=ann@x", "2=bob@x"], &["u1=ann@x", "-u2=bob@x"]).await;

@@ -160,4 +160,4 @@ const BATCH: usize = 1_000;
 /// How often the users are read.
 const EVERY: Duration = Duration::from_secs(600);
 /// How soon after the last time, where an owner was met that the table does not name.
-const UNKNOWN_EVERY: Duration = Duration::from_secs(10);
+const UNKNOWN_EVERY: Duration = Duration::from_secs(5);
