@@ -5,6 +5,7 @@ mod digest;
 mod id;
 mod observation;
 mod people;
+mod phone;
 mod record;
 mod schema;
 mod time;
@@ -19,6 +20,7 @@ pub use observation::{
     Timing,
 };
 pub use people::{People, User, address};
+pub use phone::{NoRegion, Region};
 pub use record::{Apart, Conflicting, Differs, Record, Register, Side, SideState};
 pub use schema::{ASSOCIATION, ObjectSchema, PropertySchema, PropertyType};
 pub use time::{ClockOffset, Hlc, Millis, Origin, Place, Stamp};

@@ -1,6 +1,6 @@
 //! Canonical values: one form and one byte encoding for each meaning, so that a remote's reformatting is never a change.
 
-use super::{Decimal, EntityId, Millis, Raw, RecordId};
+use super::{Decimal, EntityId, Millis, Raw, RecordId, Region};
 use crate::codec::{self, BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode};
 use std::fmt;
 use std::str::FromStr;
@@ -212,6 +212,9 @@ pub enum FieldKind {
     Email,
     /// A phone number: compared by its digits and a leading `+`.
     Phone,
+    /// A phone number of a region, where it does not say another: compared with the code of its country, if it is a valid
+    /// one, else as [`Self::Phone`].
+    PhoneOf(Region),
     /// A domain: lower case, without scheme, `www.`, path or port.
     Domain,
     /// A web address: scheme and host without case, without the scheme's own port or a lone `/` behind the host.
@@ -254,7 +257,7 @@ impl FieldKind {
         match self {
             Self::Text => "text",
             Self::Email => "email",
-            Self::Phone => "phone",
+            Self::Phone | Self::PhoneOf(_) => "phone",
             Self::Domain => "domain",
             Self::Url => "url",
             Self::Integer => "integer",
@@ -291,7 +294,13 @@ impl FieldKind {
             Self::Group => Err(ValueError { wanted: "a group", reason: "a single value" }),
             Self::Text => Ok(Value::Text(trimmed.replace("\r\n", "\n").replace('\r', "\n"))),
             Self::Email => Ok(Value::Text(trimmed.to_lowercase())),
-            Self::Phone => Ok(phone(trimmed)),
+            Self::Phone => Ok(Value::Text(phone(trimmed))),
+            Self::PhoneOf(region) => {
+                let plain = phone(trimmed);
+                // A text that becomes a number only once it is stripped must not be read in two ways.
+                let full = region.international(trimmed).or_else(|| region.international(&plain));
+                Ok(Value::Text(full.unwrap_or(plain)))
+            }
             Self::Domain => Ok(domain(trimmed)),
             Self::Url => Ok(Value::Text(url(trimmed))),
             Self::Integer => {
@@ -337,7 +346,7 @@ fn trim(text: &str) -> &str {
 
 /// Digits, a leading `+` (also for `00`), and an extension after `x`. Anything without digits stays as text, so that
 /// "ask Ann" is not lost.
-fn phone(text: &str) -> Value {
+fn phone(text: &str) -> String {
     let (main, extension) = match text.to_lowercase().rfind("ext").or_else(|| text.to_lowercase().rfind('x')) {
         Some(at) if text.is_char_boundary(at) => text.split_at(at),
         _ => (text, ""),
@@ -345,7 +354,7 @@ fn phone(text: &str) -> Value {
     let digits = |part: &str| part.chars().filter(char::is_ascii_digit).collect::<String>();
     let (mut number, extension) = (digits(main), digits(extension));
     if number.is_empty() {
-        return Value::Text(text.to_owned());
+        return text.to_owned();
     }
     let plus = trim(main).starts_with('+') || (number.starts_with("00") && number.len() > 6);
     if plus {
@@ -354,7 +363,7 @@ fn phone(text: &str) -> Value {
     if !extension.is_empty() {
         number = format!("{number} x{extension}");
     }
-    Value::Text(number)
+    number
 }
 
 fn domain(text: &str) -> Value {

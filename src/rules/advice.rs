@@ -441,7 +441,7 @@ fn fit(kind: &FieldKind, property: PropertyType) -> Fit {
     use PropertyType as P;
     match (kind, property) {
         (_, P::Other) => Fit::Mostly("we do not know that type"),
-        (F::Text | F::Email | F::Phone | F::Domain | F::Url | F::Enum, P::Text)
+        (F::Text | F::Email | F::Phone | F::PhoneOf(_) | F::Domain | F::Url | F::Enum, P::Text)
         | (F::Decimal { .. } | F::Integer, P::Number)
         | (F::Bool, P::Bool)
         | (F::Date, P::Date)

@@ -582,7 +582,7 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 /// Words that no system can be named: the options that stand beside system names, those planned, and words of policies.
-pub(crate) const RESERVED: [&str; 31] = [
+pub(crate) const RESERVED: [&str; 32] = [
     "type",
     "to",
     "conflict",
@@ -605,6 +605,7 @@ pub(crate) const RESERVED: [&str; 31] = [
     "edits",
     "transform",
     "fallback",
+    "region",
     "required",
     "timeout",
     "scope",

@@ -104,6 +104,7 @@ impl Bytes {
         self.text(kind.name());
         match kind {
             FieldKind::Decimal { scale } => self.option(*scale, |out, scale| out.number(u64::from(scale))),
+            FieldKind::PhoneOf(region) => self.text(region.letters()),
             FieldKind::Ref { to } => self.number(u64::from(to.0)),
             FieldKind::DateTime { step_ms } => self.number(step_ms.unsigned_abs()),
             _ => {}

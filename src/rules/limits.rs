@@ -294,7 +294,8 @@ fn faults(limits: &Limits, kind: &FieldKind) -> Vec<(&'static str, Fault)> {
 }
 
 fn is_text(kind: &FieldKind) -> bool {
-    matches!(kind, FieldKind::Text | FieldKind::Email | FieldKind::Phone | FieldKind::Domain | FieldKind::Url)
+    use FieldKind as F;
+    matches!(kind, F::Text | F::Email | F::Phone | F::PhoneOf(_) | F::Domain | F::Url)
 }
 
 fn is_number(kind: &FieldKind) -> bool {

@@ -52,7 +52,7 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 const OWNED: &str = "phone = {";
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 44] = [
+const OFFLINE: [(&str, &str, &str); 47] = [
     ("toml_cut_short", "[\"salesforce\", \"hubspot\"]", "[\"salesforce\", "),
     ("unknown_table", "[run]", "[ruin]"),
     ("unknown_key", "interval =", "intervall ="),
@@ -104,6 +104,9 @@ const OFFLINE: [(&str, &str, &str); 44] = [
         "salesforce = \"ReportsToId\", group = \"job\" }\ntitle = { type = \"text\", hubspot = \"jobtitle\", salesforce = \"Title\", group = \"job\" }",
     ),
     ("ref_with_a_length", "to = \"person\",", "to = \"person\", length = 18,"),
+    ("region_that_is_none", "conflict = \"latest\"\n", "conflict = \"latest\"\nregion = \"Germany\"\n"),
+    ("region_of_a_field_that_is_none", "type = \"phone\"", "type = \"phone\", region = \"XX\""),
+    ("region_of_an_address", "type = \"email\"", "type = \"email\", region = \"DE\""),
     ("fallback_of_a_text", "type = \"phone\"", "type = \"phone\", fallback.salesforce = \"ops@acme.example\""),
     (
         "fallback_without_a_system",

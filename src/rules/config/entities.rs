@@ -5,7 +5,7 @@ use super::limits::Limited;
 use super::reader::{Node, Section};
 use super::settings::{SystemKind, SystemSettings};
 use super::transforms;
-use crate::model::{ASSOCIATION, EntityId, FieldKind, Raw};
+use crate::model::{ASSOCIATION, EntityId, FieldKind, Raw, Region};
 use crate::rules::nearest::nearest;
 use crate::rules::{
     ConflictSpec, CreateSpec, Cut, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, Join, LinkSpec, ObjectSpec,
@@ -183,6 +183,7 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     let kind = section.take("type");
     let to = section.take("to");
     let scale = section.take("scale");
+    let region = section.take("region");
     let limits = Limited::take(&mut section);
     let transform = section.take("transform");
     let has_values = section.take("values");
@@ -217,6 +218,18 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
             field.kind = FieldKind::Text;
         }
         _ => {}
+    }
+    if let Some(node) = &region {
+        field.kind = match (self::region(node, problems), &field.kind) {
+            (Some(region), FieldKind::Phone) => FieldKind::PhoneOf(region),
+            (_, kind) => {
+                if known && *kind != FieldKind::Phone {
+                    let message = format!("a field of type `{}` has no `region`", kind.name());
+                    problems.push(&node.key_span, message, "use type = \"phone\", or take it away");
+                }
+                kind.clone()
+            }
+        };
     }
     (field.conflict, field.on_link) = policies(&mut section, problems);
     field.join = join(&mut section, problems);
@@ -315,6 +328,14 @@ fn field_kind(node: &Node<'_>, problems: &mut Problems) -> Option<FieldKind> {
     None
 }
 
+/// The region whose people write their phone numbers without its code.
+pub(super) fn region(node: &Node<'_>, problems: &mut Problems) -> Option<Region> {
+    let text = node.text(problems)?;
+    Region::parse(text)
+        .map_err(|error| problems.push(&node.span, format!("region `{text}`: {error}"), error.mend()))
+        .ok()
+}
+
 fn scale(node: &Node<'_>, known: bool, kind: &mut FieldKind, problems: &mut Problems) {
     let number = node.number(problems);
     match kind {
@@ -403,7 +424,7 @@ pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &
 
 /// What HubSpot calls the company that a contact or a deal belongs to first of all: no property, but an association.
 const PRIMARY_COMPANY: &str = "primary company";
-pub(super) const OPTIONS: [&str; 21] = [
+pub(super) const OPTIONS: [&str; 22] = [
     "type",
     "to",
     "conflict",
@@ -425,6 +446,7 @@ pub(super) const OPTIONS: [&str; 21] = [
     "join",
     "split",
     "fallback",
+    "region",
 ];
 pub(super) const TYPES: &str =
     "text, email, phone, domain, url, integer, decimal, money, bool, date, datetime, enum, set, ref, owner";
