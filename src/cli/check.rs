@@ -11,11 +11,12 @@ use super::polling::{Polling, polling};
 use super::{CliError, Context, Exit, ground};
 use crate::connector::{Connector, ConnectorError, IdProperty};
 use crate::daemon::connect::{ConnectError, Connectors, connect_system};
+use crate::daemon::read_people;
 use crate::daemon::secrets::{self, SecretError};
 use crate::model::{ObjectSchema, SourceKind, SystemId};
 use crate::rules::advice::{Severity, check_schema_beside, check_transforms};
 use crate::rules::config::{Config, ConfigError};
-use crate::rules::{Entity, Mode, Rules, System};
+use crate::rules::{Entity, Mode, Rules, System, check_fallbacks};
 use std::sync::Arc;
 
 /// Options of `check`.
@@ -191,6 +192,7 @@ async fn ask_remotes(config: &mut Config, connectors: &[(SystemId, Arc<dyn Conne
             }
         }
     }
+    check_people(config, connectors, &mut checked).await;
     for (id, objects) in &schemas {
         config.rules.learn(*id, objects);
     }
@@ -205,6 +207,37 @@ async fn ask_remotes(config: &mut Config, connectors: &[(SystemId, Arc<dyn Conne
     checked.errors.sort_by_key(order);
     checked.warnings.sort_by_key(order);
     checked
+}
+
+/// Reads the users of the systems in which owners live, and looks for the fallbacks among them.
+async fn check_people(config: &mut Config, connectors: &[(SystemId, Arc<dyn Connector>)], checked: &mut Checked) {
+    for one in connectors {
+        let name = config.rules.system(one.0).map(|system| system.name.clone()).unwrap_or_default();
+        if !checked.reached.iter().any(|(reached, _)| *reached == name) {
+            continue;
+        }
+        if let Err((_, error)) = read_people(&mut config.rules, &vec![one.clone()]).await {
+            let ConnectorError::Refused { status: 400..=403, .. } = error else {
+                checked.unasked(config, &name, &error);
+                continue;
+            };
+            let mut owners = config.rules.entities.iter().flat_map(|of| of.owners().map(move |field| (of, field)));
+            let Some((entity, field)) = owners.find(|(_, field)| field.first_in(one.0).is_some()) else { continue };
+            let at = format!("entities.{}.fields.{}.{name}", entity.name, field.name);
+            let mend = "grant the credential the right to see users: in HubSpot the scope crm.objects.owners.read, in Salesforce \
+                        read access to User";
+            checked.errors.push(config.source.error(&at, error.to_string(), mend).said_by(&name));
+        }
+    }
+    for finding in check_fallbacks(&config.rules) {
+        if checked.reached.iter().any(|(reached, _)| *reached == finding.system) {
+            let error = config.source.error(&finding.at, finding.message, finding.mend).said_by(finding.system);
+            match finding.severity {
+                Severity::Error => checked.errors.push(error),
+                Severity::Warning => checked.warnings.push(error),
+            }
+        }
+    }
 }
 
 /// Those of the objects that the rules name and the system knows.

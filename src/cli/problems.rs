@@ -99,6 +99,9 @@ fn mend(code: &str) -> Option<&'static str> {
         "UNREADABLE_VALUE" => {
             "correct the value in its own system, name the option in `values`, or give the field the type `text`"
         }
+        "OWNER_UNKNOWN" => {
+            "choose a person as owner, no queue, and let the credential see all users: its e-mail address is then known by itself"
+        }
         "REFERENCE_UNKNOWN" => {
             "let the record that is referred to take part, or refer to another; it is then taken in by itself"
         }

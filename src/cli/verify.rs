@@ -2,7 +2,8 @@
 
 use super::ground::{self, Ground};
 use super::{CliError, Context, Exit, Output};
-use crate::daemon::{read_all, verify_offline};
+use crate::daemon::{read_all, recall_people, verify_offline};
+use crate::store::{OpenOptions, Store};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -18,6 +19,10 @@ pub fn run(_args: &VerifyArgs, context: &Context) -> Result<Exit, CliError> {
             Some(answer) => answer?,
             None => {
                 let connectors = ground::connect(&mut config)?;
+                ground::people(&mut config, &connectors).await?;
+                if let Ok(store) = Store::open(&config.settings.store, &OpenOptions::default()) {
+                    recall_people(&mut config.rules, &store)?;
+                }
                 let rules = Arc::new(config.rules.clone());
                 // The store is opened when the remotes have been read, so that it is not held for long.
                 let remotes = read_all(&rules, &connectors).await?;

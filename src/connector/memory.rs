@@ -5,7 +5,7 @@ use super::{WriteAnswer, WriteItem};
 use crate::model::{
     Ability, BatchLimits, ClockOffset, Creates, Departure, Millis, ObjectSchema, PageEnd, PropertySchema, PropertyType,
 };
-use crate::model::{Mark, Raw, RawDigest, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, SourceKind, Timing};
+use crate::model::{Mark, Raw, RawDigest, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, SourceKind, Timing, User};
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +22,7 @@ struct State {
     records: BTreeMap<(String, RemoteId), Entry>,
     changes: u64,
     calls: u64,
+    users: Option<Vec<User>>,
 }
 
 struct Entry {
@@ -49,6 +50,11 @@ impl Memory {
     /// A person's edit; makes the record where there is none.
     pub fn put(&self, object: &str, id: &RemoteId, fields: impl IntoIterator<Item = (String, Raw)>) {
         self.state().put((object.to_owned(), id.clone()), fields, (self.now)());
+    }
+
+    /// Who its users are from now on.
+    pub fn set_users(&self, users: Vec<User>) {
+        self.state().users = Some(users);
     }
 
     /// A person's delete.
@@ -162,6 +168,11 @@ impl Connector for Memory {
 
     fn calls(&self) -> u64 {
         self.state().calls
+    }
+
+    fn users(&self) -> BoxFuture<'_, Result<Option<Vec<User>>, ConnectorError>> {
+        let (state, _) = self.called();
+        Box::pin(ready(Ok(state.users.clone())))
     }
 
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {

@@ -36,7 +36,7 @@ pub mod transport;
 pub use overlap::Overlap;
 
 use crate::model::{
-    Ability, ClockOffset, Departure, Millis, ObjectSchema, PageEnd, RawPage, ReadRow, RemoteId, Timing,
+    Ability, ClockOffset, Departure, Millis, ObjectSchema, PageEnd, RawPage, ReadRow, RemoteId, Timing, User,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -236,6 +236,11 @@ pub trait Connector: Send + Sync {
 
     /// The properties of an object.
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>>;
+
+    /// The users to whom records can belong, inactive ones included; none = the system has no such thing.
+    fn users(&self) -> BoxFuture<'_, Result<Option<Vec<User>>, ConnectorError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 
     /// Makes the unique text property that is to hold our external id on an object; returns when the system shows it.
     fn make_id_property<'a>(

@@ -4,6 +4,7 @@
 pub mod connect;
 mod driver;
 mod error;
+mod people;
 pub mod plan;
 mod problems;
 pub mod schemas;
@@ -12,8 +13,9 @@ pub mod socket;
 mod status;
 mod verify;
 
-pub use driver::{BackfillReport, Driver, Handle, Leaving, OnProgress, Progress, Tally, Watch, remap};
+pub use driver::{BackfillReport, Driver, Handle, Leaving, OnProgress, Progress, Tally, Watch, recall_people, remap};
 pub use error::DaemonError;
+pub use people::read_people;
 pub use problems::{Cause, Example, causes};
 pub use status::{Counts, EntityStatus, Live, Status, SystemStatus, offline};
 pub use verify::{read_all, verify_offline};

@@ -2,7 +2,7 @@
 
 use super::problems::{self, Cause, causes};
 use crate::engine::{OutboxRow, View, ViewError, awaits_mend};
-use crate::model::{Apart, EntityId, Millis, Record, SideState};
+use crate::model::{Apart, Differs, EntityId, Millis, Record, SideState};
 use crate::rules::Rules;
 use crate::store::Snapshot;
 use serde_json::{Map, Value, json};
@@ -144,6 +144,12 @@ pub(super) fn unequal(rules: &Rules, view: &dyn View, now: Millis) -> Result<u64
                     Some(Apart::Parked { until }) => until <= now,
                     Some(Apart::Split | Apart::Review | Apart::OneWay) => false,
                 });
+                let content = |differs: &&Differs| {
+                    let value = record.register(differs.field).map_or(&crate::model::Value::Null, |reg| &reg.val);
+                    let field = entity.field(differs.field);
+                    field.is_some_and(|field| field.is_content(side.home(), value, &differs.shown))
+                };
+                let differs = differs.filter(|differs| !content(differs));
                 let differs = differs.filter(|differs| !awaits_mend(entity, &record, side, differs.field));
                 for differs in differs {
                     // A reference that leads nowhere there is listed as a problem.

@@ -1,7 +1,7 @@
 //! Rows of the store and the closed set of changes to them. One step's changes are one write transaction.
 
 use super::JournalEntry;
-use super::held::{NOT_SHOWN, ONE_WAY_EDIT, UNREADABLE};
+use super::held::{NOT_SHOWN, ONE_WAY_EDIT, OWNER_UNKNOWN, UNREADABLE};
 use super::identify::{AMBIGUOUS, NO_EXTERNAL_ID};
 use super::refs::{MISSING_TARGET, UNKNOWN_TARGET};
 use super::send::UNSEEN;
@@ -80,8 +80,17 @@ pub struct Problem {
 impl Problem {
     /// Is the message ours, and not the remote's? Ours repeat no value.
     pub fn is_ours(&self) -> bool {
-        let ours =
-            [AMBIGUOUS, NO_EXTERNAL_ID, UNSEEN, UNREADABLE, NOT_SHOWN, ONE_WAY_EDIT, UNKNOWN_TARGET, MISSING_TARGET];
+        let ours = [
+            AMBIGUOUS,
+            NO_EXTERNAL_ID,
+            UNSEEN,
+            UNREADABLE,
+            NOT_SHOWN,
+            ONE_WAY_EDIT,
+            UNKNOWN_TARGET,
+            MISSING_TARGET,
+            OWNER_UNKNOWN,
+        ];
         ours.contains(&&*self.code) || Unfit::is_code(&self.code)
     }
 }

@@ -17,6 +17,9 @@ pub(super) const UNREADABLE: &str = "UNREADABLE_VALUE";
 /// Code of the problem that a system does not show a property any more.
 pub(super) const NOT_SHOWN: &str = "PROPERTY_NOT_SHOWN";
 
+/// Code of the problem that a side shows an owner who is no user that its system lists.
+pub const OWNER_UNKNOWN: &str = "OWNER_UNKNOWN";
+
 /// Code of the problem that a one-way field was edited where it only arrives.
 pub(super) const ONE_WAY_EDIT: &str = "ONE_WAY_EDIT";
 
@@ -118,6 +121,7 @@ impl Txn<'_> {
                 let code = match amiss.error {
                     ValueError::NOT_SHOWN => NOT_SHOWN,
                     ValueError::UNRESOLVED => UNKNOWN_TARGET,
+                    ValueError::NO_OWNER => OWNER_UNKNOWN,
                     _ => UNREADABLE,
                 };
                 let message = format!("{}: {}", place(system, field, amiss.field), amiss.error);
@@ -156,7 +160,7 @@ impl Txn<'_> {
 
 /// Is it about what a system shows?
 fn is_reading(code: &str) -> bool {
-    [UNREADABLE, NOT_SHOWN, UNKNOWN_TARGET].contains(&code)
+    [UNREADABLE, NOT_SHOWN, UNKNOWN_TARGET, OWNER_UNKNOWN].contains(&code)
 }
 
 /// Fields that a side is owed and cannot hold, and why.
@@ -170,6 +174,9 @@ fn held(rules: &Rules, entity: &Entity, record: &Record) -> Vec<((SystemId, Fiel
             let Some(field) = entity.field(differs.field) else { continue };
             let Some(binding) = field.binding(side.home()) else { continue };
             let value = record.register(field.id).map_or(&Value::Null, |reg| &reg.val);
+            if field.is_content(side.home(), value, &differs.shown) {
+                continue;
+            }
             held.extend(field.fits(binding, value).err().map(|unfit| ((side.system, field.id), unfit)));
         }
     }

@@ -6,7 +6,7 @@ use crate::model::{
     ClockOffset, Departure, EntityId, Home, Mark, Millis, ObjectId, OpId, Outcome, Place, Raw, RawRow, ReadRow,
     RecordId, RemoteId, RowDecoder, SystemId, Timing, WriteItem,
 };
-use crate::rules::{Remap, Rules};
+use crate::rules::{Owners, Remap, Rules};
 
 /// The time of a step: ours, and how far each system's clock may be from it.
 #[derive(Debug, Clone, Default)]
@@ -184,6 +184,20 @@ pub enum Input<'a> {
         /// Records a step.
         limit: usize,
     },
+    /// The table of a system's users has changed, and the rules have the new one: what its sides show is kept as it was known.
+    /// Call until the step says that nothing is left.
+    People {
+        /// The entity.
+        entity: EntityId,
+        /// The system.
+        system: SystemId,
+        /// Whom owners meant there until now.
+        older: &'a Owners,
+        /// Go on after this record.
+        after: Option<RecordId>,
+        /// Records a step.
+        limit: usize,
+    },
     /// Looks after records with a recent past: closes, forgets, times out.
     Sweep {
         /// The entity.
@@ -316,6 +330,7 @@ pub fn step(rules: &Rules, view: &dyn View, clocks: &Clocks, input: Input<'_>) -
         Input::Start => txn.start()?,
         Input::Link { entity, after, create, limit } => txn.link_records(entity, after, create, limit)?,
         Input::Remap { entity, remap, after, limit } => txn.remap(entity, remap, after, limit)?,
+        Input::People { entity, system, older, after, limit } => txn.people(entity, (system, older), after, limit)?,
         Input::Sweep { entity, after, limit } => txn.sweep(entity, after, limit)?,
         Input::Work { entity, system, create } => txn.work(entity, system, create)?,
     }

@@ -11,6 +11,7 @@ mod input;
 mod journal;
 mod memory;
 mod observe;
+mod people;
 mod record;
 mod refs;
 mod remap;
@@ -23,7 +24,7 @@ mod verify;
 mod view;
 
 pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
-pub use held::awaits_mend;
+pub use held::{OWNER_UNKNOWN, awaits_mend};
 pub use input::{
     Answer, Answers, Ask, Clocks, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice, PageRows, Pass, Reads,
     Step, step,

@@ -249,7 +249,8 @@ impl Work {
                 continue;
             }
             let value = self.record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default();
-            if field.fits(binding, &value).is_ok() {
+            let is_there = field.is_content(side.home(), &value, &differs.shown);
+            if !is_there && field.fits(binding, &value).is_ok() {
                 fields.push((field, field.project(binding, &value)));
             }
         }

@@ -252,7 +252,8 @@ impl Work<'_> {
             at.iter().map(|side| Ok((side.system, self.shown(field, side)?))).collect::<Result<_, ViewError>>()?;
         let right = at.iter().zip(&shown).map(|(side, (_, shown))| {
             let binding = field.binding(side.home());
-            binding.is_some_and(|binding| shown.as_ref() == Some(&field.project(binding, &register)))
+            let content = || shown.as_ref().is_some_and(|shown| field.is_content(side.home(), &register, shown));
+            binding.is_some_and(|binding| shown.as_ref() == Some(&field.project(binding, &register))) || content()
         });
         let right: Vec<bool> = right.collect();
         let equal = right.iter().all(|right| *right);

@@ -4,6 +4,8 @@ mod decimal;
 mod digest;
 mod id;
 mod observation;
+mod people;
+mod phone;
 mod record;
 mod schema;
 mod time;
@@ -17,6 +19,8 @@ pub use observation::{
     Ability, BatchLimits, Departure, Mark, PageEnd, PastValue, Raw, RawPage, RawRow, ReadRow, RowDecoder, SourceKind,
     Timing,
 };
+pub use people::{People, User, address};
+pub use phone::{NoRegion, Region};
 pub use record::{Apart, Conflicting, Differs, Record, Register, Side, SideState};
 pub use schema::{ASSOCIATION, ObjectSchema, PropertySchema, PropertyType, SeenSchema};
 pub use time::{ClockOffset, Hlc, Millis, Origin, Place, Stamp};

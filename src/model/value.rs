@@ -1,6 +1,6 @@
 //! Canonical values: one form and one byte encoding for each meaning, so that a remote's reformatting is never a change.
 
-use super::{Decimal, EntityId, Millis, Raw, RecordId};
+use super::{Decimal, EntityId, Millis, Raw, RecordId, Region};
 use crate::codec::{self, BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode};
 use std::fmt;
 use std::str::FromStr;
@@ -194,6 +194,10 @@ impl ValueError {
     pub const UNRESOLVED: Self =
         Self { wanted: "a reference to a record that is known here", reason: "it is not, or not yet" };
 
+    /// An owner's id that is no listed user's, or that of one without an e-mail address: no edit and no blank.
+    pub const NO_OWNER: Self =
+        Self { wanted: "a user with an e-mail address", reason: "the system lists no such user, or not yet" };
+
     /// The system gives no value at all, not even a blank one: its property is gone, or may not be seen any more.
     pub const NOT_SHOWN: Self =
         Self { wanted: "shown", reason: "the system gives no value for it, not even a blank one" };
@@ -208,6 +212,9 @@ pub enum FieldKind {
     Email,
     /// A phone number: compared by its digits and a leading `+`.
     Phone,
+    /// A phone number of a region, where it does not say another: compared with the code of its country, if it is a valid
+    /// one, else as [`Self::Phone`].
+    PhoneOf(Region),
     /// A domain: lower case, without scheme, `www.`, path or port.
     Domain,
     /// A web address: scheme and host without case, without the scheme's own port or a lone `/` behind the host.
@@ -238,6 +245,8 @@ pub enum FieldKind {
         /// The entity of the other record.
         to: EntityId,
     },
+    /// A user, by the e-mail address. Systems hold an id of their own; a binding's table leads from one to the other.
+    Owner,
     /// Several fields that are decided together. Each of them has a type of its own, by which it is read and written.
     Group,
 }
@@ -248,7 +257,7 @@ impl FieldKind {
         match self {
             Self::Text => "text",
             Self::Email => "email",
-            Self::Phone => "phone",
+            Self::Phone | Self::PhoneOf(_) => "phone",
             Self::Domain => "domain",
             Self::Url => "url",
             Self::Integer => "integer",
@@ -259,6 +268,7 @@ impl FieldKind {
             Self::Enum => "enum",
             Self::Set => "set",
             Self::Ref { .. } => "ref",
+            Self::Owner => "owner",
             Self::Group => "group",
         }
     }
@@ -280,11 +290,17 @@ impl FieldKind {
             return Ok(Value::Null);
         }
         match self {
-            Self::Ref { .. } => Ok(Value::Text(trimmed.to_owned())),
+            Self::Ref { .. } | Self::Owner => Ok(Value::Text(trimmed.to_owned())),
             Self::Group => Err(ValueError { wanted: "a group", reason: "a single value" }),
             Self::Text => Ok(Value::Text(trimmed.replace("\r\n", "\n").replace('\r', "\n"))),
             Self::Email => Ok(Value::Text(trimmed.to_lowercase())),
-            Self::Phone => Ok(phone(trimmed)),
+            Self::Phone => Ok(Value::Text(phone(trimmed))),
+            Self::PhoneOf(region) => {
+                let plain = phone(trimmed);
+                // A text that becomes a number only once it is stripped must not be read in two ways.
+                let full = region.international(trimmed).or_else(|| region.international(&plain));
+                Ok(Value::Text(full.unwrap_or(plain)))
+            }
             Self::Domain => Ok(domain(trimmed)),
             Self::Url => Ok(Value::Text(url(trimmed))),
             Self::Integer => {
@@ -330,7 +346,7 @@ fn trim(text: &str) -> &str {
 
 /// Digits, a leading `+` (also for `00`), and an extension after `x`. Anything without digits stays as text, so that
 /// "ask Ann" is not lost.
-fn phone(text: &str) -> Value {
+fn phone(text: &str) -> String {
     let (main, extension) = match text.to_lowercase().rfind("ext").or_else(|| text.to_lowercase().rfind('x')) {
         Some(at) if text.is_char_boundary(at) => text.split_at(at),
         _ => (text, ""),
@@ -338,7 +354,7 @@ fn phone(text: &str) -> Value {
     let digits = |part: &str| part.chars().filter(char::is_ascii_digit).collect::<String>();
     let (mut number, extension) = (digits(main), digits(extension));
     if number.is_empty() {
-        return Value::Text(text.to_owned());
+        return text.to_owned();
     }
     let plus = trim(main).starts_with('+') || (number.starts_with("00") && number.len() > 6);
     if plus {
@@ -347,7 +363,7 @@ fn phone(text: &str) -> Value {
     if !extension.is_empty() {
         number = format!("{number} x{extension}");
     }
-    Value::Text(number)
+    number
 }
 
 fn domain(text: &str) -> Value {

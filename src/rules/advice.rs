@@ -250,6 +250,15 @@ impl Check<'_> {
 
     /// A reference leads to the object of the entity that it is said to lead to.
     fn target(&mut self, at: &str, field: &Field, property: &PropertySchema) {
+        let is_user = |to: &String| USERS.iter().any(|users| to.eq_ignore_ascii_case(users));
+        if field.kind == FieldKind::Owner && !property.refers_to.is_empty() && !property.refers_to.iter().any(is_user) {
+            let (place, to) = (self.place(property), &property.refers_to[0]);
+            self.error(
+                at,
+                format!("{place} leads to {to}, not to a user"),
+                "name a property that leads to a user, or use type = \"ref\"".to_owned(),
+            );
+        }
         let Some(entity) = field.refers_to().and_then(|to| self.rules.entity(to)) else { return };
         let objects: Vec<&str> = entity
             .bindings
@@ -417,6 +426,9 @@ impl Check<'_> {
     }
 }
 
+/// What HubSpot and Salesforce call a user to whom a property leads.
+const USERS: [&str; 2] = ["OWNER", "User"];
+
 /// How a field type sits on a property type.
 enum Fit {
     Well,
@@ -429,14 +441,15 @@ fn fit(kind: &FieldKind, property: PropertyType) -> Fit {
     use PropertyType as P;
     match (kind, property) {
         (_, P::Other) => Fit::Mostly("we do not know that type"),
-        (F::Text | F::Email | F::Phone | F::Domain | F::Url | F::Enum, P::Text)
+        (F::Text | F::Email | F::Phone | F::PhoneOf(_) | F::Domain | F::Url | F::Enum, P::Text)
         | (F::Decimal { .. } | F::Integer, P::Number)
         | (F::Bool, P::Bool)
         | (F::Date, P::Date)
         | (F::DateTime { .. }, P::DateTime)
         | (F::Enum, P::Enumeration)
         | (F::Set, P::MultiEnumeration)
-        | (F::Ref { .. }, P::Reference) => Fit::Well,
+        | (F::Ref { .. } | F::Owner, P::Reference) => Fit::Well,
+        (F::Owner, P::Text | P::Number) => Fit::Mostly("what is no id of a user is reported as a problem"),
         (F::Ref { .. }, P::Text | P::Number) => Fit::Mostly("what is no id of such a record is reported as a problem"),
         (F::Text, P::Enumeration) => Fit::Mostly("only its options can be written"),
         (F::Text, P::MultiEnumeration) => Fit::Mostly("several options are one text"),

@@ -6,7 +6,7 @@ use super::scope::ScopeSpec;
 use super::spec::{CreateSpec, EntitySpec, FieldSpec, SystemSpec};
 use super::{
     Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, Rules, StampPolicy,
-    System, group, join, limits, references, transform, values,
+    System, group, join, limits, owners, references, transform, values,
 };
 use crate::model::{Ability, EntityId, FieldId, FieldKind, Home, ObjectId, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -405,6 +405,7 @@ impl<'a> EntityCheck<'a> {
         references::check(spec, &kind, &at, &bindings, &self.rules.entities, self.checks);
         limits::compile(spec, &kind, &at, &mut bindings, self.checks);
         values::compile(spec, &kind, &at, &mut bindings, self.checks);
+        owners::compile(spec, &kind, &at, &mut bindings, self.checks);
         transform::compile(spec, &kind, &at, &mut bindings, self.checks);
         let (conflict, on_link) = match &spec.group {
             // The group's, which is checked as a whole.
@@ -562,7 +563,7 @@ impl<'a> EntityCheck<'a> {
         for (index, key) in self.spec.match_keys.iter().enumerate() {
             let at = format!("{}.match[{index}]", self.at);
             let field = self.spec.fields.iter().find(|field| field.name == *key);
-            if field.is_some_and(|field| matches!(field.kind, FieldKind::Ref { .. })) {
+            if field.is_some_and(|field| matches!(field.kind, FieldKind::Ref { .. } | FieldKind::Owner)) {
                 self.checks.fault(at, Fault::KeyRefers { key: key.clone() });
             } else if let Some(group) = field.and_then(|field| field.group.clone()) {
                 self.checks.fault(at, Fault::KeyInGroup { key: key.clone(), group });
@@ -606,7 +607,7 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 /// Words that no system can be named: the options that stand beside system names, those planned, and words of policies.
-pub(crate) const RESERVED: [&str; 30] = [
+pub(crate) const RESERVED: [&str; 32] = [
     "type",
     "to",
     "conflict",
@@ -628,6 +629,8 @@ pub(crate) const RESERVED: [&str; 30] = [
     "direction",
     "edits",
     "transform",
+    "fallback",
+    "region",
     "required",
     "timeout",
     "scope",

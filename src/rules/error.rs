@@ -79,7 +79,7 @@ pub enum Fault {
     GroupEmpty { name: String },
     #[error("the group `{name}` has this one field only, so there is nothing to be decided together")]
     GroupOfOne { name: String },
-    #[error("a reference cannot belong to a group: `{group}` would wait for the record that it leads to")]
+    #[error("a reference or an owner cannot belong to a group: `{group}` would wait for whom it leads to")]
     GroupOfReference { group: String },
     #[error("the fields of the group `{group}` are decided together, so none can have a policy of its own")]
     GroupPolicy { group: String },
@@ -93,7 +93,7 @@ pub enum Fault {
     KeyInGroup { key: String, group: String },
     #[error("match key `{key}` is no field of the entity")]
     UnknownKey { key: String, near: Option<String> },
-    #[error("match key `{key}` is a reference, and nobody is told by what he refers to")]
+    #[error("match key `{key}` is a reference or an owner, and nobody is told by what he refers to")]
     KeyRefers { key: String },
     #[error("the field does not say to which entity it refers")]
     NoTarget,
@@ -103,6 +103,10 @@ pub enum Fault {
     TargetOfOtherKind { kind: &'static str },
     #[error("the field refers to `{target}`, which has no object in {system}")]
     TargetElsewhere { target: String, system: String },
+    #[error("a field of type `{kind}` has no fallback")]
+    FallbackOfOtherKind { kind: &'static str },
+    #[error("`{text}` is no e-mail address")]
+    NoAddress { text: String },
     #[error("a reference has no default")]
     DefaultRefers,
     #[error("records can neither be matched, for want of a match key, nor are they created: nothing would ever happen")]
@@ -219,6 +223,8 @@ impl Fault {
                     "add `at.{system} = {{ object = \"...\" }}` to `{target}`, or take the property in {system} away"
                 )
             }
+            Self::FallbackOfOtherKind { .. } => "use type = \"owner\", or take it away".into(),
+            Self::NoAddress { .. } => "name a person by the address that the system shows: \"ops@acme.example\"".into(),
             Self::DefaultRefers => "take it away".into(),
             Self::NoWayToLink => "add `match = [\"FIELD\"]`".into(),
             Self::PolicyElsewhere { system, .. } => {

@@ -85,6 +85,9 @@ impl Field {
     }
 
     fn read_own(&self, binding: &FieldBinding, raw: &Raw) -> Result<Value, ValueError> {
+        if self.kind == FieldKind::Owner {
+            return binding.owner(self.kind.read(raw)?);
+        }
         let value = match &*binding.transforms {
             [] => self.kind.read(raw)?,
             transforms => transform::read(transforms, &self.kind, raw)?,
@@ -135,6 +138,7 @@ impl Field {
         };
         let raw = match &*value {
             Value::Null => return Ok(vec![Raw::Null; binding.properties.len()]),
+            Value::Text(email) if self.kind == FieldKind::Owner => Raw::Text(binding.owner_id(email)?.to_owned()),
             Value::Text(text) => return self.split(binding, text),
             Value::Enum(canonical) => Raw::Text(self.fit_option(binding, canonical)?.to_owned()),
             Value::Set(canonical) => {
@@ -182,6 +186,7 @@ impl Field {
         let limits = &binding.limits;
         binding.values.is_empty()
             && binding.transforms.is_empty()
+            && self.kind != FieldKind::Owner
             && match value {
                 // A character has one byte at least.
                 Value::Text(_) if binding.join.is_some() => false,

@@ -108,6 +108,7 @@ impl Bytes {
         self.text(kind.name());
         match kind {
             FieldKind::Decimal { scale } => self.option(*scale, |out, scale| out.number(u64::from(scale))),
+            FieldKind::PhoneOf(region) => self.text(region.letters()),
             FieldKind::Ref { to } => self.number(u64::from(to.0)),
             FieldKind::DateTime { step_ms } => self.number(step_ms.unsigned_abs()),
             _ => {}
@@ -125,8 +126,20 @@ impl Bytes {
         }
     }
 
+    /// Who is an owner there is data, and taken in without a link anew: see [`Owners`](super::Owners).
     fn field_binding(&mut self, binding: &FieldBinding, mismatch: &Mismatch, several: bool) {
-        let FieldBinding { system, object, properties, join, values, default, limits, transforms } = binding;
+        let FieldBinding {
+            system,
+            object,
+            properties,
+            join,
+            values,
+            default,
+            limits,
+            transforms,
+            fallback: _,
+            people: _,
+        } = binding;
         self.number(u64::from(system.0));
         if several {
             self.0.push(added::OBJECT);

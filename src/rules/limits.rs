@@ -98,6 +98,9 @@ pub enum Unfit {
     /// A value that an expression of the config cannot convert.
     #[error("the field's transform cannot convert it")]
     NotConverted,
+    /// An owner.
+    #[error("the owner's e-mail address is no active user's there")]
+    NoOwner,
 }
 
 impl Unfit {
@@ -109,6 +112,7 @@ impl Unfit {
             Self::TooFine { .. } => "NUMBER_TOO_FINE",
             Self::NoOption => "UNKNOWN_OPTION",
             Self::NotConverted => "VALUE_NOT_CONVERTED",
+            Self::NoOwner => "OWNER_NOT_THERE",
         }
     }
 
@@ -120,13 +124,14 @@ impl Unfit {
             Self::TooFine { .. } => "round the number, give the property more digits, or set too_fine = \"round\"",
             Self::NotConverted => "correct the value, or let the expression of the transform know it",
             Self::NoOption => "choose another option, name this one in `values` or `options`, or set `unknown`",
+            Self::NoOwner => "make the person an active user there, choose another owner, or name a `fallback`",
         }
     }
 
     /// Is this one of the codes of [`Self::code`]?
     pub fn is_code(code: &str) -> bool {
-        let codes = ["VALUE_TOO_LONG", "NUMBER_TOO_LARGE", "NUMBER_TOO_FINE", "UNKNOWN_OPTION", "VALUE_NOT_CONVERTED"];
-        codes.contains(&code)
+        let of_values = ["VALUE_TOO_LONG", "NUMBER_TOO_LARGE", "NUMBER_TOO_FINE", "UNKNOWN_OPTION"];
+        of_values.contains(&code) || ["VALUE_NOT_CONVERTED", "OWNER_NOT_THERE"].contains(&code)
     }
 }
 
@@ -295,7 +300,8 @@ fn faults(limits: &Limits, kind: &FieldKind) -> Vec<(&'static str, Fault)> {
 }
 
 fn is_text(kind: &FieldKind) -> bool {
-    matches!(kind, FieldKind::Text | FieldKind::Email | FieldKind::Phone | FieldKind::Domain | FieldKind::Url)
+    use FieldKind as F;
+    matches!(kind, F::Text | F::Email | F::Phone | F::PhoneOf(_) | F::Domain | F::Url)
 }
 
 fn is_number(kind: &FieldKind) -> bool {
@@ -349,6 +355,10 @@ pub(super) fn check(field: &Field, at: &str, checks: &mut Checks) {
         for (_, option) in binding.values.iter().filter(|(_, option)| !binding.lists(option)) {
             let fault = Fault::OptionUnlisted { system: system.clone(), option: option.clone() };
             checks.fault(format!("{at}.options.{system}"), fault);
+        }
+        // Who is a user where is told later.
+        if field.kind == FieldKind::Owner {
+            continue;
         }
         if let Some(Err(unfit)) =
             binding.default.as_ref().map(|default| field.fits(binding, default).map_err(|amiss| amiss.error))

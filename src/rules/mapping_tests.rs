@@ -147,3 +147,25 @@ fn its_stored_form_is_frozen() {
         "a new form needs a new version byte"
     );
 }
+
+#[cfg(feature = "phone")]
+#[test]
+fn a_region_reads_numbers_in_another_way_and_counts_only_where_it_is_stated() {
+    let region = |text| FieldKind::PhoneOf(crate::model::Region::parse(text).expect("a region"));
+    let of = |kind| rules([person([field("phone", kind)])]);
+    let (none, german, french) = (of(FieldKind::Phone), of(region("DE")), of(region("FR")));
+    assert_eq!(none.fingerprint(), of(FieldKind::Phone).fingerprint());
+    assert_ne!(none.fingerprint(), german.fingerprint());
+    assert_ne!(german.fingerprint(), french.fingerprint());
+    let remap = Mapping::of(&none).to(&Mapping::of(&german)).expect("a change that can be taken in");
+    assert_eq!(remap[0].1.rebound, both(id("phone")));
+}
+
+#[test]
+fn who_stands_in_for_an_owner_is_data() {
+    let owner = || field("owner", FieldKind::Owner);
+    let (plain, stood) = (rules([person([owner()])]), rules([person([owner().fallback("b", "ops@x.example")])]));
+    assert_eq!(plain.fingerprint(), stood.fingerprint());
+    assert_eq!(Mapping::of(&plain), Mapping::of(&stood));
+    assert_ne!(plain.owners(SystemId::of("b")), stood.owners(SystemId::of("b")), "but the store is told");
+}

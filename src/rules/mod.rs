@@ -14,6 +14,7 @@ mod join;
 mod limits;
 mod mapping;
 mod nearest;
+mod owners;
 mod policy;
 mod references;
 mod scope;
@@ -31,6 +32,7 @@ pub use field::Amiss;
 pub use join::{Cut, Join};
 pub use limits::{Limits, Mismatch, TooFine, TooLong, Unfit, Unknown};
 pub use mapping::{Mapping, MappingChange, Remap};
+pub use owners::{Owners, check_fallbacks};
 pub use policy::{ConflictSpec, LinkSpec, PolicyError};
 pub use scope::{Leaves, Scope, ScopeSpec, Test};
 pub use shown::{HIDDEN, Shown};
@@ -38,8 +40,9 @@ pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, Object
 pub use transform::{Custom, Transform};
 pub use what_if::{WhatIf, WhatIfError};
 
-use crate::model::{ASSOCIATION, Ability, EntityId, FieldId, FieldKind, Home, ObjectId, Raw, SystemId, Value};
+use crate::model::{ASSOCIATION, Ability, EntityId, FieldId, FieldKind, Home, ObjectId, People, Raw, SystemId, Value};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Everything that the engine must know about the systems and what is kept equal between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +162,10 @@ pub struct FieldBinding {
     pub limits: Limits,
     /// From the canonical value to what the system holds.
     pub transforms: Vec<Transform>,
+    /// The e-mail address of whom an owner becomes who is no active user there.
+    pub fallback: Option<String>,
+    /// The system's users, where the field is an owner: told by [`Rules::set_people`], once they have been read.
+    pub people: Arc<People>,
 }
 
 impl FieldBinding {
@@ -172,7 +179,8 @@ impl FieldBinding {
         let (values, limits, transforms) = (Vec::new(), Limits::default(), Vec::new());
         let properties = vec![property.into()];
         let Home { system, object } = home;
-        Self { system, object, properties, join: None, values, default: None, limits, transforms }
+        let (fallback, people) = (None, Arc::default());
+        Self { system, object, properties, join: None, values, default: None, limits, transforms, fallback, people }
     }
 
     /// The object that it is a property of.

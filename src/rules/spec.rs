@@ -106,6 +106,8 @@ pub struct FieldSpec {
     pub mismatch: Mismatch,
     /// From the canonical value to what a system holds, by the system's name.
     pub transforms: Vec<(String, Vec<Transform>)>,
+    /// (system, e-mail address): whom an owner becomes who is no active user there.
+    pub fallback: Vec<(String, String)>,
     /// Its values are never shown to people, in logs or in errors.
     pub sensitive: bool,
 }
@@ -244,6 +246,7 @@ impl FieldSpec {
             limits: Vec::new(),
             mismatch: Mismatch::default(),
             transforms: Vec::new(),
+            fallback: Vec::new(),
             sensitive: false,
         }
     }
@@ -355,6 +358,13 @@ impl FieldSpec {
     #[must_use]
     pub fn transform(mut self, system: impl Into<String>, steps: impl IntoIterator<Item = Transform>) -> Self {
         self.transforms.push((system.into(), steps.into_iter().collect()));
+        self
+    }
+
+    /// Whom an owner becomes who is no active user of `system`.
+    #[must_use]
+    pub fn fallback(mut self, system: impl Into<String>, email: impl Into<String>) -> Self {
+        self.fallback.push((system.into(), email.into()));
         self
     }
 

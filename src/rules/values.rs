@@ -177,7 +177,8 @@ impl FieldValues<'_> {
     /// The canonical default of a binding; `theirs`: given as the system writes it, else a canonical name comes first.
     fn default(&self, binding: &FieldBinding, raw: &Raw, theirs: bool) -> Result<Value, Fault> {
         let unfit = |reason: String| Fault::DefaultUnfit { reason };
-        let value = self.kind.read(raw).map_err(|error| unfit(error.to_string()))?;
+        let kind = if *self.kind == FieldKind::Owner { &FieldKind::Email } else { self.kind };
+        let value = kind.read(raw).map_err(|error| unfit(error.to_string()))?;
         if value.is_null() {
             return Err(unfit("blank".to_owned()));
         }

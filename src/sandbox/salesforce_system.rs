@@ -58,6 +58,10 @@ impl Furnish for SalesforceWorld {
         self.remove_field(object, name);
     }
 
+    fn owner(&self, email: &str) -> Option<String> {
+        self.owner(email)
+    }
+
     fn insert(&mut self, object: &str, fields: Vec<(String, String)>, created_ms: i64) -> Result<String, String> {
         self.insert_seed(object, fields, created_ms)
     }

@@ -55,6 +55,9 @@ pub trait Furnish {
     /// Removes a property from the schema.
     fn remove_field(&mut self, object: &str, name: &str);
 
+    /// The id of the active user with this e-mail address, to whom records can belong.
+    fn owner(&self, email: &str) -> Option<String>;
+
     /// Inserts a record and returns its id, given in the fields or minted; the error says what the system would refuse.
     fn insert(&mut self, object: &str, fields: Vec<(String, String)>, created_ms: i64) -> Result<String, String>;
 

@@ -48,8 +48,11 @@ store = { path = "staging.redb" }
 systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com", token = "env:STAGING" }
 "#;
 
+/// Where an owner is put.
+const OWNED: &str = "phone = {";
+
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 43] = [
+const OFFLINE: [(&str, &str, &str); 51] = [
     ("condition_cut_short", "object = \"contacts\"", "object = \"contacts\", where = 'stage == '"),
     ("condition_of_an_unknown_field", "object = \"contacts\"", "object = \"contacts\", where = 'stages == \"lead\"'"),
     ("condition_that_is_none", "object = \"contacts\"", "object = \"contacts\", where = 'born + 3'"),
@@ -105,6 +108,26 @@ const OFFLINE: [(&str, &str, &str); 43] = [
         "salesforce = \"ReportsToId\", group = \"job\" }\ntitle = { type = \"text\", hubspot = \"jobtitle\", salesforce = \"Title\", group = \"job\" }",
     ),
     ("ref_with_a_length", "to = \"person\",", "to = \"person\", length = 18,"),
+    ("region_that_is_none", "conflict = \"latest\"\n", "conflict = \"latest\"\nregion = \"Germany\"\n"),
+    ("region_of_a_field_that_is_none", "type = \"phone\"", "type = \"phone\", region = \"XX\""),
+    ("region_of_an_address", "type = \"email\"", "type = \"email\", region = \"DE\""),
+    ("fallback_of_a_text", "type = \"phone\"", "type = \"phone\", fallback.salesforce = \"ops@acme.example\""),
+    (
+        "fallback_without_a_system",
+        OWNED,
+        "ops = { type = \"owner\", hubspot = \"o\", salesforce = \"O\", fallback = \"ops@x.example\" }\nphone = {",
+    ),
+    (
+        "fallback_that_is_no_address",
+        OWNED,
+        "ops = { type = \"owner\", hubspot = \"o\", salesforce = \"O\", fallback.salesforce = \"Ann\" }\nphone = {",
+    ),
+    (
+        "fallback_of_an_unknown_system",
+        OWNED,
+        "ops = { type = \"owner\", hubspot = \"o\", salesforce = \"O\", fallback.hubspott = \"a@b\" }\nphone = {",
+    ),
+    ("owner_as_match_key", "type = \"email\"", "type = \"owner\""),
     ("ref_with_a_default", "to = \"person\",", "to = \"person\", default = \"nobody\","),
     ("target_of_a_text", "type = \"phone\"", "type = \"phone\", to = \"person\""),
     ("profile_shares_a_store", "staging.redb", "syncline.redb"),
@@ -112,7 +135,17 @@ const OFFLINE: [(&str, &str, &str); 43] = [
 ];
 
 /// As [`OFFLINE`], in the config of a sandbox and asked of its live schemas.
-const LIVE: [(&str, &str, &str); 11] = [
+const LIVE: [(&str, &str, &str); 13] = [
+    (
+        "live_fallback_who_is_nobody",
+        "city = {",
+        "ops = { type = \"owner\", hubspot = \"hubspot_owner_id\", salesforce = \"OwnerId\", fallback.salesforce = \"nobody@x.example\" }\ncity = {",
+    ),
+    (
+        "live_fallback_who_is_inactive",
+        "city = {",
+        "ops = { type = \"owner\", hubspot = \"hubspot_owner_id\", salesforce = \"OwnerId\", fallback.salesforce = \"rita.rep@sandbox.example\" }\ncity = {",
+    ),
     (
         "live_missing_property_of_one_object",
         "{ object = \"Contact\" }",

@@ -1,6 +1,6 @@
 //! Fields that a system cannot hold or that cannot be read: a problem of one field, over both emulated systems.
 
-use super::world::{CONTACTS, World, until};
+use super::world::{CONTACTS, SOBJECTS, World, until};
 use serde_json::{Value, json};
 
 /// The causes that `status` lists: `system code count`.
@@ -113,4 +113,24 @@ fn an_expression_converts_both_ways_and_what_it_cannot_is_one_problem() {
     );
     let causes = world.status()["problem_causes"].to_string();
     assert!(causes.contains("VALUE_NOT_CONVERTED"), "{causes}");
+}
+
+#[test]
+fn a_number_as_it_is_written_at_home_is_the_same_number() {
+    let world = World::new(0);
+    world.edit_config("rank = [", "region = \"DE\"\nrank = [");
+    let people = [("ann", "030 23125 123", "+49 (30) 23125-123"), ("bob", "0049 30 23125 124", "030/23125124")];
+    for (name, here, there) in people {
+        let properties = json!({ "email": format!("{name}@x.example"), "lastname": name, "phone": here });
+        world.person("hubspot", "POST", CONTACTS, &json!({ "properties": properties }));
+        let fields = json!({ "Email": format!("{name}@x.example"), "LastName": name, "Phone": there });
+        world.person("salesforce", "POST", &format!("{SOBJECTS}/Contact"), &fields);
+    }
+    let (code, report) = world.json(&["backfill"]);
+    assert_eq!((code, world.writes_total()), (Some(0), 0), "{report}");
+    world.assert_equal();
+    // Without the region they are other numbers, and one of them goes everywhere.
+    world.edit_config("region = \"DE\"\n", "");
+    let (_, report) = world.json(&["backfill"]);
+    assert_eq!(world.writes_total(), 2, "{report}");
 }

@@ -10,6 +10,7 @@ mod groups;
 mod kill;
 mod mapping;
 mod objects;
+mod owners;
 mod plan;
 mod realistic;
 mod references;

@@ -85,8 +85,17 @@ fn definitions_can_be_read_made_and_removed() {
 
     let (_, pipelines) = portal.call("GET", "/crm/pipelines/2026-03/deals", json!(null));
     assert_eq!(pipelines["results"][0]["stages"].as_array().map(Vec::len), Some(7));
-    let (_, owners) = portal.call("GET", "/crm/owners/2026-03", json!(null));
-    assert_eq!(owners["results"].as_array().map(Vec::len), Some(1));
+    let mut owners = |query: &str| portal.call("GET", &format!("/crm/owners/2026-03{query}"), json!(null)).1;
+    let ids = |owners: &serde_json::Value| -> Vec<String> {
+        let results = owners["results"].as_array().expect("results");
+        results.iter().map(|owner| owner["id"].as_str().expect("an id").to_owned()).collect()
+    };
+    // Those who were deactivated are listed by themselves.
+    assert_eq!(ids(&owners("")), ["81000001", "81000002", "81000003", "81000004"]);
+    assert_eq!(ids(&owners("?archived=true")), ["81000005"]);
+    let page = owners("?limit=3");
+    let after = page["paging"]["next"]["after"].as_str().expect("a next page");
+    assert_eq!(ids(&owners(&format!("?limit=3&after={after}"))), ["81000004"]);
     let (_, details) = portal.call("GET", "/account-info/2026-03/details", json!(null));
     assert_eq!(details["timeZone"], "Etc/UTC");
 }

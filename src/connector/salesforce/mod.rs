@@ -7,6 +7,7 @@ mod missing;
 mod read;
 mod schema;
 mod user;
+mod users;
 mod wire;
 mod write;
 
@@ -18,7 +19,7 @@ use super::transport::{Timeouts, Transport};
 use super::{
     BoxFuture, Connector, ConnectorError, DeletedPage, IdProperty, Keys, ReadAnswer, ReadSpec, WriteAnswer, WriteItem,
 };
-use crate::model::{Ability, BatchLimits, ClockOffset, Creates, ObjectSchema, RawPage, SourceKind};
+use crate::model::{Ability, BatchLimits, ClockOffset, Creates, ObjectSchema, RawPage, SourceKind, User};
 use secrecy::SecretString;
 use std::fmt;
 use std::sync::Arc;
@@ -150,6 +151,10 @@ impl Connector for Salesforce {
 
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {
         Box::pin(self.describe(object))
+    }
+
+    fn users(&self) -> BoxFuture<'_, Result<Option<Vec<User>>, ConnectorError>> {
+        Box::pin(async { self.all_users().await.map(Some) })
     }
 
     fn make_id_property<'a>(

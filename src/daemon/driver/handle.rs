@@ -24,7 +24,7 @@ pub(super) enum Ask {
 /// A driver at work; clones talk to the same one.
 #[derive(Clone)]
 pub struct Handle {
-    pub(super) rules: Arc<Rules>,
+    pub(super) rules: Arc<Mutex<Arc<Rules>>>,
     pub(super) pairs: Arc<[Arc<Pair>]>,
     pub(super) connectors: Arc<[Arc<dyn Connector>]>,
     pub(super) events: Sender<Event>,
@@ -43,7 +43,7 @@ impl Handle {
         let counts = match known.filter(|(commit, _)| *commit == live.commit) {
             Some((_, counts)) => counts,
             None => {
-                let (rules, snapshot, commit) = (self.rules.clone(), live.snapshot.clone(), live.commit);
+                let (rules, snapshot, commit) = (self.rules(), live.snapshot.clone(), live.commit);
                 let counting = tokio::task::spawn_blocking(move || status::count(&rules, &snapshot));
                 let counts = counting.await.map_err(|_| DaemonError::Ended)??;
                 *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some((commit, counts.clone()));
@@ -74,11 +74,11 @@ impl Handle {
     /// # Errors
     /// A remote cannot be read, the driver has ended, or the store cannot be read.
     pub async fn verify(&self) -> Result<Value, DaemonError> {
-        let mut remotes = verify::read_pairs(&self.rules, &self.pairs, &self.connectors).await?;
+        let mut remotes = verify::read_pairs(&self.rules(), &self.pairs, &self.connectors).await?;
         let mut rounds = 0;
         loop {
             let snapshot = self.ask(Ask::Snapshot).await??;
-            let rules = self.rules.clone();
+            let rules = self.rules();
             let comparing = tokio::task::spawn_blocking(move || {
                 let report = verify::compare(&rules, &snapshot, &remotes);
                 (report, remotes)
@@ -89,11 +89,11 @@ impl Handle {
             rounds += 1;
             let doubtful = report.doubtful();
             if doubtful.is_empty() || rounds > ROUNDS_MAX {
-                return Ok(verify::document(&self.rules, &report));
+                return Ok(verify::document(&self.rules(), &report));
             }
             // People edit while we read: what differs is asked once more, when what is known has had time to arrive.
             tokio::time::sleep(ROUND).await;
-            verify::read_again(&self.rules, &self.pairs, &self.connectors, &doubtful, &mut remotes).await?;
+            verify::read_again(&self.rules(), &self.pairs, &self.connectors, &doubtful, &mut remotes).await?;
         }
     }
 
@@ -104,6 +104,11 @@ impl Handle {
     pub async fn schemas(&self) -> Result<Value, DaemonError> {
         let snapshot = self.ask(Ask::Snapshot).await??;
         Ok(schemas::document(&snapshot.schemas()?))
+    }
+
+    /// The rules, with the users as they are known now.
+    fn rules(&self) -> Arc<Rules> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Asks it to finish what is under way and to end.

@@ -16,6 +16,7 @@ impl Driver {
             Event::Page { pair, listing, page } => self.page(pair, listing, page),
             Event::Ended { pair, error } => self.ended(pair, error),
             Event::Effect { pair, done } => self.done(pair, done),
+            Event::People { remote, users } => self.told_people(remote, users),
             Event::Ask(ask) => {
                 self.answer(ask);
                 Ok(())

@@ -9,6 +9,7 @@ mod handle;
 mod intake;
 mod listing;
 mod live;
+mod people;
 mod progress;
 mod remap;
 mod tally;
@@ -16,6 +17,7 @@ mod watch;
 
 pub use backfill::BackfillReport;
 pub use handle::Handle;
+pub use people::recall_people;
 pub use progress::{OnProgress, Progress};
 pub use remap::remap;
 pub use tally::Tally;
@@ -26,7 +28,7 @@ use super::status;
 use super::{DaemonError, status::quiet_entity};
 use crate::connector::{Connector, ConnectorError, ReadSpec};
 use crate::engine::{self, Change, Clocks, Effect, Input, Notice, Pass, View};
-use crate::model::{Departure, EntityId, Home, Millis, RecordId, SystemId};
+use crate::model::{Departure, EntityId, Home, Millis, RecordId, SystemId, User};
 use crate::rules::Rules;
 use crate::store::Store;
 use effects::Done;
@@ -72,6 +74,7 @@ struct Remote {
     passed: Option<Millis>,
     failures: u32,
     last_error: Option<ConnectorError>,
+    people: people::Asking,
 }
 
 struct Polling {
@@ -90,6 +93,8 @@ enum Event {
     Ended { pair: usize, error: Option<ConnectorError> },
     /// The outcome of an effect.
     Effect { pair: usize, done: Done },
+    /// The users of a system.
+    People { remote: usize, users: Result<Option<Vec<User>>, ConnectorError> },
     /// A question.
     Ask(Ask),
     /// Finish and end.
@@ -110,6 +115,8 @@ struct Mode {
 /// The one writer of a store.
 pub struct Driver {
     rules: Arc<Rules>,
+    /// The same, for whoever talks to the driver: the tables of users in them change.
+    shared: Arc<Mutex<Arc<Rules>>>,
     store: Store,
     pairs: Arc<[Arc<Pair>]>,
     lanes: Vec<Lane>,
@@ -152,6 +159,7 @@ impl Driver {
                 passed: None,
                 failures: 0,
                 last_error: None,
+                people: people::Asking::new(now),
             })
             .collect();
         let pairs: Arc<[Arc<Pair>]> = pairs(&rules, connectors).into();
@@ -164,8 +172,10 @@ impl Driver {
         }
         let (events, inbox) = channel(QUEUE);
         let swept = rules.entities.iter().map(|_| None).collect();
+        let rules = Arc::new(rules);
         let mut driver = Self {
-            rules: Arc::new(rules),
+            shared: Arc::new(Mutex::new(rules.clone())),
+            rules,
             store,
             pairs,
             lanes,
@@ -182,6 +192,7 @@ impl Driver {
             progress: None,
             watch: None,
         };
+        driver.begin_people()?;
         driver.release_held()?;
         driver.take(Input::Start)?;
         Ok(driver)
@@ -200,7 +211,7 @@ impl Driver {
     /// To talk to it while it works.
     pub fn handle(&self) -> Handle {
         Handle {
-            rules: self.rules.clone(),
+            rules: self.shared.clone(),
             pairs: self.pairs.clone(),
             connectors: self.remotes.iter().map(|remote| remote.connector.clone()).collect(),
             events: self.events.clone(),
@@ -250,6 +261,7 @@ impl Driver {
             self.store.apply(&step.changes)?;
             self.commits += 1;
             self.tally.count(&step.changes);
+            self.want_people(&step.changes);
             if let Some(watch) = &self.watch {
                 watch.committed(&step.changes);
             }
@@ -289,6 +301,9 @@ impl Driver {
         if !self.stopping {
             if self.mode.working {
                 self.work()?;
+            }
+            if self.mode.polling.is_some() && !self.mode.in_order {
+                self.ask_people();
             }
             if let Some(interval) = self.mode.polling {
                 for remote in 0..self.remotes.len() {

@@ -210,6 +210,10 @@ impl Connector for Dry {
         self.real.calls_to_read(spec, keys, history)
     }
 
+    fn users(&self) -> BoxFuture<'_, Result<Option<Vec<crate::model::User>>, ConnectorError>> {
+        self.real.users()
+    }
+
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {
         self.real.schema(object)
     }

@@ -6,7 +6,7 @@ use super::limits::Limited;
 use super::reader::{Node, Section};
 use super::settings::{SystemKind, SystemSettings};
 use super::transforms;
-use crate::model::{ASSOCIATION, EntityId, FieldKind, Raw};
+use crate::model::{ASSOCIATION, EntityId, FieldKind, Raw, Region};
 use crate::rules::nearest::nearest;
 use crate::rules::{
     ConflictSpec, CreateSpec, Cut, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, Join, Leaves, LinkSpec, ObjectSpec,
@@ -238,6 +238,7 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     let kind = section.take("type");
     let to = section.take("to");
     let scale = section.take("scale");
+    let region = section.take("region");
     let limits = Limited::take(&mut section);
     let transform = section.take("transform");
     let has_values = section.take("values");
@@ -273,10 +274,23 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
         }
         _ => {}
     }
+    if let Some(node) = &region {
+        field.kind = match (self::region(node, problems), &field.kind) {
+            (Some(region), FieldKind::Phone) => FieldKind::PhoneOf(region),
+            (_, kind) => {
+                if known && *kind != FieldKind::Phone {
+                    let message = format!("a field of type `{}` has no `region`", kind.name());
+                    problems.push(&node.key_span, message, "use type = \"phone\", or take it away");
+                }
+                kind.clone()
+            }
+        };
+    }
     (field.conflict, field.on_link) = policies(&mut section, problems);
     field.join = join(&mut section, problems);
     field.group = section.take("group").and_then(|node| node.text(problems)).map(str::to_owned);
     field.default = section.take("default").and_then(|node| default(&node, problems));
+    field.fallback = section.take("fallback").map(|node| fallback(&node, problems)).unwrap_or_default();
     field.sensitive = section.take("sensitive").and_then(|node| node.bool(problems)).unwrap_or_default();
     properties(section, systems, &mut field, problems);
     // Without a type nobody knows what fits it.
@@ -353,6 +367,7 @@ fn field_kind(node: &Node<'_>, problems: &mut Problems) -> Option<FieldKind> {
         "integer" => return Some(FieldKind::Integer),
         "set" => return Some(FieldKind::Set),
         // Where it leads to is told by `to`.
+        "owner" => return Some(FieldKind::Owner),
         "ref" => return Some(FieldKind::Ref { to: EntityId::of("") }),
         "id" => "use \"text\"",
         _ => {
@@ -366,6 +381,14 @@ fn field_kind(node: &Node<'_>, problems: &mut Problems) -> Option<FieldKind> {
     };
     problems.push(&node.span, format!("type `{text}` is not available in this version"), instead);
     None
+}
+
+/// The region whose people write their phone numbers without its code.
+pub(super) fn region(node: &Node<'_>, problems: &mut Problems) -> Option<Region> {
+    let text = node.text(problems)?;
+    Region::parse(text)
+        .map_err(|error| problems.push(&node.span, format!("region `{text}`: {error}"), error.mend()))
+        .ok()
 }
 
 fn scale(node: &Node<'_>, known: bool, kind: &mut FieldKind, problems: &mut Problems) {
@@ -433,6 +456,16 @@ fn default(node: &Node<'_>, problems: &mut Problems) -> Option<DefaultSpec> {
     ))
 }
 
+/// Whom an owner becomes, by system.
+fn fallback(node: &Node<'_>, problems: &mut Problems) -> Vec<(String, String)> {
+    if !node.is_table() {
+        node.wrong("a table of e-mail addresses by system: fallback.SYSTEM = \"...\"", problems);
+        return Vec::new();
+    }
+    let at = node.section(problems).map(|mut section| section.take_rest()).unwrap_or_default();
+    at.iter().filter_map(|node| Some((node.key.to_owned(), node.text(problems)?.to_owned()))).collect()
+}
+
 /// A policy by its text.
 pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &mut Problems) -> Option<T> {
     match node.text(problems)?.parse() {
@@ -446,7 +479,7 @@ pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &
 
 /// What HubSpot calls the company that a contact or a deal belongs to first of all: no property, but an association.
 const PRIMARY_COMPANY: &str = "primary company";
-pub(super) const OPTIONS: [&str; 20] = [
+pub(super) const OPTIONS: [&str; 22] = [
     "type",
     "to",
     "conflict",
@@ -467,6 +500,8 @@ pub(super) const OPTIONS: [&str; 20] = [
     "group",
     "join",
     "split",
+    "fallback",
+    "region",
 ];
 pub(super) const TYPES: &str =
-    "text, email, phone, domain, url, integer, decimal, money, bool, date, datetime, enum, set, ref";
+    "text, email, phone, domain, url, integer, decimal, money, bool, date, datetime, enum, set, ref, owner";

@@ -27,6 +27,7 @@ pub use settings::{RunSettings, SecretRef, Settings, SystemKind, SystemSettings}
 pub(crate) use schema::tests::faults as schema_faults;
 
 use super::{Rules, RulesErrors, SystemSpec};
+use crate::model::FieldKind;
 use error::Problems;
 use reader::{Node, Section};
 use std::collections::BTreeMap;
@@ -156,7 +157,7 @@ fn read_accounts(text: &str, file: &Path, profile: Option<&str>) -> Option<Setti
     let mut top = Section::new(document.get_ref(), String::new(), 0..0);
     let settings = settings(&mut top, file, profile, &mut problems);
     let unmapped = top.take("entities").is_none();
-    for policy in ["rank", "conflict", "on_link"] {
+    for policy in ["rank", "conflict", "on_link", "region"] {
         top.take(policy);
     }
     top.finish(&mut problems);
@@ -197,7 +198,11 @@ fn rules(top: &mut Section<'_>, settings: &Settings, problems: &mut Problems) ->
     if let Some(policy) = top.take("on_link").and_then(|node| entities::policy(&node, problems)) {
         builder = builder.on_link(policy);
     }
-    for entity in entities::entities(top.take("entities"), &settings.systems, problems) {
+    let region = top.take("region").and_then(|node| entities::region(&node, problems));
+    for mut entity in entities::entities(top.take("entities"), &settings.systems, problems) {
+        for field in entity.fields.iter_mut().filter(|field| field.kind == FieldKind::Phone) {
+            field.kind = region.map_or(FieldKind::Phone, FieldKind::PhoneOf);
+        }
         builder = builder.entity(entity);
     }
     builder.build()

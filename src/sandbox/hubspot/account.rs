@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::object_type::ObjectType;
 use super::query::Query;
 use super::refusal::Refusal;
-use super::standard::{OWNER_ID, PIPELINE, STAGES};
+use super::standard::{OWNERS, Owner, PIPELINE, STAGES};
 use super::{Call, HubSpotWorld};
 use crate::sandbox::clock::{self, DAY_MS};
 use crate::sandbox::http::{Request, Response};
@@ -89,20 +89,34 @@ pub fn pipelines(object: ObjectType, rest: &[String], request: &Request) -> Resu
 /// `GET /crm/owners/{version}`.
 pub fn owners(id: Option<&str>, request: &Request) -> Result<Response, Refusal> {
     only_get(request)?;
-    let owner = json!({
-        "id": OWNER_ID, "email": OWNER_EMAIL, "type": "PERSON", "firstName": "Olivia", "lastName": "Owner",
-        "userId": super::show::USER_ID, "userIdIncludingInactive": super::show::USER_ID, "archived": false, "teams": [],
-        "createdAt": clock::instant(0), "updatedAt": clock::instant(0),
-    });
+    let show = |owner: &Owner| {
+        let user = (owner.id == OWNERS[0].id).then_some(super::show::USER_ID);
+        json!({
+            "id": owner.id, "email": owner.email, "type": "PERSON", "firstName": owner.name.0, "lastName": owner.name.1,
+            "userId": user, "userIdIncludingInactive": user, "archived": !owner.active, "teams": [],
+            "createdAt": clock::instant(0), "updatedAt": clock::instant(0),
+        })
+    };
     let query = Query::parse(&request.query);
     match id {
         None => {
-            let is_wanted = !query.is_true("archived") && query.get("email").is_none_or(|email| email == OWNER_EMAIL);
-            let results: Vec<Value> = if is_wanted { vec![owner] } else { Vec::new() };
-            Ok(Response::json(200, &json!({"results": results})))
+            let limit: usize = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(100);
+            let after = query.get("after").unwrap_or_default();
+            let is_wanted = |owner: &&Owner| {
+                owner.active != query.is_true("archived") && query.get("email").is_none_or(|email| email == owner.email)
+            };
+            let mut left = OWNERS.iter().filter(is_wanted).filter(|owner| owner.id > after);
+            let page: Vec<&Owner> = left.by_ref().take(limit.clamp(1, 500)).collect();
+            let mut answer = json!({"results": page.iter().map(|owner| show(owner)).collect::<Vec<Value>>()});
+            if let (Some(last), Some(_)) = (page.last(), left.next()) {
+                answer["paging"] = json!({"next": {"after": last.id}});
+            }
+            Ok(Response::json(200, &answer))
         }
-        Some(OWNER_ID) => Ok(Response::json(200, &owner)),
-        Some(id) => Err(Refusal::not_found(id)),
+        Some(id) => match OWNERS.iter().find(|owner| owner.id == id) {
+            Some(owner) => Ok(Response::json(200, &show(owner))),
+            None => Err(Refusal::not_found(id)),
+        },
     }
 }
 
@@ -129,7 +143,6 @@ fn grant_refused(error: &str, status: &str, message: &str) -> Response {
 /// The id of the portal.
 pub const PORTAL_ID: u64 = 14_600_001;
 
-const OWNER_EMAIL: &str = "olivia.owner@sandbox.example";
 const ACCESS_TOKEN_MS: i64 = 1_800_000;
 const SCOPES: [&str; 9] = [
     "oauth",

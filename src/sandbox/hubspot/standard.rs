@@ -6,8 +6,30 @@ use super::schema::{Choice, Computed, Property, PropertyType, Schema};
 /// The pipeline that deals are in by default.
 pub const PIPELINE: &str = "default";
 
-/// The id of the one owner.
-pub const OWNER_ID: &str = "81000001";
+/// An owner of records.
+pub struct Owner {
+    /// Its id, which is not the user's.
+    pub id: &'static str,
+    /// The e-mail address.
+    pub email: &'static str,
+    /// First and last name.
+    pub name: (&'static str, &'static str),
+    /// False once the user was deactivated: then it is listed as archived only.
+    pub active: bool,
+}
+
+/// The owners; the first has been there from the beginning.
+pub const OWNERS: [Owner; 5] = [
+    owner("81000001", "olivia.owner@sandbox.example", ("Olivia", "Owner"), true),
+    owner("81000002", "sam.seller@sandbox.example", ("Sam", "Seller"), true),
+    owner("81000003", "rita.rep@sandbox.example", ("Rita", "Rep"), true),
+    owner("81000004", "hugo.hubspot@sandbox.example", ("Hugo", "HubSpot"), true),
+    owner("81000005", "ingo.inactive@sandbox.example", ("Ingo", "Inactive"), false),
+];
+
+const fn owner(id: &'static str, email: &'static str, name: (&'static str, &'static str), active: bool) -> Owner {
+    Owner { id, email, name, active }
+}
 
 /// The default pipeline's stages in order: id, label, probability.
 pub const STAGES: [(&str, &str, &str); 7] = [

@@ -2,7 +2,7 @@
 
 use super::refusal::BadValue;
 use super::schema::{Property, PropertyType};
-use super::standard::OWNER_ID;
+use super::standard::OWNERS;
 use crate::sandbox::clock;
 
 /// Checks `raw` for `property` and returns what is stored. `""` clears and is good for every property.
@@ -48,7 +48,8 @@ pub fn stored(property: &Property, raw: &str, current: Option<&str>) -> Result<S
 
 fn options(property: &Property, raw: &str, current: Option<&str>) -> Result<String, String> {
     if property.references_owner {
-        return if raw == OWNER_ID { Ok(raw.to_owned()) } else { Err(option_message(raw, &[])) };
+        let is_known = OWNERS.iter().any(|owner| owner.active && owner.id == raw);
+        return if is_known { Ok(raw.to_owned()) } else { Err(option_message(raw, &[])) };
     }
     let known: Vec<_> = property.options.iter().map(|choice| choice.value.as_str()).collect();
     if !property.is_multiple() {
@@ -127,7 +128,7 @@ mod tests {
         check(Contact, "firstname", " Ada ", Ok(" Ada "));
         check(Contact, "lifecyclestage", "lead", Ok("lead"));
         check(Contact, "lifecyclestage", "Lead", Err("INVALID_OPTION"));
-        check(Contact, "hubspot_owner_id", OWNER_ID, Ok(OWNER_ID));
+        check(Contact, "hubspot_owner_id", OWNERS[0].id, Ok(OWNERS[0].id));
         check(Contact, "hubspot_owner_id", "1", Err("INVALID_OPTION"));
         check(Contact, "createdate", "0", Err("READ_ONLY_VALUE"));
         check(Deal, "amount", "12500.50", Ok("12500.50"));

@@ -326,7 +326,13 @@ impl Database {
             return Err(Refusal::record("MALFORMED_ID", message, &[&field.name]));
         }
         let gone = |_| Refusal::record("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", &[&field.name]);
-        self.live(target, id).map(|_| ()).map_err(gone)
+        let row = self.live(target, id).map_err(gone)?;
+        let active = self.object(target).column("IsActive").map(|active| row.get(active));
+        if field.name == "OwnerId" && active == Some(&Value::Bool(false)) {
+            let message = "operation performed with inactive user as owner of a record";
+            return Err(Refusal::record("INACTIVE_OWNER_OR_USER", message, &[&field.name]));
+        }
+        Ok(())
     }
 
     fn check_unique(&self, table: usize, id: Option<Id>, column: usize, value: &Value) -> Result<(), Refusal> {

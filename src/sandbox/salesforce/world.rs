@@ -35,6 +35,9 @@ impl SalesforceWorld {
         let mut database = Database::new(seed);
         let person = add_user(&mut database, "person@sandbox.example", "Pat", "Person", None);
         let integration = add_user(&mut database, &tokens.username, "Sync", "Integration", Some(person));
+        for (email, first, last, active) in OWNERS {
+            add_owner(&mut database, email, (first, last), active, person);
+        }
         let _ = database.commit();
         Self {
             database,
@@ -129,6 +132,15 @@ impl SalesforceWorld {
         let seeded = seeded.and_then(|changes| self.database.seed(table, changes, actor));
         let _ = self.database.commit();
         seeded.map(|id| id.to_string()).map_err(|refusal| format!("{}: {}", refusal.code, refusal.message))
+    }
+
+    /// The active user with this e-mail address who owns records and calls nobody.
+    pub fn owner(&self, email: &str) -> Option<String> {
+        let table = self.database.find_table("User")?;
+        let column = self.database.object(table).column("Username")?;
+        let known = OWNERS.iter().any(|(of, _, _, active)| *active && of.eq_ignore_ascii_case(email));
+        let found = self.database.find(table, column, &Value::Text(format!("{email}.org")));
+        found.first().filter(|_| known).map(Id::to_string)
     }
 
     /// Adds a text field of 255 characters, as an administrator would. Open query cursors end.
@@ -247,6 +259,27 @@ fn add_user(database: &mut Database, username: &str, first: &str, last: &str, by
     }
     database.seed(table, changes, actor).unwrap_or(actor.user)
 }
+
+/// A user who owns records and calls nobody.
+fn add_owner(database: &mut Database, email: &str, (first, last): (&str, &str), active: bool, by: Id) {
+    let Some(table) = database.find_table("User") else { return };
+    let active = active.to_string();
+    // The same person has another name to log in by.
+    let username = format!("{email}.org");
+    let fields =
+        [("Username", &*username), ("Email", email), ("FirstName", first), ("LastName", last), ("IsActive", &active)];
+    let fields: Vec<_> = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let changes = database.seed_changes(table, &fields).unwrap_or_default();
+    let _ = database.seed(table, changes, Actor { user: by, now: BORN });
+}
+
+/// Users besides those who call: e-mail address, first and last name, active or not. Some are HubSpot's owners, too.
+pub const OWNERS: [(&str, &str, &str, bool); 4] = [
+    ("olivia.owner@sandbox.example", "Olivia", "Owner", true),
+    ("Sam.Seller@Sandbox.Example", "Sam", "Seller", true),
+    ("rita.rep@sandbox.example", "Rita", "Rep", false),
+    ("sue.salesforce@sandbox.example", "Sue", "Salesforce", true),
+];
 
 /// When the org was born: the first second of 2024.
 const BORN: i64 = 1_704_067_200;

@@ -50,6 +50,7 @@ pub fn generate(plan: SeedPlan, seed: u64) -> Vec<SeedRecord> {
             salesforce: vec![salesforce],
             created_ms: 0,
             company: None,
+            owner: None,
         });
     }
     companies

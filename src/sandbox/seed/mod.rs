@@ -47,6 +47,8 @@ pub struct SeedRecord {
     pub created_ms: i64,
     /// The number of the company that a person works for, or a deal is with.
     pub company: Option<usize>,
+    /// The e-mail address of its owner, for the systems in which that is an active user.
+    pub owner: Option<&'static str>,
 }
 
 /// How many things each system knows.
@@ -106,6 +108,11 @@ impl Dataset {
         times(&mut deals, "deal times");
         let mut leads = people::leads(plan, seed);
         times(&mut leads, "lead times");
+        for records in [&mut people, &mut companies, &mut deals, &mut leads] {
+            for (number, record) in records.iter_mut().enumerate() {
+                record.owner = OWNERS[number % OWNERS.len()];
+            }
+        }
         Self { people, companies, deals, leads }
     }
 
@@ -161,6 +168,7 @@ impl Presence {
             salesforce: only(Self::Salesforce, salesforce),
             created_ms: 0,
             company: None,
+            owner: None,
         }
     }
 }
@@ -250,8 +258,11 @@ fn fill(
         let company = record.company.and_then(|number| companies.get(number)?.as_deref());
         let mut first = None;
         for fields in side(record) {
+            let owner = known.iter().find(|name| matches!(&***name, "hubspot_owner_id" | "OwnerId"));
+            let owner = owner.and_then(|name| Some((name.clone(), world.owner(record.owner?)?)));
             let known_fields = fields.iter().filter(|(name, _)| known.iter().any(|known| known == name));
-            let fields = known_fields.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            let fields = known_fields.map(|(name, value)| ((*name).to_owned(), value.clone()));
+            let fields = fields.chain(owner).collect();
             let made = world.insert_with(object, fields, company, record.created_ms);
             first.get_or_insert(made.map_err(|error| format!("seeding {object}: {error}"))?);
         }
@@ -259,6 +270,14 @@ fn fill(
     }
     Ok(ids)
 }
+
+/// Who owns the seeded records, in turn; each is a user of both systems.
+const OWNERS: [Option<&str>; 4] = [
+    Some("olivia.owner@sandbox.example"),
+    None,
+    Some("sam.seller@sandbox.example"),
+    Some("olivia.owner@sandbox.example"),
+];
 
 const PAST_MS: i64 = 730 * DAY_MS;
 

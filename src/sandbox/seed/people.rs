@@ -27,6 +27,7 @@ pub fn generate(plan: SeedPlan, seed: u64) -> Vec<SeedRecord> {
             salesforce: vec![salesforce, twin],
             created_ms: 0,
             company: None,
+            owner: None,
         });
     }
     people
