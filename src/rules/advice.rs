@@ -319,6 +319,7 @@ impl Check<'_> {
         }
         if let Some(held) = property.length.filter(|_| field.mismatch.too_long == TooLong::Truncate)
             && stated.length.is_none()
+            && (!binding.transforms.is_empty() || self.longest_elsewhere(field).is_none_or(|most| most > held))
         {
             let mend = format!("add length = {{ {} = {held} }}, or a longer text is refused there", self.system.name);
             self.warn(at, format!("{place} holds {held} characters, and nothing says where to cut"), mend);

@@ -82,9 +82,10 @@ fn objects(config: &Config, system: SystemId, seen: &SeenSchemas) -> BTreeMap<St
 fn add(object: &mut Object, entity: &Entity, binding: &Binding, writes: bool, seen: &SeenSchemas) {
     object.create |= writes && binding.create;
     let known = seen.iter().find(|(id, seen)| *id == binding.system && seen.schema.object == binding.object);
+    // What an org fills in where nobody says is required all the same, as to permissions: so the list counts beside what it says.
     let required = |name: &str| {
-        let told = known.and_then(|(_, seen)| seen.schema.property(name));
-        told.map_or_else(|| is_required(&binding.object, name), |property| property.required)
+        let told = known.and_then(|(_, seen)| seen.schema.property(name)).is_some_and(|property| property.required);
+        told || is_required(&binding.object, name)
     };
     let mut need = |name: &str, edit: bool| {
         let Some(name) = permission_name(name).filter(|_| !required(name)) else { return };

@@ -109,6 +109,14 @@ impl Check<'_> {
         unmapped.iter().take(ROWS_MAX).filter_map(near).collect::<Vec<_>>().join(", ")
     }
 
+    /// What the field's other systems can hold at most, in characters; none = not all of them say.
+    pub(super) fn longest_elsewhere(&self, field: &Field) -> Option<u32> {
+        let others = self.others_of(field);
+        let elsewhere = field.bindings.iter().filter(|binding| binding.system != self.system.id).count();
+        let lengths: Option<Vec<u32>> = others.iter().map(|(_, property)| property.length).collect();
+        lengths.filter(|lengths| lengths.len() == elsewhere)?.into_iter().max()
+    }
+
     /// The field's counterparts in the other systems that have said something.
     pub(super) fn others_of(&self, field: &Field) -> Vec<(String, PropertySchema)> {
         let of = |binding: &FieldBinding| {

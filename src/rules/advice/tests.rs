@@ -299,6 +299,13 @@ fn limits_are_no_more_than_what_is_held() {
         &found(field(FieldKind::Text).limit("b", limit(9)).mismatch(cut()), [short()]),
         &[&["[Warning]", "where to cut", "add length = { a = 80 }"]],
     );
+    // What the other system can hold at most, needs no cutting here.
+    let at = |name: &str, length| PropertySchema { length, ..property(name, PropertyType::Text) };
+    let long =
+        |a, b| found_beside(field(FieldKind::Text).limit("a", limit(70)).mismatch(cut()), at("x", a), at("X", b));
+    check(&long(Some(80), Some(80)), &[]);
+    check(&long(Some(81), Some(80)), &[&["[Warning]", "where to cut", "add length = { b = 80 }"]]);
+    check(&long(None, Some(80)), &[&["[Warning]", "where to cut"]]);
     let number = PropertySchema { precision: Some(18), scale: Some(2), ..property("x", PropertyType::Number) };
     let limits = Limits { precision: Some(19), scale: Some(3), ..Limits::default() };
     check(

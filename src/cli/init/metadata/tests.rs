@@ -21,6 +21,7 @@ lastname = { type = "text", hubspot = "lastname", salesforce = "LastName" }
 title = { type = "text", hubspot = "jobtitle", salesforce = "Title", direction = "from salesforce" }
 city = { type = "text", hubspot = "city", salesforce = { Contact = "MailingCity", Lead = "City" } }
 company = { type = "text", hubspot = "company", salesforce = { Lead = "Company" } }
+status = { type = "enum", hubspot = "hs_lead_status", salesforce = { Lead = "Status" } }
 
 [entities.deal]
 match = ["name"]
