@@ -216,7 +216,7 @@ async fn check_people(config: &mut Config, connectors: &[(SystemId, Arc<dyn Conn
         if !checked.reached.iter().any(|(reached, _)| *reached == name) {
             continue;
         }
-        if let Err((_, error)) = read_people(&mut config.rules, &vec![one.clone()]).await {
+        if let Err((_, error)) = read_people(&mut config.rules, std::slice::from_ref(one)).await {
             let ConnectorError::Refused { status: 400..=403, .. } = error else {
                 checked.unasked(config, &name, &error);
                 continue;

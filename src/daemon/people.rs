@@ -1,7 +1,6 @@
 //! The tables of users: read from their systems, told to the rules.
 
-use super::connect::Connectors;
-use crate::connector::ConnectorError;
+use crate::connector::{Connector, ConnectorError};
 use crate::model::{People, SystemId};
 use crate::rules::Rules;
 use std::sync::Arc;
@@ -10,10 +9,14 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// A system cannot be asked.
-pub async fn read_people(rules: &mut Rules, connectors: &Connectors) -> Result<(), (SystemId, ConnectorError)> {
-    for (system, connector) in
-        connectors.iter().filter(|(system, _)| rules.people(*system).is_some()).collect::<Vec<_>>()
-    {
+pub async fn read_people(
+    rules: &mut Rules,
+    connectors: &[(SystemId, Arc<dyn Connector>)],
+) -> Result<(), (SystemId, ConnectorError)> {
+    for (system, connector) in connectors {
+        if rules.people(*system).is_none() {
+            continue;
+        }
         let users = connector.users().await.map_err(|error| (*system, error))?;
         rules.set_people(*system, &Arc::new(People::new(users.unwrap_or_default())));
     }

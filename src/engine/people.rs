@@ -43,7 +43,7 @@ impl Txn<'_> {
             let mut again = false;
             for (field, before) in &owners {
                 let Some(side) = work.record.side(system).filter(|side| side.home() == before.home()) else { continue };
-                if side.unbased.binary_search(&field.id).is_ok() && listed.get(&(system, field.id)).is_none() {
+                if side.unbased.binary_search(&field.id).is_ok() && !listed.contains_key(&(system, field.id)) {
                     continue;
                 }
                 let Some(now) = field.binding(before.home()) else { continue };

@@ -213,3 +213,32 @@ fn rows_are_read_with_their_first_company_and_all_of_them_now_and_then() {
     assert!(matches!(all.end, PageEnd::Done(_)) && all.rows.len() == 1);
     assert!(script.asked()[2].starts_with("GET /crm/objects/2026-03/contacts?"), "{:?}", script.asked());
 }
+
+#[test]
+fn owners_are_listed_in_pages_with_those_who_were_deactivated_and_without_queues() {
+    let first = r#"{"results":[{"id":"1","email":"Ann@x.example","type":"PERSON","archived":false},
+        {"id":"2","email":"q@x.example","type":"QUEUE","archived":false}],"paging":{"next":{"after":"2"}}}"#;
+    let second = r#"{"results":[{"id":"3","type":"PERSON","archived":false}]}"#;
+    let gone = r#"{"results":[{"id":"4","email":"old@x.example","type":"PERSON","userId":null,"archived":true}]}"#;
+    let (hubspot, script) = script(vec![Ok((200, first)), Ok((200, second)), Ok((200, gone))]);
+    let users = test_block_on(Connector::users(&hubspot)).unwrap().unwrap();
+    let users: Vec<_> = users.iter().map(|user| (&*user.id, &*user.email, user.active)).collect();
+    assert_eq!(users, [("1", "Ann@x.example", true), ("3", "", true), ("4", "old@x.example", false)]);
+    assert_eq!(
+        script.asked(),
+        [
+            "GET /crm/owners/2026-03?limit=100&archived=false",
+            "GET /crm/owners/2026-03?limit=100&archived=false&after=2",
+            "GET /crm/owners/2026-03?limit=100&archived=true"
+        ]
+    );
+}
+
+#[test]
+fn a_missing_right_to_see_owners_names_the_scope() {
+    let refused = r#"{"status":"error","message":"One or more of the following scopes are required.","category":"MISSING_SCOPES"}"#;
+    let (hubspot, _) = script(vec![Ok((403, refused))]);
+    let error = test_block_on(Connector::users(&hubspot)).unwrap_err();
+    assert!(matches!(&error, ConnectorError::Refused { status: 403, .. }), "{error:?}");
+    assert!(error.to_string().contains("crm.objects.owners.read"), "{error}");
+}

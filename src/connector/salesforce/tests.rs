@@ -199,3 +199,18 @@ fn a_column_that_the_org_does_not_show_any_more_is_left_out_and_asked_for_again_
     let failed = test_block_on(Connector::read(&salesforce, &spec, by, false)).unwrap_err();
     assert!(failed.to_string().contains("INVALID_FIELD"), "{failed}");
 }
+
+#[test]
+fn users_are_listed_with_the_inactive() {
+    let row = |id: &str, email: &str, active: bool| {
+        format!(
+            r#"{{"attributes":{{"type":"User","url":"/u"}},"Id":"{id}","SystemModstamp":"{AT}","Email":"{email}","IsActive":{active}}}"#
+        )
+    };
+    let rows = [row("0055g00000AbCdEAAV", "ann@x.com", true), row("0055g00000AbCdFAAV", "old@x.com", false)];
+    let (salesforce, script) = script(vec![Ok((200, &page(&rows, true)))]);
+    let users = test_block_on(Connector::users(&salesforce)).unwrap().unwrap();
+    let users: Vec<_> = users.iter().map(|user| (&*user.email, user.active)).collect();
+    assert_eq!(users, [("ann@x.com", true), ("old@x.com", false)]);
+    assert!(decoded(&script.asked()[0]).contains("FROM User"), "{:?}", script.asked());
+}
