@@ -17,7 +17,16 @@ const NOW_MS: i64 = 1_715_774_400_000;
 fn org() -> Database {
     let mut org = Database::new(7);
     let rows: &[(&str, &[(&str, &str)])] = &[
-        ("User", &[("Id", "005000000000001AAA"), ("Username", "u@x.org"), ("LastName", "Boss"), ("Email", "u@x.org")]),
+        (
+            "User",
+            &[
+                ("Id", "005000000000001AAA"),
+                ("Username", "u@x.org"),
+                ("LastName", "Boss"),
+                ("Email", "u@x.org"),
+                ("IsActive", "true"),
+            ],
+        ),
         (
             "Account",
             &[("Id", "001000000000001AAA"), ("Name", "Acme"), ("Industry", "Media"), ("NumberOfEmployees", "12")],
