@@ -317,6 +317,19 @@ impl Txn<'_> {
             }
             let mut state = work.state(field);
             let Some(ix) = state.ix(system) else { continue };
+            let own = &mut state.sides[ix];
+            // Whom a system makes the owner by itself of what we created without one is nobody's choice.
+            if field.kind == crate::model::FieldKind::Owner
+                && !state.value.is_null()
+                && own.shown.is_null()
+                && own.late.flight.is_none()
+                && own.made > Millis::MIN
+                && (mark == Mark::Ours || modified <= own.made)
+            {
+                own.shown = value.clone();
+                work.put_state(field, state, Vec::new());
+                continue;
+            }
             let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
             if unbased {
                 state.link(&context, ix, value.clone(), Place::at(begun), self.now, &mut fates);

@@ -42,8 +42,15 @@ fn in_salesforce(world: &World, name: &str) -> Option<(String, String)> {
 #[test]
 fn owners_are_kept_equal_by_their_address() {
     let world = world(40, STAND_IN);
+    let (_, plan) = world.json(&["plan"]);
     let (code, report) = world.json(&["backfill"]);
     assert_eq!(code, Some(0), "{report}");
+    let [hubspot, salesforce] = world.writes();
+    for (system, done) in [("hubspot", hubspot), ("salesforce", salesforce)] {
+        for verb in ["create", "update"] {
+            assert_eq!(plan["writes"][system][verb], done[verb], "{system} {verb}: as it was foretold");
+        }
+    }
     world.assert_equal();
     let [olivia, sam, sue] = ["Olivia", "Sam", "Sue"].map(|name| user(&world, name));
     let seeded = world.query(&format!("SELECT Id FROM Contact WHERE OwnerId = '{sam}'"));
@@ -102,6 +109,8 @@ fn who_is_not_there_is_listed_and_the_rest_flows() {
         HUGO,
         "whom Salesforce makes owner by itself is nobody's choice"
     );
+    let (_, status) = world.json(&["status"]);
+    assert!(status["problems"].as_u64() >= Some(2), "and it stays a problem there: {status}");
     world.edit_hubspot(&hugo, json!({ "hubspot_owner_id": SAM }));
     world.settle();
     assert_eq!(world.salesforce(&id, "OwnerId"), user(&world, "Sam"));
