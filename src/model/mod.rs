@@ -2,6 +2,7 @@
 
 mod decimal;
 mod digest;
+mod host;
 mod id;
 mod observation;
 mod people;

@@ -24,7 +24,7 @@ pub struct People {
 
 /// The canonical form of an e-mail address; none = it is none.
 pub fn address(text: &str) -> Option<String> {
-    let text = text.trim().to_lowercase();
+    let text = super::host::email(text.trim());
     let (name, host) = text.rsplit_once('@')?;
     let fit = !name.is_empty() && !host.is_empty() && !text.contains(char::is_whitespace);
     fit.then_some(text)

@@ -1,5 +1,6 @@
 //! Canonical values: one form and one byte encoding for each meaning, so that a remote's reformatting is never a change.
 
+use super::host;
 use super::{Decimal, EntityId, Millis, Raw, RecordId, Region};
 use crate::codec::{self, BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode};
 use std::fmt;
@@ -293,7 +294,7 @@ impl FieldKind {
             Self::Ref { .. } | Self::Owner => Ok(Value::Text(trimmed.to_owned())),
             Self::Group => Err(ValueError { wanted: "a group", reason: "a single value" }),
             Self::Text => Ok(Value::Text(trimmed.replace("\r\n", "\n").replace('\r', "\n"))),
-            Self::Email => Ok(Value::Text(trimmed.to_lowercase())),
+            Self::Email => Ok(Value::Text(host::email(trimmed))),
             Self::Phone => Ok(Value::Text(phone(trimmed))),
             Self::PhoneOf(region) => {
                 let plain = phone(trimmed);
@@ -371,7 +372,8 @@ fn domain(text: &str) -> Value {
     let after_scheme = lower.split_once("://").map_or(lower.as_str(), |(_, rest)| rest);
     let host = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    let mut host = host.split_once(':').map_or(host, |(host, _)| host);
+    let host = host::ascii(host.split_once(':').map_or(host, |(host, _)| host));
+    let mut host = &*host;
     loop {
         // Taking one layer off may lay bare another.
         let stripped = trim(host).trim_end_matches('.');
@@ -407,7 +409,11 @@ fn url(text: &str) -> String {
         return text.to_owned();
     }
     let (user, host) = authority.rfind('@').map_or(("", authority), |at| authority.split_at(at + 1));
-    let mut host = host.to_lowercase();
+    let host = host.to_lowercase();
+    let mut host = match host.split_once(':') {
+        Some((name, port)) => format!("{}:{port}", host::ascii(name)),
+        None => host::ascii(&host).into_owned(),
+    };
     let own = match scheme.as_str() {
         "http://" => ":80",
         "https://" => ":443",

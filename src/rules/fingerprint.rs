@@ -108,6 +108,10 @@ impl Bytes {
         self.text(kind.name());
         match kind {
             FieldKind::Decimal { scale } => self.option(*scale, |out, scale| out.number(u64::from(scale))),
+            // A build without the feature reads their hosts in another way.
+            FieldKind::Email | FieldKind::Domain | FieldKind::Url | FieldKind::Owner if cfg!(feature = "idna") => {
+                self.0.push(added::IDNA);
+            }
             FieldKind::PhoneOf(region) => self.text(region.letters()),
             FieldKind::Ref { to } => self.number(u64::from(to.0)),
             FieldKind::DateTime { step_ms } => self.number(step_ms.unsigned_abs()),
@@ -216,4 +220,5 @@ mod added {
     pub const JOIN: u8 = 9;
     pub const OBJECT: u8 = 10;
     pub const SCOPE: u8 = 11;
+    pub const IDNA: u8 = 12;
 }
