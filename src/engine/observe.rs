@@ -108,6 +108,7 @@ impl Txn<'_> {
             if let Some(known) = known
                 && let Some(digest) = digest_of(entity, home, &shown)
                 && digest == known.canonical
+                && self.is_based(&key)?
             {
                 self.legible_again(entity, &key)?;
                 self.set_digest(key, Some(DigestRow { raw: row.raw, ..known }));
@@ -150,6 +151,16 @@ impl Txn<'_> {
             self.advance(home, page.entity, Delivered { place, begun: timing.sent })?;
         }
         Ok(())
+    }
+
+    /// Has the side of a row that shows what we thought a base in all its fields? What has none only seems to show something.
+    fn is_based(&mut self, key: &RemoteKey) -> Result<bool, ViewError> {
+        let Some(id) = self.index_of(key)? else { return Ok(true) };
+        let Some(work) = self.take(key.entity, id)? else { return Ok(true) };
+        let side = work.record.side(key.system).filter(|side| side.state == SideState::Live);
+        let based = side.is_none_or(|side| side.unbased.is_empty());
+        self.put(work);
+        Ok(based)
     }
 
     /// A known record does not show what it showed.

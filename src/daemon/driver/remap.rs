@@ -137,9 +137,11 @@ const BATCH: usize = 1_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{PageRows, Pass};
     use crate::model::{
-        Ability, BatchLimits, Creates, FieldId, FieldKind, Millis, ObjectId, Origin, Place, Record, RemoteId, Side,
-        SideState, SourceKind, Stamp, SystemId, Value,
+        Ability, BatchLimits, ClockOffset, Creates, FieldId, FieldKind, Home, Mark, Millis, ObjectId, Origin, Place,
+        Raw, RawDigest, RawRow, Record, RemoteId, RemoteKey, RowDecoder, Side, SideState, SourceKind, Stamp, SystemId,
+        Timing, Value,
     };
     use crate::rules::{CreateSpec, EntitySpec, FieldSpec};
 
@@ -188,6 +190,54 @@ mod tests {
 
     fn records(store: &Store) -> Vec<Record> {
         store.snapshot().unwrap().record_scan(EntityId::of("thing"), None, usize::MAX).unwrap()
+    }
+
+    /// What `system` shows of record 1 in a full reading: the key, and the new field.
+    fn page(rules: &Rules, store: &Store, system: &str, new: Raw) {
+        struct Row(Vec<Raw>);
+        impl RowDecoder for Row {
+            fn decode(&self, _: usize) -> Result<Vec<Raw>, String> {
+                Ok(self.0.clone())
+            }
+        }
+        // In the order of the field ids.
+        let shown = rules.entities[0].fields.iter().map(|field| match &*field.name {
+            "key" => Raw::Text("1".into()),
+            _ => new.clone(),
+        });
+        let (decoder, timing) = (Row(shown.collect()), Timing { sent: Millis(10_000), offset: ClockOffset::default() });
+        let remote = RemoteId::parse("1").unwrap();
+        let row = RawRow { remote, modified: Millis(5_000), raw: RawDigest(7), mark: Mark::Unknown };
+        let (entity, home, pass) = (EntityId::of("thing"), Home::of(system, "things"), Pass::Backfill);
+        let rows = [row];
+        let page =
+            PageRows { entity, home, pass, rows: &rows, decoder: &decoder, timing, cursor: None, complete: None };
+        let clocks = Clocks { now: Millis(20_000), offsets: Vec::new() };
+        let step = engine::step(rules, &store.snapshot().unwrap(), &clocks, Input::Page(page)).unwrap();
+        store.apply(&step.changes).unwrap();
+    }
+
+    #[test]
+    fn a_side_that_shows_a_blank_is_linked_also_when_it_is_read_last() {
+        let (old, new) = (rules(&["key"]), rules(&["key", "new"]));
+        for order in [["a", "b"], ["b", "a"]] {
+            let store = store(&old);
+            let id = RecordId(1u128.to_be_bytes());
+            for system in order {
+                let (system, object) = (SystemId::of(system), ObjectId::of("things"));
+                let remote = RemoteId::parse("1").unwrap();
+                let key = RemoteKey { entity: EntityId::of("thing"), system, object, remote };
+                store.apply(&[Change::SetIndex(key, Some(id))]).unwrap();
+            }
+            remap(&new, &store, None).unwrap();
+            page(&new, &store, order[0], Raw::Text("x".into()));
+            page(&new, &store, order[1], Raw::Null);
+            let view = store.snapshot().unwrap();
+            let record = view.record(EntityId::of("thing"), id).unwrap().unwrap();
+            assert!(record.sides.iter().all(|side| side.unbased.is_empty()), "{record:?}");
+            let owed = view.outbox(SystemId::of(order[1]), EntityId::of("thing"), id).unwrap();
+            assert!(owed.is_some(), "the blank is filled: {record:?}");
+        }
     }
 
     #[test]
