@@ -177,20 +177,11 @@ impl Field {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Ability, BatchLimits, Creates, FieldKind, SourceKind};
+    use crate::model::FieldKind;
     use crate::rules::{EntitySpec, FieldSpec};
 
     fn rules() -> Rules {
-        let batch = BatchLimits { read: 1, read_history: 1, write: 1 };
-        let ability = Ability {
-            source: SourceKind::Polled,
-            resolution_ms: 1,
-            stray_ms: 0,
-            lag_ms: 0,
-            batch,
-            creates: Some(Creates::Upsert),
-            lookups: None,
-        };
+        let ability = crate::rules::tests::ability(1);
         let field = |name: &str| FieldSpec::new(name, FieldKind::Text).at("a", name).at("b", name);
         let one_way = |name: &str| {
             field(name).conflict(ConflictSpec::OneWay { from: "a".into(), edits: crate::rules::OneWayEdits::Overwrite })

@@ -1,19 +1,10 @@
 use super::*;
-use crate::model::{Ability, BatchLimits, Creates, FieldKind, PropertyType, SourceKind};
+use crate::model::{FieldKind, PropertyType};
 use crate::rules::{CreateSpec, EntitySpec, FieldSpec, ValueRow};
 use proptest::prelude::*;
 
 fn rules() -> Rules {
-    let batch = BatchLimits { read: 1, read_history: 1, write: 1 };
-    let ability = Ability {
-        source: SourceKind::Polled,
-        resolution_ms: 1,
-        stray_ms: 0,
-        lag_ms: 0,
-        batch,
-        creates: Some(Creates::Upsert),
-        lookups: None,
-    };
+    let ability = crate::rules::tests::ability(1);
     let row = |option: &str| ValueRow { is: None, at: vec![("a".into(), option.into()), ("b".into(), option.into())] };
     Rules::builder()
         .system("a", ability.clone())
