@@ -1,5 +1,6 @@
 //! An edit arrives: seen, waiting, superseded, or decided.
 
+use super::operate::outranking;
 use super::policy::{self, Verdict};
 use super::{Edit, Entry, EntryKind, FieldState, SettledBy, Taken, Turn};
 use crate::model::{Apart, Millis, OpId, Origin, Place, SourceKind, Stamp, SystemId, Value};
@@ -330,11 +331,12 @@ impl FieldState {
     }
 
     /// Applies the policy to the edit at `at` and its rivals; returns how many there were.
-    fn decide_at(&mut self, rules: &FieldRules<'_>, at: usize, out: &mut Vec<Fate>) -> usize {
+    pub(super) fn decide_at(&mut self, rules: &FieldRules<'_>, at: usize, out: &mut Vec<Fate>) -> usize {
         let edit = &self.recent[at];
         let mut set = vec![edit];
-        for side in self.sides.iter().filter(|side| side.system != edit.system) {
-            let unseen = self.recent.iter().filter(|taken| taken.system == side.system && taken.turn > edit.base);
+        let authors = self.sides.iter().map(|side| side.system).chain([SystemId::OPERATOR, SystemId::UNDO]);
+        for author in authors.filter(|author| *author != edit.system) {
+            let unseen = self.recent.iter().filter(|taken| taken.system == author && taken.turn > edit.base);
             let newest = unseen.max_by(|a, b| a.edit.place.order(&b.edit.place).then(a.turn.cmp(&b.turn)));
             let replaced = |rival: &Taken| {
                 self.recent.iter().any(|taken| taken.system != rival.system && taken.base >= rival.turn)
@@ -345,7 +347,11 @@ impl FieldState {
             }
         }
         let rank = |system| self.ix(system).map_or(usize::MAX, |ix| rules.sides[ix].rank);
-        let verdict = policy::decide(rules.policy, &set, rules.coarse_ms, rank);
+        let mut ranked = set.clone();
+        let verdict = match outranking(&mut ranked) {
+            Some(decision) => Verdict::Edit(decision),
+            None => policy::decide(rules.policy, &ranked, rules.coarse_ms, rank),
+        };
         let rivals = set.len() - 1;
         let winner = match verdict {
             Verdict::Edit(taken) => Some((taken.system, taken.edit.clone())),
@@ -358,6 +364,7 @@ impl FieldState {
                 // What the register shows anyway is not lost.
                 winner.is_some()
                     || self.ix(taken.system).is_some_and(|ix| taken.edit.value != rules.project(ix, &self.value))
+                    || (taken.system.is_operator() && taken.edit.value != self.value)
             })
             .map(|taken| Fate::Lost {
                 value: taken.edit.value.clone(),
@@ -367,9 +374,12 @@ impl FieldState {
             })
             .collect();
         if let Some((system, edit)) = winner {
-            let shown_already = self.ix(system).is_some_and(|ix| edit.value == rules.project(ix, &self.value));
+            let shown_already = match self.ix(system) {
+                Some(ix) => edit.value == rules.project(ix, &self.value),
+                None => edit.value == self.value,
+            };
             if !shown_already {
-                let stamp = Stamp::mint(edit.place.time, self.stamp, Origin::System(system));
+                let stamp = Stamp::mint(edit.place.time, self.stamp, Origin::of(system));
                 out.push(Fate::Took {
                     from: std::mem::replace(&mut self.value, edit.value.clone()),
                     to: edit.value,
