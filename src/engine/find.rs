@@ -7,7 +7,7 @@ use crate::rules::{Entity, Rules};
 
 /// A record, or one field of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Target {
+pub struct Meant {
     /// The entity.
     pub entity: EntityId,
     /// The record.
@@ -21,11 +21,11 @@ pub struct Target {
 ///
 /// # Errors
 /// The store cannot be read.
-pub fn find(rules: &Rules, view: &dyn View, text: &str) -> Result<Vec<Target>, ViewError> {
+pub fn find(rules: &Rules, view: &dyn View, text: &str) -> Result<Vec<Meant>, ViewError> {
     let text = text.trim();
     if let Some((front, name)) = text.rsplit_once('.') {
         let id = FieldId::of(name);
-        let has = |target: &Target| rules.entity(target.entity).is_some_and(|entity| entity.field(id).is_some());
+        let has = |target: &Meant| rules.entity(target.entity).is_some_and(|entity| entity.field(id).is_some());
         let mut found = find_record(rules, view, front)?;
         found.retain(has);
         if !found.is_empty() {
@@ -36,14 +36,14 @@ pub fn find(rules: &Rules, view: &dyn View, text: &str) -> Result<Vec<Target>, V
     find_record(rules, view, text)
 }
 
-fn find_record(rules: &Rules, view: &dyn View, text: &str) -> Result<Vec<Target>, ViewError> {
+fn find_record(rules: &Rules, view: &dyn View, text: &str) -> Result<Vec<Meant>, ViewError> {
     let (entities, text) = match text.split_once('/') {
         Some((name, rest)) if rules.entity(EntityId::of(name)).is_some() => (vec![EntityId::of(name)], rest),
         _ => (rules.entities.iter().map(|entity| entity.id).collect(), text),
     };
     let entities: Vec<&Entity> = entities.into_iter().filter_map(|id| rules.entity(id)).collect();
     let mut found = Vec::new();
-    let of = |entity: &Entity, record| Target { entity: entity.id, record, field: None };
+    let of = |entity: &Entity, record| Meant { entity: entity.id, record, field: None };
     let ours = RecordId::parse(text).or_else(|| parse_external_id(text).map(|(record, _)| record));
     if let Some(record) = ours {
         for entity in &entities {

@@ -32,7 +32,7 @@ mod view;
 pub use books::Books;
 pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
 pub use explain::{Explanation, FieldAccount, SideAccount, Standing, explain};
-pub use find::{Target, find};
+pub use find::{Meant, find};
 pub use held::{OWNER_UNKNOWN, awaits_mend};
 pub use history::{Came, Moment, as_of, history};
 pub use input::{

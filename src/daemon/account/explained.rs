@@ -3,7 +3,7 @@
 use super::entry::{cause, document};
 use super::{Names, time};
 use crate::engine::{
-    self, Books, Came, Explanation, FieldAccount, Moment, Problem, SideAccount, Standing, Target, ViewError,
+    self, Books, Came, Explanation, FieldAccount, Meant, Moment, Problem, SideAccount, Standing, ViewError,
 };
 use crate::model::{FieldId, Millis, Origin, Stamp, SystemId};
 use crate::rules::{Entity, Rules};
@@ -63,7 +63,7 @@ fn scopes(rules: &Rules) -> Value {
     entities.map(one).collect()
 }
 
-fn once(rules: &Rules, books: &dyn Books, target: &Target, at: Millis) -> Result<Option<Value>, ViewError> {
+fn once(rules: &Rules, books: &dyn Books, target: &Meant, at: Millis) -> Result<Option<Value>, ViewError> {
     let Some(entity) = rules.entity(target.entity) else { return Ok(None) };
     let values = engine::as_of(books, target.entity, target.record, at)?;
     let names = Names(rules);
