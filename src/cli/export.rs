@@ -61,7 +61,11 @@ fn row(rules: &Rules, entity: &Entity, group: Option<&Field>, field: &Field) -> 
     let mut row = vec![entity.name.clone(), field.name.clone(), kind_of(rules, field)];
     for system in &rules.systems {
         let of = |object: &Binding| {
-            let names = field.binding(object.home())?.properties.iter();
+            let binding = field.binding(object.home())?;
+            if binding.is_record_url() {
+                return Some(format!("{}'s address", object.object));
+            }
+            let names = binding.properties.iter();
             Some(names.map(|property| format!("{}.{property}", object.object)).collect::<Vec<_>>().join(" + "))
         };
         row.push(entity.bindings_in(system.id).filter_map(of).collect::<Vec<_>>().join(", "));
@@ -228,6 +232,7 @@ fn field_document(rules: &Rules, entity: &Entity, group: Option<&Field>, field: 
         let of = |object: &Binding| {
             let binding = field.binding(object.home())?;
             let properties = match binding.property() {
+                _ if binding.is_record_url() => json!({ "record_url": true }),
                 Some(property) => property.into(),
                 None => binding.properties.clone().into(),
             };

@@ -170,6 +170,11 @@ impl Connector for Memory {
         self.state().calls
     }
 
+    fn record_urls<'a>(&'a self, objects: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<String>>, ConnectorError>> {
+        let each = |object: &String| Some(format!("https://memory.example/{object}/{{id}}"));
+        Box::pin(ready(Ok(objects.iter().map(each).collect())))
+    }
+
     fn users(&self) -> BoxFuture<'_, Result<Option<Vec<User>>, ConnectorError>> {
         let (state, _) = self.called();
         Box::pin(ready(Ok(state.users.clone())))

@@ -242,6 +242,11 @@ pub trait Connector: Send + Sync {
         Box::pin(std::future::ready(Ok(None)))
     }
 
+    /// Where people find the records of each of these objects: an address with `{id}` in it; none = the system cannot say.
+    fn record_urls<'a>(&'a self, objects: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<String>>, ConnectorError>> {
+        Box::pin(std::future::ready(Ok(vec![None; objects.len()])))
+    }
+
     /// Makes the unique text property that is to hold our external id on an object; returns when the system shows it.
     fn make_id_property<'a>(
         &'a self,

@@ -1,6 +1,7 @@
 //! Glue, and the only place with a runtime, a wall clock and tasks: connectors are made, the one writer drives the engine,
 //! and a local socket answers who asks.
 
+mod addresses;
 pub mod connect;
 mod driver;
 mod error;
@@ -13,6 +14,7 @@ pub mod socket;
 mod status;
 mod verify;
 
+pub use addresses::read_record_urls;
 pub use driver::{BackfillReport, Driver, Handle, Leaving, OnProgress, Progress, Tally, Watch, recall_people, remap};
 pub use error::DaemonError;
 pub use people::read_people;

@@ -9,7 +9,7 @@ use super::{DeletedRows, DigestRow, Happening, Notice, PageRows, Pass, Reads, Re
 use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
     Departure, Digest, EntityId, FieldId, Home, Mark, Millis, PastValue, Place, Raw, RawDigest, ReadRow, RecordId,
-    RemoteKey, Side, SideState, SourceKind, SystemId, Timing, Value, ValueError,
+    RemoteId, RemoteKey, Side, SideState, SourceKind, SystemId, Timing, Value, ValueError,
 };
 use crate::rules::{Amiss, Entity, Field};
 
@@ -24,11 +24,16 @@ pub(super) struct Shown {
 }
 
 /// Canonical values of a row's raw ones; of references the system's own ids.
-pub(super) fn canonical(entity: &Entity, home: Home, raws: &[Raw]) -> Shown {
+pub(super) fn canonical(entity: &Entity, (home, remote): (Home, &RemoteId), raws: &[Raw]) -> Shown {
     let mut values = Vec::with_capacity(raws.len());
     let mut count = 0;
     for (field, binding, place) in entity.placed_at(home) {
         count = place.end;
+        if let Some(url) = &binding.record_url {
+            let unknown = Amiss { field: field.id, error: ValueError::NOT_SHOWN };
+            values.push(url.of(remote).ok_or(unknown).and_then(|raw| field.read(binding, &[raw])));
+            continue;
+        }
         let raws = raws.get(place).unwrap_or_default();
         // What is not shown is neither blank nor an edit.
         let absent = |at: &usize| raws.get(*at).is_none_or(|raw| *raw == Raw::Absent);
@@ -103,7 +108,7 @@ impl Txn<'_> {
                     continue;
                 }
             };
-            let shown = self.shown(entity, home, &raws)?;
+            let shown = self.shown(entity, (home, &remote), &raws)?;
             let key = RemoteKey { entity: entity.id, system: page.home.system, object: home.object, remote };
             if let Some(known) = known
                 && let Some(digest) = digest_of(entity, home, &shown)
@@ -403,7 +408,7 @@ impl Txn<'_> {
             };
             let live = work.record.side(system).is_some_and(|side| side.state == SideState::Live);
             if !live {
-                let shown = self.shown(entity, home, &row.values)?;
+                let shown = self.shown(entity, (home, remote), &row.values)?;
                 let from = self.linked_from(system, begun, row.modified);
                 let seen = Seen { from, pass: Pass::Changes, raw: None };
                 let Some(admitted) = self.admit(entity, work, &key, &shown, seen)? else {
@@ -464,7 +469,7 @@ impl Txn<'_> {
         begun: Millis,
         timing: Timing,
     ) -> Result<bool, ViewError> {
-        let shown = self.shown(entity, key.home(), &row.values)?;
+        let shown = self.shown(entity, (key.home(), &key.remote), &row.values)?;
         self.note_unreadable(entity, work, key.home(), &shown)?;
         if shown.values.iter().any(Result::is_err) {
             // A row as before must not be passed over by its bytes: it says that what is listed was mended.

@@ -77,8 +77,8 @@ fn waiting_key(field: FieldId, system: SystemId, remote: &str) -> Vec<u8> {
 
 impl Txn<'_> {
     /// A row in canonical form, with the records that its references lead to.
-    pub fn shown(&self, entity: &Entity, home: Home, raws: &[Raw]) -> Result<Shown, ViewError> {
-        let mut shown = canonical(entity, home, raws);
+    pub fn shown(&self, entity: &Entity, at: (Home, &RemoteId), raws: &[Raw]) -> Result<Shown, ViewError> {
+        let (mut shown, home) = (canonical(entity, at, raws), at.0);
         for ((field, _), value) in entity.fields_at(home).zip(&mut shown.values) {
             let Some(to) = field.refers_to() else { continue };
             let Ok(Value::Text(id)) = &*value else { continue };

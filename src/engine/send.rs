@@ -314,7 +314,7 @@ impl Txn<'_> {
             let (system, object, remote) = (looked.system, *object, row.remote.clone());
             let key = RemoteKey { entity: entity.id, system, object, remote };
             if self.index_of(&key)?.is_none() {
-                let shown = self.shown(entity, key.home(), &row.values)?;
+                let shown = self.shown(entity, (key.home(), &key.remote), &row.values)?;
                 let from = self.linked_from(looked.system, begun, row.modified);
                 self.identify(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
             }

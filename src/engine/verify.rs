@@ -21,7 +21,7 @@ pub struct Remotes(BTreeMap<(EntityId, Home), BTreeMap<RemoteId, ShownRow>>);
 impl Remotes {
     /// Takes in a row.
     pub fn put(&mut self, entity: &Entity, home: Home, remote: RemoteId, raws: &[Raw]) {
-        let shown = canonical(entity, home, raws).values.into_iter().map(Result::ok).collect();
+        let shown = canonical(entity, (home, &remote), raws).values.into_iter().map(Result::ok).collect();
         self.0.entry((entity.id, home)).or_default().insert(remote, shown);
     }
 

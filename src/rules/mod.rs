@@ -16,6 +16,7 @@ mod mapping;
 mod nearest;
 mod owners;
 mod policy;
+mod record_url;
 mod references;
 mod scope;
 mod shown;
@@ -34,6 +35,7 @@ pub use limits::{Limits, Mismatch, TooFine, TooLong, Unfit, Unknown};
 pub use mapping::{Mapping, MappingChange, Remap};
 pub use owners::{Owners, check_fallbacks};
 pub use policy::{ConflictSpec, LinkSpec, PolicyError};
+pub use record_url::RecordUrl;
 pub use scope::{Leaves, Scope, ScopeSpec, Test};
 pub use shown::{HIDDEN, Shown};
 pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, ObjectSpec, SystemSpec, ValueRow};
@@ -166,12 +168,14 @@ pub struct FieldBinding {
     pub fallback: Option<String>,
     /// The system's users, where the field is an owner: told by [`Rules::set_people`], once they have been read.
     pub people: Arc<People>,
+    /// It is the address of the record there, and no property.
+    pub record_url: Option<RecordUrl>,
 }
 
 impl FieldBinding {
     /// Does the system keep no history of it, although it may of other properties, and not say when it changed?
     pub fn is_unrecorded(&self) -> bool {
-        self.properties.iter().any(|property| property.starts_with(ASSOCIATION))
+        self.is_record_url() || self.properties.iter().any(|property| property.starts_with(ASSOCIATION))
     }
 
     /// A property that shows each value as it is.
@@ -179,8 +183,9 @@ impl FieldBinding {
         let (values, limits, transforms) = (Vec::new(), Limits::default(), Vec::new());
         let properties = vec![property.into()];
         let Home { system, object } = home;
-        let (fallback, people) = (None, Arc::default());
-        Self { system, object, properties, join: None, values, default: None, limits, transforms, fallback, people }
+        let (default, fallback, people, record_url) = (None, None, Arc::default(), None);
+        let join = None;
+        Self { system, object, properties, join, values, default, limits, transforms, fallback, people, record_url }
     }
 
     /// The object that it is a property of.

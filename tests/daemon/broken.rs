@@ -52,7 +52,32 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 const OWNED: &str = "phone = {";
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 51] = [
+const OFFLINE: [(&str, &str, &str); 56] = [
+    (
+        "address_of_nothing",
+        "phone = {",
+        "link = { type = \"url\", hubspot = \"website\", from = \"salesforce\" }\nphone = {",
+    ),
+    (
+        "address_of_an_unknown_system",
+        "phone = {",
+        "link = { type = \"url\", hubspot = \"website\", from = \"remote_url(saleforce)\" }\nphone = {",
+    ),
+    (
+        "address_of_another_type",
+        "phone = {",
+        "link = { type = \"date\", hubspot = \"website\", from = \"remote_url(salesforce)\" }\nphone = {",
+    ),
+    (
+        "address_beside_a_property",
+        "phone = {",
+        "link = { type = \"url\", hubspot = \"website\", salesforce = \"Link__c\", from = \"remote_url(salesforce)\" }\nphone = {",
+    ),
+    (
+        "address_that_all_would_have",
+        "token = \"file:secrets/salesforce.token\"",
+        "token = \"file:secrets/salesforce.token\"\nrecord_url = \"https://acme.example/view\"",
+    ),
     ("condition_cut_short", "object = \"contacts\"", "object = \"contacts\", where = 'stage == '"),
     ("condition_of_an_unknown_field", "object = \"contacts\"", "object = \"contacts\", where = 'stages == \"lead\"'"),
     ("condition_that_is_none", "object = \"contacts\"", "object = \"contacts\", where = 'born + 3'"),

@@ -3,6 +3,7 @@
 //! What it promises: per-property history with millisecond times and the writer's app id; a search index that lags, over
 //! which changes are read with an overlap; unique properties, on which a create is an upsert.
 
+mod address;
 mod cursor;
 mod make;
 mod read;
@@ -172,6 +173,10 @@ impl Connector for HubSpot {
 
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {
         Box::pin(self.describe(object))
+    }
+
+    fn record_urls<'a>(&'a self, objects: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<String>>, ConnectorError>> {
+        Box::pin(self.addresses(objects))
     }
 
     fn users(&self) -> BoxFuture<'_, Result<Option<Vec<User>>, ConnectorError>> {

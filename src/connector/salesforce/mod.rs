@@ -153,6 +153,13 @@ impl Connector for Salesforce {
         Box::pin(self.describe(object))
     }
 
+    /// The instance's own address leads to Lightning, whatever the domain is there.
+    fn record_urls<'a>(&'a self, objects: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<String>>, ConnectorError>> {
+        let base = self.client.url.trim_end_matches('/');
+        let each = |object: &String| Some(format!("{base}/lightning/r/{object}/{{id}}/view"));
+        Box::pin(std::future::ready(Ok(objects.iter().map(each).collect())))
+    }
+
     fn users(&self) -> BoxFuture<'_, Result<Option<Vec<User>>, ConnectorError>> {
         Box::pin(async { self.all_users().await.map(Some) })
     }

@@ -14,6 +14,17 @@ pub(super) fn by_record(
     item: &WriteItem,
 ) -> Result<Option<Vec<(String, Raw)>>, ViewError> {
     let mut fields = None;
+    // So does the address of a record in another system: it is what it is, wherever that record is to be.
+    for field in &entity.fields {
+        let Some(of) = rules.record_url_of(field).filter(|of| *of != home.system) else { continue };
+        let Some(own) = field.binding(home).and_then(FieldBinding::property) else { continue };
+        let Some(at) = item.fields.iter().position(|(property, _)| property == own) else { continue };
+        if item.fields[at].1 != Raw::Null {
+            let system = rules.system(of).map(|system| system.name.as_str()).unwrap_or_default();
+            let address = format!("the record's address in {system}");
+            fields.get_or_insert_with(|| item.fields.clone())[at].1 = Raw::Text(address);
+        }
+    }
     for (field, to) in entity.references() {
         let Some(own) = field.binding(home).and_then(FieldBinding::property) else { continue };
         let Some(at) = item.fields.iter().position(|(property, _)| property == own) else { continue };

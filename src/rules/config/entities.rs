@@ -68,22 +68,34 @@ fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
 /// The policies of an atomic group.
 fn group(node: &Node<'_>, problems: &mut Problems) -> Option<GroupSpec> {
     let mut section = node.section(problems)?;
-    let (conflict, on_link) = policies(&mut section, problems);
+    let (conflict, on_link) = policies(&mut section, None, problems);
     section.finish(problems);
     Some(GroupSpec { name: node.key.to_owned(), conflict, on_link })
 }
 
 /// Who wins, and what a first link does.
-fn policies(section: &mut Section<'_>, problems: &mut Problems) -> (Option<ConflictSpec>, Option<LinkSpec>) {
+///
+/// `source`: where the field comes from anyhow.
+fn policies(
+    section: &mut Section<'_>,
+    source: Option<&str>,
+    problems: &mut Problems,
+) -> (Option<ConflictSpec>, Option<LinkSpec>) {
     let mut conflict = section.take("conflict").and_then(|node| policy(&node, problems));
     let on_link = section.take("on_link").and_then(|node| policy(&node, problems));
     let edits = section.take("edits").and_then(|node| Some((node.clone(), one_way_edits(&node, problems)?)));
-    if let Some(node) = section.take("direction") {
+    let direction = section.take("direction");
+    if let (Some(node), Some(_)) = (&direction, source) {
+        problems.push(&node.key_span, "`from` says already where it comes from", "take `direction` away");
+    }
+    let said = direction.as_ref().map(|node| &node.key_span).or(source.map(|_| &section.span)).cloned();
+    if let Some(key_span) = said {
         let edits = edits.map_or_else(OneWayEdits::default, |(_, edits)| edits);
-        if let Some(from) = direction(&node, problems) {
+        let from = source.map(str::to_owned).or_else(|| self::direction(direction.as_ref()?, problems));
+        if let Some(from) = from {
             if conflict.is_some() {
                 let message = "a one-way field has no conflicts";
-                problems.push(&node.key_span, message, "take `conflict` away, or `direction`");
+                problems.push(&key_span, message, "take `conflict` away, or `direction`");
             }
             conflict = Some(ConflictSpec::OneWay { from, edits });
         }
@@ -286,13 +298,21 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
             }
         };
     }
-    (field.conflict, field.on_link) = policies(&mut section, problems);
+    let from = section.take("from");
+    let source = from.as_ref().and_then(|node| record_url(node, problems));
+    (field.conflict, field.on_link) = policies(&mut section, source.as_deref(), problems);
+    field.record_url_of = source;
     field.join = join(&mut section, problems);
     field.group = section.take("group").and_then(|node| node.text(problems)).map(str::to_owned);
     field.default = section.take("default").and_then(|node| default(&node, problems));
     field.fallback = section.take("fallback").map(|node| fallback(&node, problems)).unwrap_or_default();
     field.sensitive = section.take("sensitive").and_then(|node| node.bool(problems)).unwrap_or_default();
     properties(section, systems, &mut field, problems);
+    if from.is_some() && field.record_url_of.is_none() {
+        // One fault is enough.
+        let free = systems.iter().find(|system| !field.properties.iter().any(|(named, _)| *named == system.name));
+        field.record_url_of = free.map(|system| system.name.clone());
+    }
     // Without a type nobody knows what fits it.
     if known {
         limits.read(scales, &mut field, problems);
@@ -403,6 +423,16 @@ fn scale(node: &Node<'_>, known: bool, kind: &mut FieldKind, problems: &mut Prob
     }
 }
 
+/// The system of whose record a field is the address: `remote_url(salesforce)`.
+fn record_url(node: &Node<'_>, problems: &mut Problems) -> Option<String> {
+    let text = node.text(problems)?;
+    let system = text.trim().strip_prefix("remote_url(").and_then(|rest| rest.strip_suffix(')')).map(str::trim);
+    if system.is_none_or(str::is_empty) {
+        problems.push(&node.span, format!("nothing comes from `{text}`"), "write \"remote_url(<system>)\"");
+    }
+    system.filter(|system| !system.is_empty()).map(str::to_owned)
+}
+
 fn direction(node: &Node<'_>, problems: &mut Problems) -> Option<String> {
     let text = node.text(problems)?;
     match text.split_whitespace().collect::<Vec<_>>()[..] {
@@ -479,7 +509,7 @@ pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &
 
 /// What HubSpot calls the company that a contact or a deal belongs to first of all: no property, but an association.
 const PRIMARY_COMPANY: &str = "primary company";
-pub(super) const OPTIONS: [&str; 22] = [
+pub(super) const OPTIONS: [&str; 23] = [
     "type",
     "to",
     "conflict",
@@ -502,6 +532,7 @@ pub(super) const OPTIONS: [&str; 22] = [
     "split",
     "fallback",
     "region",
+    "from",
 ];
 pub(super) const TYPES: &str =
     "text, email, phone, domain, url, integer, decimal, money, bool, date, datetime, enum, set, ref, owner";
