@@ -68,6 +68,12 @@ fn connector(
             if let Some(every) = system.associations_every {
                 config.associations_every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
             }
+            for (entity, binding) in
+                rules.entities.iter().flat_map(|entity| entity.bindings_in(system.id).map(move |at| (entity, at)))
+            {
+                let lists = entity.leaves_at(binding.home()).filter_map(|(_, at)| at.list());
+                config.lists.extend(lists.map(|list| (binding.object.clone(), list.to_owned())));
+            }
             // Our external ids are unique properties, whatever the config calls them.
             for binding in rules.entities.iter().flat_map(|entity| entity.bindings_in(system.id)) {
                 let Some(external) = &binding.external_id else { continue };

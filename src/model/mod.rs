@@ -23,7 +23,7 @@ pub use observation::{
 pub use people::{People, User, address};
 pub use phone::{NoRegion, Region};
 pub use record::{Apart, Conflicting, Differs, Record, Register, Side, SideState};
-pub use schema::{ASSOCIATION, ObjectSchema, PropertySchema, PropertyType, SeenSchema};
+pub use schema::{ASSOCIATION, LIST, ObjectSchema, PropertySchema, PropertyType, SeenSchema};
 pub use time::{ClockOffset, Hlc, Millis, Origin, Place, Stamp};
 pub use value::{FieldKind, Value, ValueError};
 pub use write::{Creates, Outcome, Target, WriteItem};

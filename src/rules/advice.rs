@@ -4,7 +4,7 @@ mod options;
 
 use super::nearest::nearest;
 use super::{Binding, Entity, Field, FieldBinding, Mode, Rules, System, TooLong, Transform};
-use crate::model::{FieldKind, ObjectSchema, PropertySchema, PropertyType, Raw, SystemId, Value};
+use crate::model::{FieldKind, LIST, ObjectSchema, PropertySchema, PropertyType, Raw, SystemId, Value};
 
 /// Something about the rules that a system's schema brings to light.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +186,11 @@ impl Check<'_> {
     }
 
     fn missing(&mut self, at: &str, name: &str, object: &ObjectSchema) {
+        if let Some(list) = name.strip_prefix(LIST) {
+            let mend =
+                "name a list of this object by its number, as HubSpot shows it among the list's details".to_owned();
+            return self.error(at, format!("{} has no list {list} of {}", self.system.name, object.object), mend);
+        }
         let mend = match nearest(name, object.properties.iter().map(|property| &*property.name)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "name a property that is there, create it, or grant the credential access to it".to_owned(),

@@ -6,7 +6,7 @@ use super::scope::ScopeSpec;
 use super::spec::{CreateSpec, EntitySpec, FieldSpec, SystemSpec};
 use super::{
     Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, RecordUrl, Rules,
-    StampPolicy, System, group, join, limits, owners, references, transform, values,
+    StampPolicy, System, group, join, limits, lists, owners, references, transform, values,
 };
 use crate::model::{Ability, EntityId, FieldId, FieldKind, Home, ObjectId, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -425,7 +425,8 @@ impl<'a> EntityCheck<'a> {
             // The group's, which is checked as a whole.
             Some(_) => (ConflictPolicy::Latest, LinkPolicy::FillBlanks),
             None => {
-                let conflict = self.conflict(spec.conflict.as_ref(), &at, &bindings);
+                let conflict = lists::policy(spec, &at, &bindings, self.checks);
+                let conflict = conflict.unwrap_or_else(|| self.conflict(spec.conflict.as_ref(), &at, &bindings));
                 (conflict, self.link(spec.on_link.as_ref(), &at, &bindings))
             }
         };

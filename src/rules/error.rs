@@ -97,6 +97,12 @@ pub enum Fault {
     KeyRefers { key: String },
     #[error("`{key}` is an address made of a record's id, by which nothing is matched")]
     KeyIsUrl { key: String },
+    #[error("membership of a list is true or false, no `{kind}`")]
+    ListOfOtherKind { kind: &'static str },
+    #[error("membership of a list is decided by its system alone")]
+    ListBeside,
+    #[error("who is a member of a list is told by {system}, and is written nowhere there")]
+    ListDecided { system: String },
     #[error("the address of {system}'s record is written there, too, or read from there")]
     UrlBesideProperty { system: String },
     #[error("the address of a record is no `{kind}`")]
@@ -221,6 +227,9 @@ impl Fault {
             Self::KeyInGroup { .. } => "match by another field, or take it out of the group".into(),
             Self::UnknownKey { near: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::UnknownKey { .. } => "name a field of the entity".into(),
+            Self::ListOfOtherKind { .. } => "use type = \"bool\"".into(),
+            Self::ListBeside => "take it out of the group, and name the list of one system".into(),
+            Self::ListDecided { system } => format!("take `conflict` away, or write direction = \"from {system}\""),
             Self::UrlBesideProperty { system } => format!("take the property in {system} away"),
             Self::UrlOfOtherKind { .. } => "use type = \"url\"".into(),
             Self::UrlInGroup => "take `group` away".into(),

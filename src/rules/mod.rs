@@ -12,6 +12,7 @@ mod fingerprint;
 mod group;
 mod join;
 mod limits;
+mod lists;
 mod mapping;
 mod nearest;
 mod owners;
@@ -42,7 +43,9 @@ pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, Object
 pub use transform::{Custom, Transform};
 pub use what_if::{WhatIf, WhatIfError};
 
-use crate::model::{ASSOCIATION, Ability, EntityId, FieldId, FieldKind, Home, ObjectId, People, Raw, SystemId, Value};
+use crate::model::{
+    ASSOCIATION, Ability, EntityId, FieldId, FieldKind, Home, LIST, ObjectId, People, Raw, SystemId, Value,
+};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -175,7 +178,8 @@ pub struct FieldBinding {
 impl FieldBinding {
     /// Does the system keep no history of it, although it may of other properties, and not say when it changed?
     pub fn is_unrecorded(&self) -> bool {
-        self.is_record_url() || self.properties.iter().any(|property| property.starts_with(ASSOCIATION))
+        let beside = |property: &String| property.starts_with(ASSOCIATION) || property.starts_with(LIST);
+        self.is_record_url() || self.properties.iter().any(beside)
     }
 
     /// A property that shows each value as it is.

@@ -52,7 +52,19 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 const OWNED: &str = "phone = {";
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 56] = [
+const OFFLINE: [(&str, &str, &str); 60] = [
+    ("list_of_salesforce", "object = \"Contact\" }", "object = \"Contact\", lists = [\"7\"] }"),
+    ("list_without_a_number", "object = \"contacts\"", "object = \"contacts\", lists = [\"Good ones\"]"),
+    (
+        "list_of_a_text",
+        "phone = {",
+        "vip = { type = \"text\", hubspot = \"list 7\", salesforce = \"VIP__c\" }\nphone = {",
+    ),
+    (
+        "list_that_is_decided",
+        "phone = {",
+        "vip = { type = \"bool\", hubspot = \"list 7\", salesforce = \"VIP__c\", conflict = \"latest\" }\nphone = {",
+    ),
     (
         "address_of_nothing",
         "phone = {",

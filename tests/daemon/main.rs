@@ -9,6 +9,7 @@ mod fields;
 mod first_link;
 mod groups;
 mod kill;
+mod lists;
 mod mapping;
 mod objects;
 mod owners;

@@ -29,7 +29,7 @@ impl HubSpot {
 }
 
 /// The number of an object's type; of a custom object only where it is called by that.
-fn type_id(object: &str) -> Option<&str> {
+pub(super) fn type_id(object: &str) -> Option<&str> {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match &*object.to_ascii_lowercase() {
         "contacts" | "contact" => Some("0-1"),

@@ -5,6 +5,7 @@
 
 mod address;
 mod cursor;
+mod lists;
 mod make;
 mod read;
 mod schema;
@@ -47,6 +48,8 @@ pub struct HubSpotConfig {
     /// How often all records are listed whose associations are mapped, in milliseconds: a change of an association alone moves no
     /// modified time.
     pub associations_every_ms: i64,
+    /// (object, number) of the lists of which members are wanted.
+    pub lists: Vec<(String, String)>,
     /// Longest time that a request whose answer was lost may still land, in milliseconds.
     pub stray_ms: i64,
     /// Unique properties by which records are looked up freshly, as (object, property).
@@ -71,6 +74,7 @@ impl HubSpotConfig {
             app_id: None,
             overlap: Overlap { near_ms: 30_000, far_ms: 300_000, far_every_ms: 60_000 },
             associations_every_ms: 600_000,
+            lists: Vec::new(),
             stray_ms: 600_000,
             lookups,
             timeouts: Timeouts::default(),
@@ -86,6 +90,7 @@ pub struct HubSpot {
     app_id: Option<String>,
     overlap: Overlap,
     associations_every_ms: i64,
+    lists: Vec<(String, String)>,
     ability: Ability,
 }
 
@@ -132,6 +137,7 @@ impl HubSpot {
             app_id: config.app_id,
             overlap: config.overlap,
             associations_every_ms: config.associations_every_ms,
+            lists: config.lists,
             ability,
         })
     }

@@ -3,10 +3,11 @@
 use super::condition;
 use super::error::Problems;
 use super::limits::Limited;
+use super::lists;
 use super::reader::{Node, Section};
 use super::settings::{SystemKind, SystemSettings};
 use super::transforms;
-use crate::model::{ASSOCIATION, EntityId, FieldKind, Raw, Region};
+use crate::model::{ASSOCIATION, EntityId, FieldKind, LIST, Raw, Region};
 use crate::rules::nearest::nearest;
 use crate::rules::{
     ConflictSpec, CreateSpec, Cut, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, Join, Leaves, LinkSpec, ObjectSpec,
@@ -53,7 +54,11 @@ fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
         entity.fields = fields.take_rest().iter().filter_map(|node| field(node, systems, problems)).collect();
     }
     for (system, scope) in scopes {
-        if let Some(scope) = scope.compile(&entity.fields, problems) {
+        // What a person wrote comes first, so that a condition cannot name the fields that follow from `lists`.
+        let compiled = scope.compile(&entity.fields, problems);
+        let names = lists::fields(&system, &scope.lists, &mut entity);
+        let compiled = if names.is_empty() { compiled } else { compiled.map(|scope| scope.among(names)) };
+        if let Some(scope) = compiled {
             entity = entity.scope(&system, scope);
         }
     }
@@ -176,7 +181,8 @@ fn objects<'d>(
         Some(node) => node.text(problems).map(str::to_owned),
     };
     let create_as = section.take("create_as").and_then(|node| node.text(problems)).map(str::to_owned);
-    let scope = Scoped::take(&mut section, problems);
+    let is_hubspot = systems.iter().any(|system| system.name == node.key && system.kind == SystemKind::HubSpot);
+    let scope = Scoped::take(&mut section, is_hubspot, problems);
     let constants = section.take("on_create").and_then(|node| node.section(problems));
     let constants = constants.map(|mut section| section.take_rest()).unwrap_or_default();
     let constant = |node: &Node<'_>| match node.raw() {
@@ -199,22 +205,26 @@ fn objects<'d>(
     Some((objects.into_iter().map(spec).collect(), create_as.clone(), scope))
 }
 
-/// `where` and `leaves`, until the fields are known.
+/// `where`, `lists` and `leaves`, until the fields are known.
 struct Scoped<'d> {
-    condition: Node<'d>,
+    condition: Option<Node<'d>>,
+    /// The numbers of lists, one of which a record must be in; none = all.
+    lists: Vec<String>,
     leaves: Leaves,
 }
 
 impl<'d> Scoped<'d> {
-    fn take(section: &mut Section<'d>, problems: &mut Problems) -> Option<Self> {
+    fn take(section: &mut Section<'d>, is_hubspot: bool, problems: &mut Problems) -> Option<Self> {
         let leaves = section.take("leaves");
-        let Some(condition) = section.take("where") else {
+        let lists = section.take("lists").map(|node| lists::numbers(&node, is_hubspot, problems)).unwrap_or_default();
+        let condition = section.take("where");
+        if condition.is_none() && lists.is_empty() {
             if let Some(node) = leaves {
                 let message = "`leaves` says what becomes of records that leave the scope, but all records are in it";
                 problems.push(&node.key_span, message, "add where = \"CONDITION\", or take it away");
             }
             return None;
-        };
+        }
         let leaves = leaves.and_then(|node| match node.text(problems)? {
             "frozen" => Some(Leaves::Frozen),
             "kept" => Some(Leaves::Kept),
@@ -230,15 +240,18 @@ impl<'d> Scoped<'d> {
                 None
             }
         });
-        Some(Self { condition, leaves: leaves.unwrap_or_default() })
+        Some(Self { condition, lists, leaves: leaves.unwrap_or_default() })
     }
 
     fn compile(&self, fields: &[FieldSpec], problems: &mut Problems) -> Option<ScopeSpec> {
-        let text = self.condition.text(problems)?;
+        let Some(node) = &self.condition else {
+            return Some(ScopeSpec::new("", [""; 0], |_| true).leaves(self.leaves));
+        };
+        let text = node.text(problems)?;
         match condition::compile(text, fields) {
             Ok(scope) => Some(scope.leaves(self.leaves)),
             Err((message, mend)) => {
-                problems.push(&self.condition.span, message, mend);
+                problems.push(&node.span, message, mend);
                 None
             }
         }
@@ -350,8 +363,14 @@ fn property(node: &Node<'_>, system: &str, systems: &[SystemSettings], problems:
     };
     let properties = properties.unwrap_or_else(|| vec![format!("?{}", node.path)]);
     let is_hubspot = |of: &SystemSettings| of.name == system && of.kind == SystemKind::HubSpot;
-    let is_tie = properties == [PRIMARY_COMPANY] && systems.iter().any(is_hubspot);
-    if is_tie { vec![format!("{ASSOCIATION}companies")] } else { properties }
+    if !systems.iter().any(is_hubspot) {
+        return properties;
+    }
+    match &properties[..] {
+        [text] if text == PRIMARY_COMPANY => vec![format!("{ASSOCIATION}companies")],
+        [text] if lists::number(text).is_some() => vec![format!("{LIST}{}", lists::number(text).unwrap_or_default())],
+        _ => properties,
+    }
 }
 
 /// A system's property by object.

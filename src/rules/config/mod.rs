@@ -7,6 +7,7 @@ mod entities;
 mod error;
 mod expression;
 mod limits;
+mod lists;
 mod profiles;
 pub mod propose;
 mod reader;

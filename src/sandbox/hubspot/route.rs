@@ -46,6 +46,11 @@ pub enum Route {
         /// The owner's id, if one is asked for.
         id: Option<String>,
     },
+    /// `/crm/lists/{version}...`.
+    Lists {
+        /// What is asked.
+        ask: super::lists::Ask,
+    },
     /// `/account-info/{version}/details`.
     AccountDetails,
     /// `/account-info/{version}/api-usage/daily/private-apps`.
@@ -147,7 +152,7 @@ impl Route {
             ["crm", "v3", area @ ("objects" | "properties" | "pipelines" | "owners"), rest @ ..] => (*area, "v3", rest),
             [
                 "crm",
-                area @ ("objects" | "properties" | "pipelines" | "owners" | "associations"),
+                area @ ("objects" | "properties" | "pipelines" | "owners" | "associations" | "lists"),
                 version,
                 rest @ ..,
             ] if is_dated(version) => (*area, *version, rest),
@@ -179,6 +184,10 @@ impl Route {
             ("pipelines", [object, rest @ ..]) if rest.len() < 3 => {
                 Ok(Self::Pipelines { object: object_type(object)?, rest: owned(rest) })
             }
+            ("lists", rest) => {
+                let ask = super::lists::Ask::of(&request.method, rest).ok_or_else(no_such_path)?;
+                Ok(Self::Lists { ask })
+            }
             ("owners", []) => Ok(Self::Owners { id: None }),
             ("owners", [id]) => Ok(Self::Owners { id: Some((*id).to_owned()) }),
             ("account-info", ["details"]) => Ok(Self::AccountDetails),
@@ -196,6 +205,7 @@ impl Route {
             Self::Properties { .. } => "properties",
             Self::Pipelines { .. } => "pipelines",
             Self::Owners { .. } => "owners",
+            Self::Lists { .. } => "lists",
             Self::AccountDetails | Self::AccountUsage => "account",
             Self::Token => "token",
         }
