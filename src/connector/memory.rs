@@ -5,7 +5,9 @@ use super::{WriteAnswer, WriteItem};
 use crate::model::{
     Ability, BatchLimits, ClockOffset, Creates, Departure, Millis, ObjectSchema, PageEnd, PropertySchema, PropertyType,
 };
-use crate::model::{Mark, Raw, RawDigest, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, SourceKind, Timing, User};
+use crate::model::{
+    Mark, Raw, RawDigest, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, SourceKind, Timing, User, is_ties, lay_ties,
+};
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -127,6 +129,11 @@ impl State {
                 (id, Some(created))
             }
         };
+        // Of ties a write says what comes and what goes.
+        let shown = self.records.get(&(object.to_owned(), id.clone())).map(|entry| entry.fields.clone());
+        for (name, raw) in fields.iter_mut().filter(|(name, _)| is_ties(name)) {
+            *raw = lay_ties(shown.as_ref().and_then(|shown| shown.get(name)).unwrap_or(&Raw::Null), raw);
+        }
         self.put((object.to_owned(), id.clone()), fields, now);
         Outcome::Done { remote: id, created }
     }

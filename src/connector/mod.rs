@@ -6,6 +6,8 @@ pub mod auth;
 #[cfg(feature = "wire")]
 mod batch;
 #[cfg(feature = "wire")]
+mod beside;
+#[cfg(feature = "wire")]
 mod client;
 #[cfg(feature = "wire")]
 mod clock;

@@ -18,6 +18,7 @@ mod remap;
 mod scope;
 mod send;
 mod sweep;
+mod ties;
 mod timeline;
 mod txn;
 mod verify;
@@ -32,5 +33,6 @@ pub use input::{
 pub use journal::{AT_HOME, Happening, JournalEntry};
 pub use memory::MemoryView;
 pub use refs::target_of;
+pub use ties::owed_ties;
 pub use verify::{Difference, Excluded, Remotes, ShownRow, Verdict, verify};
 pub use view::{View, ViewError};

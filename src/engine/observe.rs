@@ -21,6 +21,8 @@ pub(super) struct Shown {
     pub external: Option<String>,
     /// References to records that are not mirrored, by the system's own ids.
     pub unresolved: Vec<(FieldId, String)>,
+    /// The same of ties, which wait one by one.
+    pub waiting: Vec<(FieldId, String)>,
 }
 
 /// Canonical values of a row's raw ones; of references the system's own ids.
@@ -49,10 +51,16 @@ pub(super) fn canonical(entity: &Entity, (home, remote): (Home, &RemoteId), raws
         Some(Raw::Text(text)) if !text.is_empty() => Some(text.clone()),
         _ => None,
     };
-    Shown { values, external, unresolved: Vec::new() }
+    Shown { values, external, unresolved: Vec::new(), waiting: Vec::new() }
 }
 
 impl Shown {
+    /// The digest of a row's bytes, unless some of its ties lead nowhere: then it is looked at whenever it is listed, since the other
+    /// end may have come.
+    pub fn raw(&self, raw: RawDigest) -> RawDigest {
+        if self.waiting.is_empty() { raw } else { RawDigest(0) }
+    }
+
     /// The values; none where one could not be read.
     pub fn readable(&self) -> Vec<Option<Value>> {
         self.values.iter().map(|value| value.as_ref().ok().cloned()).collect()
@@ -116,13 +124,13 @@ impl Txn<'_> {
                 && self.is_based(&key)?
             {
                 self.legible_again(entity, &key)?;
-                self.set_digest(key, Some(DigestRow { raw: row.raw, ..known }));
+                self.set_digest(key, Some(DigestRow { raw: shown.raw(row.raw), ..known }));
                 continue;
             }
             let from = self.linked_from(system, begun, row.modified);
             let known = match self.index_of(&key)? {
                 Some(id) => Some(id),
-                None => match self.identify(entity, &key, &shown, from, page.pass, row.raw)? {
+                None => match self.identify(entity, &key, &shown, from, page.pass, shown.raw(row.raw))? {
                     Found::New => {
                         mirrored += 1;
                         None
@@ -139,7 +147,7 @@ impl Txn<'_> {
                 },
             };
             if let Some(id) = known {
-                let seen = Seen { from, pass: page.pass, raw: Some(row.raw) };
+                let seen = Seen { from, pass: page.pass, raw: Some(shown.raw(row.raw)) };
                 self.moved(entity, &key, id, &shown, seen, (row.modified, row.mark), begun, page.timing)?;
             }
         }
@@ -329,6 +337,11 @@ impl Txn<'_> {
             let Some(side) = work.record.side(system) else { return Ok(true) };
             let unbased = side.unbased.binary_search(&field.id).is_ok();
             if !kept && !unbased && work.shown(field, system) == *value {
+                continue;
+            }
+            if let Some(to) = field.ties_to().filter(|_| !unbased) {
+                judged &=
+                    self.sight((work, field), (system, to), entity, value, begun, timing)? != SnapshotFate::Reread;
                 continue;
             }
             let mut state = work.state(field);

@@ -13,6 +13,7 @@ mod field;
 mod link;
 mod prune;
 mod state;
+mod ties;
 
 pub use confirm::{Evidence, Landing};
 pub use field::{Arrival, Fate, FieldRules, SideRules, Snapshot, SnapshotFate};
@@ -20,3 +21,4 @@ pub use state::{
     Edit, Entry, EntryKind, FieldLately, FieldState, Flight, FlightState, Lately, Own, SettledBy, SideField,
     SideLately, Stray, Taken, Turn,
 };
+pub use ties::Sight;

@@ -242,6 +242,9 @@ impl Check<'_> {
         }
         self.kind(at, field, property);
         self.target(at, field, property);
+        if field.ties_to().is_some() {
+            return self.labels(at, binding, property);
+        }
         if written {
             self.limits(at, field, binding, property);
         }
@@ -250,6 +253,18 @@ impl Check<'_> {
         }
         if let Some(default) = binding.default.as_ref().filter(|_| written) {
             self.default(at, field, (binding, place), default, property);
+        }
+    }
+
+    /// The labels of ties are there.
+    fn labels(&mut self, at: &str, binding: &FieldBinding, property: &PropertySchema) {
+        let known: Vec<&str> = property.choices.iter().map(|(label, _)| &**label).collect();
+        for (_, theirs) in binding.values.iter().filter(|(_, theirs)| !known.contains(&&**theirs)) {
+            let mend = match nearest(theirs, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "create the label there, or take its row away".to_owned(),
+            };
+            self.error(at, format!("{} has no label `{theirs}` there", self.system.name), mend);
         }
     }
 
@@ -264,7 +279,7 @@ impl Check<'_> {
                 "name a property that leads to a user, or use type = \"ref\"".to_owned(),
             );
         }
-        let Some(entity) = field.refers_to().and_then(|to| self.rules.entity(to)) else { return };
+        let Some(entity) = field.refers_to().or(field.ties_to()).and_then(|to| self.rules.entity(to)) else { return };
         let objects: Vec<&str> = entity
             .bindings
             .iter()
@@ -454,7 +469,7 @@ fn fit(kind: &FieldKind, property: PropertyType) -> Fit {
         | (F::DateTime { .. }, P::DateTime)
         | (F::Enum, P::Enumeration)
         | (F::Set, P::MultiEnumeration)
-        | (F::Ref { .. } | F::Owner, P::Reference) => Fit::Well,
+        | (F::Ref { .. } | F::Refs { .. } | F::Owner, P::Reference) => Fit::Well,
         (F::Owner, P::Text | P::Number) => Fit::Mostly("what is no id of a user is reported as a problem"),
         (F::Ref { .. }, P::Text | P::Number) => Fit::Mostly("what is no id of such a record is reported as a problem"),
         (F::Text, P::Enumeration) => Fit::Mostly("only its options can be written"),

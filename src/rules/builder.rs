@@ -319,7 +319,7 @@ impl<'a> EntityCheck<'a> {
                 let (name, object) = (name.clone(), object.object.clone());
                 let fault = match found {
                     None => Fault::ScopeUnknown { name },
-                    Some(field) if field.refers_to().is_some() => Fault::ScopeRefers { name },
+                    Some(field) if field.refers_to().or(field.ties_to()).is_some() => Fault::ScopeRefers { name },
                     Some(field) if field.binding(home).is_none() => Fault::ScopeElsewhere { name, object },
                     Some(_) => continue,
                 };
@@ -424,6 +424,15 @@ impl<'a> EntityCheck<'a> {
         let (conflict, on_link) = match &spec.group {
             // The group's, which is checked as a whole.
             Some(_) => (ConflictPolicy::Latest, LinkPolicy::FillBlanks),
+            // Each tie is decided by itself, as whoever touched it last left it.
+            None if matches!(kind, FieldKind::Refs { .. }) => {
+                for (key, said) in [("conflict", spec.conflict.is_some()), ("on_link", spec.on_link.is_some())] {
+                    if said {
+                        self.checks.fault(format!("{at}.{key}"), Fault::TiesDecided);
+                    }
+                }
+                (ConflictPolicy::Latest, LinkPolicy::FillBlanks)
+            }
             None => {
                 let conflict = lists::policy(spec, &at, &bindings, self.checks);
                 let conflict = conflict.unwrap_or_else(|| self.conflict(spec.conflict.as_ref(), &at, &bindings));
@@ -612,7 +621,9 @@ impl<'a> EntityCheck<'a> {
         for (index, key) in self.spec.match_keys.iter().enumerate() {
             let at = format!("{}.match[{index}]", self.at);
             let field = self.spec.fields.iter().find(|field| field.name == *key);
-            if field.is_some_and(|field| matches!(field.kind, FieldKind::Ref { .. } | FieldKind::Owner)) {
+            if field.is_some_and(|field| {
+                matches!(field.kind, FieldKind::Ref { .. } | FieldKind::Refs { .. } | FieldKind::Owner)
+            }) {
                 self.checks.fault(at, Fault::KeyRefers { key: key.clone() });
             } else if field.is_some_and(|field| field.record_url_of.is_some()) {
                 self.checks.fault(at, Fault::KeyIsUrl { key: key.clone() });

@@ -97,6 +97,8 @@ pub enum Fault {
     KeyRefers { key: String },
     #[error("`{key}` is an address made of a record's id, by which nothing is matched")]
     KeyIsUrl { key: String },
+    #[error("ties have no policy: each of them is decided by itself, and a first link only adds")]
+    TiesDecided,
     #[error("membership of a list is true or false, no `{kind}`")]
     ListOfOtherKind { kind: &'static str },
     #[error("membership of a list is decided by its system alone")]
@@ -227,6 +229,7 @@ impl Fault {
             Self::KeyInGroup { .. } => "match by another field, or take it out of the group".into(),
             Self::UnknownKey { near: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::UnknownKey { .. } => "name a field of the entity".into(),
+            Self::TiesDecided => "take it away".into(),
             Self::ListOfOtherKind { .. } => "use type = \"bool\"".into(),
             Self::ListBeside => "take it out of the group, and name the list of one system".into(),
             Self::ListDecided { system } => format!("take `conflict` away, or write direction = \"from {system}\""),

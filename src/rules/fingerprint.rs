@@ -113,7 +113,7 @@ impl Bytes {
                 self.0.push(added::IDNA);
             }
             FieldKind::PhoneOf(region) => self.text(region.letters()),
-            FieldKind::Ref { to } => self.number(u64::from(to.0)),
+            FieldKind::Ref { to } | FieldKind::Refs { to } => self.number(u64::from(to.0)),
             FieldKind::DateTime { step_ms } => self.number(step_ms.unsigned_abs()),
             _ => {}
         }

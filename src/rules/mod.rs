@@ -24,6 +24,7 @@ mod shown;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod ties;
 mod transform;
 mod values;
 mod what_if;
@@ -44,7 +45,7 @@ pub use transform::{Custom, Transform};
 pub use what_if::{WhatIf, WhatIfError};
 
 use crate::model::{
-    ASSOCIATION, Ability, EntityId, FieldId, FieldKind, Home, LIST, ObjectId, People, Raw, SystemId, Value,
+    ASSOCIATION, Ability, EntityId, FieldId, FieldKind, Home, LIST, ObjectId, People, Raw, SystemId, Value, is_ties,
 };
 use std::ops::Range;
 use std::sync::Arc;
@@ -178,7 +179,8 @@ pub struct FieldBinding {
 impl FieldBinding {
     /// Does the system keep no history of it, although it may of other properties, and not say when it changed?
     pub fn is_unrecorded(&self) -> bool {
-        let beside = |property: &String| property.starts_with(ASSOCIATION) || property.starts_with(LIST);
+        let beside =
+            |property: &String| property.starts_with(ASSOCIATION) || property.starts_with(LIST) || is_ties(property);
         self.is_record_url() || self.properties.iter().any(beside)
     }
 
@@ -303,7 +305,7 @@ impl Rules {
 
     /// Do records of any entity refer to those of this one?
     pub fn is_referred_to(&self, id: EntityId) -> bool {
-        self.entities.iter().any(|entity| entity.references().any(|(_, to)| to == id))
+        self.entities.iter().any(|entity| entity.leads_to().any(|(_, to)| to == id))
     }
 
     /// Place in the ranking, 0 = highest. Unknown systems rank last.

@@ -260,6 +260,12 @@ impl FieldSpec {
         Self { to: Some(to.clone()), ..Self::new(name, FieldKind::Ref { to: EntityId::of(&to) }) }
     }
 
+    /// Ties to several records of an entity.
+    pub fn references(name: impl Into<String>, to: impl Into<String>) -> Self {
+        let to = to.into();
+        Self { to: Some(to.clone()), ..Self::new(name, FieldKind::Refs { to: EntityId::of(&to) }) }
+    }
+
     /// Its counterpart in `system`.
     #[must_use]
     pub fn at(mut self, system: impl Into<String>, property: impl Into<String>) -> Self {

@@ -21,4 +21,5 @@ mod scope;
 mod sensitive;
 mod sync;
 mod three;
+mod ties;
 mod world;

@@ -10,6 +10,7 @@ mod make;
 mod read;
 mod schema;
 mod scopes;
+mod sets;
 mod ties;
 mod users;
 mod wire;
@@ -50,6 +51,8 @@ pub struct HubSpotConfig {
     pub associations_every_ms: i64,
     /// (object, number) of the lists of which members are wanted.
     pub lists: Vec<(String, String)>,
+    /// (object, property) of the sets of associations that are mapped.
+    pub sets: Vec<(String, String)>,
     /// Longest time that a request whose answer was lost may still land, in milliseconds.
     pub stray_ms: i64,
     /// Unique properties by which records are looked up freshly, as (object, property).
@@ -75,6 +78,7 @@ impl HubSpotConfig {
             overlap: Overlap { near_ms: 30_000, far_ms: 300_000, far_every_ms: 60_000 },
             associations_every_ms: 600_000,
             lists: Vec::new(),
+            sets: Vec::new(),
             stray_ms: 600_000,
             lookups,
             timeouts: Timeouts::default(),
@@ -91,6 +95,7 @@ pub struct HubSpot {
     overlap: Overlap,
     associations_every_ms: i64,
     lists: Vec<(String, String)>,
+    sets: Vec<(String, String)>,
     ability: Ability,
 }
 
@@ -138,6 +143,7 @@ impl HubSpot {
             overlap: config.overlap,
             associations_every_ms: config.associations_every_ms,
             lists: config.lists,
+            sets: config.sets,
             ability,
         })
     }
@@ -170,7 +176,9 @@ impl Connector for HubSpot {
             .enumerate()
             .filter_map(|(at, item)| Some((ties::without_ties(item)?, refused.get(at).copied().unwrap_or(false))))
             .unzip();
-        super::batch::calls(&records, wire::BATCH, &bad, true) + ties::calls_to_tie(items, refused)
+        super::batch::calls(&records, wire::BATCH, &bad, true)
+            + ties::calls_to_tie(items, refused)
+            + sets::calls_to_set(items, refused)
     }
 
     fn calls_to_read(&self, spec: &ReadSpec, keys: Keys<'_>, history: bool) -> u64 {

@@ -10,7 +10,9 @@ use super::super::{ConnectorError, Outcome, Target, WriteAnswer, WriteItem};
 use super::HubSpot;
 use super::wire::{BATCH, Refusal};
 use crate::connector::batch::{self, Whole};
-use crate::model::{ASSOCIATION, LIST, PropertySchema, PropertyType, Raw, RawDigest, RawRow, RowDecoder};
+use crate::model::{
+    ASSOCIATION, ASSOCIATIONS, LIST, PropertySchema, PropertyType, Raw, RawDigest, RawRow, RowDecoder, is_ties,
+};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -39,12 +41,18 @@ pub(super) enum Beside {
     Tie(String),
     /// Whether it is in this list.
     List(String),
+    /// All records of this object that it is tied to.
+    Set(String),
 }
 
 impl Asked {
     pub fn of(names: Vec<String>) -> Self {
         let (mut properties, mut ties) = (Vec::with_capacity(names.len()), Vec::new());
         for (at, name) in names.into_iter().enumerate() {
+            if let Some(to) = name.strip_prefix(ASSOCIATIONS) {
+                ties.push((at, Beside::Set(to.to_owned())));
+                continue;
+            }
             match (name.strip_prefix(ASSOCIATION), name.strip_prefix(LIST)) {
                 (Some(to), _) => ties.push((at, Beside::Tie(to.to_owned()))),
                 (None, Some(list)) => ties.push((at, Beside::List(list.to_owned()))),
@@ -56,7 +64,7 @@ impl Asked {
 
     /// Calls to read all that is asked beside so many records.
     pub fn calls(&self, records: usize) -> usize {
-        let ties = self.ties.iter().filter(|(_, beside)| matches!(beside, Beside::Tie(_))).count();
+        let ties = self.ties.iter().filter(|(_, beside)| !matches!(beside, Beside::List(_))).count();
         let lists = usize::from(ties < self.ties.len());
         ties * records.div_ceil(READ_MAX) + lists * records.div_ceil(super::lists::READ_MAX)
     }
@@ -99,7 +107,7 @@ pub(crate) fn primary(from: &str, to: &str) -> Option<u64> {
 
 /// What of an item goes by a call of its own.
 fn is_beside(name: &str) -> bool {
-    name.starts_with(ASSOCIATION)
+    name.starts_with(ASSOCIATION) || is_ties(name)
 }
 
 /// The ties of an object that can be mapped, as properties of it.
@@ -229,6 +237,11 @@ impl HubSpot {
         for (_, beside) in &asked.ties {
             let to = match beside {
                 Beside::Tie(to) => to,
+                Beside::Set(to) => {
+                    let set = self.set_values(what, (object, to), ids).await?;
+                    values.iter_mut().zip(set).for_each(|(values, raw)| values.push(raw));
+                    continue;
+                }
                 Beside::List(list) => {
                     for (id, values) in ids.iter().zip(&mut values) {
                         values.push(Raw::Bool(lists.get(*id).is_some_and(|of| of.contains(list))));
@@ -430,7 +443,7 @@ fn request(
 }
 
 /// What the answer to a batch says: nothing went wrong, or it is found by halves what did.
-fn whole(items: &[&WriteItem], answer: &Answer) -> Whole {
+pub(super) fn whole(items: &[&WriteItem], answer: &Answer) -> Whole {
     let done = |item: &&WriteItem| match &item.target {
         Target::Update(remote) => Outcome::Done { remote: remote.clone(), created: None },
         Target::Create { .. } => Outcome::Unknown,

@@ -3,7 +3,7 @@
 
 use crate::connector::WriteItem;
 use crate::engine::{View, ViewError, target_of};
-use crate::model::{EntityId, Home, Raw, RecordId, Value};
+use crate::model::{EntityId, Home, Raw, RecordId, Value, parse_tie};
 use crate::rules::{Entity, FieldBinding, Rules};
 
 /// The properties of a write, its references by the mirror's names; none where it has no reference.
@@ -24,6 +24,21 @@ pub(super) fn by_record(
             let address = format!("the record's address in {system}");
             fields.get_or_insert_with(|| item.fields.clone())[at].1 = Raw::Text(address);
         }
+    }
+    for (field, to) in entity.ties() {
+        let Some(own) = field.binding(home).and_then(FieldBinding::property) else { continue };
+        let Some(at) = item.fields.iter().position(|(property, _)| property == own) else { continue };
+        let Raw::Text(text) = &item.fields[at].1 else { continue };
+        let mut lines = Vec::new();
+        for line in text.lines() {
+            let (sign, tie) = line.split_at(line.len().min(1));
+            let (id, label) = parse_tie(tie);
+            let named = target_of(rules, view, (to, home.system), id)?.map(|record| format!("{MARK}{record}"));
+            lines.push(format!("{sign}{}\t{label}", named.as_deref().unwrap_or(id)));
+        }
+        // By our names they stand in another order than by theirs.
+        lines.sort();
+        fields.get_or_insert_with(|| item.fields.clone())[at].1 = Raw::Text(lines.join("\n"));
     }
     for (field, to) in entity.references() {
         let Some(own) = field.binding(home).and_then(FieldBinding::property) else { continue };

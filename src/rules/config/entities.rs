@@ -3,11 +3,11 @@
 use super::condition;
 use super::error::Problems;
 use super::limits::Limited;
-use super::lists;
 use super::reader::{Node, Section};
 use super::settings::{SystemKind, SystemSettings};
 use super::transforms;
-use crate::model::{ASSOCIATION, EntityId, FieldKind, LIST, Raw, Region};
+use super::{lists, ties};
+use crate::model::{ASSOCIATION, ASSOCIATIONS, EntityId, FieldKind, JUNCTION, LIST, Raw, Region};
 use crate::rules::nearest::nearest;
 use crate::rules::{
     ConflictSpec, CreateSpec, Cut, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, Join, Leaves, LinkSpec, ObjectSpec,
@@ -289,10 +289,14 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
         (Some(node), _) if known => {
             let to = node.text(problems).unwrap_or_default();
             let own = std::mem::replace(&mut field, FieldSpec::reference(node.key, to));
-            let kind = if matches!(own.kind, FieldKind::Ref { .. }) { field.kind } else { own.kind };
+            let kind = match own.kind {
+                FieldKind::Ref { .. } => field.kind,
+                FieldKind::Refs { .. } => FieldKind::Refs { to: EntityId::of(to) },
+                kind => kind,
+            };
             field = FieldSpec { to: field.to, kind, ..own };
         }
-        (None, FieldKind::Ref { .. }) => {
+        (None, FieldKind::Ref { .. } | FieldKind::Refs { .. }) => {
             section.missing("to", "add to = \"ENTITY\": the one that it refers to", problems);
             // One fault is enough.
             field.kind = FieldKind::Text;
@@ -364,10 +368,15 @@ fn property(node: &Node<'_>, system: &str, systems: &[SystemSettings], problems:
     let properties = properties.unwrap_or_else(|| vec![format!("?{}", node.path)]);
     let is_hubspot = |of: &SystemSettings| of.name == system && of.kind == SystemKind::HubSpot;
     if !systems.iter().any(is_hubspot) {
-        return properties;
+        let junction = |text: &String| Some(format!("{JUNCTION}{}", ties::junction(text)?));
+        let known = systems.iter().any(|of| of.name == system && of.kind == SystemKind::Salesforce);
+        return properties.into_iter().map(|text| junction(&text).filter(|_| known).unwrap_or(text)).collect();
     }
     match &properties[..] {
         [text] if text == PRIMARY_COMPANY => vec![format!("{ASSOCIATION}companies")],
+        [text] if ties::associated(text).is_some() => {
+            vec![format!("{ASSOCIATIONS}{}", ties::associated(text).unwrap_or_default())]
+        }
         [text] if lists::number(text).is_some() => vec![format!("{LIST}{}", lists::number(text).unwrap_or_default())],
         _ => properties,
     }
@@ -408,6 +417,7 @@ fn field_kind(node: &Node<'_>, problems: &mut Problems) -> Option<FieldKind> {
         // Where it leads to is told by `to`.
         "owner" => return Some(FieldKind::Owner),
         "ref" => return Some(FieldKind::Ref { to: EntityId::of("") }),
+        "refs" => return Some(FieldKind::Refs { to: EntityId::of("") }),
         "id" => "use \"text\"",
         _ => {
             let mend = match nearest(text, TYPES.split(", ")) {
@@ -554,4 +564,4 @@ pub(super) const OPTIONS: [&str; 23] = [
     "from",
 ];
 pub(super) const TYPES: &str =
-    "text, email, phone, domain, url, integer, decimal, money, bool, date, datetime, enum, set, ref, owner";
+    "text, email, phone, domain, url, integer, decimal, money, bool, date, datetime, enum, set, ref, refs, owner";

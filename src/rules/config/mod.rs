@@ -17,6 +17,7 @@ mod standard;
 mod systems;
 #[cfg(test)]
 mod tests;
+mod ties;
 mod transforms;
 
 pub use duration::parse_duration;

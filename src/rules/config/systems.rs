@@ -75,10 +75,6 @@ fn system(node: &Node<'_>, folder: &Path, problems: &mut Problems) -> Option<Sys
         system.overlap = duration(&node, Duration::ZERO, problems);
     }
     if let Some(node) = section.take("associations_every") {
-        if kind == Some(SystemKind::Salesforce) {
-            let message = "`associations_every` is for HubSpot: a lookup is a field like others";
-            problems.push(&node.key_span, message, "take it away");
-        }
         system.associations_every = duration(&node, Duration::from_secs(1), problems);
     }
     system.record_url = section.take("record_url").and_then(|node| record_url(&node, problems));

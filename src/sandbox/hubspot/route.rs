@@ -99,6 +99,10 @@ pub enum Tie {
     Archive,
     /// `POST batch/labels/archive`.
     ArchiveLabels,
+    /// `GET labels`.
+    Labels,
+    /// `POST labels`.
+    Label,
     /// `GET /{id}/associations/{to}`.
     ListOf(String),
     /// `PUT /{id}/associations/{to}/{other}`.
@@ -116,11 +120,13 @@ impl Tie {
 
     /// Whether it changes associations.
     pub fn is_write(&self) -> bool {
-        !matches!(self, Self::Read | Self::ListOf(_))
+        !matches!(self, Self::Read | Self::ListOf(_) | Self::Labels)
     }
 
     fn of(method: &str, rest: &[&str]) -> Result<Self, Refusal> {
         Ok(match (method, rest) {
+            ("GET", ["labels"]) => Self::Labels,
+            ("POST", ["labels"]) => Self::Label,
             ("POST", ["batch", "read"]) => Self::Read,
             ("POST", ["batch", "create"]) => Self::Create,
             ("POST", ["batch", "associate", "default"]) => Self::Default,
