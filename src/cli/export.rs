@@ -1,7 +1,7 @@
 //! `syncline export`: the mapping as a sheet that people can read.
 
 use super::{CliError, Context, Exit, Output};
-use crate::model::{FieldKind, Raw, SystemId};
+use crate::model::{FieldKind, Raw, SystemId, spoken};
 use crate::rules::{Binding, ConflictPolicy, Entity, Field, FieldBinding, LinkPolicy, Rules, System};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -66,7 +66,9 @@ fn row(rules: &Rules, entity: &Entity, group: Option<&Field>, field: &Field) -> 
                 return Some(format!("{}'s address", object.object));
             }
             let names = binding.properties.iter();
-            Some(names.map(|property| format!("{}.{property}", object.object)).collect::<Vec<_>>().join(" + "))
+            Some(
+                names.map(|property| format!("{}.{}", object.object, spoken(property))).collect::<Vec<_>>().join(" + "),
+            )
         };
         row.push(entity.bindings_in(system.id).filter_map(of).collect::<Vec<_>>().join(", "));
     }

@@ -60,7 +60,9 @@ impl FieldState {
             FlightState::Sent => false,
             FlightState::Answered(at) | FlightState::Unknown(at) => sight.asked >= at,
         };
-        if !after {
+        // An index may take its time to show what was answered; only then it was taken back.
+        let early = |at: Millis| landed != touched && sight.asked < at.plus(GRACE_MS);
+        if !after || matches!(flight.state, FlightState::Answered(at) if early(at)) {
             return SnapshotFate::Reread;
         }
         let (system, whole) = (self.sides[ix].system, landed == touched);
@@ -113,6 +115,9 @@ impl FieldState {
         self.stamp = stamp;
     }
 }
+
+/// How long an answered write may be without being shown, in milliseconds.
+const GRACE_MS: i64 = 5_000;
 
 /// A change as a stray remembers it.
 fn noted(change: TieChange) -> Value {

@@ -106,6 +106,20 @@ impl TieChange {
     }
 }
 
+/// What is no value of a record, as a config calls it: `associated contacts`, `OpportunityContactRole(OpportunityId, ContactId)`.
+pub fn spoken(property: &str) -> String {
+    if let Some(to) = property.strip_prefix(ASSOCIATIONS) {
+        return format!("associated {to}");
+    }
+    if let Some(list) = property.strip_prefix(super::LIST) {
+        return format!("list {list}");
+    }
+    match property.strip_prefix(JUNCTION).and_then(|rows| rows.split_once('.')) {
+        Some((object, fields)) => format!("{object}({})", fields.replace('.', ", ")),
+        None => property.to_owned(),
+    }
+}
+
 /// A tie as systems tell it: the id of the other record there, and a label.
 pub fn parse_tie(text: &str) -> (&str, &str) {
     text.split_once('\t').unwrap_or((text, ""))
@@ -122,7 +136,7 @@ pub fn lay_ties(shown: &Raw, written: &Raw) -> Raw {
         let (sign, tie) = line.split_at(line.len().min(1));
         let (id, label) = parse_tie(tie);
         match sign {
-            "+" => drop(ties.extend([tie.to_owned(), id.to_owned()])),
+            "+" => ties.extend([tie.to_owned(), id.to_owned()]),
             _ if label.is_empty() => ties.retain(|known| parse_tie(known).0 != id),
             _ => ties.retain(|known| known != tie),
         }
@@ -155,6 +169,13 @@ mod tests {
             let undone = change.removed.iter().any(|tied| tied.label.is_empty()) || other.removed.iter().any(|tied| tied.label.is_empty());
             prop_assert!(one == two || undone, "{one:?} {two:?}");
         }
+    }
+
+    #[test]
+    fn what_is_no_property_is_called_as_a_config_has_it() {
+        assert_eq!(spoken("associations:contacts"), "associated contacts");
+        assert_eq!(spoken("junction:R.A__c.B.Role"), "R(A__c, B, Role)");
+        assert_eq!([spoken("list:7"), spoken("email")], ["list 7", "email"]);
     }
 
     #[test]

@@ -4,7 +4,9 @@ mod options;
 
 use super::nearest::nearest;
 use super::{Binding, Entity, Field, FieldBinding, Mode, Rules, System, TooLong, Transform};
-use crate::model::{FieldKind, LIST, ObjectSchema, PropertySchema, PropertyType, Raw, SystemId, Value};
+use crate::model::{
+    FieldKind, LIST, ObjectSchema, PropertySchema, PropertyType, Raw, SystemId, Value, is_ties, spoken,
+};
 
 /// Something about the rules that a system's schema brings to light.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,6 +192,12 @@ impl Check<'_> {
             let mend =
                 "name a list of this object by its number, as HubSpot shows it among the list's details".to_owned();
             return self.error(at, format!("{} has no list {list} of {}", self.system.name, object.object), mend);
+        }
+        if is_ties(name) {
+            let message = format!("{} has no {} of {}", self.system.name, spoken(name), object.object);
+            let mend = "name an object by its name there, or rows by their object, their reference to this one, that to the other, \
+                        and their field for a label: OpportunityContactRole(OpportunityId, ContactId, Role)";
+            return self.error(at, message, mend.to_owned());
         }
         let mend = match nearest(name, object.properties.iter().map(|property| &*property.name)) {
             Some(near) => format!("did you mean `{near}`?"),

@@ -52,7 +52,17 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 const OWNED: &str = "phone = {";
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 60] = [
+const OFFLINE: [(&str, &str, &str); 62] = [
+    (
+        "ties_with_a_policy",
+        "phone = {",
+        "friends = { type = \"refs\", to = \"person\", hubspot = \"associated contacts\", salesforce = \"Friend__c(Of__c, Who__c)\", conflict = \"latest\" }\nphone = {",
+    ),
+    (
+        "ties_without_a_target",
+        "phone = {",
+        "friends = { type = \"refs\", hubspot = \"associated contacts\", salesforce = \"Friend__c(Of__c, Who__c)\" }\nphone = {",
+    ),
     ("list_of_salesforce", "object = \"Contact\" }", "object = \"Contact\", lists = [\"7\"] }"),
     ("list_without_a_number", "object = \"contacts\"", "object = \"contacts\", lists = [\"Good ones\"]"),
     (
@@ -172,7 +182,12 @@ const OFFLINE: [(&str, &str, &str); 60] = [
 ];
 
 /// As [`OFFLINE`], in the config of a sandbox and asked of its live schemas.
-const LIVE: [(&str, &str, &str); 13] = [
+const LIVE: [(&str, &str, &str); 14] = [
+    (
+        "live_ties_by_rows_that_are_not_there",
+        "amount = {",
+        "contacts = { type = \"refs\", to = \"person\", hubspot = \"associated contacts\", salesforce = \"OpportunityContactRole(OpportunityId, PersonId)\" }\namount = {",
+    ),
     (
         "live_fallback_who_is_nobody",
         "city = {",

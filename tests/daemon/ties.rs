@@ -220,3 +220,35 @@ fn labels_are_roles() {
     assert_eq!(live.stop(), Some(0));
     world.assert_equal();
 }
+
+#[test]
+fn lost_answers_and_kills_make_nobody_twice_and_lose_nobody() {
+    let world = world(0, "");
+    let people = ["ann", "bob", "cyd", "dan", "eve"].map(|name| person(&world, name));
+    let (deal, deal_there) = (hubspot_deal(&world, "big"), opportunity(&world, "big"));
+    tie(&world, &deal, &people[0][0], None);
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    world.set_faults(&json!({ "lost_answer": 0.4, "error": 0.1 }));
+    let mut live = start(&world);
+    for (at, ids) in people.iter().enumerate().skip(1) {
+        match at % 2 {
+            0 => tie(&world, &deal, &ids[0], None),
+            _ => drop(role(&world, &deal_there, &ids[1], None)),
+        }
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        if at == 2 {
+            untie(&world, &deal, &people[0][0]);
+        }
+        live.kill();
+        live = start(&world);
+    }
+    world.set_faults(&json!({}));
+    let left: Vec<&[String; 2]> = people.iter().skip(1).collect();
+    until("all have what everybody did", || {
+        associated(&world, &deal) == of(&left, 0) && there(&world, &deal_there) == of(&left, 1)
+    });
+    world.settle();
+    assert_eq!(roles(&world, &deal_there).len(), left.len(), "{:?}", roles(&world, &deal_there));
+    assert_eq!(live.stop(), Some(0));
+    world.assert_equal();
+}

@@ -272,7 +272,8 @@ impl HubSpot {
 
 impl TieWrite {
     fn is_labelled(&self) -> bool {
-        !self.untied && !(self.labels.is_empty() && self.unlabels.is_empty())
+        let speaks = !self.labels.is_empty() || !self.unlabels.is_empty();
+        speaks && !self.untied
     }
 }
 

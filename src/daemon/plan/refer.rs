@@ -68,4 +68,17 @@ pub(super) fn readable(rules: &Rules, view: &dyn View, to: EntityId, id: RecordI
     Ok(shown.unwrap_or_else(|| id.to_string()))
 }
 
+/// What comes and what goes of ties, as people call them.
+pub(super) fn readable_ties(rules: &Rules, view: &dyn View, to: EntityId, text: &str) -> Result<String, ViewError> {
+    let mut all = Vec::new();
+    for line in text.lines() {
+        let (sign, tie) = line.split_at(line.len().min(1));
+        let (id, label) = parse_tie(tie);
+        let name = record(id).map(|id| readable(rules, view, to, id)).transpose()?;
+        let name = name.unwrap_or_else(|| id.to_owned());
+        all.push(if label.is_empty() { format!("{sign}{name}") } else { format!("{sign}{name} ({label})") });
+    }
+    Ok(all.join(", "))
+}
+
 const MARK: &str = "record:";
