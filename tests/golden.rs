@@ -385,6 +385,7 @@ mod another_crate {
         Set(Vec<String>),
         Ref([u8; 16]),
         Group(Vec<MemberMirror>),
+        Refs(Vec<([u8; 16], String)>),
     }
 
     #[derive(SchemaWrite, SchemaRead, Debug, PartialEq)]
@@ -457,6 +458,7 @@ mod another_crate {
             Value::Set(values) => ValueMirror::Set(values),
             Value::Ref(id) => ValueMirror::Ref(id.0),
             Value::Group(members) => ValueMirror::Group(members.values().iter().map(member).collect()),
+            Value::Refs(ties) => ValueMirror::Refs(ties.into_iter().map(|tied| (tied.to.0, tied.label)).collect()),
         }
     }
 

@@ -11,8 +11,8 @@ use super::polling::{Polling, polling};
 use super::{CliError, Context, Exit, ground};
 use crate::connector::{Connector, ConnectorError, IdProperty};
 use crate::daemon::connect::{ConnectError, Connectors, connect_system};
-use crate::daemon::read_people;
 use crate::daemon::secrets::{self, SecretError};
+use crate::daemon::{read_people, read_record_urls};
 use crate::model::{ObjectSchema, SourceKind, SystemId};
 use crate::rules::advice::{Severity, check_schema_beside, check_transforms};
 use crate::rules::config::{Config, ConfigError};
@@ -192,6 +192,7 @@ async fn ask_remotes(config: &mut Config, connectors: &[(SystemId, Arc<dyn Conne
             }
         }
     }
+    check_addresses(config, connectors, &mut checked).await;
     check_people(config, connectors, &mut checked).await;
     for (id, objects) in &schemas {
         config.rules.learn(*id, objects);
@@ -207,6 +208,24 @@ async fn ask_remotes(config: &mut Config, connectors: &[(SystemId, Arc<dyn Conne
     checked.errors.sort_by_key(order);
     checked.warnings.sort_by_key(order);
     checked
+}
+
+/// Asks where people find records, where a field shows that.
+async fn check_addresses(config: &mut Config, connectors: &[(SystemId, Arc<dyn Connector>)], checked: &mut Checked) {
+    for one in connectors {
+        let name = config.rules.system(one.0).map(|system| system.name.clone()).unwrap_or_default();
+        if !checked.reached.iter().any(|(reached, _)| *reached == name) {
+            continue;
+        }
+        let Err((_, error)) = read_record_urls(&mut config.rules, std::slice::from_ref(one)).await else { continue };
+        let ConnectorError::Refused { status: 0 | 400..=404, .. } = error else {
+            checked.unasked(config, &name, &error);
+            continue;
+        };
+        let mend = "add record_url = \"https://.../{object}/{id}\" to the system";
+        let at = format!("systems.{name}.record_url");
+        checked.errors.push(config.source.error(&at, error.to_string(), mend).said_by(&name));
+    }
 }
 
 /// Reads the users of the systems in which owners live, and looks for the fallbacks among them.

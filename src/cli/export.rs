@@ -1,7 +1,7 @@
 //! `syncline export`: the mapping as a sheet that people can read.
 
 use super::{CliError, Context, Exit, Output};
-use crate::model::{FieldKind, Raw, SystemId};
+use crate::model::{FieldKind, Raw, SystemId, spoken};
 use crate::rules::{Binding, ConflictPolicy, Entity, Field, FieldBinding, LinkPolicy, Rules, System};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -61,8 +61,14 @@ fn row(rules: &Rules, entity: &Entity, group: Option<&Field>, field: &Field) -> 
     let mut row = vec![entity.name.clone(), field.name.clone(), kind_of(rules, field)];
     for system in &rules.systems {
         let of = |object: &Binding| {
-            let names = field.binding(object.home())?.properties.iter();
-            Some(names.map(|property| format!("{}.{property}", object.object)).collect::<Vec<_>>().join(" + "))
+            let binding = field.binding(object.home())?;
+            if binding.is_record_url() {
+                return Some(format!("{}'s address", object.object));
+            }
+            let names = binding.properties.iter();
+            Some(
+                names.map(|property| format!("{}.{}", object.object, spoken(property))).collect::<Vec<_>>().join(" + "),
+            )
         };
         row.push(entity.bindings_in(system.id).filter_map(of).collect::<Vec<_>>().join(", "));
     }
@@ -228,6 +234,7 @@ fn field_document(rules: &Rules, entity: &Entity, group: Option<&Field>, field: 
         let of = |object: &Binding| {
             let binding = field.binding(object.home())?;
             let properties = match binding.property() {
+                _ if binding.is_record_url() => json!({ "record_url": true }),
                 Some(property) => property.into(),
                 None => binding.properties.clone().into(),
             };

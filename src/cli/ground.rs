@@ -5,7 +5,9 @@ use super::error::Blame;
 use super::{CliError, Context, Output};
 use crate::daemon::connect::{self, ConnectError, Connectors};
 use crate::daemon::plan::PlanError;
-use crate::daemon::{DaemonError, Driver, Handle, OnProgress, read_people, recall_people, remap, socket};
+use crate::daemon::{
+    DaemonError, Driver, Handle, OnProgress, read_people, read_record_urls, recall_people, remap, socket,
+};
 use crate::model::{Millis, ObjectSchema, SystemId};
 use crate::rules::config::Config;
 use crate::rules::{MappingChange, Rules};
@@ -40,6 +42,7 @@ pub(super) type Described = Vec<(SystemId, ObjectSchema)>;
 
 /// Tells the rules who the users of each system are, where records have owners.
 pub(super) async fn people(config: &mut Config, connectors: &Connectors) -> Result<(), CliError> {
+    read_record_urls(&mut config.rules, connectors).await.map_err(|(_, error)| CliError::from(error))?;
     read_people(&mut config.rules, connectors).await.map_err(|(_, error)| error.into())
 }
 

@@ -5,7 +5,9 @@ use super::{WriteAnswer, WriteItem};
 use crate::model::{
     Ability, BatchLimits, ClockOffset, Creates, Departure, Millis, ObjectSchema, PageEnd, PropertySchema, PropertyType,
 };
-use crate::model::{Mark, Raw, RawDigest, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, SourceKind, Timing, User};
+use crate::model::{
+    Mark, Raw, RawDigest, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, SourceKind, Timing, User, is_ties, lay_ties,
+};
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -127,6 +129,11 @@ impl State {
                 (id, Some(created))
             }
         };
+        // Of ties a write says what comes and what goes.
+        let shown = self.records.get(&(object.to_owned(), id.clone())).map(|entry| entry.fields.clone());
+        for (name, raw) in fields.iter_mut().filter(|(name, _)| is_ties(name)) {
+            *raw = lay_ties(shown.as_ref().and_then(|shown| shown.get(name)).unwrap_or(&Raw::Null), raw);
+        }
         self.put((object.to_owned(), id.clone()), fields, now);
         Outcome::Done { remote: id, created }
     }
@@ -168,6 +175,11 @@ impl Connector for Memory {
 
     fn calls(&self) -> u64 {
         self.state().calls
+    }
+
+    fn record_urls<'a>(&'a self, objects: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<String>>, ConnectorError>> {
+        let each = |object: &String| Some(format!("https://memory.example/{object}/{{id}}"));
+        Box::pin(ready(Ok(objects.iter().map(each).collect())))
     }
 
     fn users(&self) -> BoxFuture<'_, Result<Option<Vec<User>>, ConnectorError>> {

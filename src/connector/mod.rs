@@ -6,6 +6,8 @@ pub mod auth;
 #[cfg(feature = "wire")]
 mod batch;
 #[cfg(feature = "wire")]
+mod beside;
+#[cfg(feature = "wire")]
 mod client;
 #[cfg(feature = "wire")]
 mod clock;
@@ -240,6 +242,11 @@ pub trait Connector: Send + Sync {
     /// The users to whom records can belong, inactive ones included; none = the system has no such thing.
     fn users(&self) -> BoxFuture<'_, Result<Option<Vec<User>>, ConnectorError>> {
         Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Where people find the records of each of these objects: an address with `{id}` in it; none = the system cannot say.
+    fn record_urls<'a>(&'a self, objects: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<String>>, ConnectorError>> {
+        Box::pin(std::future::ready(Ok(vec![None; objects.len()])))
     }
 
     /// Makes the unique text property that is to hold our external id on an object; returns when the system shows it.

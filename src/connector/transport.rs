@@ -15,6 +15,8 @@ pub enum Method {
     Post,
     /// Update.
     Patch,
+    /// `DELETE`.
+    Delete,
 }
 
 impl Method {
@@ -24,6 +26,7 @@ impl Method {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
         }
     }
 }

@@ -4,7 +4,7 @@ use super::secrets::{self, SecretError};
 use crate::connector::hubspot::{HubSpot, HubSpotConfig};
 use crate::connector::salesforce::{Salesforce, SalesforceConfig};
 use crate::connector::{Connector, ConnectorError, Overlap, ReadSpec};
-use crate::model::SystemId;
+use crate::model::{SystemId, is_ties};
 use crate::rules::config::{Settings, SystemKind, SystemSettings};
 use crate::rules::{Binding, Entity, Rules};
 use secrecy::SecretString;
@@ -68,6 +68,14 @@ fn connector(
             if let Some(every) = system.associations_every {
                 config.associations_every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
             }
+            for (entity, binding) in
+                rules.entities.iter().flat_map(|entity| entity.bindings_in(system.id).map(move |at| (entity, at)))
+            {
+                let lists = entity.leaves_at(binding.home()).filter_map(|(_, at)| at.list());
+                config.lists.extend(lists.map(|list| (binding.object.clone(), list.to_owned())));
+                let sets = entity.properties_at(binding.home()).filter(|property| is_ties(property));
+                config.sets.extend(sets.map(|property| (binding.object.clone(), property.clone())));
+            }
             // Our external ids are unique properties, whatever the config calls them.
             for binding in rules.entities.iter().flat_map(|entity| entity.bindings_in(system.id)) {
                 let Some(external) = &binding.external_id else { continue };
@@ -81,6 +89,15 @@ fn connector(
         SystemKind::Salesforce => {
             let mut config = SalesforceConfig::new(&system.name, &system.url, token);
             config.marks = true;
+            if let Some(every) = system.associations_every {
+                config.associations_every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
+            }
+            for (entity, binding) in
+                rules.entities.iter().flat_map(|entity| entity.bindings_in(system.id).map(move |at| (entity, at)))
+            {
+                let ties = entity.properties_at(binding.home()).filter(|property| is_ties(property));
+                config.junctions.extend(ties.map(|property| (binding.object.clone(), property.clone())));
+            }
             config.version = system.version.clone().unwrap_or(config.version);
             config.overlap = overlap(config.overlap, system.overlap);
             Arc::new(Salesforce::new(config)?)

@@ -2,6 +2,7 @@
 //! and a local socket answers who asks.
 
 pub mod account;
+mod addresses;
 pub mod connect;
 mod driver;
 mod error;
@@ -14,6 +15,7 @@ pub mod socket;
 mod status;
 mod verify;
 
+pub use addresses::read_record_urls;
 pub use driver::{
     BackfillReport, Decisions, Driver, Handle, Leaving, OnProgress, Progress, Tally, Watch, recall_people, remap,
 };

@@ -153,6 +153,11 @@ pub(super) fn unequal(rules: &Rules, view: &dyn View, now: Millis) -> Result<u64
                 let differs = differs.filter(|differs| !content(differs));
                 let differs = differs.filter(|differs| !awaits_mend(entity, &record, side, differs.field));
                 for differs in differs {
+                    if let Some(field) = entity.field(differs.field).filter(|field| field.ties_to().is_some()) {
+                        let owed = crate::engine::owed_ties(view, &record, field, (side.home(), &differs.shown))?;
+                        count += u64::from(!owed.is_empty());
+                        continue;
+                    }
                     // A reference that leads nowhere there is listed as a problem.
                     let refers = entity.field(differs.field).is_some_and(|field| field.refers_to().is_some());
                     let listed = |(system, field, _): &(_, _, _)| (*system, *field) == (side.system, differs.field);

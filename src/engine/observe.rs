@@ -9,7 +9,7 @@ use super::{DeletedRows, DigestRow, Happening, Notice, PageRows, Pass, Reads, Re
 use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
     Departure, Digest, EntityId, FieldId, Home, Mark, Millis, PastValue, Place, Raw, RawDigest, ReadRow, RecordId,
-    RemoteKey, Side, SideState, SourceKind, SystemId, Timing, Value, ValueError,
+    RemoteId, RemoteKey, Side, SideState, SourceKind, SystemId, Timing, Value, ValueError,
 };
 use crate::rules::{Amiss, Entity, Field};
 
@@ -21,14 +21,21 @@ pub(super) struct Shown {
     pub external: Option<String>,
     /// References to records that are not mirrored, by the system's own ids.
     pub unresolved: Vec<(FieldId, String)>,
+    /// The same of ties, which wait one by one.
+    pub waiting: Vec<(FieldId, String)>,
 }
 
 /// Canonical values of a row's raw ones; of references the system's own ids.
-pub(super) fn canonical(entity: &Entity, home: Home, raws: &[Raw]) -> Shown {
+pub(super) fn canonical(entity: &Entity, (home, remote): (Home, &RemoteId), raws: &[Raw]) -> Shown {
     let mut values = Vec::with_capacity(raws.len());
     let mut count = 0;
     for (field, binding, place) in entity.placed_at(home) {
         count = place.end;
+        if let Some(url) = &binding.record_url {
+            let unknown = Amiss { field: field.id, error: ValueError::NOT_SHOWN };
+            values.push(url.of(remote).ok_or(unknown).and_then(|raw| field.read(binding, &[raw])));
+            continue;
+        }
         let raws = raws.get(place).unwrap_or_default();
         // What is not shown is neither blank nor an edit.
         let absent = |at: &usize| raws.get(*at).is_none_or(|raw| *raw == Raw::Absent);
@@ -44,10 +51,16 @@ pub(super) fn canonical(entity: &Entity, home: Home, raws: &[Raw]) -> Shown {
         Some(Raw::Text(text)) if !text.is_empty() => Some(text.clone()),
         _ => None,
     };
-    Shown { values, external, unresolved: Vec::new() }
+    Shown { values, external, unresolved: Vec::new(), waiting: Vec::new() }
 }
 
 impl Shown {
+    /// The digest of a row's bytes, unless some of its ties lead nowhere: then it is looked at whenever it is listed, since the other
+    /// end may have come.
+    pub fn raw(&self, raw: RawDigest) -> RawDigest {
+        if self.waiting.is_empty() { raw } else { RawDigest(0) }
+    }
+
     /// The values; none where one could not be read.
     pub fn readable(&self) -> Vec<Option<Value>> {
         self.values.iter().map(|value| value.as_ref().ok().cloned()).collect()
@@ -103,7 +116,7 @@ impl Txn<'_> {
                     continue;
                 }
             };
-            let shown = self.shown(entity, home, &raws)?;
+            let shown = self.shown(entity, (home, &remote), &raws)?;
             let key = RemoteKey { entity: entity.id, system: page.home.system, object: home.object, remote };
             if let Some(known) = known
                 && let Some(digest) = digest_of(entity, home, &shown)
@@ -111,13 +124,13 @@ impl Txn<'_> {
                 && self.is_based(&key)?
             {
                 self.legible_again(entity, &key)?;
-                self.set_digest(key, Some(DigestRow { raw: row.raw, ..known }));
+                self.set_digest(key, Some(DigestRow { raw: shown.raw(row.raw), ..known }));
                 continue;
             }
             let from = self.linked_from(system, begun, row.modified);
             let known = match self.index_of(&key)? {
                 Some(id) => Some(id),
-                None => match self.identify(entity, &key, &shown, from, page.pass, row.raw)? {
+                None => match self.identify(entity, &key, &shown, from, page.pass, shown.raw(row.raw))? {
                     Found::New => {
                         mirrored += 1;
                         None
@@ -134,7 +147,7 @@ impl Txn<'_> {
                 },
             };
             if let Some(id) = known {
-                let seen = Seen { from, pass: page.pass, raw: Some(row.raw) };
+                let seen = Seen { from, pass: page.pass, raw: Some(shown.raw(row.raw)) };
                 self.moved(entity, &key, id, &shown, seen, (row.modified, row.mark), begun, page.timing)?;
             }
         }
@@ -326,6 +339,11 @@ impl Txn<'_> {
             if !kept && !unbased && work.shown(field, system) == *value {
                 continue;
             }
+            if let Some(to) = field.ties_to().filter(|_| !unbased) {
+                judged &=
+                    self.sight((work, field), (system, to), entity, value, begun, timing)? != SnapshotFate::Reread;
+                continue;
+            }
             let mut state = work.state(field);
             let Some(ix) = state.ix(system) else { continue };
             let own = &mut state.sides[ix];
@@ -403,7 +421,7 @@ impl Txn<'_> {
             };
             let live = work.record.side(system).is_some_and(|side| side.state == SideState::Live);
             if !live {
-                let shown = self.shown(entity, home, &row.values)?;
+                let shown = self.shown(entity, (home, remote), &row.values)?;
                 let from = self.linked_from(system, begun, row.modified);
                 let seen = Seen { from, pass: Pass::Changes, raw: None };
                 let Some(admitted) = self.admit(entity, work, &key, &shown, seen)? else {
@@ -464,7 +482,7 @@ impl Txn<'_> {
         begun: Millis,
         timing: Timing,
     ) -> Result<bool, ViewError> {
-        let shown = self.shown(entity, key.home(), &row.values)?;
+        let shown = self.shown(entity, (key.home(), &key.remote), &row.values)?;
         self.note_unreadable(entity, work, key.home(), &shown)?;
         if shown.values.iter().any(Result::is_err) {
             // A row as before must not be passed over by its bytes: it says that what is listed was mended.

@@ -483,6 +483,13 @@ impl<'a> Txn<'a> {
             for side in record.standing_sides() {
                 let matching = entity.match_keys.iter().filter_map(|id| entity.field(*id));
                 // By what it refers to a record is found, but never matched.
+                for (field, _) in entity.ties() {
+                    for tied in shown(record, field, side.system).tied() {
+                        let key = match_key(field, &Value::Ref(tied.to));
+                        let holder = KeyHolder { system: side.system, record: record.id };
+                        keys.extend(key.map(|key| (key, holder)).filter(|held| !keys.contains(held)));
+                    }
+                }
                 for field in matching.chain(entity.references().map(|(field, _)| field)) {
                     if field.binding(side.home()).is_some() {
                         let key = match_key(field, &shown(record, field, side.system));

@@ -77,8 +77,8 @@ fn waiting_key(field: FieldId, system: SystemId, remote: &str) -> Vec<u8> {
 
 impl Txn<'_> {
     /// A row in canonical form, with the records that its references lead to.
-    pub fn shown(&self, entity: &Entity, home: Home, raws: &[Raw]) -> Result<Shown, ViewError> {
-        let mut shown = canonical(entity, home, raws);
+    pub fn shown(&self, entity: &Entity, at: (Home, &RemoteId), raws: &[Raw]) -> Result<Shown, ViewError> {
+        let (mut shown, home) = (canonical(entity, at, raws), at.0);
         for ((field, _), value) in entity.fields_at(home).zip(&mut shown.values) {
             let Some(to) = field.refers_to() else { continue };
             let Ok(Value::Text(id)) = &*value else { continue };
@@ -88,6 +88,7 @@ impl Txn<'_> {
             }
             *value = found.map(Value::Ref).ok_or(Amiss { field: field.id, error: ValueError::UNRESOLVED });
         }
+        self.resolve_shown(entity, home, &mut shown)?;
         Ok(shown)
     }
 
@@ -103,7 +104,7 @@ impl Txn<'_> {
 
     /// Notes that a record waits for those that one of its sides refers to.
     pub fn await_targets(&mut self, work: &Work, system: SystemId, shown: &Shown) -> Result<(), ViewError> {
-        for (field, remote) in &shown.unresolved {
+        for (field, remote) in shown.unresolved.iter().chain(&shown.waiting) {
             let holder = KeyHolder { system, record: work.record.id };
             self.hold_key(work.record.entity, &waiting_key(*field, system, remote), holder, true)?;
         }
@@ -115,7 +116,7 @@ impl Txn<'_> {
         let rules = self.rules;
         for (key, id) in std::mem::take(&mut self.arrived) {
             for entity in &rules.entities {
-                for (field, _) in entity.references().filter(|(_, to)| *to == key.entity) {
+                for (field, _) in entity.leads_to().filter(|(_, to)| *to == key.entity) {
                     let waiting = waiting_key(field.id, key.system, key.remote.as_str());
                     for holder in self.holders(entity.id, &waiting)?.to_vec() {
                         self.hold_key(entity.id, &waiting, holder, false)?;
@@ -145,6 +146,7 @@ impl Txn<'_> {
     /// Finds out which references a record's sides are owed and cannot be written yet; lists those that nobody brings about.
     pub fn look_ahead(&mut self, entity: &Entity, work: &mut Work) -> Result<(), ViewError> {
         work.away.clear();
+        self.look_ahead_ties(entity, work)?;
         let fields: Vec<(&Field, EntityId)> = entity.references().collect();
         if fields.is_empty() {
             return Ok(());
@@ -254,7 +256,7 @@ impl Txn<'_> {
     pub fn follow_alias(&mut self, kept: &mut Work, gone: RecordId) -> Result<(), ViewError> {
         let (rules, of, to) = (self.rules, kept.record.entity, kept.record.id);
         for entity in &rules.entities {
-            for (field, _) in entity.references().filter(|(_, to)| *to == of) {
+            for (field, _) in entity.leads_to().filter(|(_, to)| *to == of) {
                 let Some(referring) = match_key(field, &Value::Ref(gone)) else { continue };
                 for holder in self.holders(entity.id, &referring)?.to_vec() {
                     if let Some(mut work) = self.take(entity.id, holder.record)? {
@@ -276,10 +278,7 @@ impl Work {
     fn rename(&mut self, field: &Field, from: RecordId, to: RecordId) {
         let mut renamed = false;
         let mut rename = |value: &mut Value| {
-            if *value == Value::Ref(from) {
-                *value = Value::Ref(to);
-                renamed = true;
-            }
+            renamed |= value.rename_record(from, to);
         };
         for register in self.record.registers.iter_mut().filter(|register| register.field == field.id) {
             rename(&mut register.reg.val);

@@ -127,6 +127,15 @@ impl Txn<'_> {
             let Some(binding) = field.binding(home) else { continue };
             let mut state = work.state(field);
             let Some(ix) = state.ix(system) else { continue };
+            if let Some(to) = field.ties_to() {
+                let Some((raw, shows)) = self.tie_up(work, (field, to), (home, &state.sides[ix].shown))? else {
+                    continue;
+                };
+                state.fly(ix, op, shows, (self.now, sent), self.now.plus(DEADLINE_MS));
+                raws.extend(binding.properties.first().cloned().map(|property| (property, raw)));
+                work.put_state(field, state, Vec::new());
+                continue;
+            }
             // What cannot be held there is in no patch.
             let written = match field.refers_to() {
                 Some(to) => self.reach(entity, work, (field, to), system)?.ok().map(|there| match there {
@@ -314,7 +323,7 @@ impl Txn<'_> {
             let (system, object, remote) = (looked.system, *object, row.remote.clone());
             let key = RemoteKey { entity: entity.id, system, object, remote };
             if self.index_of(&key)?.is_none() {
-                let shown = self.shown(entity, key.home(), &row.values)?;
+                let shown = self.shown(entity, (key.home(), &key.remote), &row.values)?;
                 let from = self.linked_from(looked.system, begun, row.modified);
                 self.identify(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
             }

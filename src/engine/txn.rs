@@ -140,7 +140,7 @@ impl<'a> Txn<'a> {
 
     /// Records that refer to others, and that this step has moved.
     pub fn moved_referrers(&self) -> Vec<(EntityId, RecordId)> {
-        let refers = |id: EntityId| self.rules.entity(id).is_some_and(|entity| entity.references().next().is_some());
+        let refers = |id: EntityId| self.rules.entity(id).is_some_and(|entity| entity.leads_to().next().is_some());
         let works = self.works.iter().filter(|(key, work)| refers(key.0) && work.as_ref().is_some_and(Work::is_moved));
         works.map(|(key, _)| *key).collect()
     }

@@ -3,6 +3,7 @@
 use super::held::is_held;
 use super::observe::canonical;
 use super::refs::resolve;
+use super::ties::{owed_ties, resolve_ties};
 use super::{View, ViewError};
 use crate::model::{
     Apart, Digest, EntityId, FieldId, Home, ObjectId, Raw, Record, RecordId, RemoteId, RemoteKey, SideState, SystemId,
@@ -21,7 +22,7 @@ pub struct Remotes(BTreeMap<(EntityId, Home), BTreeMap<RemoteId, ShownRow>>);
 impl Remotes {
     /// Takes in a row.
     pub fn put(&mut self, entity: &Entity, home: Home, remote: RemoteId, raws: &[Raw]) {
-        let shown = canonical(entity, home, raws).values.into_iter().map(Result::ok).collect();
+        let shown = canonical(entity, (home, &remote), raws).values.into_iter().map(Result::ok).collect();
         self.0.entry((entity.id, home)).or_default().insert(remote, shown);
     }
 
@@ -255,7 +256,12 @@ impl Work<'_> {
             let content = || shown.as_ref().is_some_and(|shown| field.is_content(side.home(), &register, shown));
             binding.is_some_and(|binding| shown.as_ref() == Some(&field.project(binding, &register))) || content()
         });
-        let right: Vec<bool> = right.collect();
+        let mut right: Vec<bool> = right.collect();
+        for ((right, side), (_, shown)) in right.iter_mut().zip(at).zip(&shown) {
+            // Ties whose other end does not stand there are no part of what it should show.
+            let (Some(shown), true, false) = (shown, field.ties_to().is_some(), *right) else { continue };
+            *right = owed_ties(self.view, record, field, (side.home(), shown))?.is_empty();
+        }
         let equal = right.iter().all(|right| *right);
         let apart = |wanted: fn(Apart) -> bool| {
             let differs = at.iter().filter_map(|side| record.side(side.system)?.differs(field.id)?.apart);
@@ -290,6 +296,10 @@ impl Work<'_> {
     fn shown(&self, field: &Field, side: &Seen<'_>) -> Result<Option<Value>, ViewError> {
         let at = self.entity.fields_at(side.home()).position(|(other, _)| other.id == field.id);
         let shown = at.and_then(|at| side.row?.get(at)?.clone());
+        if let (Some(to), Some(told)) = (field.ties_to(), &shown) {
+            let (ties, _) = resolve_ties(self.rules, (to, side.system), told, |key| self.view.index(key))?;
+            return Ok(Some(ties));
+        }
         match (field.refers_to(), shown) {
             // What was read is the system's own id.
             (Some(to), Some(Value::Text(id))) => {

@@ -16,6 +16,9 @@ impl FieldState {
         now: Millis,
         out: &mut Vec<Fate>,
     ) {
+        if rules.field.ties_to().is_some() {
+            return self.link_ties(ix, value, now);
+        }
         let side = &mut self.sides[ix];
         side.unbased = false;
         side.apart = None;

@@ -14,6 +14,7 @@ mod link;
 mod operate;
 mod prune;
 mod state;
+mod ties;
 
 pub use confirm::{Evidence, Landing};
 pub use field::{Arrival, Fate, FieldRules, SideRules, Snapshot, SnapshotFate};
@@ -21,3 +22,4 @@ pub use state::{
     Edit, Entry, EntryKind, FieldLately, FieldState, Flight, FlightState, Lately, Own, SettledBy, SideField,
     SideLately, Stray, Taken, Turn,
 };
+pub use ties::Sight;

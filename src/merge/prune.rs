@@ -69,7 +69,7 @@ impl FieldState {
                 && late.entries.iter().all(|entry| !side.settled.before(&entry.place))
                 && !matches!(side.apart, Some(Apart::Review | Apart::Parked { .. }))
                 && (in_force[ix] == self.turn || matches!(side.apart, Some(Apart::Split | Apart::OneWay)))
-                && (side.apart.is_some() || self.shows_register(rules, ix))
+                && (side.apart.is_some() || rules.field.ties_to().is_some() || self.shows_register(rules, ix))
         };
         let done = self.recent.is_empty() && self.sides.iter().enumerate().all(idle);
         if done {

@@ -9,6 +9,7 @@ mod people;
 mod phone;
 mod record;
 mod schema;
+mod ties;
 mod time;
 mod value;
 mod write;
@@ -23,7 +24,8 @@ pub use observation::{
 pub use people::{People, User, address};
 pub use phone::{NoRegion, Region};
 pub use record::{Apart, Conflicting, Differs, Record, Register, Side, SideState};
-pub use schema::{ASSOCIATION, ObjectSchema, PropertySchema, PropertyType, SeenSchema};
+pub use schema::{ASSOCIATION, LIST, ObjectSchema, PropertySchema, PropertyType, SeenSchema};
+pub use ties::{ASSOCIATIONS, JUNCTION, TieChange, Tied, is_ties, lay_ties, parse_tie, spoken};
 pub use time::{ClockOffset, Hlc, Millis, Origin, Place, Stamp};
 pub use value::{FieldKind, Value, ValueError};
 pub use write::{Creates, Outcome, Target, WriteItem};

@@ -43,6 +43,10 @@ impl SeenSchema {
 /// name follows. They have no history, and do not move a record's modified time; they are read and written like properties.
 pub const ASSOCIATION: &str = "association:";
 
+/// How the name of a property begins that says whether a record is a member of a list: what follows is the list's number. It is
+/// read and never written.
+pub const LIST: &str = "list:";
+
 /// One property.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct PropertySchema {

@@ -1,7 +1,7 @@
 //! Canonical values: one form and one byte encoding for each meaning, so that a remote's reformatting is never a change.
 
 use super::host;
-use super::{Decimal, EntityId, Millis, Raw, RecordId, Region};
+use super::{Decimal, EntityId, Millis, Raw, RecordId, Region, Tied};
 use crate::codec::{self, BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode};
 use std::fmt;
 use std::str::FromStr;
@@ -32,6 +32,8 @@ pub enum Value {
     Ref(RecordId),
     /// The fields of an atomic group, by their places in it. Not all of them blank: then the group is.
     Group(Members),
+    /// Several other records, sorted, without repeats: see [`Value::ties`].
+    Refs(Vec<Tied>),
 }
 
 /// The values of a group's fields; none of them is a group.
@@ -112,6 +114,14 @@ impl Value {
                 out.extend_from_slice(&(members.0.len() as u64).to_be_bytes());
                 members.0.iter().for_each(|member| member.canonical_bytes(out));
             }
+            Self::Refs(ties) => {
+                out.push(11);
+                out.extend_from_slice(&(ties.len() as u64).to_be_bytes());
+                for tied in ties {
+                    out.extend_from_slice(&tied.to.0);
+                    text(4, &tied.label, out);
+                }
+            }
         }
     }
 }
@@ -129,6 +139,16 @@ impl fmt::Display for Value {
             Self::Set(values) => f.write_str(&values.join(";")),
             Self::Ref(id) => id.fmt(f),
             Self::Group(members) => members.show(f, |_, member| member),
+            Self::Refs(ties) => {
+                for (at, tied) in ties.iter().enumerate() {
+                    f.write_str(if at > 0 { ", " } else { "" })?;
+                    match tied.label.as_str() {
+                        "" => tied.to.fmt(f)?,
+                        label => write!(f, "{} ({label})", tied.to)?,
+                    }
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -246,6 +266,12 @@ pub enum FieldKind {
         /// The entity of the other record.
         to: EntityId,
     },
+    /// Several other records. What is read here is the systems' own ids, with labels behind a tab, as a set; the engine finds the
+    /// records behind them ([`Value::Refs`]).
+    Refs {
+        /// The entity of the other records.
+        to: EntityId,
+    },
     /// A user, by the e-mail address. Systems hold an id of their own; a binding's table leads from one to the other.
     Owner,
     /// Several fields that are decided together. Each of them has a type of its own, by which it is read and written.
@@ -269,6 +295,7 @@ impl FieldKind {
             Self::Enum => "enum",
             Self::Set => "set",
             Self::Ref { .. } => "ref",
+            Self::Refs { .. } => "refs",
             Self::Owner => "owner",
             Self::Group => "group",
         }
@@ -291,6 +318,7 @@ impl FieldKind {
             return Ok(Value::Null);
         }
         match self {
+            Self::Refs { .. } => Ok(Value::set(text.lines().map(trim).filter(|tie| !tie.is_empty()))),
             Self::Ref { .. } | Self::Owner => Ok(Value::Text(trimmed.to_owned())),
             Self::Group => Err(ValueError { wanted: "a group", reason: "a single value" }),
             Self::Text => Ok(Value::Text(trimmed.replace("\r\n", "\n").replace('\r', "\n"))),

@@ -4,7 +4,9 @@ mod options;
 
 use super::nearest::nearest;
 use super::{Binding, Entity, Field, FieldBinding, Mode, Rules, System, TooLong, Transform};
-use crate::model::{FieldKind, ObjectSchema, PropertySchema, PropertyType, Raw, SystemId, Value};
+use crate::model::{
+    FieldKind, LIST, ObjectSchema, PropertySchema, PropertyType, Raw, SystemId, Value, is_ties, spoken,
+};
 
 /// Something about the rules that a system's schema brings to light.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +188,17 @@ impl Check<'_> {
     }
 
     fn missing(&mut self, at: &str, name: &str, object: &ObjectSchema) {
+        if let Some(list) = name.strip_prefix(LIST) {
+            let mend =
+                "name a list of this object by its number, as HubSpot shows it among the list's details".to_owned();
+            return self.error(at, format!("{} has no list {list} of {}", self.system.name, object.object), mend);
+        }
+        if is_ties(name) {
+            let message = format!("{} has no {} of {}", self.system.name, spoken(name), object.object);
+            let mend = "name an object by its name there, or rows by their object, their reference to this one, that to the other, \
+                        and their field for a label: OpportunityContactRole(OpportunityId, ContactId, Role)";
+            return self.error(at, message, mend.to_owned());
+        }
         let mend = match nearest(name, object.properties.iter().map(|property| &*property.name)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "name a property that is there, create it, or grant the credential access to it".to_owned(),
@@ -237,6 +250,9 @@ impl Check<'_> {
         }
         self.kind(at, field, property);
         self.target(at, field, property);
+        if field.ties_to().is_some() {
+            return self.labels(at, binding, property);
+        }
         if written {
             self.limits(at, field, binding, property);
         }
@@ -245,6 +261,18 @@ impl Check<'_> {
         }
         if let Some(default) = binding.default.as_ref().filter(|_| written) {
             self.default(at, field, (binding, place), default, property);
+        }
+    }
+
+    /// The labels of ties are there.
+    fn labels(&mut self, at: &str, binding: &FieldBinding, property: &PropertySchema) {
+        let known: Vec<&str> = property.choices.iter().map(|(label, _)| &**label).collect();
+        for (_, theirs) in binding.values.iter().filter(|(_, theirs)| !known.contains(&&**theirs)) {
+            let mend = match nearest(theirs, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "create the label there, or take its row away".to_owned(),
+            };
+            self.error(at, format!("{} has no label `{theirs}` there", self.system.name), mend);
         }
     }
 
@@ -259,7 +287,7 @@ impl Check<'_> {
                 "name a property that leads to a user, or use type = \"ref\"".to_owned(),
             );
         }
-        let Some(entity) = field.refers_to().and_then(|to| self.rules.entity(to)) else { return };
+        let Some(entity) = field.refers_to().or(field.ties_to()).and_then(|to| self.rules.entity(to)) else { return };
         let objects: Vec<&str> = entity
             .bindings
             .iter()
@@ -449,7 +477,7 @@ fn fit(kind: &FieldKind, property: PropertyType) -> Fit {
         | (F::DateTime { .. }, P::DateTime)
         | (F::Enum, P::Enumeration)
         | (F::Set, P::MultiEnumeration)
-        | (F::Ref { .. } | F::Owner, P::Reference) => Fit::Well,
+        | (F::Ref { .. } | F::Refs { .. } | F::Owner, P::Reference) => Fit::Well,
         (F::Owner, P::Text | P::Number) => Fit::Mostly("what is no id of a user is reported as a problem"),
         (F::Ref { .. }, P::Text | P::Number) => Fit::Mostly("what is no id of such a record is reported as a problem"),
         (F::Text, P::Enumeration) => Fit::Mostly("only its options can be written"),

@@ -5,8 +5,8 @@ use super::nearest::nearest;
 use super::scope::ScopeSpec;
 use super::spec::{CreateSpec, EntitySpec, FieldSpec, SystemSpec};
 use super::{
-    Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, Rules, StampPolicy,
-    System, group, join, limits, owners, references, transform, values,
+    Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, RecordUrl, Rules,
+    StampPolicy, System, group, join, limits, lists, owners, references, transform, values,
 };
 use crate::model::{Ability, EntityId, FieldId, FieldKind, Home, ObjectId, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,8 @@ pub struct RulesBuilder {
     systems: Vec<SystemSpec>,
     entities: Vec<EntitySpec>,
     rank: Vec<String>,
+    /// (system, object, address with `{id}`).
+    record_urls: Vec<(String, String, String)>,
     conflict: ConflictSpec,
     on_link: LinkSpec,
 }
@@ -53,6 +55,18 @@ impl RulesBuilder {
     #[must_use]
     pub fn on_link(mut self, on_link: LinkSpec) -> Self {
         self.on_link = on_link;
+        self
+    }
+
+    /// Where people find the records of an object: an address with `{id}` in it. Unless told, the system's connector says so.
+    #[must_use]
+    pub fn record_url(
+        mut self,
+        system: impl Into<String>,
+        object: impl Into<String>,
+        template: impl Into<String>,
+    ) -> Self {
+        self.record_urls.push((system.into(), object.into(), template.into()));
         self
     }
 
@@ -305,7 +319,7 @@ impl<'a> EntityCheck<'a> {
                 let (name, object) = (name.clone(), object.object.clone());
                 let fault = match found {
                     None => Fault::ScopeUnknown { name },
-                    Some(field) if field.refers_to().is_some() => Fault::ScopeRefers { name },
+                    Some(field) if field.refers_to().or(field.ties_to()).is_some() => Fault::ScopeRefers { name },
                     Some(field) if field.binding(home).is_none() => Fault::ScopeElsewhere { name, object },
                     Some(_) => continue,
                 };
@@ -410,8 +424,18 @@ impl<'a> EntityCheck<'a> {
         let (conflict, on_link) = match &spec.group {
             // The group's, which is checked as a whole.
             Some(_) => (ConflictPolicy::Latest, LinkPolicy::FillBlanks),
+            // Each tie is decided by itself, as whoever touched it last left it.
+            None if matches!(kind, FieldKind::Refs { .. }) => {
+                for (key, said) in [("conflict", spec.conflict.is_some()), ("on_link", spec.on_link.is_some())] {
+                    if said {
+                        self.checks.fault(format!("{at}.{key}"), Fault::TiesDecided);
+                    }
+                }
+                (ConflictPolicy::Latest, LinkPolicy::FillBlanks)
+            }
             None => {
-                let conflict = self.conflict(spec.conflict.as_ref(), &at, &bindings);
+                let conflict = lists::policy(spec, &at, &bindings, self.checks);
+                let conflict = conflict.unwrap_or_else(|| self.conflict(spec.conflict.as_ref(), &at, &bindings));
                 (conflict, self.link(spec.on_link.as_ref(), &at, &bindings))
             }
         };
@@ -424,7 +448,8 @@ impl<'a> EntityCheck<'a> {
             .into_iter()
             .filter_map(|home| {
                 let said = said.iter().find(|binding| binding.system == home.system)?.clone();
-                Some(FieldBinding { object: home.object, properties: home.properties, join: home.join, ..said })
+                let FieldBinding { object, properties, join, record_url, .. } = home;
+                Some(FieldBinding { object, properties, join, record_url, ..said })
             })
             .collect();
         field
@@ -484,8 +509,41 @@ impl<'a> EntityCheck<'a> {
                 }
             }
         }
+        self.record_urls(spec, at, objects, &mut homes);
         homes.sort_by_key(|home| objects.iter().position(|binding| binding.home() == home.home()));
         homes
+    }
+
+    /// Where the field is the address of the record itself.
+    fn record_urls(&mut self, spec: &FieldSpec, at: &str, objects: &[Binding], homes: &mut Vec<FieldBinding>) {
+        let Some(name) = &spec.record_url_of else { return };
+        let at = format!("{at}.from");
+        let system = SystemId::of(name);
+        if self.checks.find(name).is_none() {
+            // Its policy, which names the same system, is told.
+            return;
+        }
+        if !objects.iter().any(|binding| binding.system == system) {
+            self.checks.fault(&at, Fault::NoObject { system: name.clone() });
+        }
+        if homes.iter().any(|home| home.system == system) {
+            self.checks.fault(&at, Fault::UrlBesideProperty { system: name.clone() });
+        }
+        if !matches!(spec.kind, FieldKind::Url | FieldKind::Text) {
+            self.checks.fault(&at, Fault::UrlOfOtherKind { kind: spec.kind.name() });
+        }
+        if spec.group.is_some() {
+            self.checks.fault(&at, Fault::UrlInGroup);
+        }
+        let stated = |object: &str| {
+            let mut all = self.rules.record_urls.iter();
+            all.find(|(of, known, _)| of == name && known == object).map(|(.., template)| template.clone())
+        };
+        homes.extend(objects.iter().filter(|binding| binding.system == system).map(|binding| FieldBinding {
+            properties: Vec::new(),
+            record_url: Some(RecordUrl::new(stated(&binding.object))),
+            ..FieldBinding::new(binding.home(), "")
+        }));
     }
 
     fn home(
@@ -563,8 +621,12 @@ impl<'a> EntityCheck<'a> {
         for (index, key) in self.spec.match_keys.iter().enumerate() {
             let at = format!("{}.match[{index}]", self.at);
             let field = self.spec.fields.iter().find(|field| field.name == *key);
-            if field.is_some_and(|field| matches!(field.kind, FieldKind::Ref { .. } | FieldKind::Owner)) {
+            if field.is_some_and(|field| {
+                matches!(field.kind, FieldKind::Ref { .. } | FieldKind::Refs { .. } | FieldKind::Owner)
+            }) {
                 self.checks.fault(at, Fault::KeyRefers { key: key.clone() });
+            } else if field.is_some_and(|field| field.record_url_of.is_some()) {
+                self.checks.fault(at, Fault::KeyIsUrl { key: key.clone() });
             } else if let Some(group) = field.and_then(|field| field.group.clone()) {
                 self.checks.fault(at, Fault::KeyInGroup { key: key.clone(), group });
             } else if field.is_none() {
@@ -607,7 +669,7 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 /// Words that no system can be named: the options that stand beside system names, those planned, and words of policies.
-pub(crate) const RESERVED: [&str; 32] = [
+pub(crate) const RESERVED: [&str; 33] = [
     "type",
     "to",
     "conflict",
@@ -631,6 +693,7 @@ pub(crate) const RESERVED: [&str; 32] = [
     "transform",
     "fallback",
     "region",
+    "from",
     "required",
     "timeout",
     "scope",

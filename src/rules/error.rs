@@ -95,6 +95,22 @@ pub enum Fault {
     UnknownKey { key: String, near: Option<String> },
     #[error("match key `{key}` is a reference or an owner, and nobody is told by what he refers to")]
     KeyRefers { key: String },
+    #[error("`{key}` is an address made of a record's id, by which nothing is matched")]
+    KeyIsUrl { key: String },
+    #[error("ties have no policy: each of them is decided by itself, and a first link only adds")]
+    TiesDecided,
+    #[error("membership of a list is true or false, no `{kind}`")]
+    ListOfOtherKind { kind: &'static str },
+    #[error("membership of a list is decided by its system alone")]
+    ListBeside,
+    #[error("who is a member of a list is told by {system}, and is written nowhere there")]
+    ListDecided { system: String },
+    #[error("the address of {system}'s record is written there, too, or read from there")]
+    UrlBesideProperty { system: String },
+    #[error("the address of a record is no `{kind}`")]
+    UrlOfOtherKind { kind: &'static str },
+    #[error("the address of a record is decided by nobody, so it is in no group")]
+    UrlInGroup,
     #[error("the field does not say to which entity it refers")]
     NoTarget,
     #[error("the field refers to `{name}`, and no entity is named so")]
@@ -213,7 +229,16 @@ impl Fault {
             Self::KeyInGroup { .. } => "match by another field, or take it out of the group".into(),
             Self::UnknownKey { near: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::UnknownKey { .. } => "name a field of the entity".into(),
-            Self::KeyRefers { .. } => "match by what a record shows of itself: an address, a domain, a name".into(),
+            Self::TiesDecided => "take it away".into(),
+            Self::ListOfOtherKind { .. } => "use type = \"bool\"".into(),
+            Self::ListBeside => "take it out of the group, and name the list of one system".into(),
+            Self::ListDecided { system } => format!("take `conflict` away, or write direction = \"from {system}\""),
+            Self::UrlBesideProperty { system } => format!("take the property in {system} away"),
+            Self::UrlOfOtherKind { .. } => "use type = \"url\"".into(),
+            Self::UrlInGroup => "take `group` away".into(),
+            Self::KeyIsUrl { .. } | Self::KeyRefers { .. } => {
+                "match by what a record shows of itself: an address, a domain, a name".into()
+            }
             Self::NoTarget => "add to = \"ENTITY\"".into(),
             Self::UnknownTarget { near: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::UnknownTarget { .. } => "name an entity of this config, or add it".into(),

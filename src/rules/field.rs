@@ -41,6 +41,14 @@ impl Field {
         }
     }
 
+    /// The entity of the records that it ties, if it is a set of ties.
+    pub fn ties_to(&self) -> Option<EntityId> {
+        match self.kind {
+            FieldKind::Refs { to } => Some(to),
+            _ => None,
+        }
+    }
+
     /// The fields that have values of their own: a group's members, or the field itself.
     pub fn leaves(&self) -> &[Field] {
         if self.members.is_empty() { std::slice::from_ref(self) } else { &self.members }
@@ -94,6 +102,9 @@ impl Field {
         };
         match value {
             Value::Enum(shown) if !binding.values.is_empty() => self.canonical_option(binding, shown).map(Value::Enum),
+            Value::Set(shown) if self.ties_to().is_some() => {
+                Ok(Value::set(shown.into_iter().map(|tie| binding.tie(&tie))))
+            }
             Value::Set(shown) if !binding.values.is_empty() => {
                 let options = shown.into_iter().map(|option| self.canonical_option(binding, option));
                 Ok(Value::set(options.collect::<Result<Vec<_>, _>>()?))
@@ -160,7 +171,7 @@ impl Field {
     /// # Errors
     /// It cannot.
     pub fn fits(&self, binding: &FieldBinding, value: &Value) -> Result<(), Amiss<Unfit>> {
-        if self.members.is_empty() && self.is_plain(binding, binding.or_default(value)) {
+        if self.ties_to().is_some() || self.members.is_empty() && self.is_plain(binding, binding.or_default(value)) {
             return Ok(());
         }
         self.write(binding, value).map(drop)
@@ -172,6 +183,9 @@ impl Field {
         if !self.members.is_empty() {
             let members = self.members_at(binding).enumerate();
             return Value::group(members.map(|(place, (member, at))| member.project(at, value.member(place))));
+        }
+        if self.ties_to().is_some() {
+            return binding.ties_there(value);
         }
         let value = binding.or_default(value);
         if value.is_null() || self.is_plain(binding, value) {

@@ -113,7 +113,7 @@ impl Bytes {
                 self.0.push(added::IDNA);
             }
             FieldKind::PhoneOf(region) => self.text(region.letters()),
-            FieldKind::Ref { to } => self.number(u64::from(to.0)),
+            FieldKind::Ref { to } | FieldKind::Refs { to } => self.number(u64::from(to.0)),
             FieldKind::DateTime { step_ms } => self.number(step_ms.unsigned_abs()),
             _ => {}
         }
@@ -143,6 +143,7 @@ impl Bytes {
             transforms,
             fallback: _,
             people: _,
+            record_url,
         } = binding;
         self.number(u64::from(system.0));
         if several {
@@ -159,6 +160,10 @@ impl Bytes {
         if !transforms.is_empty() {
             self.0.push(added::TRANSFORMS);
             self.list(transforms.iter().collect(), Self::transform);
+        }
+        if let Some(url) = record_url {
+            self.0.push(added::RECORD_URL);
+            self.option(url.stated.as_deref(), Self::text);
         }
         if let Some(Join { separator, cut }) = join {
             self.0.push(added::JOIN);
@@ -221,4 +226,5 @@ mod added {
     pub const OBJECT: u8 = 10;
     pub const SCOPE: u8 = 11;
     pub const IDNA: u8 = 12;
+    pub const RECORD_URL: u8 = 13;
 }

@@ -69,7 +69,7 @@ fn check(spec: &EntitySpec, at: &str, members: &BTreeMap<&str, Vec<Field>>, chec
                 Some((None, Some(_))) => "on_link",
                 _ => "",
             };
-            if matches!(member.kind, FieldKind::Ref { .. } | FieldKind::Owner) {
+            if matches!(member.kind, FieldKind::Ref { .. } | FieldKind::Refs { .. } | FieldKind::Owner) {
                 checks.fault(format!("{place}.group"), Fault::GroupOfReference { group: name.clone() });
             }
             if !option.is_empty() {

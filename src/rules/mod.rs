@@ -12,16 +12,19 @@ mod fingerprint;
 mod group;
 mod join;
 mod limits;
+mod lists;
 mod mapping;
 mod nearest;
 mod owners;
 mod policy;
+mod record_url;
 mod references;
 mod scope;
 mod shown;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod ties;
 mod transform;
 mod values;
 mod what_if;
@@ -34,13 +37,16 @@ pub use limits::{Limits, Mismatch, TooFine, TooLong, Unfit, Unknown};
 pub use mapping::{Mapping, MappingChange, Remap};
 pub use owners::{Owners, check_fallbacks};
 pub use policy::{ConflictSpec, LinkSpec, PolicyError};
+pub use record_url::RecordUrl;
 pub use scope::{Leaves, Scope, ScopeSpec, Test};
 pub use shown::{HIDDEN, Shown};
 pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, ObjectSpec, SystemSpec, ValueRow};
 pub use transform::{Custom, Transform};
 pub use what_if::{WhatIf, WhatIfError};
 
-use crate::model::{ASSOCIATION, Ability, EntityId, FieldId, FieldKind, Home, ObjectId, People, Raw, SystemId, Value};
+use crate::model::{
+    ASSOCIATION, Ability, EntityId, FieldId, FieldKind, Home, LIST, ObjectId, People, Raw, SystemId, Value, is_ties,
+};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -166,12 +172,16 @@ pub struct FieldBinding {
     pub fallback: Option<String>,
     /// The system's users, where the field is an owner: told by [`Rules::set_people`], once they have been read.
     pub people: Arc<People>,
+    /// It is the address of the record there, and no property.
+    pub record_url: Option<RecordUrl>,
 }
 
 impl FieldBinding {
     /// Does the system keep no history of it, although it may of other properties, and not say when it changed?
     pub fn is_unrecorded(&self) -> bool {
-        self.properties.iter().any(|property| property.starts_with(ASSOCIATION))
+        let beside =
+            |property: &String| property.starts_with(ASSOCIATION) || property.starts_with(LIST) || is_ties(property);
+        self.is_record_url() || self.properties.iter().any(beside)
     }
 
     /// A property that shows each value as it is.
@@ -179,8 +189,9 @@ impl FieldBinding {
         let (values, limits, transforms) = (Vec::new(), Limits::default(), Vec::new());
         let properties = vec![property.into()];
         let Home { system, object } = home;
-        let (fallback, people) = (None, Arc::default());
-        Self { system, object, properties, join: None, values, default: None, limits, transforms, fallback, people }
+        let (default, fallback, people, record_url) = (None, None, Arc::default(), None);
+        let join = None;
+        Self { system, object, properties, join, values, default, limits, transforms, fallback, people, record_url }
     }
 
     /// The object that it is a property of.
@@ -294,7 +305,7 @@ impl Rules {
 
     /// Do records of any entity refer to those of this one?
     pub fn is_referred_to(&self, id: EntityId) -> bool {
-        self.entities.iter().any(|entity| entity.references().any(|(_, to)| to == id))
+        self.entities.iter().any(|entity| entity.leads_to().any(|(_, to)| to == id))
     }
 
     /// Place in the ranking, 0 = highest. Unknown systems rank last.

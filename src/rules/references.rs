@@ -18,8 +18,8 @@ pub(super) fn check(
 ) {
     let at_to = format!("{at}.to");
     let name = match (kind, &spec.to) {
-        (FieldKind::Ref { .. }, Some(name)) => name,
-        (FieldKind::Ref { .. }, None) => return checks.fault(at, Fault::NoTarget),
+        (FieldKind::Ref { .. } | FieldKind::Refs { .. }, Some(name)) => name,
+        (FieldKind::Ref { .. } | FieldKind::Refs { .. }, None) => return checks.fault(at, Fault::NoTarget),
         (kind, Some(_)) => return checks.fault(at_to, Fault::TargetOfOtherKind { kind: kind.name() }),
         (_, None) => return,
     };
@@ -42,7 +42,7 @@ pub(super) fn order(mut entities: Vec<Entity>) -> Vec<Entity> {
     while !entities.is_empty() {
         let waits = |entity: &Entity| {
             let is_left = |to: EntityId| to != entity.id && entities.iter().any(|other| other.id == to);
-            entity.references().any(|(_, to)| is_left(to))
+            entity.leads_to().any(|(_, to)| is_left(to))
         };
         let next = entities.iter().position(|entity| !waits(entity)).unwrap_or(0);
         ordered.push(entities.remove(next));

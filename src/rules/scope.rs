@@ -64,6 +64,20 @@ impl ScopeSpec {
         Self { text: text.into(), reads, leaves: Leaves::default(), test: Arc::new(test) }
     }
 
+    /// Of those that take part only the ones for which one of these fields is true.
+    #[must_use]
+    pub fn among(self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let (mut reads, own): (Vec<String>, _) = (fields.into_iter().map(Into::into).collect(), self.test);
+        let text = format!("{} || {{ {} }}", self.text, reads.join(", "));
+        let count = reads.len();
+        reads.extend(self.reads);
+        let test = move |values: &[&Value]| {
+            let (of, rest) = values.split_at(count.min(values.len()));
+            of.iter().any(|value| **value == Value::Bool(true)) && own(rest)
+        };
+        Self { text, reads, leaves: self.leaves, test: Arc::new(test) }
+    }
+
     /// What becomes of a linked record that leaves it.
     #[must_use]
     pub fn leaves(mut self, leaves: Leaves) -> Self {

@@ -88,6 +88,8 @@ pub struct FieldSpec {
     /// (system, object, properties), where a system's objects differ. An object that is not named here, in a system without an
     /// entry in `properties`, does not have the field.
     pub of_objects: Vec<(String, String, Vec<String>)>,
+    /// It is the address of the record in this system.
+    pub record_url_of: Option<String>,
     /// How a text is several properties, wherever it is.
     pub join: Option<Join>,
     /// The atomic group to which it belongs: its fields are decided together, as one value.
@@ -237,6 +239,7 @@ impl FieldSpec {
             to: None,
             properties: Vec::new(),
             of_objects: Vec::new(),
+            record_url_of: None,
             join: None,
             group: None,
             conflict: None,
@@ -255,6 +258,12 @@ impl FieldSpec {
     pub fn reference(name: impl Into<String>, to: impl Into<String>) -> Self {
         let to = to.into();
         Self { to: Some(to.clone()), ..Self::new(name, FieldKind::Ref { to: EntityId::of(&to) }) }
+    }
+
+    /// Ties to several records of an entity.
+    pub fn references(name: impl Into<String>, to: impl Into<String>) -> Self {
+        let to = to.into();
+        Self { to: Some(to.clone()), ..Self::new(name, FieldKind::Refs { to: EntityId::of(&to) }) }
     }
 
     /// Its counterpart in `system`.
@@ -301,11 +310,20 @@ impl FieldSpec {
         self
     }
 
+    /// It shows the address at which people find the record in `system`: nobody fills it in, and it goes one way.
+    #[must_use]
+    pub fn record_url_of(mut self, system: impl Into<String>, edits: OneWayEdits) -> Self {
+        let system = system.into();
+        self.record_url_of = Some(system.clone());
+        self.one_way(system, edits)
+    }
+
     /// The systems that it names, each once.
     pub(super) fn systems(&self) -> Vec<&str> {
         let mut systems: Vec<&str> = Vec::new();
         let named = self.properties.iter().map(|(system, _)| system);
-        for system in named.chain(self.of_objects.iter().map(|(system, ..)| system)) {
+        let objects = self.of_objects.iter().map(|(system, ..)| system);
+        for system in named.chain(objects).chain(&self.record_url_of) {
             if !systems.contains(&&**system) {
                 systems.push(system);
             }

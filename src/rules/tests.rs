@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{BatchLimits, Creates, Raw, SourceKind};
+use crate::model::{BatchLimits, Creates, Raw, RemoteId, SourceKind};
 use proptest::prelude::*;
 
 pub(super) fn ability(resolution_ms: i64) -> Ability {
@@ -201,4 +201,23 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_address_of_a_record_is_told_by_object_and_only_what_is_stated_is_a_part_of_the_mapping() {
+    let link = FieldSpec::new("link", FieldKind::Url).at("a", "link").record_url_of("b", OneWayEdits::Keep);
+    let mut rules = builder([link.clone()]).build().unwrap();
+    let stated = builder([link]).record_url("b", "Person", "https://x.example/{id}").build().unwrap();
+    assert_ne!(rules.fingerprint(), stated.fingerprint());
+    let theirs = SystemId::of("b");
+    assert_eq!((rules.record_urls_wanted(theirs).len(), stated.record_urls_wanted(theirs).len()), (1, 0));
+    let home = rules.record_urls_wanted(theirs)[0].0;
+    let before = rules.fingerprint();
+    rules.set_record_url(home, "https://y.example/{id}/view");
+    assert_eq!(rules.fingerprint(), before, "the account's, like its users");
+    let field = rules.entities[0].field(FieldId::of("link")).unwrap();
+    let url = field.binding(home).and_then(|at| at.record_url.as_ref()?.of(&RemoteId::parse("003").unwrap()));
+    assert_eq!(url, Some(Raw::Text("https://y.example/003/view".into())));
+    assert_eq!(rules.record_url_of(field), Some(theirs));
+    assert!(!field.conflict.writes_to(theirs));
 }

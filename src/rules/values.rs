@@ -17,7 +17,7 @@ pub(super) fn compile(
     checks: &mut Checks,
 ) {
     let mut field = FieldValues { spec, kind, at, bindings, checks };
-    if !spec.values.is_empty() && !matches!(kind, FieldKind::Enum | FieldKind::Set) {
+    if !spec.values.is_empty() && !matches!(kind, FieldKind::Enum | FieldKind::Set | FieldKind::Refs { .. }) {
         field.fault("values", Fault::ValuesOfOtherKind { kind: kind.name() });
         return;
     }
@@ -141,7 +141,7 @@ impl FieldValues<'_> {
     }
 
     fn defaults(&mut self) {
-        if self.spec.default.is_some() && matches!(self.kind, FieldKind::Ref { .. }) {
+        if self.spec.default.is_some() && matches!(self.kind, FieldKind::Ref { .. } | FieldKind::Refs { .. }) {
             return self.fault("default", Fault::DefaultRefers);
         }
         match &self.spec.default {

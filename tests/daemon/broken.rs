@@ -52,7 +52,54 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 const OWNED: &str = "phone = {";
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 51] = [
+const OFFLINE: [(&str, &str, &str); 62] = [
+    (
+        "ties_with_a_policy",
+        "phone = {",
+        "friends = { type = \"refs\", to = \"person\", hubspot = \"associated contacts\", salesforce = \"Friend__c(Of__c, Who__c)\", conflict = \"latest\" }\nphone = {",
+    ),
+    (
+        "ties_without_a_target",
+        "phone = {",
+        "friends = { type = \"refs\", hubspot = \"associated contacts\", salesforce = \"Friend__c(Of__c, Who__c)\" }\nphone = {",
+    ),
+    ("list_of_salesforce", "object = \"Contact\" }", "object = \"Contact\", lists = [\"7\"] }"),
+    ("list_without_a_number", "object = \"contacts\"", "object = \"contacts\", lists = [\"Good ones\"]"),
+    (
+        "list_of_a_text",
+        "phone = {",
+        "vip = { type = \"text\", hubspot = \"list 7\", salesforce = \"VIP__c\" }\nphone = {",
+    ),
+    (
+        "list_that_is_decided",
+        "phone = {",
+        "vip = { type = \"bool\", hubspot = \"list 7\", salesforce = \"VIP__c\", conflict = \"latest\" }\nphone = {",
+    ),
+    (
+        "address_of_nothing",
+        "phone = {",
+        "link = { type = \"url\", hubspot = \"website\", from = \"salesforce\" }\nphone = {",
+    ),
+    (
+        "address_of_an_unknown_system",
+        "phone = {",
+        "link = { type = \"url\", hubspot = \"website\", from = \"remote_url(saleforce)\" }\nphone = {",
+    ),
+    (
+        "address_of_another_type",
+        "phone = {",
+        "link = { type = \"date\", hubspot = \"website\", from = \"remote_url(salesforce)\" }\nphone = {",
+    ),
+    (
+        "address_beside_a_property",
+        "phone = {",
+        "link = { type = \"url\", hubspot = \"website\", salesforce = \"Link__c\", from = \"remote_url(salesforce)\" }\nphone = {",
+    ),
+    (
+        "address_that_all_would_have",
+        "token = \"file:secrets/salesforce.token\"",
+        "token = \"file:secrets/salesforce.token\"\nrecord_url = \"https://acme.example/view\"",
+    ),
     ("condition_cut_short", "object = \"contacts\"", "object = \"contacts\", where = 'stage == '"),
     ("condition_of_an_unknown_field", "object = \"contacts\"", "object = \"contacts\", where = 'stages == \"lead\"'"),
     ("condition_that_is_none", "object = \"contacts\"", "object = \"contacts\", where = 'born + 3'"),
@@ -135,7 +182,12 @@ const OFFLINE: [(&str, &str, &str); 51] = [
 ];
 
 /// As [`OFFLINE`], in the config of a sandbox and asked of its live schemas.
-const LIVE: [(&str, &str, &str); 13] = [
+const LIVE: [(&str, &str, &str); 14] = [
+    (
+        "live_ties_by_rows_that_are_not_there",
+        "amount = {",
+        "contacts = { type = \"refs\", to = \"person\", hubspot = \"associated contacts\", salesforce = \"OpportunityContactRole(OpportunityId, PersonId)\" }\namount = {",
+    ),
     (
         "live_fallback_who_is_nobody",
         "city = {",

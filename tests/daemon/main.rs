@@ -2,6 +2,7 @@
 #![cfg(feature = "cli")]
 
 mod account;
+mod addresses;
 mod broken;
 mod check;
 mod drift;
@@ -9,6 +10,7 @@ mod fields;
 mod first_link;
 mod groups;
 mod kill;
+mod lists;
 mod mapping;
 mod objects;
 mod owners;
@@ -20,4 +22,5 @@ mod scope;
 mod sensitive;
 mod sync;
 mod three;
+mod ties;
 mod world;

@@ -92,7 +92,7 @@ fn the_schema_is_described_and_can_change() {
         (&json!("address"), &json!("MailingAddress"))
     );
     let (_, global) = org.call("GET", "/sobjects", Json::Null);
-    assert_eq!(global["sobjects"].as_array().map(Vec::len), Some(6));
+    assert_eq!(global["sobjects"].as_array().map(Vec::len), Some(7));
 
     let id = org.create("Contact", json!({"LastName": "Lee", "MailingCity": "Rome"}));
     let (_, row) = org.call("GET", &format!("/sobjects/Contact/{id}?fields=MailingAddress"), Json::Null);

@@ -36,6 +36,9 @@ fn scopes(config: &Config, system: &SystemSettings) -> Rights {
         for binding in entity.bindings_in(system.id) {
             let scopes = object_scopes(&binding.object);
             needed.insert(scopes.read);
+            if entity.leaves_at(binding.home()).any(|(_, at)| at.list().is_some()) {
+                needed.insert("crm.lists.read".to_owned());
+            }
             let written = entity.leaves_at(binding.home()).any(|(field, _)| field.conflict.writes_to(system.id));
             if system.mode == Mode::ReadWrite && (binding.create || written) {
                 needed.insert(scopes.write);

@@ -63,7 +63,7 @@ pub(super) fn show(config: &Config, checked: &Checked, prices: &[Polling], offli
 /// Are ties between records of this system mapped?
 fn has_associations(config: &Config, system: SystemId) -> bool {
     let mut bindings = config.rules.entities.iter().flat_map(|entity| entity.bindings_of(system));
-    bindings.any(|(_, binding)| binding.is_unrecorded())
+    bindings.any(|(_, binding)| binding.is_unrecorded() && !binding.is_record_url())
 }
 
 /// What can be promised of them.

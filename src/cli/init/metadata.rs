@@ -2,7 +2,7 @@
 //! needs and no more. Asks nobody: what the org is known to say of its fields is taken from the store, if there is one.
 
 use crate::cli::{CliError, Context, Exit};
-use crate::model::SystemId;
+use crate::model::{SystemId, is_ties};
 use crate::rules::config::{Config, SystemKind, SystemSettings};
 use crate::rules::{Binding, Entity, Mode};
 use crate::store::{SeenSchemas, Store};
@@ -95,7 +95,8 @@ fn add(object: &mut Object, entity: &Entity, binding: &Binding, writes: bool, se
     for (field, at) in entity.leaves_at(binding.home()) {
         let edit = writes && field.conflict.owner() != Some(binding.system);
         edits |= edit;
-        at.properties.iter().for_each(|name| need(name, edit));
+        // Ties are rows of another object, of whose rights we know nothing.
+        at.properties.iter().filter(|name| !is_ties(name)).for_each(|name| need(name, edit));
     }
     for (name, _) in binding.on_create.iter().filter(|_| writes && binding.create) {
         need(name, true);

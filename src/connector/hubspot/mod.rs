@@ -3,11 +3,14 @@
 //! What it promises: per-property history with millisecond times and the writer's app id; a search index that lags, over
 //! which changes are read with an overlap; unique properties, on which a create is an upsert.
 
+mod address;
 mod cursor;
+mod lists;
 mod make;
 mod read;
 mod schema;
 mod scopes;
+mod sets;
 mod ties;
 mod users;
 mod wire;
@@ -46,6 +49,10 @@ pub struct HubSpotConfig {
     /// How often all records are listed whose associations are mapped, in milliseconds: a change of an association alone moves no
     /// modified time.
     pub associations_every_ms: i64,
+    /// (object, number) of the lists of which members are wanted.
+    pub lists: Vec<(String, String)>,
+    /// (object, property) of the sets of associations that are mapped.
+    pub sets: Vec<(String, String)>,
     /// Longest time that a request whose answer was lost may still land, in milliseconds.
     pub stray_ms: i64,
     /// Unique properties by which records are looked up freshly, as (object, property).
@@ -70,6 +77,8 @@ impl HubSpotConfig {
             app_id: None,
             overlap: Overlap { near_ms: 30_000, far_ms: 300_000, far_every_ms: 60_000 },
             associations_every_ms: 600_000,
+            lists: Vec::new(),
+            sets: Vec::new(),
             stray_ms: 600_000,
             lookups,
             timeouts: Timeouts::default(),
@@ -85,6 +94,8 @@ pub struct HubSpot {
     app_id: Option<String>,
     overlap: Overlap,
     associations_every_ms: i64,
+    lists: Vec<(String, String)>,
+    sets: Vec<(String, String)>,
     ability: Ability,
 }
 
@@ -131,6 +142,8 @@ impl HubSpot {
             app_id: config.app_id,
             overlap: config.overlap,
             associations_every_ms: config.associations_every_ms,
+            lists: config.lists,
+            sets: config.sets,
             ability,
         })
     }
@@ -163,7 +176,9 @@ impl Connector for HubSpot {
             .enumerate()
             .filter_map(|(at, item)| Some((ties::without_ties(item)?, refused.get(at).copied().unwrap_or(false))))
             .unzip();
-        super::batch::calls(&records, wire::BATCH, &bad, true) + ties::calls_to_tie(items, refused)
+        super::batch::calls(&records, wire::BATCH, &bad, true)
+            + ties::calls_to_tie(items, refused)
+            + sets::calls_to_set(items, refused)
     }
 
     fn calls_to_read(&self, spec: &ReadSpec, keys: Keys<'_>, history: bool) -> u64 {
@@ -172,6 +187,10 @@ impl Connector for HubSpot {
 
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {
         Box::pin(self.describe(object))
+    }
+
+    fn record_urls<'a>(&'a self, objects: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<String>>, ConnectorError>> {
+        Box::pin(self.addresses(objects))
     }
 
     fn users(&self) -> BoxFuture<'_, Result<Option<Vec<User>>, ConnectorError>> {

@@ -225,8 +225,8 @@ impl HubSpot {
     }
 
     pub(super) fn read_calls(&self, spec: &ReadSpec, keys: Keys<'_>, history: bool) -> u64 {
-        let (count, ties) = (distinct(keys).1.len(), Asked::of(names(spec)).ties.len());
-        (count.div_ceil(batch_max(history)) + ties * count.div_ceil(super::ties::READ_MAX)) as u64
+        let count = distinct(keys).1.len();
+        (count.div_ceil(batch_max(history)) + Asked::of(names(spec)).calls(count)) as u64
     }
 
     fn read_row(

@@ -14,6 +14,8 @@ impl HubSpot {
         let body = self.expect(&what, self.client.read(Request::get(path)).await?)?;
         let mut schema = self.parsed(&what, parse(object, &body))?;
         schema.properties.extend(super::ties::as_properties(object));
+        self.describe_lists(&mut schema).await?;
+        self.describe_sets(&mut schema).await?;
         // Stages and pipelines are kept by another interface, which may be the only one to list them.
         if schema.properties.iter().any(|property| is_staged(property) && property.options.is_empty()) {
             let path = format!("/crm/pipelines/{}/{object}", self.version);

@@ -10,7 +10,9 @@ use super::super::{ConnectorError, Outcome, Target, WriteAnswer, WriteItem};
 use super::HubSpot;
 use super::wire::{BATCH, Refusal};
 use crate::connector::batch::{self, Whole};
-use crate::model::{ASSOCIATION, PropertySchema, PropertyType, Raw, RawDigest, RawRow, RowDecoder};
+use crate::model::{
+    ASSOCIATION, ASSOCIATIONS, LIST, PropertySchema, PropertyType, Raw, RawDigest, RawRow, RowDecoder, is_ties,
+};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -29,19 +31,42 @@ type Ties = BTreeMap<String, Vec<Kind>>;
 /// The asked names apart: properties of the record, and its ties with their places among the names.
 pub(super) struct Asked {
     pub properties: Vec<String>,
-    pub ties: Vec<(usize, String)>,
+    pub ties: Vec<(usize, Beside)>,
+}
+
+/// What is asked beside a record's properties.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// Which record of this object it is tied to.
+    Tie(String),
+    /// Whether it is in this list.
+    List(String),
+    /// All records of this object that it is tied to.
+    Set(String),
 }
 
 impl Asked {
     pub fn of(names: Vec<String>) -> Self {
         let (mut properties, mut ties) = (Vec::with_capacity(names.len()), Vec::new());
         for (at, name) in names.into_iter().enumerate() {
-            match name.strip_prefix(ASSOCIATION) {
-                Some(to) => ties.push((at, to.to_owned())),
-                None => properties.push(name),
+            if let Some(to) = name.strip_prefix(ASSOCIATIONS) {
+                ties.push((at, Beside::Set(to.to_owned())));
+                continue;
+            }
+            match (name.strip_prefix(ASSOCIATION), name.strip_prefix(LIST)) {
+                (Some(to), _) => ties.push((at, Beside::Tie(to.to_owned()))),
+                (None, Some(list)) => ties.push((at, Beside::List(list.to_owned()))),
+                (None, None) => properties.push(name),
             }
         }
         Self { properties, ties }
+    }
+
+    /// Calls to read all that is asked beside so many records.
+    pub fn calls(&self, records: usize) -> usize {
+        let ties = self.ties.iter().filter(|(_, beside)| !matches!(beside, Beside::List(_))).count();
+        let lists = usize::from(ties < self.ties.len());
+        ties * records.div_ceil(READ_MAX) + lists * records.div_ceil(super::lists::READ_MAX)
     }
 
     /// Puts the ties of a record into their places among its values.
@@ -78,6 +103,11 @@ pub(crate) fn primary(from: &str, to: &str) -> Option<u64> {
         "tickets" | "ticket" | "0-5" => Some(25),
         _ => None,
     }
+}
+
+/// What of an item goes by a call of its own.
+fn is_beside(name: &str) -> bool {
+    name.starts_with(ASSOCIATION) || is_ties(name)
 }
 
 /// The ties of an object that can be mapped, as properties of it.
@@ -202,7 +232,23 @@ impl HubSpot {
         ids: &[&str],
     ) -> Result<Vec<Vec<Raw>>, ConnectorError> {
         let mut values = vec![Vec::with_capacity(asked.ties.len()); ids.len()];
-        for (_, to) in &asked.ties {
+        let wants_lists = asked.ties.iter().any(|(_, beside)| matches!(beside, Beside::List(_)));
+        let lists = if wants_lists { self.lists_of(what, object, ids).await? } else { BTreeMap::new() };
+        for (_, beside) in &asked.ties {
+            let to = match beside {
+                Beside::Tie(to) => to,
+                Beside::Set(to) => {
+                    let set = self.set_values(what, (object, to), ids).await?;
+                    values.iter_mut().zip(set).for_each(|(values, raw)| values.push(raw));
+                    continue;
+                }
+                Beside::List(list) => {
+                    for (id, values) in ids.iter().zip(&mut values) {
+                        values.push(Raw::Bool(lists.get(*id).is_some_and(|of| of.contains(list))));
+                    }
+                    continue;
+                }
+            };
             let primary = primary(object, to).ok_or_else(|| {
                 let message = format!("no {to} comes first for a record of {object}");
                 self.client.refused(what, 0, "NO_PRIMARY".to_owned(), message)
@@ -232,8 +278,11 @@ impl HubSpot {
         for (row, ties) in rows.iter_mut().zip(&ties) {
             let mut bytes = row.raw.0.to_be_bytes().to_vec();
             for raw in ties {
-                let id = if let Raw::Text(id) = raw { id.as_str() } else { "" };
-                bytes.extend_from_slice(id.as_bytes());
+                match raw {
+                    Raw::Text(id) => bytes.extend_from_slice(id.as_bytes()),
+                    Raw::Bool(true) => bytes.push(b'+'),
+                    _ => {}
+                }
                 bytes.push(0);
             }
             row.raw = RawDigest::of_bytes(&bytes);
@@ -339,7 +388,7 @@ fn ties_of(items: &[WriteItem]) -> BTreeSet<String> {
 
 /// An item without its ties; none where nothing remains to be written to the record itself.
 pub(super) fn without_ties(item: &WriteItem) -> Option<WriteItem> {
-    let fields: Vec<_> = item.fields.iter().filter(|(name, _)| !name.starts_with(ASSOCIATION)).cloned().collect();
+    let fields: Vec<_> = item.fields.iter().filter(|(name, _)| !is_beside(name)).cloned().collect();
     let only_ties = fields.is_empty() && !item.fields.is_empty() && matches!(item.target, Target::Update(_));
     (!only_ties).then(|| WriteItem { fields, ..item.clone() })
 }
@@ -394,7 +443,7 @@ fn request(
 }
 
 /// What the answer to a batch says: nothing went wrong, or it is found by halves what did.
-fn whole(items: &[&WriteItem], answer: &Answer) -> Whole {
+pub(super) fn whole(items: &[&WriteItem], answer: &Answer) -> Whole {
     let done = |item: &&WriteItem| match &item.target {
         Target::Update(remote) => Outcome::Done { remote: remote.clone(), created: None },
         Target::Create { .. } => Outcome::Unknown,

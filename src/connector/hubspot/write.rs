@@ -24,6 +24,7 @@ impl HubSpot {
         let mut answer = WriteAnswer { outcomes: items.iter().map(there).collect(), timing: written.timing };
         places.into_iter().zip(written.outcomes).for_each(|(at, outcome)| answer.outcomes[at] = outcome);
         self.write_ties(object, items, &mut answer).await;
+        self.write_sets(object, items, &mut answer).await;
         answer
     }
 }

@@ -3,6 +3,7 @@
 //! What it promises without change events: snapshots whose times have whole seconds; rows that become visible up to ten
 //! minutes after their time, because a transaction takes its time before it commits; look-ups by any field, read freshly.
 
+mod junctions;
 mod missing;
 mod read;
 mod schema;
@@ -37,6 +38,11 @@ pub struct SalesforceConfig {
     pub version: String,
     /// How far a pass over changes reaches back. A transaction may take ten minutes, and its rows carry its own time.
     pub overlap: Overlap,
+    /// How often all records are listed whose ties to others are mapped, in milliseconds: nothing says that a change of them moves a
+    /// modified time.
+    pub associations_every_ms: i64,
+    /// (object, property) of the ties that are mapped.
+    pub junctions: Vec<(String, String)>,
     /// Longest time that a request whose answer was lost may still land, in milliseconds: requests end after ten minutes.
     pub stray_ms: i64,
     /// Ask once whose token it is, and with each row who changed it last: so a write of ours that lands late is told from a
@@ -57,6 +63,8 @@ impl SalesforceConfig {
             credential: Credential::Static(token),
             version: "v61.0".to_owned(),
             overlap: Overlap { near_ms: 10_000, far_ms: 600_000, far_every_ms: 60_000 },
+            associations_every_ms: 600_000,
+            junctions: Vec::new(),
             stray_ms: 600_000,
             marks: false,
             timeouts: Timeouts::default(),
@@ -75,6 +83,8 @@ pub struct Salesforce {
     marks: bool,
     user: user::User,
     missing: missing::Missing,
+    associations_every_ms: i64,
+    junctions: Vec<(String, String)>,
 }
 
 impl Salesforce {
@@ -116,7 +126,9 @@ impl Salesforce {
         };
         let (marks, user) = (config.marks, user::User::default());
         let missing = missing::Missing::default();
-        Ok(Self { client, version: config.version, overlap: config.overlap, ability, marks, user, missing })
+        let (version, overlap, junctions) = (config.version, config.overlap, config.junctions);
+        let associations_every_ms = config.associations_every_ms;
+        Ok(Self { client, version, overlap, ability, marks, user, missing, associations_every_ms, junctions })
     }
 }
 
@@ -142,7 +154,12 @@ impl Connector for Salesforce {
     }
 
     fn calls_to_write(&self, items: &[WriteItem], refused: &[bool]) -> u64 {
-        super::batch::calls(items, wire::BATCH, refused, false)
+        let (records, bad): (Vec<WriteItem>, Vec<bool>) = items
+            .iter()
+            .enumerate()
+            .filter_map(|(at, item)| Some((junctions::without_ties(item)?, refused.get(at).copied().unwrap_or(false))))
+            .unzip();
+        super::batch::calls(&records, wire::BATCH, &bad, false) + junctions::calls_to_tie(items)
     }
 
     fn calls_to_read(&self, spec: &ReadSpec, keys: Keys<'_>, _history: bool) -> u64 {
@@ -151,6 +168,13 @@ impl Connector for Salesforce {
 
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {
         Box::pin(self.describe(object))
+    }
+
+    /// The instance's own address leads to Lightning, whatever the domain is there.
+    fn record_urls<'a>(&'a self, objects: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<String>>, ConnectorError>> {
+        let base = self.client.url.trim_end_matches('/');
+        let each = |object: &String| Some(format!("{base}/lightning/r/{object}/{{id}}/view"));
+        Box::pin(std::future::ready(Ok(objects.iter().map(each).collect())))
     }
 
     fn users(&self) -> BoxFuture<'_, Result<Option<Vec<User>>, ConnectorError>> {

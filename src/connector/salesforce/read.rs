@@ -1,14 +1,16 @@
 //! Reading: queries, paged by the last value seen.
 
+use super::super::beside::{weave, woven};
 use super::super::client::Reply;
 use super::super::overlap::Kept;
 use super::super::rows::{self, Members, RowSet};
 use super::super::transport::Request;
 use super::super::{ConnectorError, DeletedPage, Keys, ReadAnswer, ReadSpec};
 use super::Salesforce;
+use super::junctions::Asked;
 use super::user::{Own, TakenUp};
 use super::wire::{self, BATCH, LITERAL_MAX, PATH_MAX, Page, Refusal};
-use crate::model::{Departure, Mark, Millis, PageEnd, RawPage, RawRow, ReadRow, RemoteId, Timing};
+use crate::model::{Departure, Mark, Millis, PageEnd, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, Timing};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,6 +22,18 @@ struct Cursor {
     kept: Kept,
     /// The pass under way.
     run: Option<Run>,
+    /// Passes over all records, for ties that move no modified time; none = before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    all: Option<AllPass>,
+}
+
+/// Where passes over all records stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct AllPass {
+    /// When the last one began, by the remote's clock.
+    begun: i64,
+    /// It is under way: where it goes on; blank = at the beginning.
+    after: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +49,8 @@ struct Run {
 impl Salesforce {
     pub(super) async fn scan(&self, spec: &ReadSpec, cursor: Option<&[u8]>) -> Result<RawPage, ConnectorError> {
         let what = format!("listing {}", spec.object);
-        let names = self.names(&what, spec)?;
+        let asked = self.asked(&what, spec)?;
+        let names = asked.columns.clone();
         let last = cursor.filter(|cursor| !cursor.is_empty()).map(std::str::from_utf8).transpose();
         let last = last.map_err(|_| self.client.protocol(&what, "a cursor of another program"))?;
         let behind = last.map(|id| format!("Id > {}", wire::literal(id)));
@@ -53,14 +68,35 @@ impl Salesforce {
             Some(row) if !page.is_last() => PageEnd::More(row.remote.as_str().as_bytes().to_vec()),
             _ => PageEnd::Done(Vec::new()),
         };
-        Ok(RawPage { rows, decoder: Arc::new(set), timing, end })
+        let (rows, decoder) = self.tied(&what, asked, (rows, Arc::new(set))).await?;
+        Ok(RawPage { rows, decoder, timing, end })
     }
 
     pub(super) async fn changes(&self, spec: &ReadSpec, cursor: Option<&[u8]>) -> Result<RawPage, ConnectorError> {
         let what = format!("querying {} for changes", spec.object);
-        let names = self.names(&what, spec)?;
+        let asked = self.asked(&what, spec)?;
+        let names = asked.columns.clone();
+        let mut all = self.all(&what, cursor)?;
+        if let (Some(pass), Some(cursor)) = (&mut all, cursor)
+            && let Some(after) = pass.after.take()
+        {
+            let mut page = self.scan(spec, Some(after.as_bytes())).await?;
+            let done = matches!(page.end, PageEnd::Done(_));
+            if let PageEnd::More(next) = &page.end {
+                pass.after = Some(String::from_utf8_lossy(next).into_owned());
+            }
+            let bytes = self.with_all(&what, cursor.to_vec(), all)?;
+            page.end = if done { PageEnd::Done(bytes) } else { PageEnd::More(bytes) };
+            return Ok(page);
+        }
         let (cursor, run) = match self.begin(&what, cursor).await? {
             Begun::Now(timing, end) => {
+                let begun = timing.offset.earliest(timing.sent).0;
+                let all = (!asked.is_plain()).then_some(AllPass { begun, after: None });
+                let end = match end {
+                    PageEnd::Done(bytes) => PageEnd::Done(self.with_all(&what, bytes, all)?),
+                    more => more,
+                };
                 return Ok(RawPage { rows: Vec::new(), decoder: Arc::new(RowSet::default()), timing, end });
             }
             Begun::Run(kept, run) => (kept, run),
@@ -72,8 +108,22 @@ impl Salesforce {
         let page = self.parsed(&what, Page::parse(&body))?;
         let (rows, set) = self.rows(&what, names, own.as_deref(), &page, &body)?;
         let last = rows.last().map(|row| (row.remote.clone(), row.modified));
-        let end = self.end(&what, cursor, run, last, page.is_last())?;
-        Ok(RawPage { rows, decoder: Arc::new(set), timing, end })
+        let pass = run.next.pass;
+        let end = match self.end(&what, cursor, run, last, page.is_last())? {
+            PageEnd::More(bytes) => PageEnd::More(self.with_all(&what, bytes, all)?),
+            PageEnd::Done(bytes) => {
+                let due = all.as_ref().is_none_or(|all| pass >= all.begun + self.associations_every_ms);
+                match due && !asked.is_plain() {
+                    true => {
+                        let all = Some(AllPass { begun: pass, after: Some(String::new()) });
+                        PageEnd::More(self.with_all(&what, bytes, all)?)
+                    }
+                    false => PageEnd::Done(self.with_all(&what, bytes, all)?),
+                }
+            }
+        };
+        let (rows, decoder) = self.tied(&what, asked, (rows, Arc::new(set))).await?;
+        Ok(RawPage { rows, decoder, timing, end })
     }
 
     pub(super) async fn deleted(&self, spec: &ReadSpec, cursor: Option<&[u8]>) -> Result<DeletedPage, ConnectorError> {
@@ -115,7 +165,8 @@ impl Salesforce {
 
     pub(super) async fn read(&self, spec: &ReadSpec, keys: Keys<'_>) -> Result<ReadAnswer, ConnectorError> {
         let what = format!("reading {}", spec.object);
-        let names = self.names(&what, spec)?;
+        let asked = self.asked(&what, spec)?;
+        let names = asked.columns.clone();
         let (property, keys) = distinct(keys);
         self.name(&what, property)?;
         // A longer text is an error in a query; leaving it out would say that no such record exists.
@@ -157,29 +208,66 @@ impl Salesforce {
                 }
             }
         }
+        if !asked.is_plain() && !answer.rows.is_empty() {
+            let ids: Vec<String> = answer.rows.iter().map(|row| row.remote.as_str().to_owned()).collect();
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            let ties = self.tie_values(&what, &asked, &ids).await?;
+            answer.rows.iter_mut().zip(ties).for_each(|(row, ties)| weave(&mut row.values, &asked.places, &ties));
+        }
         Ok(answer)
+    }
+
+    /// A page's rows with their ties.
+    async fn tied(
+        &self,
+        what: &str,
+        asked: Asked,
+        (rows, decoder): (Vec<RawRow>, Arc<dyn RowDecoder>),
+    ) -> Result<(Vec<RawRow>, Arc<dyn RowDecoder>), ConnectorError> {
+        if asked.is_plain() || rows.is_empty() {
+            return Ok((rows, decoder));
+        }
+        let ids: Vec<String> = rows.iter().map(|row| row.remote.as_str().to_owned()).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let ties = self.tie_values(what, &asked, &ids).await?;
+        Ok(woven((rows, decoder), asked.places, ties))
+    }
+
+    fn all(&self, what: &str, cursor: Option<&[u8]>) -> Result<Option<AllPass>, ConnectorError> {
+        let Some(bytes) = cursor else { return Ok(None) };
+        let cursor: Cursor =
+            serde_json::from_slice(bytes).map_err(|_| self.client.protocol(what, "a cursor of another program"))?;
+        Ok(cursor.all)
+    }
+
+    /// A cursor with where the passes over all records stand.
+    fn with_all(&self, what: &str, bytes: Vec<u8>, all: Option<AllPass>) -> Result<Vec<u8>, ConnectorError> {
+        let cursor: Cursor =
+            serde_json::from_slice(&bytes).map_err(|_| self.client.protocol(what, "a cursor of another program"))?;
+        self.bytes(what, &Cursor { all, ..cursor })
     }
 
     /// One call a list: more only where values that are not unique fill more than a page.
     pub(super) fn read_calls(&self, spec: &ReadSpec, keys: Keys<'_>) -> u64 {
-        let names: Vec<String> = spec.properties.iter().chain(&spec.external_id).cloned().collect();
+        let asked = Asked::of(spec.properties.iter().chain(&spec.external_id).cloned());
         let (property, keys) = distinct(keys);
-        let head = head(spec, property, &marked(&names, &self.user.known()));
-        lists(keys.into_iter(), room(&head)).len() as u64
+        let head = head(spec, property, &marked(&asked.columns, &self.user.known()));
+        let ids: Vec<&str> = keys.iter().copied().collect();
+        lists(keys.into_iter(), room(&head)).len() as u64 + asked.calls(&ids)
     }
 
     async fn begin(&self, what: &str, cursor: Option<&[u8]>) -> Result<Begun, ConnectorError> {
         let parse = |bytes| serde_json::from_slice::<Cursor>(bytes);
         let cursor = cursor.map(parse).transpose();
         let cursor = cursor.map_err(|_| self.client.protocol(what, "a cursor of another program"))?;
-        if let Some(Cursor { kept, run: Some(run) }) = cursor {
+        if let Some(Cursor { kept, run: Some(run), .. }) = cursor {
             return Ok(Begun::Run(kept, run));
         }
         let timing = self.clock_known(what).await?;
         // Salesforce's times have whole seconds.
         let now = timing.offset.earliest(timing.sent).floor(SECOND_MS);
         let Some(Cursor { kept, .. }) = cursor else {
-            let cursor = Cursor { kept: Kept::at(now), run: None };
+            let cursor = Cursor { kept: Kept::at(now), run: None, all: None };
             return Ok(Begun::Now(timing, PageEnd::Done(self.bytes(what, &cursor)?)));
         };
         let (since, next) = self.overlap.begin(kept, now);
@@ -203,9 +291,9 @@ impl Salesforce {
         Ok(match last {
             Some((id, at)) if !is_last => {
                 let run = Run { next: run.next, at: at.0, after: Some(id.as_str().to_owned()) };
-                PageEnd::More(self.bytes(what, &Cursor { kept, run: Some(run) })?)
+                PageEnd::More(self.bytes(what, &Cursor { kept, run: Some(run), all: None })?)
             }
-            _ => PageEnd::Done(self.bytes(what, &Cursor { kept: run.next, run: None })?),
+            _ => PageEnd::Done(self.bytes(what, &Cursor { kept: run.next, run: None, all: None })?),
         })
     }
 
@@ -258,7 +346,7 @@ impl Salesforce {
     }
 
     /// The answer's body, or why the query was refused.
-    async fn query(
+    pub(super) async fn query(
         &self,
         what: &str,
         soql: &str,
@@ -321,11 +409,11 @@ impl Salesforce {
     }
 
     /// All asked properties, the external id last; each is checked, for they are written into queries.
-    fn names(&self, what: &str, spec: &ReadSpec) -> Result<Vec<String>, ConnectorError> {
+    fn asked(&self, what: &str, spec: &ReadSpec) -> Result<Asked, ConnectorError> {
         self.name(what, &spec.object)?;
-        let names: Vec<String> = spec.properties.iter().chain(&spec.external_id).cloned().collect();
-        names.iter().try_for_each(|name| self.name(what, name))?;
-        Ok(names)
+        let asked = Asked::of(spec.properties.iter().chain(&spec.external_id).cloned());
+        asked.columns.iter().try_for_each(|name| self.name(what, name))?;
+        Ok(asked)
     }
 
     pub(super) fn name(&self, what: &str, name: &str) -> Result<(), ConnectorError> {
@@ -365,6 +453,11 @@ fn head(spec: &ReadSpec, property: &str, columns: &[String]) -> String {
 /// Bytes of a URL that a list of literals may take.
 fn room(head: &str) -> usize {
     PATH_MAX.saturating_sub(wire::literal_cost(head) + 200)
+}
+
+/// Lists of ids for a query that begins so.
+pub(super) fn id_lists(ids: &[&str], head: &str) -> Vec<String> {
+    lists(ids.iter().copied().filter(|id| !id.is_empty()), room(head))
 }
 
 /// Lists of literals, none with more than a batch or more bytes in a URL than `room`.

@@ -9,6 +9,12 @@ use serde::Deserialize;
 
 impl Salesforce {
     pub(super) async fn describe(&self, object: &str) -> Result<ObjectSchema, ConnectorError> {
+        let mut schema = self.describe_own(object).await?;
+        self.describe_junctions(&mut schema).await?;
+        Ok(schema)
+    }
+
+    pub(super) async fn describe_own(&self, object: &str) -> Result<ObjectSchema, ConnectorError> {
         let what = format!("describing {object}");
         self.name(&what, object)?;
         let path = format!("/services/data/{}/sobjects/{object}/describe", self.version);

@@ -5,6 +5,7 @@ use super::super::encode::{json_object, json_raw, json_text};
 use super::super::transport::{Answer, Method, Request};
 use super::super::{Outcome, Target, WriteAnswer, WriteItem};
 use super::Salesforce;
+use super::junctions::without_ties;
 use super::wire::{BATCH, Refusal, id18, is_name, with_client};
 use crate::model::Departure;
 use serde::Deserialize;
@@ -19,7 +20,18 @@ impl Salesforce {
         let bad = std::iter::once(object).chain(keys).find(|name| !is_name(name));
         let nameless = bad.map(|name| format!("`{name}` names nothing"));
         let request = |batch: &[&WriteItem]| request(&self.version, object, batch);
-        batch::write(&self.client, items, BATCH, nameless, request, whole).await
+        let (places, records): (Vec<usize>, Vec<WriteItem>) =
+            items.iter().enumerate().filter_map(|(at, item)| Some((at, without_ties(item)?))).unzip();
+        let written = batch::write(&self.client, &records, BATCH, nameless, request, whole).await;
+        // Of what has nothing for the record itself nothing has failed so far.
+        let there = |item: &WriteItem| match &item.target {
+            Target::Update(remote) => Outcome::Done { remote: remote.clone(), created: None },
+            Target::Create { .. } => Outcome::Unknown,
+        };
+        let mut answer = WriteAnswer { outcomes: items.iter().map(there).collect(), timing: written.timing };
+        places.into_iter().zip(written.outcomes).for_each(|(at, outcome)| answer.outcomes[at] = outcome);
+        self.write_junctions(items, &mut answer).await;
+        answer
     }
 }
 

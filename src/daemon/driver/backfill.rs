@@ -183,7 +183,7 @@ impl Driver {
     fn parts(&self) -> Vec<Vec<usize>> {
         let mut depths: BTreeMap<EntityId, usize> = BTreeMap::new();
         for entity in &self.rules.entities {
-            let depth = entity.references().filter_map(|(_, to)| depths.get(&to)).map(|depth| depth + 1).max();
+            let depth = entity.leads_to().filter_map(|(_, to)| depths.get(&to)).map(|depth| depth + 1).max();
             depths.insert(entity.id, depth.unwrap_or(0));
         }
         let mut parts: BTreeMap<usize, Vec<usize>> = BTreeMap::new();

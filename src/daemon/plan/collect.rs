@@ -162,7 +162,12 @@ impl Collector {
             // References as people know them.
             let mut fields: Vec<(String, Option<String>, Option<String>)> = fields.collect();
             for (property, before, after) in &mut fields {
-                let to = leaf_of(entity, home, property).and_then(|(field, _)| field.refers_to());
+                let of = leaf_of(entity, home, property).map(|(field, _)| field);
+                if let (Some(to), Some(text)) = (of.and_then(Field::ties_to), after.as_mut()) {
+                    (*before, *text) = (None, refer::readable_ties(&self.rules, view, to, text)?);
+                    continue;
+                }
+                let to = of.and_then(Field::refers_to);
                 for text in [before, after].into_iter().flatten() {
                     if let (Some(to), Some(id)) = (to, refer::record(text).or_else(|| RecordId::parse(text))) {
                         *text = refer::readable(&self.rules, view, to, id)?;

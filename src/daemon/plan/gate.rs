@@ -337,6 +337,10 @@ impl Connector for Gate {
         self.real.calls_to_read(spec, keys, history)
     }
 
+    fn record_urls<'a>(&'a self, objects: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<String>>, ConnectorError>> {
+        self.real.record_urls(objects)
+    }
+
     fn users(&self) -> BoxFuture<'_, Result<Option<Vec<crate::model::User>>, ConnectorError>> {
         self.real.users()
     }

@@ -4,7 +4,7 @@ use super::DaemonError;
 use crate::codec::{self, Decode, Encode};
 use crate::connector::{Target, WriteItem};
 use crate::engine::{Change, View};
-use crate::model::{Mark, Millis, PastValue, Raw, ReadRow, RemoteId, SystemId};
+use crate::model::{Mark, Millis, PastValue, Raw, ReadRow, RemoteId, SystemId, is_ties, lay_ties};
 use crate::store::{Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +33,11 @@ impl Written {
 
     /// A property's value as the record would show it now, over what it shows; with its history where there is one.
     pub fn value(&self, property: &str, real: Raw) -> Raw {
+        if is_ties(property) {
+            // Each write says what comes and what goes.
+            let written = self.fields.get(property).into_iter().flatten();
+            return written.fold(real, |shown, (_, raw)| lay_ties(&shown, raw));
+        }
         self.last(property).cloned().unwrap_or(real)
     }
 

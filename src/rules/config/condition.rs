@@ -22,7 +22,7 @@ pub(super) fn compile(text: &str, fields: &[FieldSpec]) -> Result<ScopeSpec, Fla
                 near.map_or_else(|| "name a field of the entity".into(), |near| format!("did you mean `{near}`?"));
             return Err((format!("the condition names `{name}`, which is no field"), mend));
         };
-        if matches!(field.kind, FieldKind::Ref { .. }) {
+        if matches!(field.kind, FieldKind::Ref { .. } | FieldKind::Refs { .. }) {
             let mend = "use a field with a value of its own".to_owned();
             return Err((format!("`{name}` refers to another record, which a condition cannot see"), mend));
         }

@@ -6,7 +6,8 @@ use super::limits::Limited;
 use super::reader::{Node, Section};
 use super::settings::{SystemKind, SystemSettings};
 use super::transforms;
-use crate::model::{ASSOCIATION, EntityId, FieldKind, Raw, Region};
+use super::{lists, ties};
+use crate::model::{ASSOCIATION, ASSOCIATIONS, EntityId, FieldKind, JUNCTION, LIST, Raw, Region};
 use crate::rules::nearest::nearest;
 use crate::rules::{
     ConflictSpec, CreateSpec, Cut, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, Join, Leaves, LinkSpec, ObjectSpec,
@@ -53,7 +54,11 @@ fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
         entity.fields = fields.take_rest().iter().filter_map(|node| field(node, systems, problems)).collect();
     }
     for (system, scope) in scopes {
-        if let Some(scope) = scope.compile(&entity.fields, problems) {
+        // What a person wrote comes first, so that a condition cannot name the fields that follow from `lists`.
+        let compiled = scope.compile(&entity.fields, problems);
+        let names = lists::fields(&system, &scope.lists, &mut entity);
+        let compiled = if names.is_empty() { compiled } else { compiled.map(|scope| scope.among(names)) };
+        if let Some(scope) = compiled {
             entity = entity.scope(&system, scope);
         }
     }
@@ -68,22 +73,34 @@ fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
 /// The policies of an atomic group.
 fn group(node: &Node<'_>, problems: &mut Problems) -> Option<GroupSpec> {
     let mut section = node.section(problems)?;
-    let (conflict, on_link) = policies(&mut section, problems);
+    let (conflict, on_link) = policies(&mut section, None, problems);
     section.finish(problems);
     Some(GroupSpec { name: node.key.to_owned(), conflict, on_link })
 }
 
 /// Who wins, and what a first link does.
-fn policies(section: &mut Section<'_>, problems: &mut Problems) -> (Option<ConflictSpec>, Option<LinkSpec>) {
+///
+/// `source`: where the field comes from anyhow.
+fn policies(
+    section: &mut Section<'_>,
+    source: Option<&str>,
+    problems: &mut Problems,
+) -> (Option<ConflictSpec>, Option<LinkSpec>) {
     let mut conflict = section.take("conflict").and_then(|node| policy(&node, problems));
     let on_link = section.take("on_link").and_then(|node| policy(&node, problems));
     let edits = section.take("edits").and_then(|node| Some((node.clone(), one_way_edits(&node, problems)?)));
-    if let Some(node) = section.take("direction") {
+    let direction = section.take("direction");
+    if let (Some(node), Some(_)) = (&direction, source) {
+        problems.push(&node.key_span, "`from` says already where it comes from", "take `direction` away");
+    }
+    let said = direction.as_ref().map(|node| &node.key_span).or(source.map(|_| &section.span)).cloned();
+    if let Some(key_span) = said {
         let edits = edits.map_or_else(OneWayEdits::default, |(_, edits)| edits);
-        if let Some(from) = direction(&node, problems) {
+        let from = source.map(str::to_owned).or_else(|| self::direction(direction.as_ref()?, problems));
+        if let Some(from) = from {
             if conflict.is_some() {
                 let message = "a one-way field has no conflicts";
-                problems.push(&node.key_span, message, "take `conflict` away, or `direction`");
+                problems.push(&key_span, message, "take `conflict` away, or `direction`");
             }
             conflict = Some(ConflictSpec::OneWay { from, edits });
         }
@@ -164,7 +181,8 @@ fn objects<'d>(
         Some(node) => node.text(problems).map(str::to_owned),
     };
     let create_as = section.take("create_as").and_then(|node| node.text(problems)).map(str::to_owned);
-    let scope = Scoped::take(&mut section, problems);
+    let is_hubspot = systems.iter().any(|system| system.name == node.key && system.kind == SystemKind::HubSpot);
+    let scope = Scoped::take(&mut section, is_hubspot, problems);
     let constants = section.take("on_create").and_then(|node| node.section(problems));
     let constants = constants.map(|mut section| section.take_rest()).unwrap_or_default();
     let constant = |node: &Node<'_>| match node.raw() {
@@ -187,22 +205,26 @@ fn objects<'d>(
     Some((objects.into_iter().map(spec).collect(), create_as.clone(), scope))
 }
 
-/// `where` and `leaves`, until the fields are known.
+/// `where`, `lists` and `leaves`, until the fields are known.
 struct Scoped<'d> {
-    condition: Node<'d>,
+    condition: Option<Node<'d>>,
+    /// The numbers of lists, one of which a record must be in; none = all.
+    lists: Vec<String>,
     leaves: Leaves,
 }
 
 impl<'d> Scoped<'d> {
-    fn take(section: &mut Section<'d>, problems: &mut Problems) -> Option<Self> {
+    fn take(section: &mut Section<'d>, is_hubspot: bool, problems: &mut Problems) -> Option<Self> {
         let leaves = section.take("leaves");
-        let Some(condition) = section.take("where") else {
+        let lists = section.take("lists").map(|node| lists::numbers(&node, is_hubspot, problems)).unwrap_or_default();
+        let condition = section.take("where");
+        if condition.is_none() && lists.is_empty() {
             if let Some(node) = leaves {
                 let message = "`leaves` says what becomes of records that leave the scope, but all records are in it";
                 problems.push(&node.key_span, message, "add where = \"CONDITION\", or take it away");
             }
             return None;
-        };
+        }
         let leaves = leaves.and_then(|node| match node.text(problems)? {
             "frozen" => Some(Leaves::Frozen),
             "kept" => Some(Leaves::Kept),
@@ -218,15 +240,18 @@ impl<'d> Scoped<'d> {
                 None
             }
         });
-        Some(Self { condition, leaves: leaves.unwrap_or_default() })
+        Some(Self { condition, lists, leaves: leaves.unwrap_or_default() })
     }
 
     fn compile(&self, fields: &[FieldSpec], problems: &mut Problems) -> Option<ScopeSpec> {
-        let text = self.condition.text(problems)?;
+        let Some(node) = &self.condition else {
+            return Some(ScopeSpec::new("", [""; 0], |_| true).leaves(self.leaves));
+        };
+        let text = node.text(problems)?;
         match condition::compile(text, fields) {
             Ok(scope) => Some(scope.leaves(self.leaves)),
             Err((message, mend)) => {
-                problems.push(&self.condition.span, message, mend);
+                problems.push(&node.span, message, mend);
                 None
             }
         }
@@ -264,10 +289,14 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
         (Some(node), _) if known => {
             let to = node.text(problems).unwrap_or_default();
             let own = std::mem::replace(&mut field, FieldSpec::reference(node.key, to));
-            let kind = if matches!(own.kind, FieldKind::Ref { .. }) { field.kind } else { own.kind };
+            let kind = match own.kind {
+                FieldKind::Ref { .. } => field.kind,
+                FieldKind::Refs { .. } => FieldKind::Refs { to: EntityId::of(to) },
+                kind => kind,
+            };
             field = FieldSpec { to: field.to, kind, ..own };
         }
-        (None, FieldKind::Ref { .. }) => {
+        (None, FieldKind::Ref { .. } | FieldKind::Refs { .. }) => {
             section.missing("to", "add to = \"ENTITY\": the one that it refers to", problems);
             // One fault is enough.
             field.kind = FieldKind::Text;
@@ -286,13 +315,21 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
             }
         };
     }
-    (field.conflict, field.on_link) = policies(&mut section, problems);
+    let from = section.take("from");
+    let source = from.as_ref().and_then(|node| record_url(node, problems));
+    (field.conflict, field.on_link) = policies(&mut section, source.as_deref(), problems);
+    field.record_url_of = source;
     field.join = join(&mut section, problems);
     field.group = section.take("group").and_then(|node| node.text(problems)).map(str::to_owned);
     field.default = section.take("default").and_then(|node| default(&node, problems));
     field.fallback = section.take("fallback").map(|node| fallback(&node, problems)).unwrap_or_default();
     field.sensitive = section.take("sensitive").and_then(|node| node.bool(problems)).unwrap_or_default();
     properties(section, systems, &mut field, problems);
+    if from.is_some() && field.record_url_of.is_none() {
+        // One fault is enough.
+        let free = systems.iter().find(|system| !field.properties.iter().any(|(named, _)| *named == system.name));
+        field.record_url_of = free.map(|system| system.name.clone());
+    }
     // Without a type nobody knows what fits it.
     if known {
         limits.read(scales, &mut field, problems);
@@ -330,8 +367,19 @@ fn property(node: &Node<'_>, system: &str, systems: &[SystemSettings], problems:
     };
     let properties = properties.unwrap_or_else(|| vec![format!("?{}", node.path)]);
     let is_hubspot = |of: &SystemSettings| of.name == system && of.kind == SystemKind::HubSpot;
-    let is_tie = properties == [PRIMARY_COMPANY] && systems.iter().any(is_hubspot);
-    if is_tie { vec![format!("{ASSOCIATION}companies")] } else { properties }
+    if !systems.iter().any(is_hubspot) {
+        let junction = |text: &String| Some(format!("{JUNCTION}{}", ties::junction(text)?));
+        let known = systems.iter().any(|of| of.name == system && of.kind == SystemKind::Salesforce);
+        return properties.into_iter().map(|text| junction(&text).filter(|_| known).unwrap_or(text)).collect();
+    }
+    match &properties[..] {
+        [text] if text == PRIMARY_COMPANY => vec![format!("{ASSOCIATION}companies")],
+        [text] if ties::associated(text).is_some() => {
+            vec![format!("{ASSOCIATIONS}{}", ties::associated(text).unwrap_or_default())]
+        }
+        [text] if lists::number(text).is_some() => vec![format!("{LIST}{}", lists::number(text).unwrap_or_default())],
+        _ => properties,
+    }
 }
 
 /// A system's property by object.
@@ -369,6 +417,7 @@ fn field_kind(node: &Node<'_>, problems: &mut Problems) -> Option<FieldKind> {
         // Where it leads to is told by `to`.
         "owner" => return Some(FieldKind::Owner),
         "ref" => return Some(FieldKind::Ref { to: EntityId::of("") }),
+        "refs" => return Some(FieldKind::Refs { to: EntityId::of("") }),
         "id" => "use \"text\"",
         _ => {
             let mend = match nearest(text, TYPES.split(", ")) {
@@ -401,6 +450,16 @@ fn scale(node: &Node<'_>, known: bool, kind: &mut FieldKind, problems: &mut Prob
         }
         _ => {}
     }
+}
+
+/// The system of whose record a field is the address: `remote_url(salesforce)`.
+fn record_url(node: &Node<'_>, problems: &mut Problems) -> Option<String> {
+    let text = node.text(problems)?;
+    let system = text.trim().strip_prefix("remote_url(").and_then(|rest| rest.strip_suffix(')')).map(str::trim);
+    if system.is_none_or(str::is_empty) {
+        problems.push(&node.span, format!("nothing comes from `{text}`"), "write \"remote_url(<system>)\"");
+    }
+    system.filter(|system| !system.is_empty()).map(str::to_owned)
 }
 
 fn direction(node: &Node<'_>, problems: &mut Problems) -> Option<String> {
@@ -479,7 +538,7 @@ pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &
 
 /// What HubSpot calls the company that a contact or a deal belongs to first of all: no property, but an association.
 const PRIMARY_COMPANY: &str = "primary company";
-pub(super) const OPTIONS: [&str; 22] = [
+pub(super) const OPTIONS: [&str; 23] = [
     "type",
     "to",
     "conflict",
@@ -502,6 +561,7 @@ pub(super) const OPTIONS: [&str; 22] = [
     "split",
     "fallback",
     "region",
+    "from",
 ];
 pub(super) const TYPES: &str =
-    "text, email, phone, domain, url, integer, decimal, money, bool, date, datetime, enum, set, ref, owner";
+    "text, email, phone, domain, url, integer, decimal, money, bool, date, datetime, enum, set, ref, refs, owner";

@@ -94,7 +94,7 @@ fn seen(value: &Value) -> cel::Value {
         Value::Set(options) => cel::Value::List(Arc::new(options.iter().map(|option| text(option)).collect())),
         Value::Date(_) | Value::DateTime(_) => text(&value.to_string()),
         // Neither is let into a condition.
-        Value::Ref(_) | Value::Group(_) => cel::Value::Null,
+        Value::Ref(_) | Value::Refs(_) | Value::Group(_) => cel::Value::Null,
     }
 }
 

@@ -7,6 +7,7 @@ mod entities;
 mod error;
 mod expression;
 mod limits;
+mod lists;
 mod profiles;
 pub mod propose;
 mod reader;
@@ -16,6 +17,7 @@ mod standard;
 mod systems;
 #[cfg(test)]
 mod tests;
+mod ties;
 mod transforms;
 
 pub use duration::parse_duration;
@@ -200,6 +202,13 @@ fn rules(top: &mut Section<'_>, settings: &Settings, problems: &mut Problems) ->
     }
     let region = top.take("region").and_then(|node| entities::region(&node, problems));
     for mut entity in entities::entities(top.take("entities"), &settings.systems, problems) {
+        for of in &entity.objects {
+            let system = settings.systems.iter().find(|system| system.name == of.system);
+            if let Some((system, template)) = system.and_then(|system| Some((system, system.record_url.as_ref()?))) {
+                let template = template.replace("{object}", system.kind.object_in_url(&of.object));
+                builder = builder.record_url(&of.system, &of.object, template);
+            }
+        }
         for field in entity.fields.iter_mut().filter(|field| field.kind == FieldKind::Phone) {
             field.kind = region.map_or(FieldKind::Phone, FieldKind::PhoneOf);
         }

@@ -24,6 +24,7 @@ struct Change {
     token: Option<SecretRef>,
     mode: Option<Mode>,
     app_id: Option<String>,
+    record_url: Option<String>,
 }
 
 /// All profiles; each is checked, whichever is used.
@@ -116,6 +117,7 @@ fn change(node: &Node<'_>, folder: &Path, known: &[SystemSettings], problems: &m
     }
     change.mode = section.take("mode").and_then(|node| systems::mode_at(&node, problems));
     change.app_id = section.take("app_id").and_then(|node| systems::app_id(&node, Some(base.kind), problems));
+    change.record_url = section.take("record_url").and_then(|node| systems::record_url(&node, problems));
     section.finish(problems);
     Some(change)
 }
@@ -144,6 +146,10 @@ pub(super) fn choose(
         // An app belongs to its account: with another token, the other account's app says nothing.
         if change.token.is_some() || change.app_id.is_some() {
             system.app_id = change.app_id;
+        }
+        // So do the addresses of its records.
+        if change.token.is_some() || change.url.is_some() || change.record_url.is_some() {
+            system.record_url = change.record_url;
         }
         system.url = change.url.unwrap_or_else(|| std::mem::take(&mut system.url));
         system.token = change.token.unwrap_or_else(|| system.token.clone());

@@ -42,6 +42,8 @@ pub struct SystemSettings {
     pub overlap: Option<Duration>,
     /// HubSpot only: how often all associations are read, since a change of them alone moves no record's modified time.
     pub associations_every: Option<Duration>,
+    /// Where people find a record, with `{object}` and `{id}`; none = as the system itself says.
+    pub record_url: Option<String>,
 }
 
 /// The rhythm of the live run.
@@ -101,6 +103,17 @@ impl SystemKind {
         match self {
             Self::HubSpot => "hubspot",
             Self::Salesforce => "salesforce",
+        }
+    }
+
+    /// What an object is called in the address of its records, if that differs from what a config may call it.
+    pub fn object_in_url(self, object: &str) -> &str {
+        match (self, &*object.to_ascii_lowercase()) {
+            (Self::HubSpot, "contacts" | "contact") => "0-1",
+            (Self::HubSpot, "companies" | "company") => "0-2",
+            (Self::HubSpot, "deals" | "deal") => "0-3",
+            (Self::HubSpot, "tickets" | "ticket") => "0-5",
+            _ => object,
         }
     }
 

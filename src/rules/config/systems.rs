@@ -62,6 +62,7 @@ fn system(node: &Node<'_>, folder: &Path, problems: &mut Problems) -> Option<Sys
         mode: Mode::ReadWrite,
         overlap: None,
         associations_every: None,
+        record_url: None,
     };
     if let Some(node) = section.take("version") {
         system.version = version(&node, kind, problems);
@@ -74,12 +75,9 @@ fn system(node: &Node<'_>, folder: &Path, problems: &mut Problems) -> Option<Sys
         system.overlap = duration(&node, Duration::ZERO, problems);
     }
     if let Some(node) = section.take("associations_every") {
-        if kind == Some(SystemKind::Salesforce) {
-            let message = "`associations_every` is for HubSpot: a lookup is a field like others";
-            problems.push(&node.key_span, message, "take it away");
-        }
         system.associations_every = duration(&node, Duration::from_secs(1), problems);
     }
+    system.record_url = section.take("record_url").and_then(|node| record_url(&node, problems));
     for key in ["client_id", "client_secret", "refresh_token", "username", "password", "jwt_key_file"] {
         section.refuse(key, "use `token`", problems);
     }
@@ -118,6 +116,25 @@ fn url(section: &mut Section<'_>, kind: Option<SystemKind>, problems: &mut Probl
 pub(super) fn url_at(node: &Node<'_>, problems: &mut Problems) -> Option<String> {
     let url = check_url(node.text(problems)?);
     url.map_err(|(message, mend)| problems.push(&node.span, message, mend)).ok()
+}
+
+/// Where people find a record: an address with `{id}`, and `{object}` where it names the object.
+pub(super) fn record_url(node: &Node<'_>, problems: &mut Problems) -> Option<String> {
+    let text = node.text(problems)?.trim();
+    let (is_address, is_whole) = (text.starts_with("https://") || text.starts_with("http://"), text.contains("{id}"));
+    if !is_address || !is_whole {
+        let message = match is_address {
+            true => "every record would have the same address".to_owned(),
+            false => format!("`{text}` is no web address"),
+        };
+        problems.push(
+            &node.span,
+            message,
+            "write one such as \"https://acme.lightning.force.com/lightning/r/{object}/{id}/view\"",
+        );
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 pub(super) fn mode_at(node: &Node<'_>, problems: &mut Problems) -> Option<Mode> {

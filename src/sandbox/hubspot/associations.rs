@@ -19,7 +19,10 @@ type Kind = (String, u64);
 
 /// All ties, each seen from both of its ends.
 #[derive(Debug, Clone, Default)]
-pub struct Associations(BTreeMap<End, BTreeMap<End, BTreeSet<Kind>>>);
+pub struct Associations(BTreeMap<End, BTreeMap<End, BTreeSet<Kind>>>, Labels);
+
+/// What people call their own kinds, by the types of both ends and the kind's number.
+type Labels = BTreeMap<(usize, usize), BTreeMap<u64, String>>;
 
 /// HubSpot's own types between two record types: the unlabelled one and, where there is such a thing, that of the primary one.
 fn defined(from: ObjectType, to: ObjectType) -> (u64, Option<u64>) {
@@ -108,10 +111,37 @@ impl HubSpotWorld {
             Tie::Read => self.read_ties(from, to, request, call, multi_status),
             Tie::Create | Tie::Default => self.create_ties(from, to, tie, request, call, multi_status),
             Tie::Archive | Tie::ArchiveLabels => self.archive_ties(from, to, tie, request, call),
+            Tie::Labels => {
+                let (plain, primary) = defined(from, to);
+                let own =
+                    |kind: u64, label: Option<&str>| json!({ "category": DEFINED, "typeId": kind, "label": label });
+                let mut results = vec![own(plain, None)];
+                results.extend(primary.map(|kind| own(kind, Some("Primary"))));
+                let theirs = self.associations.1.get(&(from.index(), to.index())).into_iter().flatten();
+                results.extend(
+                    theirs.map(|(kind, label)| json!({ "category": "USER_DEFINED", "typeId": kind, "label": label })),
+                );
+                Ok(Response::json(200, &json!({ "results": results })))
+            }
+            Tie::Label => {
+                let body = body_of(request)?;
+                let label = body.get("label").and_then(Value::as_str).unwrap_or_default().to_owned();
+                // Each direction has a number of its own.
+                let first = 100 + 2 * self.associations.1.values().map(BTreeMap::len).sum::<usize>() as u64;
+                let mut results = Vec::new();
+                for (kind, pair) in (first..).zip([(from, to), (to, from)]) {
+                    let pair = (pair.0.index(), pair.1.index());
+                    self.associations.1.entry(pair).or_default().insert(kind, label.clone());
+                    results.push(json!({ "category": "USER_DEFINED", "typeId": kind, "label": label }));
+                }
+                Ok(Response::json(200, &json!({ "results": results })))
+            }
             Tie::ListOf(id) => {
                 let id = self.live_id(from, id, call)?;
-                let results: Vec<Value> =
-                    self.ties_of((from, id), to, call).map(|(id, kinds)| shown(id, kinds)).collect();
+                let results: Vec<Value> = self
+                    .ties_of((from, id), to, call)
+                    .map(|(id, kinds)| shown(id, kinds, self.labels(from, to)))
+                    .collect();
                 Ok(Response::json(200, &json!({ "results": results })))
             }
             Tie::Set(id, other) | Tie::SetDefault(id, other) => {
@@ -134,6 +164,10 @@ impl HubSpotWorld {
                 Ok(Response::empty(204))
             }
         }
+    }
+
+    fn labels(&self, from: ObjectType, to: ObjectType) -> Option<&BTreeMap<u64, String>> {
+        self.associations.1.get(&(from.index(), to.index()))
     }
 
     /// The ties of a record to live records of a type.
@@ -213,7 +247,10 @@ impl HubSpotWorld {
         for input in inputs_of(&body, READ_MAX)? {
             let id = id_in(Some(&Value::Object(input)))?;
             let ties: Vec<Value> = match self.live_id(from, &id, call) {
-                Ok(own) => self.ties_of((from, own), to, call).map(|(id, kinds)| shown(id, kinds)).collect(),
+                Ok(own) => self
+                    .ties_of((from, own), to, call)
+                    .map(|(id, kinds)| shown(id, kinds, self.labels(from, to)))
+                    .collect(),
                 Err(_) => Vec::new(),
             };
             match ties.is_empty() {
@@ -302,11 +339,13 @@ impl HubSpotWorld {
     }
 }
 
-fn shown(id: u64, kinds: &BTreeSet<Kind>) -> Value {
+fn shown(id: u64, kinds: &BTreeSet<Kind>, labels: Option<&BTreeMap<u64, String>>) -> Value {
     let label = |kind: &Kind| match (kind.0.as_str(), kind.1) {
         (DEFINED, 1 | 2 | 5 | 6) => json!("Primary"),
         (DEFINED, _) => Value::Null,
-        _ => json!(format!("label {}", kind.1)),
+        _ => {
+            json!(labels.and_then(|labels| labels.get(&kind.1)).cloned().unwrap_or_else(|| format!("label {}", kind.1)))
+        }
     };
     let kinds: Vec<Value> =
         kinds.iter().map(|kind| json!({ "category": kind.0, "typeId": kind.1, "label": label(kind) })).collect();

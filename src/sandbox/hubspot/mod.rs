@@ -7,6 +7,7 @@
 mod account;
 mod associations;
 mod batch;
+mod lists;
 mod object_type;
 mod objects;
 mod properties;
@@ -51,6 +52,7 @@ pub struct HubSpotWorld {
     tokens: Tokens,
     tables: [Table; 4],
     associations: Associations,
+    lists: lists::Lists,
     ledger: Ledger,
     quota: Quota,
     faults: Faults,
@@ -84,6 +86,7 @@ impl HubSpotWorld {
             tokens,
             tables: ObjectType::ALL.map(|object| Table::new(standard::schema(object))),
             associations: Associations::default(),
+            lists: lists::Lists::default(),
             ledger: Ledger::default(),
             quota: Quota::default(),
             faults: Faults::default(),
@@ -178,6 +181,7 @@ impl HubSpotWorld {
             Route::Ties { from, to, tie, multi_status } => self.tie_call((from, to), &tie, request, call, multi_status),
             Route::Properties { object, rest } => self.property_call(object, &rest, request, call),
             Route::Pipelines { object, rest } => account::pipelines(object, &rest, request),
+            Route::Lists { ask } => self.list_call(&ask, request, call),
             Route::Owners { id } => account::owners(id.as_deref(), request),
             Route::AccountDetails => Ok(account::details()),
             Route::AccountUsage => Ok(self.usage(call)),
@@ -248,7 +252,11 @@ impl HubSpotWorld {
 
 impl System for HubSpotWorld {
     fn withdraw(&mut self, object: &str, property: &str) {
-        crate::sandbox::system::Furnish::remove_field(self, object, property);
+        match (object, property) {
+            // Not a field, but a right that can be lost like one.
+            ("lists", "read") => self.lists.close(),
+            _ => crate::sandbox::system::Furnish::remove_field(self, object, property),
+        }
     }
 
     fn vendor(&self) -> Vendor {

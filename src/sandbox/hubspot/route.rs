@@ -46,6 +46,11 @@ pub enum Route {
         /// The owner's id, if one is asked for.
         id: Option<String>,
     },
+    /// `/crm/lists/{version}...`.
+    Lists {
+        /// What is asked.
+        ask: super::lists::Ask,
+    },
     /// `/account-info/{version}/details`.
     AccountDetails,
     /// `/account-info/{version}/api-usage/daily/private-apps`.
@@ -94,6 +99,10 @@ pub enum Tie {
     Archive,
     /// `POST batch/labels/archive`.
     ArchiveLabels,
+    /// `GET labels`.
+    Labels,
+    /// `POST labels`.
+    Label,
     /// `GET /{id}/associations/{to}`.
     ListOf(String),
     /// `PUT /{id}/associations/{to}/{other}`.
@@ -111,11 +120,13 @@ impl Tie {
 
     /// Whether it changes associations.
     pub fn is_write(&self) -> bool {
-        !matches!(self, Self::Read | Self::ListOf(_))
+        !matches!(self, Self::Read | Self::ListOf(_) | Self::Labels)
     }
 
     fn of(method: &str, rest: &[&str]) -> Result<Self, Refusal> {
         Ok(match (method, rest) {
+            ("GET", ["labels"]) => Self::Labels,
+            ("POST", ["labels"]) => Self::Label,
             ("POST", ["batch", "read"]) => Self::Read,
             ("POST", ["batch", "create"]) => Self::Create,
             ("POST", ["batch", "associate", "default"]) => Self::Default,
@@ -147,7 +158,7 @@ impl Route {
             ["crm", "v3", area @ ("objects" | "properties" | "pipelines" | "owners"), rest @ ..] => (*area, "v3", rest),
             [
                 "crm",
-                area @ ("objects" | "properties" | "pipelines" | "owners" | "associations"),
+                area @ ("objects" | "properties" | "pipelines" | "owners" | "associations" | "lists"),
                 version,
                 rest @ ..,
             ] if is_dated(version) => (*area, *version, rest),
@@ -179,6 +190,10 @@ impl Route {
             ("pipelines", [object, rest @ ..]) if rest.len() < 3 => {
                 Ok(Self::Pipelines { object: object_type(object)?, rest: owned(rest) })
             }
+            ("lists", rest) => {
+                let ask = super::lists::Ask::of(&request.method, rest).ok_or_else(no_such_path)?;
+                Ok(Self::Lists { ask })
+            }
             ("owners", []) => Ok(Self::Owners { id: None }),
             ("owners", [id]) => Ok(Self::Owners { id: Some((*id).to_owned()) }),
             ("account-info", ["details"]) => Ok(Self::AccountDetails),
@@ -196,6 +211,7 @@ impl Route {
             Self::Properties { .. } => "properties",
             Self::Pipelines { .. } => "pipelines",
             Self::Owners { .. } => "owners",
+            Self::Lists { .. } => "lists",
             Self::AccountDetails | Self::AccountUsage => "account",
             Self::Token => "token",
         }

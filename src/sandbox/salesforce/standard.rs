@@ -13,7 +13,7 @@ pub const ORG_CURRENCY: &str = "USD";
 
 /// All objects.
 pub fn objects() -> Vec<Object> {
-    vec![account(), contact(), opportunity(), user(), lead(), project()]
+    vec![account(), contact(), opportunity(), user(), lead(), project(), opportunity_contact_role()]
 }
 
 /// The probability, in percent, that a stage brings along.
@@ -192,6 +192,22 @@ fn opportunity() -> Object {
     ]);
     Object::new("Opportunity", "Opportunities", "006", fields)
 }
+
+/// Who has a part in an opportunity. Nothing forbids two equal rows.
+fn opportunity_contact_role() -> Object {
+    let fixed = |field: Field| Field { updateable: false, ..field.required() };
+    let mut fields = system_fields();
+    fields.extend([
+        fixed(Field::reference("OpportunityId", "Opportunity ID", "Opportunity", "Opportunity")),
+        fixed(Field::reference("ContactId", "Contact ID", "Contact", "Contact")),
+        Field::picklist("Role", "Role", CONTACT_ROLES, false),
+        Field::new("IsPrimary", "Primary", Kind::Boolean),
+    ]);
+    Object::new("OpportunityContactRole", "Opportunity Contact Roles", "00K", fields)
+}
+
+const CONTACT_ROLES: &[&str] =
+    &["Business User", "Decision Maker", "Economic Buyer", "Evaluator", "Influencer", "Other"];
 
 /// Users are read, never written, through this API. (A real `User` has no `IsDeleted`; here every object has one.)
 fn user() -> Object {
