@@ -62,6 +62,7 @@ impl Http {
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
             Method::Patch => reqwest::Method::PATCH,
+            Method::Delete => reqwest::Method::DELETE,
         };
         let builder = self.client.request(method, url).headers(headers(request)?).body(request.body.clone());
         let sent = self.now();

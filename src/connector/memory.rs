@@ -22,6 +22,7 @@ struct State {
     records: BTreeMap<(String, RemoteId), Entry>,
     changes: u64,
     calls: u64,
+    deletes: u64,
     users: Option<Vec<User>>,
 }
 
@@ -59,12 +60,12 @@ impl Memory {
 
     /// A person's delete.
     pub fn remove(&self, object: &str, id: &RemoteId) {
-        let mut state = self.state();
-        state.changes += 1;
-        let change = state.changes;
-        if let Some(entry) = state.records.get_mut(&(object.to_owned(), id.clone())) {
-            (entry.deleted, entry.change, entry.modified) = (true, change, (self.now)());
-        }
+        self.state().remove(object, id, (self.now)());
+    }
+
+    /// How many records were deleted through [`Connector::delete`].
+    pub fn deletes(&self) -> u64 {
+        self.state().deletes
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -106,6 +107,15 @@ impl State {
         let entry = self.records.entry(key).or_insert(new);
         entry.fields.extend(fields.into_iter().filter(|(_, raw)| *raw != Raw::Absent));
         (entry.deleted, entry.change, entry.modified) = (false, self.changes, now);
+    }
+
+    /// False where it is not there.
+    fn remove(&mut self, object: &str, id: &RemoteId, now: Millis) -> bool {
+        self.changes += 1;
+        let entry = self.records.get_mut(&(object.to_owned(), id.clone())).filter(|entry| !entry.deleted);
+        let Some(entry) = entry else { return false };
+        (entry.deleted, entry.change, entry.modified) = (true, self.changes, now);
+        true
     }
 
     fn write(&mut self, object: &str, item: &WriteItem, now: Millis) -> Outcome {
@@ -256,6 +266,18 @@ impl Connector for Memory {
     fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer> {
         let (mut state, timing) = self.called();
         let outcomes = items.iter().map(|item| state.write(object, item, timing.sent)).collect();
+        Box::pin(ready(WriteAnswer { outcomes, timing }))
+    }
+
+    fn delete<'a>(&'a self, object: &'a str, ids: &'a [RemoteId]) -> BoxFuture<'a, WriteAnswer> {
+        let (mut state, timing) = self.called();
+        let outcome = |id: &RemoteId| match state.remove(object, id, timing.sent) {
+            true => Outcome::Done { remote: id.clone(), created: None },
+            false => Outcome::Gone(Departure::Deleted),
+        };
+        let outcomes: Vec<Outcome> = ids.iter().map(outcome).collect();
+        state.deletes += outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Done { .. })).count() as u64;
+        drop(state);
         Box::pin(ready(WriteAnswer { outcomes, timing }))
     }
 }

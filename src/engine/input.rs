@@ -250,6 +250,24 @@ pub enum Effect {
         /// What to write, and for which record; all updates or all creates.
         items: Vec<(RecordId, WriteItem)>,
     },
+    /// Delete these records; the answers come back as those to writes.
+    Delete {
+        /// The entity.
+        entity: EntityId,
+        /// The system and the object.
+        home: Home,
+        /// Which, each as an operation of its own.
+        items: Vec<(RecordId, DeleteItem)>,
+    },
+}
+
+/// One record to delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteItem {
+    /// Names the intent.
+    pub op: OpId,
+    /// Its id there.
+    pub remote: RemoteId,
 }
 
 /// A look-up in one object.
@@ -278,6 +296,17 @@ pub enum Notice {
         remote: RemoteId,
         /// What became of it.
         why: Departure,
+    },
+    /// A record was deleted by us, since it was deleted elsewhere or has left the scope there.
+    Deleted {
+        /// The entity.
+        entity: EntityId,
+        /// The record.
+        record: RecordId,
+        /// Where that was.
+        system: SystemId,
+        /// Its id there.
+        remote: RemoteId,
     },
     /// A linked record has left the scope: nothing is read there or written until it is back.
     LeftScope {

@@ -4,6 +4,7 @@
 //! leave only after the changes that contain them were committed.
 
 mod change;
+mod delete;
 mod events;
 mod held;
 mod identify;
@@ -23,13 +24,14 @@ mod txn;
 mod verify;
 mod view;
 
-pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
+pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Task};
+pub use delete::HELD_MS;
 pub use held::{OWNER_UNKNOWN, awaits_mend};
 pub use input::{
-    Answer, Answers, Ask, Clocks, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice, PageRows, Pass, Reads,
-    Step, step,
+    Answer, Answers, Ask, Clocks, DeleteItem, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice, PageRows,
+    Pass, Reads, Step, step,
 };
-pub use journal::{AT_HOME, Happening, JournalEntry};
+pub use journal::{AT_HOME, Happening, JournalEntry, Keeping};
 pub use memory::MemoryView;
 pub use refs::target_of;
 pub use verify::{Difference, Excluded, Remotes, ShownRow, Verdict, verify};

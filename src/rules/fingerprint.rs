@@ -66,7 +66,8 @@ impl Bytes {
     }
 
     fn entity(&mut self, entity: &Entity) {
-        let Entity { id, name, bindings, fields, match_keys, stamp: StampPolicy::OnCreate } = entity;
+        let Entity { id, name, bindings, fields, match_keys, stamp: StampPolicy::OnCreate, edit_against_delete: _ } =
+            entity;
         self.number(u64::from(id.0));
         self.text(name);
         let mut bindings: Vec<&Binding> = bindings.iter().collect();
@@ -79,7 +80,8 @@ impl Bytes {
     }
 
     fn binding(&mut self, binding: &Binding) {
-        let Binding { system, object, object_id: _, create: _, external_id, on_create: _, scope } = binding;
+        let Binding { system, object, object_id: _, create: _, external_id, on_create: _, scope, on_delete: _ } =
+            binding;
         self.number(u64::from(system.0));
         self.text(object);
         self.option(external_id.as_deref(), Self::text);

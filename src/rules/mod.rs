@@ -11,6 +11,7 @@ mod field;
 mod fingerprint;
 mod group;
 mod join;
+mod life;
 mod limits;
 mod mapping;
 mod nearest;
@@ -30,6 +31,7 @@ pub use builder::RulesBuilder;
 pub use error::{Fault, RulesError, RulesErrors};
 pub use field::Amiss;
 pub use join::{Cut, Join};
+pub use life::{EditAgainstDelete, MAX_DELETES, OnDelete};
 pub use limits::{Limits, Mismatch, TooFine, TooLong, Unfit, Unknown};
 pub use mapping::{Mapping, MappingChange, Remap};
 pub use owners::{Owners, check_fallbacks};
@@ -65,6 +67,8 @@ pub struct System {
     pub mode: Mode,
     /// What it can do; set from its connector before the engine runs.
     pub ability: Ability,
+    /// How many records may be deleted there in an hour. More wait for a person.
+    pub max_deletes: u32,
 }
 
 /// Whether a system may be written to.
@@ -91,6 +95,8 @@ pub struct Entity {
     pub match_keys: Vec<FieldId>,
     /// When our external id is written to a record.
     pub stamp: StampPolicy,
+    /// Whether an edit keeps what is to be deleted.
+    pub edit_against_delete: EditAgainstDelete,
 }
 
 /// One of an entity's objects.
@@ -110,6 +116,8 @@ pub struct Binding {
     pub on_create: Vec<(String, Raw)>,
     /// Which of its records take part; none = all.
     pub scope: Option<Scope>,
+    /// What a delete there does to the counterparts elsewhere.
+    pub on_delete: OnDelete,
 }
 
 /// When our external id is written to a record.

@@ -8,6 +8,7 @@ mod fields;
 mod first_link;
 mod groups;
 mod kill;
+mod life;
 mod mapping;
 mod objects;
 mod owners;

@@ -205,6 +205,10 @@ impl Connector for Salesforce {
     fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer> {
         Box::pin(Salesforce::write(self, object, items))
     }
+
+    fn delete<'a>(&'a self, object: &'a str, ids: &'a [crate::model::RemoteId]) -> BoxFuture<'a, WriteAnswer> {
+        Box::pin(Salesforce::delete(self, object, ids))
+    }
 }
 
 impl fmt::Debug for Salesforce {

@@ -124,10 +124,10 @@ impl Driver {
             }
             Done::Read(reads) => Input::Read(reads),
             Done::LookedUp(looked) => Input::LookedUp(looked),
-            Done::Wrote { answers, created, updated } => {
-                self.tally.wrote(pair.home.system, created, updated);
+            Done::Wrote { answers, created, updated, deleted } => {
+                self.tally.wrote(pair.home.system, created, updated, deleted);
                 let (system, entity) = (pair.system_name.clone(), pair.entity_name.clone());
-                self.tell(|| Progress::Wrote { system, entity, created, updated });
+                self.tell(|| Progress::Wrote { system, entity, created, updated, deleted });
                 Input::Answers(answers)
             }
         };

@@ -21,7 +21,7 @@ pub use people::recall_people;
 pub use progress::{OnProgress, Progress};
 pub use remap::remap;
 pub use tally::Tally;
-pub use watch::{Leaving, Watch};
+pub use watch::{Deleting, Leaving, Watch};
 
 use super::connect::{Connectors, read_spec};
 use super::status;
@@ -285,6 +285,10 @@ impl Driver {
                 };
                 tracing::warn!(system = system(id), entity, %remote, "{what} there: the link ended, other sides stay");
                 self.tell(|| Progress::Detached { system: system(id), entity, remote: remote.to_string(), what });
+            }
+            Notice::Deleted { entity, system: id, remote, .. } => {
+                let entity = self.rules.entity(entity).map(|entity| entity.name.clone()).unwrap_or_default();
+                tracing::info!(system = system(id), entity, %remote, "deleted there, since it is gone elsewhere");
             }
             Notice::LeftScope { entity, system: id, remote, .. } => {
                 let entity = self.rules.entity(entity).map(|entity| entity.name.clone()).unwrap_or_default();

@@ -42,6 +42,8 @@ pub struct SystemSettings {
     pub overlap: Option<Duration>,
     /// HubSpot only: how often all associations are read, since a change of them alone moves no record's modified time.
     pub associations_every: Option<Duration>,
+    /// How many records may be deleted there in an hour.
+    pub max_deletes: u32,
 }
 
 /// The rhythm of the live run.

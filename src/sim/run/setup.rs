@@ -90,6 +90,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
             creates: Some(if world.source == SourceKind::History { Creates::Upsert } else { Creates::Insert }),
             lookups: Some(Vec::new()),
         },
+        max_deletes: crate::rules::MAX_DELETES,
     });
     let field = |id: usize, names: &[&str], members: Vec<Field>| Field {
         id: FieldId(id as u32),
@@ -119,6 +120,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         external_id: Some("ext".into()),
         on_create: Vec::new(),
         scope: None,
+        on_delete: Default::default(),
     });
     let entity = Entity {
         id: ENTITY,
@@ -127,6 +129,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         fields: fields.collect(),
         match_keys: vec![FieldId(1)],
         stamp: StampPolicy::OnCreate,
+        edit_against_delete: Default::default(),
     };
     Rules { systems: systems.collect(), entities: vec![entity] }
 }
