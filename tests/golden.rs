@@ -203,6 +203,8 @@ fn happenings() -> Vec<Happening> {
         Happening::DeleteDropped { system: SALESFORCE, why: Keeping::Rules },
         Happening::DeleteSent { system: SALESFORCE, op: OpId(3), remote: remote() },
         Happening::Deleted { system: SALESFORCE, op: OpId(3), remote: remote() },
+        Happening::Merged { system: HUBSPOT, remote: remote(), into: remote(), record: RecordId([0xee; 16]) },
+        Happening::Forgotten { sides: vec![(HUBSPOT, remote()), (SALESFORCE, remote())] },
     ]
 }
 
@@ -242,6 +244,8 @@ fn name(what: &Happening) -> &'static str {
         },
         Happening::DeleteSent { .. } => "delete sent",
         Happening::Deleted { .. } => "deleted",
+        Happening::Merged { .. } => "merged",
+        Happening::Forgotten { .. } => "forgotten",
     }
 }
 

@@ -7,8 +7,8 @@ use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, ReadSpec};
 use syncline::daemon::connect::Connectors;
 use syncline::daemon::{Driver, causes};
-use syncline::engine::{Happening, Keeping, View};
-use syncline::model::{FieldKind, Millis, Raw, RemoteId, SideState, SystemId, Value};
+use syncline::engine::{Clocks, Happening, Input, Keeping, View};
+use syncline::model::{EntityId, FieldKind, Millis, Raw, RemoteId, SideState, SystemId, Value};
 use syncline::rules::{
     CreateSpec, EditAgainstDelete, EntitySpec, FieldSpec, Leaves, Mode, OnDelete, Rules, ScopeSpec, SystemSpec,
 };
@@ -20,6 +20,10 @@ fn now() -> Millis {
 
 fn id(text: &str) -> RemoteId {
     RemoteId::parse(text).unwrap()
+}
+
+fn person_id() -> EntityId {
+    EntityId::of("person")
 }
 
 fn person() -> EntitySpec {
@@ -370,8 +374,7 @@ fn what_is_restored_or_made_anew_is_linked_again_and_nothing_is_doubled() {
             );
             let (codes, _, store) = case.end();
             assert!(codes.is_empty(), "{codes:?}");
-            let records =
-                store.snapshot().unwrap().record_scan(syncline::model::EntityId::of("person"), None, 10).unwrap();
+            let records = store.snapshot().unwrap().record_scan(person_id(), None, 10).unwrap();
             assert_eq!(records.len(), 2);
             assert!(records.iter().all(|record| record.live_sides().count() == 2), "{records:?}");
         }
@@ -416,8 +419,7 @@ fn what_leaves_the_scope_for_good_is_deleted_elsewhere_under_the_same_limits() {
             assert_eq!(case.deletes(), (0, u64::from(max_deletes)));
             let (codes, _, store) = case.end();
             assert_eq!(codes, if max_deletes == 0 { vec!["DELETE_LIMIT"] } else { vec![] });
-            let records =
-                store.snapshot().unwrap().record_scan(syncline::model::EntityId::of("person"), None, 10).unwrap();
+            let records = store.snapshot().unwrap().record_scan(person_id(), None, 10).unwrap();
             let gone = |system: &str| {
                 let side = |record: &&syncline::model::Record| {
                     record.side(SystemId::of(system)).is_some_and(|side| side.state == SideState::Detached)
@@ -426,6 +428,133 @@ fn what_leaves_the_scope_for_good_is_deleted_elsewhere_under_the_same_limits() {
             };
             assert_eq!((gone("crm"), gone("desk")), (2, max_deletes as usize));
         }
+    });
+}
+
+#[test]
+fn records_that_were_merged_become_one_when_they_are_one_everywhere() {
+    run(async {
+        for (loser, winner) in [("d2", "d1"), ("d1", "d2")] {
+            let mut case = Case::linked(person().on_delete(OnDelete::Propagate)).await;
+            case.crm.merge("people", &id("2"), &id("1"));
+            put(&case.crm, "1", &[("city", "Oslo")]);
+            case.sync().await;
+            case.sync().await;
+            assert_eq!(case.deletes(), (0, 0), "a lost merge is no delete");
+            assert_eq!(case.both().await.1, ["ann@x Oslo", "bob@x Rome"]);
+            let store = case.driver.take().unwrap().into_store();
+            let listed = store.snapshot().unwrap().problems(10).unwrap();
+            let [(.., problem)] = &listed[..] else { panic!("{listed:?}") };
+            assert_eq!(problem.code, "MERGED_ELSEWHERE");
+            assert!(problem.message.contains("d1 and d2"), "{}", problem.message);
+            case.driver = Some(Driver::new(case.rules.clone(), &case.connectors, store).unwrap());
+            case.desk.merge("people", &id(loser), &id(winner));
+            case.sync().await;
+            case.sync().await;
+            put(&case.crm, "1", &[("city", "Lima")]);
+            case.sync().await;
+            let (crm, desk) = case.both().await;
+            assert_eq!((&crm, crm[0].ends_with("Lima")), (&desk, true), "{crm:?} {desk:?}");
+            assert_eq!(case.deletes(), (0, 0));
+            let (codes, _, store) = case.end();
+            assert!(codes.is_empty(), "{codes:?}");
+            let records = store.snapshot().unwrap().record_scan(person_id(), None, 10).unwrap();
+            assert_eq!((records.len(), records[0].live_sides().count()), (1, 2), "{records:?}");
+        }
+    });
+}
+
+#[test]
+fn a_counterpart_goes_to_the_winner_with_its_values_and_fills_its_blanks() {
+    run(async {
+        let mut case = Case::new(Setup::of(person().create(CreateSpec::Nowhere)));
+        put(&case.crm, "1", &[("email", "ann@x"), ("city", "Oslo")]);
+        put(&case.crm, "2", &[("email", "bob@x"), ("city", "Rome"), ("stage", "customer")]);
+        put(&case.desk, "d2", &[("email", "bob@x"), ("city", "Rome"), ("stage", "customer")]);
+        case.sync().await;
+        case.crm.merge("people", &id("2"), &id("1"));
+        case.sync().await;
+        case.sync().await;
+        assert_eq!(case.both().await, (vec!["ann@x Oslo".to_owned()], vec!["ann@x Oslo".to_owned()]));
+        put(&case.desk, "d2", &[("city", "Kiel")]);
+        case.sync().await;
+        assert_eq!(case.both().await.0, ["ann@x Kiel"]);
+        // The merge is undone: the loser is a record of its own again, and no side of the winner.
+        put(&case.crm, "2", &[("email", "bob@x"), ("city", "Bonn")]);
+        case.sync().await;
+        put(&case.desk, "d2", &[("city", "Graz")]);
+        case.sync().await;
+        assert_eq!(
+            case.both().await,
+            (vec!["ann@x Graz".into(), "bob@x Bonn".to_owned()], vec!["ann@x Graz".to_owned()])
+        );
+        let (codes, _, store) = case.end();
+        assert!(codes.is_empty(), "{codes:?}");
+        let records = store.snapshot().unwrap().record_scan(person_id(), None, 10).unwrap();
+        let stage = records.iter().find(|record| record.live_sides().count() == 2).unwrap();
+        let stage = stage.register(syncline::model::FieldId::of("stage")).map(|reg| reg.val.clone());
+        assert_eq!((records.len(), stage), (2, Some(Value::Text("customer".into()))));
+    });
+}
+
+#[test]
+fn a_winner_that_the_merge_has_made_takes_the_place_of_the_loser() {
+    run(async {
+        for seen_first in [false, true] {
+            let mut case = Case::linked(person().on_delete(OnDelete::Propagate)).await;
+            let new = |case: &Case| {
+                put(&case.crm, "9", &[("email", "ann@x"), ("city", "Oslo"), ("stage", "customer")]);
+            };
+            if seen_first {
+                new(&case);
+            }
+            case.crm.merge("people", &id("1"), &id("9"));
+            case.sync().await;
+            if !seen_first {
+                new(&case);
+            }
+            case.sync().await;
+            case.sync().await;
+            let all = vec!["ann@x Oslo".to_owned(), "bob@x Rome".into()];
+            assert_eq!(case.both().await, (all.clone(), all), "seen first: {seen_first}");
+            put(&case.desk, "d1", &[("city", "Kiel")]);
+            case.sync().await;
+            assert_eq!(case.both().await.0, ["ann@x Kiel", "bob@x Rome"]);
+            assert_eq!(case.deletes(), (0, 0));
+            let (codes, _, store) = case.end();
+            assert!(codes.is_empty(), "{codes:?}");
+            assert_eq!(store.snapshot().unwrap().record_scan(person_id(), None, 10).unwrap().len(), 2);
+        }
+    });
+}
+
+#[test]
+fn what_is_gone_from_everywhere_is_forgotten_after_90_days() {
+    run(async {
+        let mut case = Case::linked(person()).await;
+        case.crm.remove("people", &id("1"));
+        case.desk.remove("people", &id("d1"));
+        case.crm.remove("people", &id("2"));
+        case.sync().await;
+        let (_, _, store) = case.end();
+        let rules = Setup::of(person()).rules();
+        let forget = |days: i64| {
+            let clocks = Clocks { now: now().plus(days * 86_400_000), offsets: Vec::new() };
+            let input = Input::Forget { entity: person_id(), after: None, limit: 10 };
+            let step = syncline::engine::step(&rules, &store.snapshot().unwrap(), &clocks, input).unwrap();
+            store.apply(&step.changes).unwrap();
+            store.snapshot().unwrap().record_scan(person_id(), None, 10).unwrap().len()
+        };
+        assert_eq!((forget(89), forget(91)), (2, 1), "Bob stands in one system yet");
+        let key = |system: &str, remote: &str| syncline::model::RemoteKey {
+            entity: person_id(),
+            system: SystemId::of(system),
+            object: syncline::model::ObjectId::of("people"),
+            remote: id(remote),
+        };
+        let view = store.snapshot().unwrap();
+        let known = |system, remote| view.index(&key(system, remote)).unwrap().is_some();
+        assert_eq!([known("crm", "1"), known("desk", "d1"), known("crm", "2")], [false, false, true]);
     });
 }
 

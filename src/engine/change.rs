@@ -2,6 +2,7 @@
 
 use super::JournalEntry;
 use super::delete::{DELETE_LIMIT, HAS_CHILDREN};
+use super::fuse::MERGED_ELSEWHERE;
 use super::held::{NOT_SHOWN, ONE_WAY_EDIT, OWNER_UNKNOWN, UNREADABLE};
 use super::identify::{AMBIGUOUS, NO_EXTERNAL_ID};
 use super::refs::{MISSING_TARGET, UNKNOWN_TARGET};
@@ -117,6 +118,7 @@ impl Problem {
             OWNER_UNKNOWN,
             HAS_CHILDREN,
             DELETE_LIMIT,
+            MERGED_ELSEWHERE,
         ];
         ours.contains(&&*self.code) || Unfit::is_code(&self.code)
     }
@@ -136,7 +138,7 @@ pub struct Meta {
 pub enum Change {
     /// Writes a record's body.
     PutRecord(Box<Record>),
-    /// Removes a record (it was absorbed by another before anything was written anywhere).
+    /// Removes a record: it was absorbed by another, or has been gone from everywhere for long.
     RemoveRecord(EntityId, RecordId),
     /// Writes or removes what is kept of a record's recent past.
     SetLately(EntityId, RecordId, Option<Box<Lately>>),

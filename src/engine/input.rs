@@ -207,6 +207,15 @@ pub enum Input<'a> {
         /// Records a step.
         limit: usize,
     },
+    /// Forgets records that have been gone from all their systems for longer than [`TOMBSTONE_MS`](super::TOMBSTONE_MS).
+    Forget {
+        /// The entity.
+        entity: EntityId,
+        /// Go on after this record.
+        after: Option<RecordId>,
+        /// Records a step.
+        limit: usize,
+    },
     /// Asks what is to be done for one entity on one system.
     Work {
         /// The entity.
@@ -361,6 +370,7 @@ pub fn step(rules: &Rules, view: &dyn View, clocks: &Clocks, input: Input<'_>) -
         Input::Remap { entity, remap, after, limit } => txn.remap(entity, remap, after, limit)?,
         Input::People { entity, system, older, after, limit } => txn.people(entity, (system, older), after, limit)?,
         Input::Sweep { entity, after, limit } => txn.sweep(entity, after, limit)?,
+        Input::Forget { entity, after, limit } => txn.forget(entity, after, limit)?,
         Input::Work { entity, system, create } => txn.work(entity, system, create)?,
     }
     txn.finish()

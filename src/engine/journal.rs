@@ -204,6 +204,22 @@ pub enum Happening {
         /// Its id there.
         remote: RemoteId,
     },
+    /// A remote record lost a merge in its system.
+    Merged {
+        /// Where.
+        system: SystemId,
+        /// The loser's id there.
+        remote: RemoteId,
+        /// The winner's id there.
+        into: RemoteId,
+        /// The loser's record, which this one has absorbed; its own where the winner is new.
+        record: RecordId,
+    },
+    /// A record that has been gone from everywhere for long is forgotten.
+    Forgotten {
+        /// Where it was, and its ids there.
+        sides: Vec<(SystemId, RemoteId)>,
+    },
 }
 
 /// Why a record is not deleted after all.

@@ -6,6 +6,8 @@
 mod change;
 mod delete;
 mod events;
+mod forget;
+mod fuse;
 mod held;
 mod identify;
 mod input;
@@ -26,6 +28,7 @@ mod view;
 
 pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Task};
 pub use delete::HELD_MS;
+pub use forget::TOMBSTONE_MS;
 pub use held::{OWNER_UNKNOWN, awaits_mend};
 pub use input::{
     Answer, Answers, Ask, Clocks, DeleteItem, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice, PageRows,

@@ -116,8 +116,8 @@ impl Txn<'_> {
             }
             let from = self.linked_from(system, begun, row.modified);
             let known = match self.index_of(&key)? {
-                Some(id) => Some(id),
-                None => match self.identify(entity, &key, &shown, from, page.pass, row.raw)? {
+                Some(id) if self.is_side(&key, id)? => Some(id),
+                _ => match self.identify(entity, &key, &shown, from, page.pass, row.raw)? {
                     Found::New => {
                         mirrored += 1;
                         None
@@ -409,6 +409,12 @@ impl Txn<'_> {
                 Some(id) => self.take(entity.id, id)?,
                 None => None,
             };
+            let is_it = |work: &Work| work.record.side(system).is_none_or(|side| remote_key(entity.id, side) == key);
+            let (work, other) = match work {
+                Some(work) if !is_it(&work) => (None, Some(work)),
+                work => (work, None),
+            };
+            other.into_iter().for_each(|other| self.put(other));
             let (Some(mut work), Some(row)) = (work, row) else {
                 // Not there, or not ours: the list of deletes will say.
                 self.set_reread(key, None)?;
@@ -563,6 +569,10 @@ impl Txn<'_> {
             let key = RemoteKey { entity: entity.id, system, object, remote };
             let Some(id) = self.index_of(&key)? else { continue };
             let Some(mut work) = self.take(entity.id, id)? else { continue };
+            if let Departure::Merged(winner) = &why {
+                self.lost_merge(entity, work, &key, winner)?;
+                continue;
+            }
             self.depart(entity, &mut work, &key, why)?;
             self.put(work);
         }

@@ -148,18 +148,88 @@ fn a_mass_delete_stops_before_it_begins() {
 }
 
 #[test]
-fn who_lost_a_merge_takes_nobody_along() {
+fn who_lost_a_merge_takes_nobody_along_and_is_one_when_merged_everywhere() {
     let world = propagating(40);
     world.edit_config("{ object = \"Contact\" }", "{ object = \"Contact\", on_delete = \"propagate\" }");
     let people = people(&world, 4);
     let live = world.start(&["run", "--interval", "100ms"]);
     until("the daemon answers", || world.status()["daemon"] == true);
-    world.edit_salesforce("Contact", &people[0].2, &json!({ "MasterRecordId": people[1].2 }));
-    let body = json!({ "primaryObjectId": people[2].1, "objectIdToMerge": people[3].1 });
-    world.person("hubspot", "POST", &format!("{CONTACTS}/merge"), &body);
+    let problems = || world.status()["problems"].as_u64().expect("a count");
+    let lost = |loser: usize, winner: usize| {
+        let merge = json!({ "MasterRecordId": people[winner].2 });
+        world.edit_salesforce("Contact", &people[loser].2, &merge);
+    };
+    // In HubSpot a merge makes a new contact.
+    let merged = |primary: usize, other: usize| {
+        let body = json!({ "primaryObjectId": people[primary].1, "objectIdToMerge": people[other].1 });
+        let answer = world.person("hubspot", "POST", &format!("{CONTACTS}/merge"), &body);
+        answer["id"].as_str().expect("an id").to_owned()
+    };
+    lost(0, 1);
+    let second = merged(2, 3);
     world.settle();
+    world.settle();
+    assert_eq!((deletes(&world), problems()), ([0, 0], 2), "{}", world.status());
+    assert_eq!(world.status()["problem_causes"][0]["code"], "MERGED_ELSEWHERE");
+    assert!(is_there(&world, &people[2].2) && is_there(&world, &people[3].2));
+    world.edit_hubspot(&people[1].1, json!({ "jobtitle": "Judge" }));
+    until("the winner is linked as before", || world.salesforce(&people[1].2, "Title") == "Judge");
+    let first = merged(1, 0);
+    lost(3, 2);
+    until("nothing is two any more", || problems() == 0);
+    world.edit_hubspot(&first, json!({ "jobtitle": "Juror" }));
+    world.edit_salesforce("Contact", &people[2].2, &json!({ "Title": "Jurist" }));
+    until("edits go both ways", || {
+        world.salesforce(&people[1].2, "Title") == "Juror" && world.hubspot(&second, "jobtitle") == "Jurist"
+    });
     world.settle();
     assert_eq!(deletes(&world), [0, 0]);
-    assert!(is_there(&world, &people[2].2) && is_there(&world, &people[3].2));
     assert_eq!(live.stop(), Some(0));
+    world.assert_equal();
+    world.assert_created_exactly_what_was_missing();
+}
+
+#[test]
+fn who_refers_to_the_loser_of_a_merge_refers_to_the_winner() {
+    let world = World::new(0);
+    world.edit_config(
+        "[entities.person.fields]\n",
+        "[entities.person.fields]\nemployer = { type = \"ref\", to = \"company\", hubspot = \"primary company\", salesforce = \"AccountId\" }\n",
+    );
+    let account = |name: &str| {
+        let body = json!({ "Name": name, "Website": format!("{name}.example") });
+        let made = world.person("salesforce", "POST", &format!("{SOBJECTS}/Account"), &body);
+        made["id"].as_str().expect("an id").to_owned()
+    };
+    let [one, two] = ["acme", "bolt"].map(account);
+    let body = json!({ "LastName": "Lee", "Email": "lee@acme.example", "AccountId": one });
+    let lee = world.person("salesforce", "POST", &format!("{SOBJECTS}/Contact"), &body);
+    let lee = lee["id"].as_str().expect("an id").to_owned();
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    let live = world.start(&["run", "--interval", "100ms"]);
+    until("the daemon answers", || world.status()["daemon"] == true);
+    // Both have a company in HubSpot: merged here, then there.
+    world.edit_salesforce("Account", &one, &json!({ "MasterRecordId": two }));
+    world.settle();
+    assert_eq!(world.query(&format!("SELECT AccountId FROM Contact WHERE Id = '{lee}'"))[0]["AccountId"], json!(two));
+    let companies = "/crm/objects/2026-03/companies";
+    let list = world.person("hubspot", "GET", &format!("{companies}?properties=domain"), &Value::Null);
+    let id = |domain: &str| {
+        let rows = list["results"].as_array().expect("a list").iter();
+        let row = rows.clone().find(|row| row["properties"]["domain"] == domain).expect("a company");
+        row["id"].as_str().expect("an id").to_owned()
+    };
+    let body = json!({ "primaryObjectId": id("bolt.example"), "objectIdToMerge": id("acme.example") });
+    let survivor = world.person("hubspot", "POST", &format!("{companies}/merge"), &body)["id"].clone();
+    let survivor = survivor.as_str().expect("an id");
+    until("it is one", || world.status()["problems"] == 0);
+    let path = format!("{CONTACTS}/{}/associations/companies", world.hubspot_id("lee@acme.example"));
+    until("Lee works there", || {
+        let ties = world.person("hubspot", "GET", &path, &Value::Null);
+        ties["results"].as_array().is_some_and(|ties| ties.iter().any(|tie| tie["toObjectId"].to_string() == survivor))
+    });
+    world.settle();
+    assert_eq!(live.stop(), Some(0));
+    assert_eq!(deletes(&world), [0, 0]);
+    world.assert_equal();
 }

@@ -132,6 +132,8 @@ pub struct Driver {
     worked: Instant,
     /// Where the sweep of each entity goes on.
     swept: Vec<Option<RecordId>>,
+    /// Where the search for old tombstones goes on.
+    forgot: Vec<Option<RecordId>>,
     progress: Option<OnProgress>,
     watch: Option<Arc<dyn Watch>>,
 }
@@ -171,7 +173,7 @@ impl Driver {
             }
         }
         let (events, inbox) = channel(QUEUE);
-        let swept = rules.entities.iter().map(|_| None).collect();
+        let swept: Vec<Option<RecordId>> = rules.entities.iter().map(|_| None).collect();
         let rules = Arc::new(rules);
         let mut driver = Self {
             shared: Arc::new(Mutex::new(rules.clone())),
@@ -188,6 +190,7 @@ impl Driver {
             mode: Mode { pass: Pass::Changes, working: false, in_order: false, polling: None },
             stopping: false,
             worked: now,
+            forgot: swept.clone(),
             swept,
             progress: None,
             watch: None,
@@ -473,5 +476,7 @@ const REST: Duration = Duration::from_secs(2);
 const REST_MAX: Duration = Duration::from_secs(600);
 /// Records that a sweep looks at.
 const SWEEP: usize = 256;
+/// Records that are looked through for old tombstones after each poll.
+const FORGET: usize = 64;
 /// How long what is under way may take at the end.
 const DRAIN: Duration = Duration::from_secs(30);

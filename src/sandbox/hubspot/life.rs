@@ -34,6 +34,7 @@ impl HubSpotWorld {
         }
         let anew = matches!(object, ObjectType::Contact | ObjectType::Company);
         let survivor = self.table_mut(object).merge(primary, other, anew, call.source(), call.now_ms);
+        self.associations.merge(object, [primary, other], survivor);
         let wanted = Wanted { properties: Vec::new(), history: Vec::new() };
         let table = self.table(object);
         let shown = table.get(survivor, false, call.now_ms).map(|record| self.shower().record(table, record, &wanted));
