@@ -5,6 +5,7 @@
 
 mod change;
 mod delete;
+mod duplicates;
 mod events;
 mod forget;
 mod fuse;
@@ -28,6 +29,7 @@ mod view;
 
 pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Task};
 pub use delete::HELD_MS;
+pub use duplicates::{Duplicates, Twin, duplicates};
 pub use forget::TOMBSTONE_MS;
 pub use held::{OWNER_UNKNOWN, awaits_mend};
 pub use input::{

@@ -226,10 +226,49 @@ fn who_refers_to_the_loser_of_a_merge_refers_to_the_winner() {
     let path = format!("{CONTACTS}/{}/associations/companies", world.hubspot_id("lee@acme.example"));
     until("Lee works there", || {
         let ties = world.person("hubspot", "GET", &path, &Value::Null);
-        ties["results"].as_array().is_some_and(|ties| ties.iter().any(|tie| tie["toObjectId"].to_string() == survivor))
+        ties["results"]
+            .as_array()
+            .is_some_and(|ties| ties.iter().any(|tie| tie["toObjectId"].as_u64() == survivor.parse().ok()))
     });
     world.settle();
     assert_eq!(live.stop(), Some(0));
     assert_eq!(deletes(&world), [0, 0]);
     world.assert_equal();
+}
+
+#[test]
+fn who_is_there_twice_is_listed_before_anything_is_linked() {
+    let world = World::new(0);
+    let contact = |email: &str, title: &str| {
+        let body = json!({ "LastName": "Lee", "Email": email, "Title": title });
+        let made = world.person("salesforce", "POST", &format!("{SOBJECTS}/Contact"), &body);
+        made["id"].as_str().expect("an id").to_owned()
+    };
+    let (one, two) = (contact("lee@acme.example", ""), contact("Lee@acme.example", "Judge"));
+    contact("kim@acme.example", "");
+    let body = json!({ "properties": { "email": "lee@acme.example" } });
+    let there = world.person("hubspot", "POST", CONTACTS, &body)["id"].clone();
+    for name in ["One", "Two"] {
+        let body = json!({ "Name": name, "Website": "gmail.com" });
+        world.person("salesforce", "POST", &format!("{SOBJECTS}/Account"), &body);
+    }
+    let (code, found) = world.json(&["duplicates"]);
+    assert_eq!((code, &found["groups"], &found["surplus"]), (Some(1), &json!(1), &json!(1)), "{found}");
+    let group = &found["duplicates"][0];
+    assert_eq!(
+        (&group["entity"], &group["system"], &group["by"]),
+        (&json!("person"), &json!("salesforce"), &json!("email"))
+    );
+    assert_eq!((&group["survivor"], &group["records"][1]["id"]), (&json!(two), &json!(one)), "more is filled");
+    assert_eq!(group["elsewhere"], json!([{ "system": "hubspot", "id": there }]));
+    let (_, text, _) = world.run(&["duplicates", "--csv"]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert!(lines[1].contains(&format!("{two},")) && lines[1].contains(",yes,") && lines[2].contains(&one), "{text}");
+    assert!(!world.path("syncline.redb").exists());
+    // The mirror knows it, too.
+    assert_eq!(world.json(&["backfill"]).0, Some(1));
+    let (code, offline) = world.json(&["duplicates", "--offline"]);
+    assert_eq!((code, &offline["duplicates"]), (Some(1), &found["duplicates"]), "{offline}");
+    assert_eq!(deletes(&world), [0, 0]);
 }
