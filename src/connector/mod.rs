@@ -298,7 +298,7 @@ pub trait Connector: Send + Sync {
     }
 
     /// Calls that [`delete`](Self::delete) makes for so many records when nothing goes wrong.
-    fn calls_to_delete(&self, records: usize) -> u64 {
+    fn calls_to_delete(&self, _object: &str, records: usize) -> u64 {
         records.div_ceil(self.ability().batch.write.max(1)) as u64
     }
 }

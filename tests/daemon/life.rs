@@ -272,3 +272,30 @@ fn who_is_there_twice_is_listed_before_anything_is_linked() {
     assert_eq!((code, &offline["duplicates"]), (Some(1), &found["duplicates"]), "{offline}");
     assert_eq!(deletes(&world), [0, 0]);
 }
+
+#[test]
+fn an_account_with_contacts_stays_and_one_without_follows_its_company() {
+    let world = World::new(0);
+    world.edit_config("{ object = \"companies\" }", "{ object = \"companies\", on_delete = \"propagate\" }");
+    let account = |name: &str| {
+        let body = json!({ "Name": name, "Website": format!("{name}.example") });
+        let made = world.person("salesforce", "POST", &format!("{SOBJECTS}/Account"), &body);
+        made["id"].as_str().expect("an id").to_owned()
+    };
+    let [full, empty] = ["acme", "bolt"].map(account);
+    let body = json!({ "LastName": "Lee", "Email": "lee@acme.example", "AccountId": full });
+    let lee = world.person("salesforce", "POST", &format!("{SOBJECTS}/Contact"), &body)["id"].clone();
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    let companies = "/crm/objects/2026-03/companies";
+    let list = world.person("hubspot", "GET", companies, &Value::Null);
+    for company in list["results"].as_array().expect("a list") {
+        let id = company["id"].as_str().expect("an id");
+        world.person("hubspot", "DELETE", &format!("{companies}/{id}"), &Value::Null);
+    }
+    assert_eq!(world.json(&["run", "--once", "--interval", "100ms"]).0, Some(1));
+    let accounts = world.query("SELECT Id FROM Account");
+    assert_eq!(accounts.iter().map(|row| &row["Id"]).collect::<Vec<_>>(), [&json!(full)], "not {empty}");
+    assert_eq!(world.query("SELECT Id FROM Contact")[0]["Id"], lee);
+    assert_eq!(world.status()["problem_causes"][0]["code"], "WOULD_DELETE_MORE");
+    assert_eq!(deletes(&world), [0, 1]);
+}

@@ -3,6 +3,7 @@
 //! What it promises without change events: snapshots whose times have whole seconds; rows that become visible up to ten
 //! minutes after their time, because a transaction takes its time before it commits; look-ups by any field, read freshly.
 
+mod delete;
 mod missing;
 mod read;
 mod schema;
@@ -208,6 +209,10 @@ impl Connector for Salesforce {
 
     fn delete<'a>(&'a self, object: &'a str, ids: &'a [crate::model::RemoteId]) -> BoxFuture<'a, WriteAnswer> {
         Box::pin(Salesforce::delete(self, object, ids))
+    }
+
+    fn calls_to_delete(&self, object: &str, records: usize) -> u64 {
+        self.delete_calls(object, records)
     }
 }
 

@@ -258,7 +258,7 @@ impl Salesforce {
     }
 
     /// The answer's body, or why the query was refused.
-    async fn query(
+    pub(super) async fn query(
         &self,
         what: &str,
         soql: &str,

@@ -3,7 +3,7 @@
 use super::super::batch::{self, Whole};
 use super::super::encode::{json_object, json_raw, json_text};
 use super::super::transport::{Answer, Method, Request};
-use super::super::{Outcome, RemoteId, Target, WriteAnswer, WriteItem};
+use super::super::{Outcome, Target, WriteAnswer, WriteItem};
 use super::Salesforce;
 use super::wire::{BATCH, Refusal, id18, is_name, with_client};
 use crate::model::Departure;
@@ -21,24 +21,6 @@ impl Salesforce {
         let request = |batch: &[&WriteItem]| request(&self.version, object, batch);
         batch::write(&self.client, items, BATCH, nameless, request, whole).await
     }
-
-    /// Puts records into the recycle bin, which keeps them for 15 days.
-    pub(super) async fn delete(&self, object: &str, ids: &[RemoteId]) -> WriteAnswer {
-        let nameless = (!is_name(object)).then(|| format!("`{object}` names nothing"));
-        let bad = ids.iter().find(|id| id18(id.as_str()).is_none()).map(|id| format!("`{id}` is no id"));
-        let request = |batch: &[&WriteItem]| delete(&self.version, batch);
-        batch::write(&self.client, &batch::deletes(ids), BATCH, nameless.or(bad), request, whole).await
-    }
-}
-
-fn delete(version: &str, items: &[&WriteItem]) -> Request {
-    let id = |item: &&WriteItem| match &item.target {
-        Target::Update(id) => Some(id.as_str().to_owned()),
-        Target::Create { .. } => None,
-    };
-    let ids: Vec<String> = items.iter().filter_map(id).collect();
-    let query = format!("ids={}&allOrNone=false", ids.join(","));
-    with_client(Request::delete(format!("/services/data/{version}/composite/sobjects?{query}")))
 }
 
 /// The request for a batch of one kind.

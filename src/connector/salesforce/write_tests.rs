@@ -156,19 +156,3 @@ proptest! {
         prop_assert_eq!(check(&[update(1, A)], 200, &body.as_bytes()[..cut]), Whole::Each(vec![Outcome::Unknown]));
     }
 }
-
-#[test]
-fn deletes_go_in_one_call_and_each_has_an_outcome() {
-    let items = [update(0, A), update(0, B)];
-    let request = delete("v61.0", &items.iter().collect::<Vec<_>>());
-    assert_eq!(request.method, Method::Delete);
-    let path = format!("/services/data/v61.0/composite/sobjects?ids={A},{B}&allOrNone=false");
-    assert_eq!((request.path_and_query, request.body.len()), (path, 0));
-    let failed = |code: &str| {
-        let error = format!(r#"{{"statusCode":"{code}","message":"m","fields":[]}}"#);
-        let body = format!(r#"[{{"id":"{A}","success":true,"errors":[]}},{{"success":false,"errors":[{error}]}}]"#);
-        each(&items, &body)
-    };
-    assert_eq!(failed("ENTITY_IS_DELETED"), [done(A, None), Outcome::Gone(Departure::Deleted)]);
-    assert!(matches!(&failed("DELETE_FAILED")[1], Outcome::Refused { code, .. } if code == "DELETE_FAILED"));
-}

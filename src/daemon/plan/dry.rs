@@ -318,7 +318,7 @@ impl Connector for Dry {
     }
 
     fn delete<'a>(&'a self, object: &'a str, ids: &'a [RemoteId]) -> BoxFuture<'a, WriteAnswer> {
-        self.foretell(self.real.calls_to_delete(ids.len()));
+        self.foretell(self.real.calls_to_delete(object, ids.len()));
         let mut deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
         deleted.extend(ids.iter().map(|id| (object.to_owned(), id.clone())));
         let outcomes = ids.iter().map(|id| Outcome::Done { remote: id.clone(), created: None }).collect();
@@ -327,7 +327,7 @@ impl Connector for Dry {
         Box::pin(std::future::ready(answer))
     }
 
-    fn calls_to_delete(&self, records: usize) -> u64 {
-        self.real.calls_to_delete(records)
+    fn calls_to_delete(&self, object: &str, records: usize) -> u64 {
+        self.real.calls_to_delete(object, records)
     }
 }

@@ -447,8 +447,8 @@ impl Connector for Gate {
         Box::pin(self.pass_deletes(object, ids))
     }
 
-    fn calls_to_delete(&self, records: usize) -> u64 {
-        self.real.calls_to_delete(records)
+    fn calls_to_delete(&self, object: &str, records: usize) -> u64 {
+        self.real.calls_to_delete(object, records)
     }
 }
 

@@ -58,7 +58,8 @@ pub fn from_mirror(
                         }
                         Effect::Delete { home, items, .. } => {
                             collector.deleting(Deleting { entity: entity.id, home, items: &items, view: mirror })?;
-                            plan.calls += connector.calls_to_delete(items.len());
+                            let object = entity.binding(home).map(|binding| binding.object.clone()).unwrap_or_default();
+                            plan.calls += connector.calls_to_delete(&object, items.len());
                             plan.delete += items.len() as u64;
                             let later =
                                 |(record, item): (_, DeleteItem)| Answer { op: item.op, record, outcome: retry() };
