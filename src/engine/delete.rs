@@ -124,7 +124,7 @@ impl Txn<'_> {
 
     /// Takes deletes back that an edit, a restored record or other rules have overtaken.
     pub fn take_back(&mut self, entity: &Entity, before: Option<&Record>, work: &mut Work) -> Result<(), ViewError> {
-        if !entity.bindings.iter().any(deletes) {
+        if !entity.bindings.iter().any(Binding::takes_along) {
             return Ok(());
         }
         let stands = |system: &SystemId| work.record.side(*system).is_some_and(|side| side.state == SideState::Live);
@@ -185,7 +185,7 @@ impl Txn<'_> {
                 self.put(work);
                 continue;
             };
-            if !is_asked_for(entity, &work.record) {
+            if system.mode == Mode::Read || !is_asked_for(entity, &work.record) {
                 self.drop_deletes(entity, &mut work, Keeping::Rules)?;
             } else if stopped {
                 spent.held += 1;
@@ -349,15 +349,10 @@ fn takes_along(binding: &Binding, why: &Departure) -> bool {
     }
 }
 
-/// May what happens in an object lead to deletes elsewhere?
-fn deletes(binding: &Binding) -> bool {
-    takes_along(binding, &Departure::Deleted) || takes_along(binding, &Departure::OutOfScope)
-}
-
 /// Has the record gone somewhere from where the rules take it along?
 fn is_asked_for(entity: &Entity, record: &Record) -> bool {
     let gone = record.sides.iter().filter(|side| side.state == SideState::Detached);
-    gone.filter_map(|side| entity.binding(side.home())).any(deletes)
+    gone.filter_map(|side| entity.binding(side.home())).any(Binding::takes_along)
 }
 
 /// Was an edit from elsewhere on its way to this side, so that its people had not seen it?

@@ -3,7 +3,7 @@
 use super::record::{Work, remote_key};
 use super::scope::shelf;
 use super::txn::Txn;
-use super::{Happening, Problem, ViewError};
+use super::{Happening, Notice, Problem, ViewError};
 use crate::model::{Departure, Place, RecordId, RemoteId, RemoteKey, Side, SideState, SystemId, Value};
 use crate::rules::{Entity, Field};
 
@@ -45,7 +45,7 @@ impl Txn<'_> {
             self.put(work);
             return Ok(());
         };
-        self.depart(entity, &mut work, key, Departure::Merged(winner.clone()))?;
+        self.detach(&mut work, key, Departure::Merged(winner.clone()), false)?;
         let Some(kept) = self.take(entity.id, survivor)? else {
             self.put(work);
             return Ok(());
@@ -94,6 +94,13 @@ impl Txn<'_> {
         );
         let problem = Problem { since: self.now, code: MERGED_ELSEWHERE.into(), message, fields: Vec::new() };
         self.set_problem(entity.id, lost.record.id, system, Some(problem));
+        self.notices.push(Notice::Detached {
+            entity: entity.id,
+            record: lost.record.id,
+            system: key.system,
+            remote: key.remote.clone(),
+            why: Departure::Merged(winner.clone()),
+        });
     }
 
     /// Takes a record's sides over. What they show was known to whoever merged, so the survivor's values are owed to them; where it

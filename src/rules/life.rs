@@ -1,5 +1,8 @@
 //! What a delete does: in the other systems, against edits, and how many there may be.
 
+use super::{Binding, Entity, Leaves};
+use crate::model::SystemId;
+
 /// What a delete in one system does to a record's counterparts in the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OnDelete {
@@ -46,5 +49,20 @@ impl EditAgainstDelete {
             "delete wins" => Some(Self::DeleteWins),
             _ => None,
         }
+    }
+}
+
+impl Binding {
+    /// May what happens to a record here lead to deletes elsewhere?
+    pub fn takes_along(&self) -> bool {
+        let leaves = self.scope.as_ref().is_some_and(|scope| scope.leaves == Leaves::Archived);
+        leaves || self.on_delete == OnDelete::Propagate
+    }
+}
+
+impl Entity {
+    /// May records be deleted in this system, for what happens in another one?
+    pub fn may_delete_in(&self, system: SystemId) -> bool {
+        self.bindings.iter().any(|binding| binding.system != system && binding.takes_along())
     }
 }
