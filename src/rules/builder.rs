@@ -6,7 +6,7 @@ use super::scope::ScopeSpec;
 use super::spec::{CreateSpec, EntitySpec, FieldSpec, SystemSpec};
 use super::{
     Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, MAX_DELETES, Mode, Rules,
-    StampPolicy, System, group, join, limits, owners, references, transform, values,
+    StampPolicy, System, group, join, limits, owners, references, shared, transform, values,
 };
 use crate::model::{Ability, EntityId, FieldId, FieldKind, Home, ObjectId, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -429,7 +429,9 @@ impl<'a> EntityCheck<'a> {
         };
         let (id, name, mismatch) = (FieldId::of(&spec.name), spec.name.clone(), spec.mismatch.clone());
         let (sensitive, members) = (spec.sensitive, Vec::new());
-        let mut field = Field { id, name, kind, bindings, conflict, on_link, mismatch, sensitive, members };
+        let shared_domains = shared::compile(spec, &kind, &at, self.checks);
+        let mut field =
+            Field { id, name, kind, bindings, conflict, on_link, mismatch, sensitive, members, shared_domains };
         limits::check(&field, &at, self.checks);
         let said = std::mem::take(&mut field.bindings);
         field.bindings = homes

@@ -19,6 +19,7 @@ mod owners;
 mod policy;
 mod references;
 mod scope;
+mod shared;
 mod shown;
 mod spec;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use mapping::{Mapping, MappingChange, Remap};
 pub use owners::{Owners, check_fallbacks};
 pub use policy::{ConflictSpec, LinkSpec, PolicyError};
 pub use scope::{Leaves, Scope, ScopeSpec, Test};
+pub use shared::SHARED_DOMAINS;
 pub use shown::{HIDDEN, Shown};
 pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, ObjectSpec, SystemSpec, ValueRow};
 pub use transform::{Custom, Transform};
@@ -149,6 +151,8 @@ pub struct Field {
     /// The fields of an atomic group, by name: they are decided together, as one value, and stand in all its systems. Empty =
     /// the field stands by itself.
     pub members: Vec<Field>,
+    /// Of a domain: those that match nobody, since many share them; none = [`SHARED_DOMAINS`].
+    pub shared_domains: Option<Vec<String>>,
 }
 
 /// A field's counterpart in one object of a system.

@@ -121,6 +121,8 @@ pub struct FieldSpec {
     pub fallback: Vec<(String, String)>,
     /// Its values are never shown to people, in logs or in errors.
     pub sensitive: bool,
+    /// Of a domain that is matched by: domains that many share, in place of those of mail providers.
+    pub shared_domains: Option<Vec<String>>,
 }
 
 /// What is written where a field is blank.
@@ -282,6 +284,7 @@ impl FieldSpec {
             transforms: Vec::new(),
             fallback: Vec::new(),
             sensitive: false,
+            shared_domains: None,
         }
     }
 
@@ -399,6 +402,13 @@ impl FieldSpec {
     #[must_use]
     pub fn fallback(mut self, system: impl Into<String>, email: impl Into<String>) -> Self {
         self.fallback.push((system.into(), email.into()));
+        self
+    }
+
+    /// Domains that many share, so that they match nobody, in place of those of mail providers.
+    #[must_use]
+    pub fn shared_domains(mut self, domains: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.shared_domains = Some(domains.into_iter().map(Into::into).collect());
         self
     }
 

@@ -52,7 +52,7 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 const OWNED: &str = "phone = {";
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 55] = [
+const OFFLINE: [(&str, &str, &str); 56] = [
     ("condition_cut_short", "object = \"contacts\"", "object = \"contacts\", where = 'stage == '"),
     ("condition_of_an_unknown_field", "object = \"contacts\"", "object = \"contacts\", where = 'stages == \"lead\"'"),
     ("condition_that_is_none", "object = \"contacts\"", "object = \"contacts\", where = 'born + 3'"),
@@ -68,6 +68,7 @@ const OFFLINE: [(&str, &str, &str); 55] = [
         "match = [\"email\"]\n",
         "match = [\"email\"]\nedit_against_delete = \"latest\"\n",
     ),
+    ("shared_domains_of_a_text", "type = \"phone\"", "type = \"phone\", shared_domains = [\"gmail.com\"]"),
     ("leaves_without_a_condition", "object = \"contacts\"", "object = \"contacts\", leaves = \"kept\""),
     ("toml_cut_short", "[\"salesforce\", \"hubspot\"]", "[\"salesforce\", "),
     ("unknown_table", "[run]", "[ruin]"),

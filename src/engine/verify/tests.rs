@@ -18,6 +18,7 @@ fn rules() -> Rules {
     let field = |id: FieldId| Field {
         sensitive: false,
         members: Vec::new(),
+        shared_domains: None,
         id,
         name: format!("f{}", id.0),
         kind: FieldKind::Text,

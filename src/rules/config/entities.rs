@@ -290,6 +290,7 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     field.join = join(&mut section, problems);
     field.group = section.take("group").and_then(|node| node.text(problems)).map(str::to_owned);
     field.default = section.take("default").and_then(|node| default(&node, problems));
+    field.shared_domains = section.take("shared_domains").and_then(|node| node.texts(problems));
     field.fallback = section.take("fallback").map(|node| fallback(&node, problems)).unwrap_or_default();
     field.sensitive = section.take("sensitive").and_then(|node| node.bool(problems)).unwrap_or_default();
     properties(section, systems, &mut field, problems);
@@ -479,7 +480,7 @@ pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &
 
 /// What HubSpot calls the company that a contact or a deal belongs to first of all: no property, but an association.
 const PRIMARY_COMPANY: &str = "primary company";
-pub(super) const OPTIONS: [&str; 22] = [
+pub(super) const OPTIONS: [&str; 23] = [
     "type",
     "to",
     "conflict",
@@ -502,6 +503,7 @@ pub(super) const OPTIONS: [&str; 22] = [
     "split",
     "fallback",
     "region",
+    "shared_domains",
 ];
 pub(super) const TYPES: &str =
     "text, email, phone, domain, url, integer, decimal, money, bool, date, datetime, enum, set, ref, owner";

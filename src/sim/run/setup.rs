@@ -106,6 +106,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         mismatch: Mismatch::default(),
         sensitive: false,
         members,
+        shared_domains: None,
     };
     let fields = (0..FIELDS).map(|at| {
         let names = parts(options.grouped, at);
