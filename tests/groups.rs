@@ -117,7 +117,7 @@ impl Case {
                     let side = usize::from(at == home(THERE));
                     self.left.extend(items.into_iter().map(|(record, item)| (side, record, item)));
                 }
-                Effect::LookUp { .. } => panic!("nothing is created"),
+                Effect::LookUp { .. } | Effect::Delete { .. } => panic!("nothing is created or deleted"),
             }
         }
     }

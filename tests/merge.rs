@@ -49,6 +49,7 @@ impl Story {
             mismatch: Mismatch::default(),
             sensitive: false,
             members: Vec::new(),
+            shared_domains: None,
         };
         let state = FieldState {
             field: id,

@@ -39,8 +39,16 @@ fn numbered(n: u64, rows: u8) -> Vec<Change> {
             what,
         };
         let (object, due) = (ObjectId(1), NOW);
-        let due =
-            OutboxRow { object, due, create: true, seen: NOW, looked: None, probe: None, flying: None, attempts: 0 };
+        let due = OutboxRow {
+            object,
+            due,
+            task: Task::Create,
+            seen: NOW,
+            looked: None,
+            probe: None,
+            flying: None,
+            attempts: 0,
+        };
         changes.push(Change::SetOutbox(SystemId(1), EntityId(7), record.id, Some(due)));
         changes.push(Change::PutRecord(Box::new(record)));
         changes.push(Change::Journal(Box::new(entry)));

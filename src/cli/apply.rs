@@ -78,7 +78,11 @@ fn show(applied: &Applied, report: &BackfillReport, whole: bool, output: Output)
     if applied.held_back_total > 0 {
         output.say(format!("held back, since the plan does not have them: {}", HumanCount(applied.held_back_total)));
         let rows = applied.held_back.iter().take(SHOWN_MAX).map(|held| {
-            let what = if held.create { "create" } else { "update" };
+            let what = match held {
+                HeldBack { delete: true, .. } => "delete",
+                HeldBack { create: true, .. } => "create",
+                HeldBack { .. } => "update",
+            };
             let why = if held.planned_otherwise { "planned otherwise" } else { "not planned" };
             [
                 held.system.clone(),
@@ -107,7 +111,7 @@ fn show(applied: &Applied, report: &BackfillReport, whole: bool, output: Output)
 fn document(applied: &Applied, report: &BackfillReport, whole: bool) -> Value {
     let held = |held: &HeldBack| {
         json!({
-            "system": held.system, "object": held.object, "record": held.target, "create": held.create,
+            "system": held.system, "object": held.object, "record": held.target, "create": held.create, "delete": held.delete,
             "properties": held.properties, "planned_otherwise": held.planned_otherwise,
         })
     };
@@ -116,7 +120,8 @@ fn document(applied: &Applied, report: &BackfillReport, whole: bool) -> Value {
         .iter()
         .map(|(system, created)| {
             let updated = report.updated.get(system).copied().unwrap_or(0);
-            (system.clone(), json!({ "create": created, "update": updated, "delete": 0 }))
+            let deleted = report.deleted.get(system).copied().unwrap_or(0);
+            (system.clone(), json!({ "create": created, "update": updated, "delete": deleted }))
         })
         .collect();
     json!({

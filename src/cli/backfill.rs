@@ -70,6 +70,7 @@ fn document(report: &BackfillReport) -> Value {
         "entities": entities,
         "created": report.created,
         "updated": report.updated,
+        "deleted": report.deleted,
         "problems": report.counts.problems,
         "unequal": report.unequal,
         "calls": report.calls,

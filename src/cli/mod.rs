@@ -6,6 +6,7 @@ mod backfill;
 mod check;
 mod context;
 mod demo;
+mod duplicates;
 mod entries;
 mod error;
 mod explain;
@@ -74,6 +75,8 @@ enum Command {
     Init(init::InitArgs),
     /// Check the config, the credentials and the mapping.
     Check(check::CheckArgs),
+    /// List records that one system holds twice, before anything is linked. Merges nothing.
+    Duplicates(duplicates::DuplicatesArgs),
     /// Show exactly what a first sync would write and what it would cost, and write nothing.
     Plan(plan::PlanArgs),
     /// Carry out a plan, and nothing else.
@@ -126,6 +129,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Sandbox(args) => sandbox::run(args, context),
         Command::Init(args) => init::run(args, context),
         Command::Check(args) => check::run(args, context),
+        Command::Duplicates(args) => duplicates::run(args, context),
         Command::Plan(args) => plan::run(args, context),
         Command::Apply(args) => apply::run(args, context),
         Command::Backfill(args) => backfill::run(args, context),

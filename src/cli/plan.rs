@@ -131,11 +131,13 @@ fn show(report: &PlanReport, config: &Config, args: &PlanArgs, output: Output) {
         output.say("Nothing is to be written.");
     } else {
         output.say("How it is taken back");
-        for create in [false, true] {
-            let lines = report.systems.iter().filter_map(|system| how(create, system, config, args.out.is_some()));
+        for kind in [Kind::Update, Kind::Create, Kind::Delete] {
+            let lines = report.systems.iter().filter_map(|system| how(kind, system, config, args.out.is_some()));
             lines.for_each(|line| output.say(line));
         }
-        output.say(UNDO);
+        let deletes = report.systems.iter().any(|system| system.delete > 0);
+        output.say(if deletes { UNDO_DELETES } else { UNDO });
+        output.say(AUTOMATION);
     }
     if let Some(path) = &args.out {
         output.say(format!("The plan is in {}; `syncline apply {0}` carries out exactly that.", path.display()));
@@ -207,14 +209,32 @@ fn decisions(entity: &EntityPlan, output: Output) {
 
 fn sample_text(sample: &Sample) -> String {
     let at: Vec<String> = sample.remote.iter().map(|(system, id)| format!("{system} {id}")).collect();
-    let (verb, separator) = if sample.create { ("create", ", ") } else { ("update", "; ") };
+    let kind = match sample {
+        Sample { delete: true, .. } => Kind::Delete,
+        Sample { create: true, .. } => Kind::Create,
+        Sample { .. } => Kind::Update,
+    };
+    let (verb, separator) = match kind {
+        Kind::Update => ("update", "; "),
+        Kind::Create => ("create", ", "),
+        Kind::Delete => ("delete", ""),
+    };
     let field = |(property, before, after): &(String, Option<String>, Option<String>)| match sample.create {
         true => format!("{property} {}", quoted(after.as_deref())),
         false => format!("{property} {} → {}", quoted(before.as_deref()), quoted(after.as_deref())),
     };
     let fields: Vec<String> = sample.fields.iter().map(field).collect();
-    let (mark, at) = (Undo::of(sample.create).mark(), at.join(" = "));
-    format!("  {verb} in {:<12} {mark}  {at}: {}", sample.system, fields.join(separator))
+    let (mark, at) = (Undo::of(kind).mark(), at.join(" = "));
+    let fields = if kind == Kind::Delete { String::new() } else { format!(": {}", fields.join(separator)) };
+    format!("  {verb} in {:<12} {mark}  {at}{fields}", sample.system)
+}
+
+/// What is done to a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Update,
+    Create,
+    Delete,
 }
 
 /// Can an effect be taken back?
@@ -227,9 +247,12 @@ enum Undo {
 }
 
 impl Undo {
-    /// Of a write. A delete or a merge would be final; a plan has none.
-    fn of(create: bool) -> Self {
-        if create { Self::Costly } else { Self::Reversible }
+    /// Of an effect. A merge would be final; a plan has none. A delete of ours ends in a recycle bin.
+    fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Update => Self::Reversible,
+            Kind::Create | Kind::Delete => Self::Costly,
+        }
     }
 
     fn mark(self) -> &'static str {
@@ -241,21 +264,28 @@ impl Undo {
 }
 
 /// How effects of one kind are taken back in one system.
-fn how(create: bool, system: &SystemPlan, config: &Config, written: bool) -> Option<String> {
-    if (create && system.create == 0) || (!create && system.update == 0) {
+fn how(kind: Kind, system: &SystemPlan, config: &Config, written: bool) -> Option<String> {
+    let (what, count) = match kind {
+        Kind::Update => ("updates", system.update),
+        Kind::Create => ("creates", system.create),
+        Kind::Delete => ("deletes", system.delete),
+    };
+    if count == 0 {
         return None;
     }
-    let kind = config.settings.systems.iter().find(|known| known.name == system.name).map(|system| system.kind);
-    let text = match (create, kind) {
-        (true, Some(SystemKind::HubSpot)) => "archive the record there; it can be restored for 90 days",
-        (true, Some(SystemKind::Salesforce)) => "delete the record there; the recycle bin keeps it for 15 days",
-        (true, None) => "delete the record there",
-        (false, Some(SystemKind::HubSpot)) => "the old value stays in HubSpot's own history and in the journal",
-        (false, _) => "the old value stays in the journal",
+    let of = config.settings.systems.iter().find(|known| known.name == system.name).map(|system| system.kind);
+    let text = match (kind, of) {
+        (Kind::Delete, Some(SystemKind::HubSpot)) => "restore the record there by hand, within 90 days",
+        (Kind::Delete, Some(SystemKind::Salesforce)) => "restore it from the recycle bin there, within 15 days",
+        (Kind::Delete, None) => "restore the record there",
+        (Kind::Create, Some(SystemKind::HubSpot)) => "archive the record there; it can be restored for 90 days",
+        (Kind::Create, Some(SystemKind::Salesforce)) => "delete the record there; the recycle bin keeps it for 15 days",
+        (Kind::Create, None) => "delete the record there",
+        (Kind::Update, Some(SystemKind::HubSpot)) => "the old value stays in HubSpot's own history and in the journal",
+        (Kind::Update, _) => "the old value stays in the journal",
     };
-    let kept = if written && !create { ", and in the plan" } else { "" };
-    let what = if create { "creates" } else { "updates" };
-    Some(format!("  {} {what} in {}: {text}{kept}", Undo::of(create).mark(), system.name))
+    let kept = if written && kind == Kind::Update { ", and in the plan" } else { "" };
+    Some(format!("  {} {what} in {}: {text}{kept}", Undo::of(kind).mark(), system.name))
 }
 
 /// A value on one line, without control characters, cut where it is long.
@@ -271,8 +301,11 @@ fn quoted(value: Option<&str>) -> String {
 
 /// Characters of a value that are shown.
 const VALUE_MAX: usize = 48;
-const UNDO: &str = "  Nothing is deleted or merged, so nothing is final. What a system's own automation does when a record is\n  \
-                    written (mails, tasks, hooks) is not foreseen, and not taken back with it. Nor is what a system's own rules will refuse.";
+const UNDO: &str = "  Nothing is deleted or merged, so nothing is final.";
+const UNDO_DELETES: &str =
+    "  Nothing is merged, and what is deleted lies in the recycle bins for the times above; after them it is final.";
+const AUTOMATION: &str = "  What a system's own automation does when a record is written (mails, tasks, hooks) is not foreseen, and not taken\n  \
+                          back with it. Nor is what a system's own rules will refuse.";
 
 #[cfg(test)]
 mod tests {

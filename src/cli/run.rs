@@ -39,8 +39,9 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
         }
         ground::stop_on_signal(driver.handle());
         driver.on_progress(Arc::new(move |progress| match progress {
-            Progress::Wrote { system, entity, created, updated } if created + updated > 0 => {
-                output.say(format!("{system}: {entity}: {created} created, {updated} updated"));
+            Progress::Wrote { system, entity, created, updated, deleted } if created + updated + deleted > 0 => {
+                let deleted = if deleted > 0 { format!(", {deleted} deleted") } else { String::new() };
+                output.say(format!("{system}: {entity}: {created} created, {updated} updated{deleted}"));
             }
             Progress::Detached { system, entity, remote, what } => {
                 output.warn(format!(
@@ -63,8 +64,8 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
         store.close().map_err(DaemonError::from)?;
         let sum = |counts: &std::collections::BTreeMap<_, u64>| counts.values().sum::<u64>();
         output.document(&json!({
-            "done": true, "created": sum(&tally.created), "updated": sum(&tally.updated), "merged": tally.merged,
-            "conflicts": tally.conflicts, "detached": tally.detached, "problems": problems,
+            "done": true, "created": sum(&tally.created), "updated": sum(&tally.updated), "deleted": sum(&tally.deleted),
+            "merged": tally.merged, "conflicts": tally.conflicts, "detached": tally.detached, "problems": problems,
         }));
         Ok(if problems == 0 { Exit::Equal } else { Exit::Problems })
     })

@@ -2,7 +2,8 @@
 
 use super::client::{Client, Failure, outcome_of};
 use super::transport::{Answer, Request};
-use super::{Outcome, Target, WriteAnswer, WriteItem};
+use super::{Outcome, RemoteId, Target, WriteAnswer, WriteItem};
+use crate::model::OpId;
 use std::collections::{BTreeSet, VecDeque};
 
 /// What a whole answer says.
@@ -63,6 +64,20 @@ pub(crate) async fn write(
     WriteAnswer { outcomes, timing: timing.unwrap_or_else(|| client.timing()) }
 }
 
+/// Deletes as writes of nothing, so that they go in the same batches.
+pub(crate) fn deletes(ids: &[RemoteId]) -> Vec<WriteItem> {
+    let item = |id: &RemoteId| WriteItem { op: OpId(0), target: Target::Update(id.clone()), fields: Vec::new() };
+    ids.iter().map(item).collect()
+}
+
+/// What is said of a record that was written and is known by its id.
+pub(crate) fn done(item: &WriteItem) -> Outcome {
+    match &item.target {
+        Target::Update(remote) => Outcome::Done { remote: remote.clone(), created: None },
+        Target::Create { .. } => Outcome::Unknown,
+    }
+}
+
 /// Calls that writing all items takes. With `halves` a batch with a bad record is refused as a whole.
 pub(crate) fn calls(items: &[WriteItem], size_max: usize, refused: &[bool], halves: bool) -> u64 {
     let bad = |index: &usize| halves && refused.get(*index).copied().unwrap_or(false);
@@ -107,7 +122,6 @@ fn groups(items: &[WriteItem], size_max: usize) -> VecDeque<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{OpId, RemoteId};
 
     fn update(op: u64, id: &str) -> WriteItem {
         WriteItem { op: OpId(op), target: Target::Update(RemoteId::parse(id).unwrap()), fields: Vec::new() }

@@ -1,5 +1,5 @@
 //! What every connector promises, as a test that any of them can be put to: against an emulator, a sandbox account, or your
-//! own system. It makes three records and deletes one of them.
+//! own system. It makes three records and deletes two of them.
 
 use super::{BoxFuture, Connector, Keys, Outcome, ReadSpec, Target, WriteItem};
 use crate::model::{Creates, Departure, OpId, PageEnd, Raw, RawDigest, ReadRow, RemoteId, SourceKind, Timing};
@@ -17,7 +17,7 @@ pub struct Case<'a> {
     pub required: Vec<(String, Raw)>,
     /// Makes the keys of this run its own.
     pub run: &'a str,
-    /// Deletes a record as a person does; without it deletes are not tested.
+    /// Deletes a record as a person does; without it deletes are not tested, ours neither.
     pub delete: Option<&'a (dyn Fn(RemoteId) -> BoxFuture<'a, ()> + Sync)>,
 }
 
@@ -262,7 +262,16 @@ impl Test<'_, '_> {
             &format!("a write to a deleted record gave {:?}", outcomes[0]),
         )?;
         let held_back = !matches!(outcomes[1], Outcome::Done { .. });
-        ensure(!held_back, &format!("a bad record holds back another: {:?}", outcomes[1]))
+        ensure(!held_back, &format!("a bad record holds back another: {:?}", outcomes[1]))?;
+        // One of ours; then again, as after a lost answer, beside what a person deleted.
+        let gone = |outcome: &Outcome| matches!(outcome, Outcome::Done { .. } | Outcome::Gone(_));
+        let answer = self.connector.delete(self.case.object, &ids[1..2]).await;
+        let done = matches!(&answer.outcomes[..], [Outcome::Done { .. }]);
+        ensure(done, &format!("a delete gave {:?}", answer.outcomes))?;
+        ensure(self.rows(Keys::Ids(&ids[1..]), false).await?.keys().eq([&ids[2]]), "what we deleted is not shown")?;
+        let answer = self.connector.delete(self.case.object, &ids[..2]).await;
+        let all = answer.outcomes.len() == 2 && answer.outcomes.iter().all(gone);
+        ensure(all, &format!("a delete of what is gone does no harm, but gave {:?}", answer.outcomes))
     }
 }
 

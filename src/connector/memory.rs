@@ -24,6 +24,7 @@ struct State {
     records: BTreeMap<(String, RemoteId), Entry>,
     changes: u64,
     calls: u64,
+    deletes: u64,
     users: Option<Vec<User>>,
 }
 
@@ -31,7 +32,7 @@ struct Entry {
     fields: BTreeMap<String, Raw>,
     modified: Millis,
     change: u64,
-    deleted: bool,
+    gone: Option<Departure>,
 }
 
 impl Memory {
@@ -61,12 +62,17 @@ impl Memory {
 
     /// A person's delete.
     pub fn remove(&self, object: &str, id: &RemoteId) {
-        let mut state = self.state();
-        state.changes += 1;
-        let change = state.changes;
-        if let Some(entry) = state.records.get_mut(&(object.to_owned(), id.clone())) {
-            (entry.deleted, entry.change, entry.modified) = (true, change, (self.now)());
-        }
+        self.state().remove(object, id, Departure::Deleted, (self.now)());
+    }
+
+    /// A person merges a record into another one, whose values stay as they are.
+    pub fn merge(&self, object: &str, loser: &RemoteId, winner: &RemoteId) {
+        self.state().remove(object, loser, Departure::Merged(winner.clone()), (self.now)());
+    }
+
+    /// How many records were deleted through [`Connector::delete`].
+    pub fn deletes(&self) -> u64 {
+        self.state().deletes
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -81,7 +87,7 @@ impl Memory {
 
     fn page(&self, spec: &ReadSpec, after: u64) -> RawPage {
         let (state, timing) = self.called();
-        let live = state.of(&spec.object).filter(|(_, entry)| !entry.deleted && entry.change > after);
+        let live = state.of(&spec.object).filter(|(_, entry)| entry.gone.is_none() && entry.change > after);
         let (rows, values) = live
             .map(|(id, entry)| {
                 let values = entry.values(spec);
@@ -104,22 +110,31 @@ impl State {
 
     fn put(&mut self, key: (String, RemoteId), fields: impl IntoIterator<Item = (String, Raw)>, now: Millis) {
         self.changes += 1;
-        let new = Entry { fields: BTreeMap::new(), modified: now, change: 0, deleted: false };
+        let new = Entry { fields: BTreeMap::new(), modified: now, change: 0, gone: None };
         let entry = self.records.entry(key).or_insert(new);
         entry.fields.extend(fields.into_iter().filter(|(_, raw)| *raw != Raw::Absent));
-        (entry.deleted, entry.change, entry.modified) = (false, self.changes, now);
+        (entry.gone, entry.change, entry.modified) = (None, self.changes, now);
+    }
+
+    /// False where it is not there.
+    fn remove(&mut self, object: &str, id: &RemoteId, why: Departure, now: Millis) -> bool {
+        self.changes += 1;
+        let entry = self.records.get_mut(&(object.to_owned(), id.clone())).filter(|entry| entry.gone.is_none());
+        let Some(entry) = entry else { return false };
+        (entry.gone, entry.change, entry.modified) = (Some(why), self.changes, now);
+        true
     }
 
     fn write(&mut self, object: &str, item: &WriteItem, now: Millis) -> Outcome {
         let mut fields = item.fields.clone();
         let (id, created) = match &item.target {
-            Target::Update(id) => match self.of(object).any(|(known, entry)| known == id && !entry.deleted) {
+            Target::Update(id) => match self.of(object).any(|(known, entry)| known == id && entry.gone.is_none()) {
                 true => (id.clone(), None),
                 false => return Outcome::Gone(Departure::Deleted),
             },
             Target::Create { property, value } => {
                 let key = Raw::Text(value.clone());
-                let is_it = |entry: &Entry| !entry.deleted && entry.fields.get(property) == Some(&key);
+                let is_it = |entry: &Entry| entry.gone.is_none() && entry.fields.get(property) == Some(&key);
                 let known = self.of(object).find(|(_, entry)| is_it(entry)).map(|(id, _)| id.clone());
                 let created = known.is_none();
                 let Some(id) = known.or_else(|| RemoteId::parse(&format!("m{}", self.changes + 1))) else {
@@ -233,8 +248,8 @@ impl Connector for Memory {
     ) -> BoxFuture<'a, Result<DeletedPage, ConnectorError>> {
         let page = cursor.map_or(Ok(u64::MAX), seen).map(|after| {
             let (state, timing) = self.called();
-            let gone = state.of(&spec.object).filter(|(_, entry)| entry.deleted && entry.change > after);
-            let rows = gone.map(|(id, entry)| (id.clone(), entry.modified, Departure::Deleted)).collect();
+            let gone = state.of(&spec.object).filter(|(_, entry)| entry.change > after);
+            let rows = gone.filter_map(|(id, entry)| Some((id.clone(), entry.modified, entry.gone.clone()?))).collect();
             DeletedPage { rows, timing, end: state.end() }
         });
         Box::pin(ready(page))
@@ -254,7 +269,7 @@ impl Connector for Memory {
                 _ => false,
             },
         };
-        let found = state.of(&spec.object).filter(|(id, entry)| !entry.deleted && asked(id, entry));
+        let found = state.of(&spec.object).filter(|(id, entry)| entry.gone.is_none() && asked(id, entry));
         let row = |(id, entry): (&RemoteId, &Entry)| ReadRow {
             mark: Mark::Unknown,
             remote: id.clone(),
@@ -268,6 +283,18 @@ impl Connector for Memory {
     fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer> {
         let (mut state, timing) = self.called();
         let outcomes = items.iter().map(|item| state.write(object, item, timing.sent)).collect();
+        Box::pin(ready(WriteAnswer { outcomes, timing }))
+    }
+
+    fn delete<'a>(&'a self, object: &'a str, ids: &'a [RemoteId]) -> BoxFuture<'a, WriteAnswer> {
+        let (mut state, timing) = self.called();
+        let outcome = |id: &RemoteId| match state.remove(object, id, Departure::Deleted, timing.sent) {
+            true => Outcome::Done { remote: id.clone(), created: None },
+            false => Outcome::Gone(Departure::Deleted),
+        };
+        let outcomes: Vec<Outcome> = ids.iter().map(outcome).collect();
+        state.deletes += outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Done { .. })).count() as u64;
+        drop(state);
         Box::pin(ready(WriteAnswer { outcomes, timing }))
     }
 }

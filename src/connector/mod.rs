@@ -291,6 +291,23 @@ pub trait Connector: Send + Sync {
 
     /// Writes a batch to one object: all items are updates, or all are creates by one property. Never fails as a whole.
     fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer>;
+
+    /// Deletes records of one object as a person does, so that the system's recycle bin keeps them; one that is gone already is
+    /// [`Outcome::Gone`] or done. Never fails as a whole. Without it nothing is deleted there.
+    fn delete<'a>(&'a self, object: &'a str, ids: &'a [RemoteId]) -> BoxFuture<'a, WriteAnswer> {
+        let refused = Outcome::Refused {
+            code: "CANNOT_DELETE".to_owned(),
+            message: format!("this connector deletes no {object}: set on_delete = \"detach\""),
+            properties: Vec::new(),
+        };
+        let timing = Timing { sent: Millis(0), offset: self.offset() };
+        Box::pin(std::future::ready(WriteAnswer { outcomes: vec![refused; ids.len()], timing }))
+    }
+
+    /// Calls that [`delete`](Self::delete) makes for so many records when nothing goes wrong.
+    fn calls_to_delete(&self, _object: &str, records: usize) -> u64 {
+        records.div_ceil(self.ability().batch.write.max(1)) as u64
+    }
 }
 
 #[cfg(test)]

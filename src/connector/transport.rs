@@ -15,7 +15,7 @@ pub enum Method {
     Post,
     /// Update.
     Patch,
-    /// `DELETE`.
+    /// Delete.
     Delete,
 }
 
@@ -51,6 +51,11 @@ impl Request {
     pub fn get(path_and_query: impl Into<String>) -> Self {
         let headers = vec![("accept", "application/json".to_owned())];
         Self { method: Method::Get, path_and_query: path_and_query.into(), headers, bearer: None, body: Vec::new() }
+    }
+
+    /// A DELETE.
+    pub fn delete(path_and_query: impl Into<String>) -> Self {
+        Self { method: Method::Delete, ..Self::get(path_and_query) }
     }
 
     /// A request with a JSON body.

@@ -214,8 +214,7 @@ pub(super) fn is_held(row: &OutboxRow, now: Millis) -> bool {
     row.flying.is_none() && row.due > now.plus(HELD_MS / 2)
 }
 
-/// For so long a write is put off that is in no plan: for longer than any driver lives, in milliseconds.
-pub(super) const HELD_MS: i64 = 100 * 365 * 86_400_000;
+pub(super) use crate::engine::HELD_MS;
 
 /// The document that `status --json` prints.
 pub fn document(status: &Status, counts: &Counts) -> Value {

@@ -1,5 +1,7 @@
 //! Rows of the store and the closed set of changes to them. One step's changes are one write transaction.
 
+use super::delete::{DELETE_LIMIT, HAS_CHILDREN};
+use super::fuse::MERGED_ELSEWHERE;
 use super::held::{NOT_SHOWN, ONE_WAY_EDIT, OWNER_UNKNOWN, UNREADABLE};
 use super::identify::{AMBIGUOUS, NO_EXTERNAL_ID};
 use super::journal::{JournalEntry, Run};
@@ -37,9 +39,10 @@ pub struct OutboxRow {
     pub object: ObjectId,
     /// Not before this, by our clock. [`Millis`] of `i64::MAX` while a write is in flight.
     pub due: Millis,
-    /// Does the record have to be created there?
-    pub create: bool,
-    /// Creates only: when (our clock) the record was first seen elsewhere; the target must have been read since.
+    /// What is to be done there.
+    pub task: Task,
+    /// Creates: when (our clock) the record was first seen elsewhere; the target must have been read since. Deletes: when that
+    /// was decided.
     pub seen: Millis,
     /// Creates only: when (our clock) the target was last asked freshly for a record with these keys, and had none.
     pub looked: Option<Millis>,
@@ -49,6 +52,29 @@ pub struct OutboxRow {
     pub flying: Option<OpId>,
     /// Attempts so far.
     pub attempts: u32,
+}
+
+/// What is to be done with a record in a system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum Task {
+    /// Its fields are to be written.
+    Update,
+    /// It has to be created.
+    Create,
+    /// It is to be deleted, since it was elsewhere.
+    Delete,
+}
+
+impl OutboxRow {
+    /// Does the record have to be created there?
+    pub fn is_create(&self) -> bool {
+        self.task == Task::Create
+    }
+
+    /// Is it to be deleted there?
+    pub fn is_delete(&self) -> bool {
+        self.task == Task::Delete
+    }
 }
 
 /// A remote record to read again.
@@ -90,6 +116,9 @@ impl Problem {
             UNKNOWN_TARGET,
             MISSING_TARGET,
             OWNER_UNKNOWN,
+            HAS_CHILDREN,
+            DELETE_LIMIT,
+            MERGED_ELSEWHERE,
         ];
         ours.contains(&&*self.code) || Unfit::is_code(&self.code)
     }
@@ -113,7 +142,7 @@ pub struct Meta {
 pub enum Change {
     /// Writes a record's body.
     PutRecord(Box<Record>),
-    /// Removes a record (it was absorbed by another before anything was written anywhere).
+    /// Removes a record: it was absorbed by another, or has been gone from everywhere for long.
     RemoveRecord(EntityId, RecordId),
     /// Writes or removes what is kept of a record's recent past.
     SetLately(EntityId, RecordId, Option<Box<Lately>>),

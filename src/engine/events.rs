@@ -18,6 +18,9 @@ impl Txn<'_> {
             let remote = event.remote.clone();
             let key = RemoteKey { entity: entity.id, system, object: home.object, remote };
             let Some(id) = self.index_of(&key)? else { continue };
+            if !self.is_side(&key, id)? {
+                continue;
+            }
             let Some(mut work) = self.take(entity.id, id)? else { continue };
             if work.record.side(system).is_some_and(|side| matches!(side.state, SideState::Frozen | SideState::Outside))
             {

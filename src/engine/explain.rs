@@ -127,7 +127,16 @@ pub fn explain(
         use Happening::*;
         matches!(
             what,
-            Mirrored { .. } | Linked { .. } | Ambiguous { .. } | Detached { .. } | LeftScope { .. } | Returned { .. }
+            Mirrored { .. }
+                | Linked { .. }
+                | Ambiguous { .. }
+                | Detached { .. }
+                | LeftScope { .. }
+                | Returned { .. }
+                | DeleteDue { .. }
+                | DeleteDropped { .. }
+                | Deleted { .. }
+                | Merged { .. }
         ) || matches!(what, Sent { create: true, .. })
     };
     let story = entries.into_iter().filter(|(_, entry)| tells(&entry.what)).collect();

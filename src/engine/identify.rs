@@ -4,7 +4,7 @@ use super::observe::Shown;
 use super::record::{Work, remote_key};
 use super::scope::Seen;
 use super::txn::Txn;
-use super::{Happening, OutboxRow, Pass, Problem, ViewError};
+use super::{Happening, OutboxRow, Pass, Problem, Task, ViewError};
 use crate::merge::FlightState;
 use crate::merge::identity::{match_key, parse_external_id};
 use crate::model::{
@@ -326,7 +326,7 @@ impl Txn<'_> {
                 let row = OutboxRow {
                     object: binding.object_id,
                     due: self.now,
-                    create: true,
+                    task: Task::Create,
                     seen: self.now,
                     looked: None,
                     probe: None,

@@ -221,6 +221,15 @@ pub enum Input<'a> {
     },
     /// Somebody who operates Syncline decides about fields.
     Operate(Operate),
+    /// Forgets records that have been gone from all their systems for longer than [`TOMBSTONE_MS`](super::TOMBSTONE_MS).
+    Forget {
+        /// The entity.
+        entity: EntityId,
+        /// Go on after this record.
+        after: Option<RecordId>,
+        /// Records a step.
+        limit: usize,
+    },
     /// Asks what is to be done for one entity on one system.
     Work {
         /// The entity.
@@ -247,7 +256,7 @@ impl Input<'_> {
             Input::Link { .. } => Cause::Link,
             Input::Remap { .. } => Cause::Mapping,
             Input::People { .. } => Cause::Users,
-            Input::Sweep { .. } => Cause::Time,
+            Input::Sweep { .. } | Input::Forget { .. } => Cause::Time,
             Input::Operate(_) => Cause::Operator,
             Input::Work { .. } => Cause::Work,
         }
@@ -286,6 +295,24 @@ pub enum Effect {
         /// What to write, and for which record; all updates or all creates.
         items: Vec<(RecordId, WriteItem)>,
     },
+    /// Delete these records; the answers come back as those to writes.
+    Delete {
+        /// The entity.
+        entity: EntityId,
+        /// The system and the object.
+        home: Home,
+        /// Which, each as an operation of its own.
+        items: Vec<(RecordId, DeleteItem)>,
+    },
+}
+
+/// One record to delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteItem {
+    /// Names the intent.
+    pub op: OpId,
+    /// Its id there.
+    pub remote: RemoteId,
 }
 
 /// A look-up in one object.
@@ -314,6 +341,17 @@ pub enum Notice {
         remote: RemoteId,
         /// What became of it.
         why: Departure,
+    },
+    /// A record was deleted by us, since it was deleted elsewhere or has left the scope there.
+    Deleted {
+        /// The entity.
+        entity: EntityId,
+        /// The record.
+        record: RecordId,
+        /// Where that was.
+        system: SystemId,
+        /// Its id there.
+        remote: RemoteId,
     },
     /// A linked record has left the scope: nothing is read there or written until it is back.
     LeftScope {
@@ -377,6 +415,7 @@ pub fn step(rules: &Rules, view: &dyn View, clocks: &Clocks, input: Input<'_>) -
         Input::People { entity, system, older, after, limit } => txn.people(entity, (system, older), after, limit)?,
         Input::Sweep { entity, after, limit } => txn.sweep(entity, after, limit)?,
         Input::Operate(operate) => txn.operate(operate)?,
+        Input::Forget { entity, after, limit } => txn.forget(entity, after, limit)?,
         Input::Work { entity, system, create } => txn.work(entity, system, create)?,
     }
     txn.finish()

@@ -217,7 +217,7 @@ pub enum Happening {
         /// Its id there.
         remote: RemoteId,
     },
-    /// It is back in scope: what its people changed meanwhile are edits now.
+    /// It is back in scope: what its people changed meanwhile are edits now. Or it was restored, and is linked as for the first time.
     Returned {
         /// Where.
         system: SystemId,
@@ -251,4 +251,65 @@ pub enum Happening {
         /// The value.
         value: Value,
     },
+    /// A record is to be deleted here, since it was elsewhere, or has left the scope there.
+    DeleteDue {
+        /// Where it is to be deleted.
+        system: SystemId,
+        /// Its id there.
+        remote: RemoteId,
+        /// Where it went.
+        from: SystemId,
+    },
+    /// It is not to be deleted any more: somebody had edited it unseen, it was restored, or the rules are other ones.
+    DeleteDropped {
+        /// Where it stays.
+        system: SystemId,
+        /// Why.
+        why: Keeping,
+    },
+    /// A delete is about to leave.
+    DeleteSent {
+        /// Where to.
+        system: SystemId,
+        /// The operation.
+        op: OpId,
+        /// Its id there.
+        remote: RemoteId,
+    },
+    /// A record was deleted by us, or was gone already.
+    Deleted {
+        /// Where.
+        system: SystemId,
+        /// The operation.
+        op: OpId,
+        /// Its id there.
+        remote: RemoteId,
+    },
+    /// A remote record lost a merge in its system.
+    Merged {
+        /// Where.
+        system: SystemId,
+        /// The loser's id there.
+        remote: RemoteId,
+        /// The winner's id there.
+        into: RemoteId,
+        /// The loser's record, which this one has absorbed; its own where the winner is new.
+        record: RecordId,
+    },
+    /// A record that has been gone from everywhere for long is forgotten.
+    Forgotten {
+        /// Where it was, and its ids there.
+        sides: Vec<(SystemId, RemoteId)>,
+    },
+}
+
+/// Why a record is not deleted after all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum Keeping {
+    /// Somebody edited it, and whoever deleted it elsewhere had not seen that.
+    Edited,
+    /// It is there again where it had been deleted.
+    Restored,
+    /// The rules do not ask for it any more.
+    Rules,
 }

@@ -301,7 +301,7 @@ mod tests {
         OutboxRow {
             object: crate::model::ObjectId(0),
             due: Millis(due),
-            create: false,
+            task: crate::engine::Task::Update,
             seen: Millis(0),
             looked: None,
             probe: None,

@@ -5,9 +5,13 @@
 
 mod books;
 mod change;
+mod delete;
+mod duplicates;
 mod events;
 mod explain;
 mod find;
+mod forget;
+mod fuse;
 mod held;
 mod history;
 mod identify;
@@ -31,16 +35,19 @@ mod verify;
 mod view;
 
 pub use books::Books;
-pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
+pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Task};
+pub use delete::HELD_MS;
+pub use duplicates::{Duplicates, Twin, duplicates};
 pub use explain::{Explanation, FieldAccount, SideAccount, Standing, explain};
 pub use find::{Meant, find};
+pub use forget::TOMBSTONE_MS;
 pub use held::{OWNER_UNKNOWN, awaits_mend};
 pub use history::{Came, Moment, as_of, history};
 pub use input::{
-    Answer, Answers, Ask, Begin, Clocks, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice, PageRows, Pass,
-    Reads, Step, step,
+    Answer, Answers, Ask, Begin, Clocks, DeleteItem, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice,
+    PageRows, Pass, Reads, Step, step,
 };
-pub use journal::{AT_HOME, Cause, Happening, JournalEntry, Run};
+pub use journal::{AT_HOME, Cause, Happening, JournalEntry, Keeping, Run};
 pub use memory::MemoryView;
 pub use operate::{Authority, Hindrance, Operate, Operation};
 pub use refs::target_of;

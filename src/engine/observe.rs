@@ -129,8 +129,8 @@ impl Txn<'_> {
             }
             let from = self.linked_from(system, begun, row.modified);
             let known = match self.index_of(&key)? {
-                Some(id) => Some(id),
-                None => match self.identify(entity, &key, &shown, from, page.pass, shown.raw(row.raw))? {
+                Some(id) if self.is_side(&key, id)? => Some(id),
+                _ => match self.identify(entity, &key, &shown, from, page.pass, shown.raw(row.raw))? {
                     Found::New => {
                         mirrored += 1;
                         None
@@ -193,6 +193,11 @@ impl Txn<'_> {
         let Some(mut work) = self.admit(entity, work, key, shown, seen)? else { return Ok(()) };
         let live = work.record.side(key.system).is_some_and(|side| side.state == SideState::Live);
         if !live {
+            if is_stale(&work, key, timing) {
+                self.put(work);
+                return self.read_again(key, 1);
+            }
+            self.came_back(&work, key);
             let from = self.linked_from(key.system, begun, modified.0);
             work.link_side(self.rules, entity, key, &shown.readable(), Place::at(from), self.now);
             self.note_unreadable(entity, &work, key.home(), shown)?;
@@ -215,6 +220,14 @@ impl Txn<'_> {
         self.note_unreadable(entity, &work, key.home(), shown)?;
         self.put(work);
         Ok(())
+    }
+
+    /// What was deleted in a system is there again.
+    fn came_back(&mut self, work: &Work, key: &RemoteKey) {
+        if work.record.side(key.system).is_some_and(|side| side.state == SideState::Detached) {
+            let (system, remote) = (key.system, key.remote.clone());
+            self.journal(key.entity, Some(work.record.id), Happening::Returned { system, remote });
+        }
     }
 
     /// Puts a record on the list of those to read again.
@@ -414,6 +427,12 @@ impl Txn<'_> {
                 Some(id) => self.take(entity.id, id)?,
                 None => None,
             };
+            let is_it = |work: &Work| work.record.side(system).is_none_or(|side| remote_key(entity.id, side) == key);
+            let (work, other) = match work {
+                Some(work) if !is_it(&work) => (None, Some(work)),
+                work => (work, None),
+            };
+            other.into_iter().for_each(|other| self.put(other));
             let (Some(mut work), Some(row)) = (work, row) else {
                 // Not there, or not ours: the list of deletes will say.
                 self.set_reread(key, None)?;
@@ -429,7 +448,17 @@ impl Txn<'_> {
                     continue;
                 };
                 work = admitted;
-                if work.record.side(system).is_some_and(|side| side.state == SideState::Outside) {
+                if is_stale(&work, &key, reads.timing) {
+                    self.put(work);
+                    self.read_again(&key, 1)?;
+                    continue;
+                }
+                let unlinked = |side: &Side| {
+                    let away = matches!(side.state, SideState::Outside | SideState::Detached);
+                    away && remote_key(entity.id, side) == key
+                };
+                if work.record.side(system).is_some_and(unlinked) {
+                    self.came_back(&work, &key);
                     work.link_side(self.rules, entity, &key, &shown.readable(), Place::at(from), self.now);
                 }
             }
@@ -550,7 +579,7 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Records that a system says are deleted: the link ends, the other sides are left alone.
+    /// Records that a system says are deleted: the link ends, and the rules say what becomes of the other sides.
     pub fn deleted(&mut self, deleted: DeletedRows) -> Result<(), ViewError> {
         let entity = self.entity(deleted.entity)?;
         let Home { system, object } = deleted.home;
@@ -558,7 +587,11 @@ impl Txn<'_> {
             let key = RemoteKey { entity: entity.id, system, object, remote };
             let Some(id) = self.index_of(&key)? else { continue };
             let Some(mut work) = self.take(entity.id, id)? else { continue };
-            self.detach(&mut work, &key, why)?;
+            if let Departure::Merged(winner) = &why {
+                self.lost_merge(entity, work, &key, winner)?;
+                continue;
+            }
+            self.depart(entity, &mut work, &key, why)?;
             self.put(work);
         }
         if let Some((name, bytes)) = deleted.cursor {
@@ -567,16 +600,30 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Ends a side's link.
-    pub fn detach(&mut self, work: &mut Work, key: &RemoteKey, why: Departure) -> Result<(), ViewError> {
-        let (entity, id) = (work.record.entity, work.record.id);
-        let there = |side: &&mut Side| matches!(side.state, SideState::Live | SideState::Frozen | SideState::Outside);
-        let Some(side) = work.record.side_mut(key.system).filter(there) else { return Ok(()) };
-        if remote_key(entity, side) != *key {
-            // The record has moved on to another one there.
+    /// Ends a side's link, and says so.
+    pub fn detach(&mut self, work: &mut Work, key: &RemoteKey, why: Departure, tell: bool) -> Result<(), ViewError> {
+        if !self.end_side(work, key)? {
             return Ok(());
         }
+        let (entity, record, system, remote) = (key.entity, work.record.id, key.system, key.remote.clone());
+        self.journal(entity, Some(record), Happening::Detached { system, remote: remote.clone() });
+        if tell {
+            self.notices.push(Notice::Detached { entity, record, system, remote, why });
+        }
+        Ok(())
+    }
+
+    /// Makes a side a tombstone; false where it is none of this remote record any more.
+    pub fn end_side(&mut self, work: &mut Work, key: &RemoteKey) -> Result<bool, ViewError> {
+        let (entity, id, now) = (work.record.entity, work.record.id, self.now);
+        let there = |side: &&mut Side| matches!(side.state, SideState::Live | SideState::Frozen | SideState::Outside);
+        let Some(side) = work.record.side_mut(key.system).filter(there) else { return Ok(false) };
+        if remote_key(entity, side) != *key {
+            // The record has moved on to another one there.
+            return Ok(false);
+        }
         side.state = SideState::Detached;
+        side.settled = Place::at(now);
         side.differs.clear();
         side.unbased.clear();
         for field in &mut work.lately.fields {
@@ -590,11 +637,14 @@ impl Txn<'_> {
         for at in self.field_problems(entity, id)?.into_keys().filter(|(system, _)| *system == key.system) {
             self.set_field_problem((entity, id), at, None);
         }
-        let remote = key.remote.clone();
-        self.journal(entity, Some(id), Happening::Detached { system: key.system, remote: remote.clone() });
-        self.notices.push(Notice::Detached { entity, record: id, system: key.system, remote, why });
-        Ok(())
+        Ok(true)
     }
+}
+
+/// Was this asked for before we knew that the record is gone there? Then it may show what was.
+fn is_stale(work: &Work, key: &RemoteKey, timing: Timing) -> bool {
+    let gone = |side: &&Side| side.state == SideState::Detached && remote_key(key.entity, side) == *key;
+    work.record.side(key.system).filter(gone).is_some_and(|side| timing.sent < side.settled.time)
 }
 
 /// A field that its side does not show any more is linked anew when it does.

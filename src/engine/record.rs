@@ -2,7 +2,7 @@
 
 use super::refs::Away;
 use super::txn::Txn;
-use super::{AT_HOME, Change, DigestRow, Happening, KeyHolder, OutboxRow, ViewError};
+use super::{AT_HOME, Change, DigestRow, Happening, KeyHolder, OutboxRow, Task, ViewError};
 use crate::merge::identity::match_key;
 use crate::merge::{Fate, FieldLately, FieldRules, FieldState, Flight, Lately, SideField, SideRules, policy};
 use crate::model::{
@@ -199,6 +199,14 @@ impl Work {
         }
     }
 
+    /// The systems whose people edited something in this step.
+    pub fn editors(&self) -> impl Iterator<Item = SystemId> {
+        self.fates.iter().filter_map(|(_, fate)| match fate {
+            Fate::Took { system, .. } | Fate::Lost { system, at_home: false, .. } => Some(*system),
+            _ => None,
+        })
+    }
+
     /// Does this side hold a write in flight?
     pub fn flies(&self, system: SystemId) -> bool {
         let sides = self.lately.fields.iter().flat_map(|field| &field.sides);
@@ -338,6 +346,7 @@ impl<'a> Txn<'a> {
             self.close_quiet_past(entity, &mut work)?;
         }
         self.close_and_prune(entity, &mut work)?;
+        self.take_back(entity, before.as_ref().map(|before| &before.0), &mut work)?;
         let fates = std::mem::take(&mut work.fates);
         let filled = before.as_ref().map(|before| filled(&before.0, &work.record, &fates)).unwrap_or_default();
         for (field, fate) in fates {
@@ -440,19 +449,21 @@ impl<'a> Txn<'a> {
             let row = match side {
                 // A create is queued where it is decided, and kept until the side is there.
                 None | Some(Side { state: SideState::Creating, .. }) => {
-                    row.filter(|row| row.create && writable).map(|row| {
+                    row.filter(|row| row.is_create() && writable).map(|row| {
                         let waits = row.flying.is_none() && row.probe.is_none();
                         let due = if (changed || work.recheck) && waits { self.now } else { row.due };
                         OutboxRow { due, ..row }
                     })
                 }
                 Some(Side { state: SideState::Detached | SideState::Frozen | SideState::Outside, .. }) => None,
-                Some(_) if work.flies(system) => row.map(|row| OutboxRow { create: false, ..row }),
+                // A delete is queued where it is decided, and kept until it is done or taken back.
+                Some(_) if row.is_some_and(|row| row.is_delete()) => row.filter(|_| writable),
+                Some(_) if work.flies(system) => row.map(|row| OutboxRow { task: Task::Update, ..row }),
                 Some(Side { object, .. }) => {
                     let (fields, later) = work.patch(entity, system, self.now);
                     let due = if fields.is_empty() { later } else { Some(self.now) };
                     due.filter(|_| writable).map(|due| match row {
-                        Some(row) if row.flying.is_none() && !row.create => {
+                        Some(row) if row.flying.is_none() && !row.is_create() => {
                             // What was refused or put off is tried at once when somebody has changed it since.
                             let anew = fields.is_empty() || changed || work.recheck;
                             let due = if anew { due } else { row.due };
@@ -461,7 +472,7 @@ impl<'a> Txn<'a> {
                         _ => OutboxRow {
                             object: *object,
                             due,
-                            create: false,
+                            task: Task::Update,
                             seen: self.now,
                             looked: None,
                             probe: None,
@@ -487,23 +498,28 @@ impl<'a> Txn<'a> {
                     for tied in shown(record, field, side.system).tied() {
                         let key = match_key(field, &Value::Ref(tied.to));
                         let holder = KeyHolder { system: side.system, record: record.id };
-                        keys.extend(key.map(|key| (key, holder)).filter(|held| !keys.contains(held)));
+                        let to = field.refers_to().map(|entity| (entity, tied.to));
+                        keys.extend(key.map(|key| (key, holder, to)).filter(|held| !keys.contains(held)));
                     }
                 }
                 for field in matching.chain(entity.references().map(|(field, _)| field)) {
                     if field.binding(side.home()).is_some() {
-                        let key = match_key(field, &shown(record, field, side.system));
-                        keys.extend(key.map(|key| (key, KeyHolder { system: side.system, record: record.id })));
+                        let value = shown(record, field, side.system);
+                        let to = field.refers_to().zip(if let Value::Ref(id) = value { Some(id) } else { None });
+                        let key = match_key(field, &value);
+                        keys.extend(key.map(|key| (key, KeyHolder { system: side.system, record: record.id }, to)));
                     }
                 }
             }
             keys
         };
         let (old, new) = (old.map(keys).unwrap_or_default(), new.map(keys).unwrap_or_default());
-        for (key, holder) in old.iter().filter(|held| !new.contains(held)) {
+        for (key, holder, to) in old.iter().filter(|held| !new.contains(held)) {
             self.hold_key(entity.id, key, *holder, false)?;
+            // A delete there may have waited for that.
+            self.released.extend(to.map(|(entity, record)| (holder.system, entity, record)));
         }
-        for (key, holder) in new.iter().filter(|held| !old.contains(held)) {
+        for (key, holder, _) in new.iter().filter(|held| !old.contains(held)) {
             self.hold_key(entity.id, key, *holder, true)?;
         }
         Ok(())

@@ -233,7 +233,7 @@ impl Txn<'_> {
             Some((SideState::Detached, _)) => return Ok(Err(Away::Missing)),
             Some((SideState::Creating, _)) | None => {}
         }
-        let row = self.outbox((system, to, id))?.filter(|row| row.create && row.attempts < ATTEMPTS_MAX);
+        let row = self.outbox((system, to, id))?.filter(|row| row.is_create() && row.attempts < ATTEMPTS_MAX);
         if row.is_none() || self.problem(to, id, system)?.is_some() {
             return Ok(Err(Away::Missing));
         }

@@ -159,8 +159,8 @@ impl Txn<'_> {
             if busy || scope.leaves == Leaves::Kept || shows_scope(entity, scope, &work.record, key.home()) {
                 continue;
             }
-            if scope.leaves == Leaves::Detached {
-                self.detach(work, &key, Departure::OutOfScope)?;
+            if matches!(scope.leaves, Leaves::Detached | Leaves::Archived) {
+                self.depart(entity, work, &key, Departure::OutOfScope)?;
                 continue;
             }
             let (record, remote) = (work.record.id, key.remote.clone());

@@ -3,7 +3,7 @@
 use super::record::{Work, remote_key};
 use super::refs::WAIT_MS;
 use super::txn::Txn;
-use super::{Answer, Answers, Ask, Effect, Happening, LookedUp, OutboxRow, Pass, Problem, ViewError};
+use super::{Answer, Answers, Ask, Effect, Happening, LookedUp, OutboxRow, Pass, Problem, Task, ViewError};
 use crate::merge::identity::external_id;
 use crate::merge::{Fate, FlightState, Landing, SettledBy};
 use crate::model::{
@@ -17,9 +17,9 @@ const DEADLINE_MS: i64 = 60_000;
 /// A look-up is fresh for this long, in milliseconds.
 const FRESH_MS: i64 = 30_000;
 /// First pause before a refused write is tried again, in milliseconds; doubles up to a day.
-const PARK_MS: i64 = 5 * 60_000;
+pub(super) const PARK_MS: i64 = 5 * 60_000;
 /// Pause of a row that has to wait for something that is under way, in milliseconds.
-const PAUSE_MS: i64 = 250;
+pub(super) const PAUSE_MS: i64 = 250;
 /// Problems that are looked at when the program starts.
 const HELD_MAX: usize = 100_000;
 /// Batches' worth of due rows that are looked at.
@@ -53,7 +53,8 @@ impl Txn<'_> {
         let due = self.view.outbox_due(system, id, self.now, limits.write.saturating_mul(WINDOW))?;
         for binding in entity.bindings_in(system) {
             let here = due.iter().filter(|(_, row)| row.object == binding.object_id).copied();
-            let (creates, updates): (Vec<_>, Vec<_>) = here.partition(|(_, row)| row.create);
+            let (deletes, here): (Vec<_>, Vec<_>) = here.partition(|(_, row)| row.is_delete());
+            let (creates, updates): (Vec<_>, Vec<_>) = here.into_iter().partition(|(_, row)| row.is_create());
             // While one batch of creates leaves, the next is looked up.
             let (creates, updates) = (batch(creates, limits.write.saturating_mul(2)), batch(updates, limits.write));
             let mut items = Vec::new();
@@ -65,6 +66,9 @@ impl Txn<'_> {
             }
             if create && !creates.is_empty() {
                 self.build_creates(entity, binding, creates, limits.write)?;
+            }
+            if !deletes.is_empty() {
+                self.build_deletes(entity, binding, deletes, limits.write)?;
             }
         }
         Ok(())
@@ -106,7 +110,7 @@ impl Txn<'_> {
         let fields = patch.iter().map(|(field, _)| field.id).collect();
         let raws = self.fly(entity, &mut work, side.home(), op, &patch)?;
         self.journal(entity.id, Some(id), Happening::Sent { system, op, fields, create: false });
-        self.set_outbox(at, Some(OutboxRow { due: Millis(i64::MAX), flying: Some(op), create: false, ..row }))?;
+        self.set_outbox(at, Some(OutboxRow { due: Millis(i64::MAX), flying: Some(op), task: Task::Update, ..row }))?;
         self.put(work);
         Ok(Some(WriteItem { op, target: Target::Update(side.remote), fields: raws }))
     }
@@ -333,7 +337,7 @@ impl Txn<'_> {
             let Some(row) = self.outbox(at)? else { continue };
             let Some(mut work) = self.take(entity.id, id)? else { continue };
             let present = work.record.side(looked.system).is_some_and(|side| side.state != SideState::Creating);
-            if present || !row.create {
+            if present || !row.is_create() {
                 // Linked meanwhile.
             } else if row.probe.is_some() {
                 // The create has not landed so far; it still may, so its values are remembered.
@@ -428,6 +432,9 @@ impl Txn<'_> {
         let Some(side) = work.record.side(system).cloned() else { return Ok(()) };
         let creating = side.state == SideState::Creating;
         let row = self.outbox(at)?;
+        if let Some(row) = row.filter(|row| row.is_delete() && row.flying == Some(op)) {
+            return self.delete_answered(entity, work, &remote_key(entity.id, &side), row, answer);
+        }
         let land = |txn: &mut Self, work: &mut Work, landing: Landing| {
             txn.each_flight(entity, work, system, Some(op), |state, context, ix, now, fates| {
                 state.answered(context, ix, op, landing, now, fates);
@@ -520,7 +527,8 @@ impl Txn<'_> {
             Outcome::Gone(why) => {
                 land(self, work, Landing::NotWritten);
                 self.set_outbox(at, None)?;
-                self.detach(work, &remote_key(entity.id, &side), why)?;
+                // It carried what nobody there had seen, and why it is gone the list of deletes knows better.
+                self.detach(work, &remote_key(entity.id, &side), why, true)?;
             }
         }
         Ok(())
@@ -543,7 +551,7 @@ impl Txn<'_> {
     }
 
     /// Lists what a system refused.
-    fn refused(
+    pub fn refused(
         &mut self,
         entity: &Entity,
         system: SystemId,
@@ -609,6 +617,7 @@ impl Txn<'_> {
     /// The program starts: nobody knows what became of the writes that were in flight, so each is read back first.
     pub fn start(&mut self) -> Result<(), ViewError> {
         self.check_held()?;
+        self.start_deletes()?;
         for (system, entity, id, row) in self.view.outbox_flying()? {
             let Some(entity) = self.rules.entity(entity) else { continue };
             let Some(mut work) = self.take(entity.id, id)? else { continue };
@@ -619,6 +628,12 @@ impl Txn<'_> {
                 state.answered(context, ix, op, landing, now, fates);
             });
             match work.record.side(system) {
+                Some(side) if row.is_delete() => {
+                    // Deleting what is gone does no harm; but it is looked at again first.
+                    let key = remote_key(entity.id, side);
+                    self.set_outbox((system, entity.id, id), Some(OutboxRow { due: self.now, flying: None, ..row }))?;
+                    self.read_again(&key, 0)?;
+                }
                 Some(side) if side.state == SideState::Live => {
                     let key = remote_key(entity.id, side);
                     if self.rules.system(system).is_some_and(|s| s.ability.source != SourceKind::Stream) {
@@ -638,7 +653,7 @@ impl Txn<'_> {
 }
 
 /// The rows that have been due longest, as many as a batch holds, ascending by record.
-fn batch(mut rows: Vec<(RecordId, OutboxRow)>, limit: usize) -> Vec<(RecordId, OutboxRow)> {
+pub(super) fn batch(mut rows: Vec<(RecordId, OutboxRow)>, limit: usize) -> Vec<(RecordId, OutboxRow)> {
     rows.sort_by_key(|(record, row)| (row.due, *record));
     rows.truncate(limit);
     rows.sort_by_key(|(record, _)| *record);
@@ -654,7 +669,7 @@ mod tests {
         let row = |due| OutboxRow {
             object: ObjectId(0),
             due: Millis(due),
-            create: false,
+            task: Task::Update,
             seen: Millis(0),
             looked: None,
             probe: None,

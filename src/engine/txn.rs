@@ -25,6 +25,8 @@ pub(super) struct Txn<'a> {
     pub next: Option<RecordId>,
     /// Remote records that have become known, or a side of their record, in this step.
     pub arrived: Vec<(RemoteKey, RecordId)>,
+    /// Records to which somebody does not refer any more in a system.
+    pub released: Vec<(SystemId, EntityId, RecordId)>,
     meta: Meta,
     run: Run,
     cause: Cause,
@@ -72,6 +74,7 @@ impl<'a> Txn<'a> {
             arrived: Vec::new(),
             run: meta.run,
             cause,
+            released: Vec::new(),
             meta,
             journal: Vec::new(),
             works: BTreeMap::new(),
@@ -283,6 +286,14 @@ impl<'a> Txn<'a> {
         self.field_problems.insert((entity, record, system, field), problem);
     }
 
+    /// A named cursor, as this step leaves it.
+    pub fn cursor(&self, name: &str) -> Result<Option<Vec<u8>>, ViewError> {
+        match self.cursors.iter().rev().find(|(known, _)| known == name) {
+            Some((_, bytes)) => Ok(bytes.clone()),
+            None => self.view.cursor(name),
+        }
+    }
+
     pub fn set_cursor(&mut self, name: String, bytes: Option<Vec<u8>>) {
         self.cursors.push((name, bytes));
     }
@@ -317,6 +328,7 @@ impl<'a> Txn<'a> {
         for work in works.into_values().flatten() {
             self.save(work)?;
         }
+        self.hasten_deletes()?;
         let mut changes = std::mem::take(&mut self.record_changes);
         changes.extend(self.index.into_iter().map(|(key, id)| Change::SetIndex(key, id)));
         for ((entity, key), (before, after)) in self.keys {

@@ -73,6 +73,8 @@ pub struct Lasting {
 pub enum LastingKind {
     /// A record was created in this system: it stays there.
     Created(SystemId),
+    /// The record was deleted in this system by us: it comes back only by hand, from that system's recycle bin.
+    Deleted(SystemId),
     /// Records were linked: they stay linked.
     Linked(SystemId),
     /// A blank was filled by a first link, or a reference followed its record: it stays filled.
@@ -121,6 +123,9 @@ pub fn undo(rules: &Rules, books: &dyn Books, selection: &Selection) -> Result<U
             }
             Happening::Linked { system, .. } if selection.author.is_none() => {
                 lasting.insert((entity, record, LastingKind::Linked(*system)));
+            }
+            Happening::Deleted { system, .. } => {
+                lasting.insert((entity, record, LastingKind::Deleted(*system)));
             }
             Happening::Filled { field, .. } => {
                 lasting.insert((entity, record, LastingKind::Filled(*field)));

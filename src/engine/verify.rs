@@ -33,6 +33,16 @@ impl Remotes {
         }
     }
 
+    /// Takes in what a row is known to show.
+    pub(super) fn put_shown(&mut self, entity: EntityId, home: Home, remote: RemoteId, shown: ShownRow) {
+        self.0.entry((entity, home)).or_default().insert(remote, shown);
+    }
+
+    /// The rows of an object, ascending by id.
+    pub(super) fn rows(&self, entity: EntityId, home: Home) -> impl Iterator<Item = (&RemoteId, &ShownRow)> {
+        self.0.get(&(entity, home)).into_iter().flatten()
+    }
+
     fn row(&self, entity: EntityId, home: Home, remote: &RemoteId) -> Option<&ShownRow> {
         self.0.get(&(entity, home))?.get(remote)
     }

@@ -3,39 +3,11 @@
 use crate::model::{FieldKind, RecordId, Value};
 use crate::rules::Field;
 
-/// Domains that belong to no company: mail providers. They never match.
-const SHARED_DOMAINS: &[&str] = &[
-    "aol.com",
-    "fastmail.com",
-    "gmail.com",
-    "gmx.com",
-    "gmx.de",
-    "gmx.net",
-    "googlemail.com",
-    "hotmail.com",
-    "icloud.com",
-    "live.com",
-    "mac.com",
-    "mail.com",
-    "mail.ru",
-    "me.com",
-    "msn.com",
-    "outlook.com",
-    "proton.me",
-    "protonmail.com",
-    "qq.com",
-    "web.de",
-    "yahoo.com",
-    "yandex.ru",
-    "ymail.com",
-    "zoho.com",
-];
-
 /// The bytes under which a field's value is found as a match key; none where it cannot match.
 pub fn match_key(field: &Field, value: &Value) -> Option<Vec<u8>> {
     let value = match (&field.kind, value) {
         (_, Value::Null) => return None,
-        (FieldKind::Domain, Value::Text(domain)) if SHARED_DOMAINS.contains(&domain.as_str()) => return None,
+        (FieldKind::Domain, Value::Text(domain)) if field.is_shared_domain(domain) => return None,
         // People type names in any case.
         (FieldKind::Text, Value::Text(text)) => Value::Text(text.to_lowercase()),
         (_, value) => value.clone(),

@@ -44,6 +44,7 @@ impl Story {
             on_link: LinkPolicy::FillBlanks,
             mismatch: Mismatch::default(),
             sensitive: false,
+            shared_domains: None,
             members: Vec::new(),
         };
         let (value, stamp, turn) = (Value::Null, Stamp::ZERO, Turn(0));

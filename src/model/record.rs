@@ -68,7 +68,7 @@ pub struct Side {
     pub remote: RemoteId,
     /// Whether it takes part.
     pub state: SideState,
-    /// Everything of this side up to here (by its clock) has been taken in.
+    /// Everything of this side up to here (by its clock) has been taken in. Of a tombstone: when, by our clock, it became one.
     pub settled: Place,
     /// We created it, and heard so at this time (the latest that its clock can have shown): what carries our mark before
     /// then is that create. The minimum where we did not.

@@ -5,8 +5,8 @@ use super::nearest::nearest;
 use super::scope::ScopeSpec;
 use super::spec::{CreateSpec, EntitySpec, FieldSpec, SystemSpec};
 use super::{
-    Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, RecordUrl, Rules,
-    StampPolicy, System, group, join, limits, lists, owners, references, transform, values,
+    Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, MAX_DELETES, Mode,
+    RecordUrl, Rules, StampPolicy, System, group, join, limits, lists, owners, references, shared, transform, values,
 };
 use crate::model::{Ability, EntityId, FieldId, FieldKind, Home, ObjectId, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,7 @@ impl RulesBuilder {
     /// Adds a system that may be written to.
     #[must_use]
     pub fn system(self, name: impl Into<String>, ability: Ability) -> Self {
-        self.system_with(SystemSpec { name: name.into(), ability, mode: Mode::ReadWrite })
+        self.system_with(SystemSpec { name: name.into(), ability, mode: Mode::ReadWrite, max_deletes: MAX_DELETES })
     }
 
     /// Adds a system.
@@ -116,6 +116,7 @@ impl RulesBuilder {
                 name: spec.name.clone(),
                 mode: spec.mode,
                 ability: spec.ability.clone(),
+                max_deletes: spec.max_deletes,
             });
         }
         for (index, name) in self.rank.iter().enumerate() {
@@ -232,6 +233,7 @@ impl<'a> EntityCheck<'a> {
             fields,
             match_keys,
             stamp: StampPolicy::OnCreate,
+            edit_against_delete: spec.edit_against_delete,
         }
     }
 
@@ -276,8 +278,18 @@ impl<'a> EntityCheck<'a> {
                 self.checks.fault(format!("{at}.external_id"), Fault::Blank { what: "the external id" });
             }
             let (on_create, scope) = (object.on_create.clone(), object.scope.as_ref().map(ScopeSpec::compile));
+            let on_delete = object.on_delete.unwrap_or(self.spec.on_delete);
             let (object, external_id) = (object.object.clone(), object.external_id.clone());
-            bindings.push(Binding { system, object, object_id, create: false, external_id, on_create, scope });
+            bindings.push(Binding {
+                system,
+                object,
+                object_id,
+                create: false,
+                external_id,
+                on_create,
+                scope,
+                on_delete,
+            });
         }
         let systems: BTreeSet<&str> = self.spec.objects.iter().map(|object| &*object.system).collect();
         if systems.len() < 2 {
@@ -441,7 +453,9 @@ impl<'a> EntityCheck<'a> {
         };
         let (id, name, mismatch) = (FieldId::of(&spec.name), spec.name.clone(), spec.mismatch.clone());
         let (sensitive, members) = (spec.sensitive, Vec::new());
-        let mut field = Field { id, name, kind, bindings, conflict, on_link, mismatch, sensitive, members };
+        let shared_domains = shared::compile(spec, &kind, &at, self.checks);
+        let mut field =
+            Field { id, name, kind, bindings, conflict, on_link, mismatch, sensitive, members, shared_domains };
         limits::check(&field, &at, self.checks);
         let said = std::mem::take(&mut field.bindings);
         field.bindings = homes

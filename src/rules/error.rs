@@ -121,6 +121,10 @@ pub enum Fault {
     TargetElsewhere { target: String, system: String },
     #[error("a field of type `{kind}` has no fallback")]
     FallbackOfOtherKind { kind: &'static str },
+    #[error("a field of type `{kind}` has no shared domains")]
+    SharedOfOtherKind { kind: &'static str },
+    #[error("`{text}` is no domain")]
+    NoDomain { text: String },
     #[error("`{text}` is no e-mail address")]
     NoAddress { text: String },
     #[error("a reference has no default")]
@@ -248,6 +252,8 @@ impl Fault {
                     "add `at.{system} = {{ object = \"...\" }}` to `{target}`, or take the property in {system} away"
                 )
             }
+            Self::SharedOfOtherKind { .. } => "use type = \"domain\", or take it away".into(),
+            Self::NoDomain { .. } => "write a domain, as in \"gmail.com\"".into(),
             Self::FallbackOfOtherKind { .. } => "use type = \"owner\", or take it away".into(),
             Self::NoAddress { .. } => "name a person by the address that the system shows: \"ops@acme.example\"".into(),
             Self::DefaultRefers => "take it away".into(),

@@ -34,6 +34,7 @@ pub(super) fn binding_digest(field: &Field, binding: &FieldBinding) -> Digest {
     let mut out = Bytes(Vec::new());
     out.field_binding(binding, &field.mismatch, false);
     out.unknown(&field.mismatch.unknown);
+    out.shared(field.shared_domains.as_deref());
     for (member, at) in field.members_at(binding) {
         out.field_binding(at, &member.mismatch, false);
         out.unknown(&member.mismatch.unknown);
@@ -66,7 +67,8 @@ impl Bytes {
     }
 
     fn entity(&mut self, entity: &Entity) {
-        let Entity { id, name, bindings, fields, match_keys, stamp: StampPolicy::OnCreate } = entity;
+        let Entity { id, name, bindings, fields, match_keys, stamp: StampPolicy::OnCreate, edit_against_delete: _ } =
+            entity;
         self.number(u64::from(id.0));
         self.text(name);
         let mut bindings: Vec<&Binding> = bindings.iter().collect();
@@ -79,7 +81,8 @@ impl Bytes {
     }
 
     fn binding(&mut self, binding: &Binding) {
-        let Binding { system, object, object_id: _, create: _, external_id, on_create: _, scope } = binding;
+        let Binding { system, object, object_id: _, create: _, external_id, on_create: _, scope, on_delete: _ } =
+            binding;
         self.number(u64::from(system.0));
         self.text(object);
         self.option(external_id.as_deref(), Self::text);
@@ -90,7 +93,18 @@ impl Bytes {
     }
 
     fn field(&mut self, field: &Field, several: &dyn Fn(SystemId) -> bool) {
-        let Field { id, name, kind, bindings, conflict: _, on_link: _, mismatch, sensitive: _, members } = field;
+        let Field {
+            id,
+            name,
+            kind,
+            bindings,
+            conflict: _,
+            on_link: _,
+            mismatch,
+            sensitive: _,
+            members,
+            shared_domains,
+        } = field;
         self.number(u64::from(id.0));
         self.text(name);
         self.kind(kind);
@@ -98,9 +112,18 @@ impl Bytes {
         bindings.sort_by_key(|binding| binding.home());
         self.list(bindings, |out, binding| out.field_binding(binding, mismatch, several(binding.system)));
         self.unknown(&mismatch.unknown);
+        self.shared(shared_domains.as_deref());
         if !members.is_empty() {
             self.0.push(added::MEMBERS);
             self.list(members.iter().collect(), |out, member| out.field(member, several));
+        }
+    }
+
+    /// By others it is matched by other values.
+    fn shared(&mut self, own: Option<&[String]>) {
+        if let Some(domains) = own {
+            self.0.push(added::SHARED);
+            self.list(domains.iter().collect(), |out, domain| out.text(domain));
         }
     }
 
@@ -227,4 +250,5 @@ mod added {
     pub const SCOPE: u8 = 11;
     pub const IDNA: u8 = 12;
     pub const RECORD_URL: u8 = 13;
+    pub const SHARED: u8 = 14;
 }

@@ -40,6 +40,7 @@ fn group(name: &str, mut members: Vec<Field>) -> Field {
         mismatch: Mismatch::default(),
         sensitive: members.iter().any(|member| member.sensitive),
         members,
+        shared_domains: None,
     }
 }
 

@@ -178,6 +178,7 @@ mod tests {
             mismatch: Mismatch::default(),
             sensitive: false,
             members: Vec::new(),
+            shared_domains: None,
         }
     }
 

@@ -169,3 +169,24 @@ fn who_stands_in_for_an_owner_is_data() {
     assert_eq!(Mapping::of(&plain), Mapping::of(&stood));
     assert_ne!(plain.owners(SystemId::of("b")), stood.owners(SystemId::of("b")), "but the store is told");
 }
+
+#[test]
+fn other_shared_domains_are_other_keys_and_read_whatever_way_they_are_written() {
+    let firm = |shared: Option<&[&str]>| {
+        let domain = field("domain", FieldKind::Domain);
+        let domain = shared.map_or(domain.clone(), |shared| domain.shared_domains(shared.iter().copied()));
+        let firm = EntitySpec::new("firm").at("a", "contacts").at("b", "Contact").match_by("domain");
+        rules([firm.create(CreateSpec::Nowhere).field(domain)])
+    };
+    let remap = |old: &Rules, next: &Rules| {
+        let remap = Mapping::of(old).to(&Mapping::of(next)).expect("a change that can be taken in");
+        remap.into_iter().next().map(|(_, remap)| remap).unwrap_or_default()
+    };
+    let (usual, own) = (firm(None), firm(Some(&["Agency.example", "https://www.agency.example/"])));
+    assert_eq!(remap(&usual, &own), Remap { rebound: both(id("domain")), keys: true, ..Remap::default() });
+    assert_ne!(usual.fingerprint(), own.fingerprint());
+    assert_eq!(remap(&own, &firm(Some(&["agency.example"]))), Remap::default());
+    let is_shared = |rules: &Rules, domain: &str| rules.entities[0].fields[0].is_shared_domain(domain);
+    assert!(is_shared(&usual, "gmail.com") && !is_shared(&usual, "agency.example"));
+    assert!(!is_shared(&own, "gmail.com") && is_shared(&own, "agency.example"));
+}

@@ -11,6 +11,7 @@ mod field;
 mod fingerprint;
 mod group;
 mod join;
+mod life;
 mod limits;
 mod lists;
 mod mapping;
@@ -20,6 +21,7 @@ mod policy;
 mod record_url;
 mod references;
 mod scope;
+mod shared;
 mod shown;
 mod spec;
 #[cfg(test)]
@@ -33,12 +35,14 @@ pub use builder::RulesBuilder;
 pub use error::{Fault, RulesError, RulesErrors};
 pub use field::Amiss;
 pub use join::{Cut, Join};
+pub use life::{EditAgainstDelete, MAX_DELETES, OnDelete};
 pub use limits::{Limits, Mismatch, TooFine, TooLong, Unfit, Unknown};
 pub use mapping::{Mapping, MappingChange, Remap};
 pub use owners::{Owners, check_fallbacks};
 pub use policy::{ConflictSpec, LinkSpec, PolicyError};
 pub use record_url::RecordUrl;
 pub use scope::{Leaves, Scope, ScopeSpec, Test};
+pub use shared::SHARED_DOMAINS;
 pub use shown::{HIDDEN, Shown};
 pub use spec::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, GroupSpec, ObjectSpec, SystemSpec, ValueRow};
 pub use transform::{Custom, Transform};
@@ -71,6 +75,8 @@ pub struct System {
     pub mode: Mode,
     /// What it can do; set from its connector before the engine runs.
     pub ability: Ability,
+    /// How many records may be deleted there in an hour. More wait for a person.
+    pub max_deletes: u32,
 }
 
 /// Whether a system may be written to.
@@ -97,6 +103,8 @@ pub struct Entity {
     pub match_keys: Vec<FieldId>,
     /// When our external id is written to a record.
     pub stamp: StampPolicy,
+    /// Whether an edit keeps what is to be deleted.
+    pub edit_against_delete: EditAgainstDelete,
 }
 
 /// One of an entity's objects.
@@ -116,6 +124,8 @@ pub struct Binding {
     pub on_create: Vec<(String, Raw)>,
     /// Which of its records take part; none = all.
     pub scope: Option<Scope>,
+    /// What a delete there does to the counterparts elsewhere.
+    pub on_delete: OnDelete,
 }
 
 /// When our external id is written to a record.
@@ -147,6 +157,8 @@ pub struct Field {
     /// The fields of an atomic group, by name: they are decided together, as one value, and stand in all its systems. Empty =
     /// the field stands by itself.
     pub members: Vec<Field>,
+    /// Of a domain: those that match nobody, since many share them; none = [`SHARED_DOMAINS`].
+    pub shared_domains: Option<Vec<String>>,
 }
 
 /// A field's counterpart in one object of a system.

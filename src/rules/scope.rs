@@ -20,7 +20,7 @@ pub struct Scope {
     pub(super) test: Test,
 }
 
-/// What becomes of a linked record that leaves the scope. It is never a delete, and no edit by anyone.
+/// What becomes of a linked record that leaves the scope. It is no edit by anyone, and a delete only where that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Leaves {
     /// Nothing is read from it or written to it until it returns; what its people changed meanwhile are edits then.
@@ -30,6 +30,8 @@ pub enum Leaves {
     Kept,
     /// The link ends; if it returns, it is linked as for the first time.
     Detached,
+    /// The link ends, and its counterparts are deleted in their systems, under the same limits as by a delete.
+    Archived,
 }
 
 /// A scope by names, for [`ObjectSpec::scope`](super::ObjectSpec).

@@ -1,6 +1,9 @@
 //! What [`Rules::builder`](super::Rules::builder) is told: the config by names, before anything is checked.
 
-use super::{ConflictSpec, Join, Limits, LinkSpec, Mismatch, Mode, OneWayEdits, ScopeSpec, Transform};
+use super::{
+    ConflictSpec, EditAgainstDelete, Join, Limits, LinkSpec, Mismatch, Mode, OnDelete, OneWayEdits, ScopeSpec,
+    Transform,
+};
 use crate::model::{Ability, EntityId, FieldKind, Raw};
 
 /// A system, by name.
@@ -12,6 +15,8 @@ pub struct SystemSpec {
     pub ability: Ability,
     /// Whether anything may be written there.
     pub mode: Mode,
+    /// How many records may be deleted there in an hour ([`MAX_DELETES`](super::MAX_DELETES)).
+    pub max_deletes: u32,
 }
 
 /// An entity.
@@ -35,6 +40,10 @@ pub struct EntitySpec {
     pub conflict: Option<ConflictSpec>,
     /// What a first link does; none = as all rules have it.
     pub on_link: Option<LinkSpec>,
+    /// What a delete in one of its systems does in the others, unless the object says otherwise.
+    pub on_delete: OnDelete,
+    /// Whether an edit keeps what is to be deleted.
+    pub edit_against_delete: EditAgainstDelete,
 }
 
 /// The policies of an atomic group of fields.
@@ -72,6 +81,8 @@ pub struct ObjectSpec {
     pub on_create: Vec<(String, Raw)>,
     /// Which of its records take part; none = all.
     pub scope: Option<ScopeSpec>,
+    /// What a delete there does in the other systems; none = as the entity has it.
+    pub on_delete: Option<OnDelete>,
 }
 
 /// A field.
@@ -112,6 +123,8 @@ pub struct FieldSpec {
     pub fallback: Vec<(String, String)>,
     /// Its values are never shown to people, in logs or in errors.
     pub sensitive: bool,
+    /// Of a domain that is matched by: domains that many share, in place of those of mail providers.
+    pub shared_domains: Option<Vec<String>>,
 }
 
 /// What is written where a field is blank.
@@ -177,6 +190,29 @@ impl EntitySpec {
         for object in self.objects.iter_mut().filter(|object| object.system == system) {
             object.scope = Some(scope.clone());
         }
+        self
+    }
+
+    /// What a delete in any of its systems does in the others.
+    #[must_use]
+    pub fn on_delete(mut self, on_delete: OnDelete) -> Self {
+        self.on_delete = on_delete;
+        self
+    }
+
+    /// What a delete in `system` does in the others. The system comes first, by [`Self::at`].
+    #[must_use]
+    pub fn on_delete_in(mut self, system: &str, on_delete: OnDelete) -> Self {
+        for object in self.objects.iter_mut().filter(|object| object.system == system) {
+            object.on_delete = Some(on_delete);
+        }
+        self
+    }
+
+    /// Whether an edit keeps what is to be deleted.
+    #[must_use]
+    pub fn edit_against_delete(mut self, wins: EditAgainstDelete) -> Self {
+        self.edit_against_delete = wins;
         self
     }
 
@@ -251,6 +287,7 @@ impl FieldSpec {
             transforms: Vec::new(),
             fallback: Vec::new(),
             sensitive: false,
+            shared_domains: None,
         }
     }
 
@@ -383,6 +420,13 @@ impl FieldSpec {
     #[must_use]
     pub fn fallback(mut self, system: impl Into<String>, email: impl Into<String>) -> Self {
         self.fallback.push((system.into(), email.into()));
+        self
+    }
+
+    /// Domains that many share, so that they match nobody, in place of those of mail providers.
+    #[must_use]
+    pub fn shared_domains(mut self, domains: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.shared_domains = Some(domains.into_iter().map(Into::into).collect());
         self
     }
 

@@ -334,6 +334,7 @@ mod tests {
             mismatch: Mismatch::default(),
             sensitive: false,
             members: Vec::new(),
+            shared_domains: None,
         }
     }
 

@@ -52,7 +52,7 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 const OWNED: &str = "phone = {";
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 62] = [
+const OFFLINE: [(&str, &str, &str); 67] = [
     (
         "ties_with_a_policy",
         "phone = {",
@@ -103,6 +103,19 @@ const OFFLINE: [(&str, &str, &str); 62] = [
     ("condition_cut_short", "object = \"contacts\"", "object = \"contacts\", where = 'stage == '"),
     ("condition_of_an_unknown_field", "object = \"contacts\"", "object = \"contacts\", where = 'stages == \"lead\"'"),
     ("condition_that_is_none", "object = \"contacts\"", "object = \"contacts\", where = 'born + 3'"),
+    ("delete_policy_of_another_name", "match = [\"email\"]\n", "match = [\"email\"]\non_delete = \"archive\"\n"),
+    ("delete_policy_that_is_none", "object = \"Contact\" }", "object = \"Contact\", on_delete = \"merge\" }"),
+    (
+        "delete_limit_that_is_none",
+        "env:SYNCLINE_TEST_NOT_SET\"\n",
+        "env:SYNCLINE_TEST_NOT_SET\"\nmax_deletes = \"many\"\n",
+    ),
+    (
+        "edit_against_delete_that_is_none",
+        "match = [\"email\"]\n",
+        "match = [\"email\"]\nedit_against_delete = \"latest\"\n",
+    ),
+    ("shared_domains_of_a_text", "type = \"phone\"", "type = \"phone\", shared_domains = [\"gmail.com\"]"),
     ("leaves_without_a_condition", "object = \"contacts\"", "object = \"contacts\", leaves = \"kept\""),
     ("toml_cut_short", "[\"salesforce\", \"hubspot\"]", "[\"salesforce\", "),
     ("unknown_table", "[run]", "[ruin]"),

@@ -10,6 +10,7 @@ mod fields;
 mod first_link;
 mod groups;
 mod kill;
+mod life;
 mod lists;
 mod mapping;
 mod objects;

@@ -4,6 +4,7 @@
 mod account;
 mod associations;
 mod batches;
+mod life;
 mod portal;
 mod search;
 

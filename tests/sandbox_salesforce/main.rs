@@ -3,6 +3,7 @@
 
 mod collections;
 mod hostile;
+mod life;
 mod org;
 mod queries;
 mod rows;

@@ -40,7 +40,7 @@ fn scopes(config: &Config, system: &SystemSettings) -> Rights {
                 needed.insert("crm.lists.read".to_owned());
             }
             let written = entity.leaves_at(binding.home()).any(|(field, _)| field.conflict.writes_to(system.id));
-            if system.mode == Mode::ReadWrite && (binding.create || written) {
+            if system.mode == Mode::ReadWrite && (binding.create || written || entity.may_delete_in(system.id)) {
                 needed.insert(scopes.write);
                 making.extend(scopes.define.filter(|_| binding.external_id.is_some()));
             }

@@ -60,6 +60,7 @@ async fn describe(settings: &Settings) -> Result<(Vec<Described>, Vec<(SystemId,
         name: system.name.clone(),
         mode: system.mode,
         ability: system.kind.ability(),
+        max_deletes: system.max_deletes,
     };
     let mut rules = Rules { systems: settings.systems.iter().map(system).collect(), entities: Vec::new() };
     let mut connectors = Connectors::new();

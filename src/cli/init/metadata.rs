@@ -56,6 +56,7 @@ pub(super) fn run(folder: &Path, context: &Context) -> Result<Exit, CliError> {
 struct Object {
     create: bool,
     edit: bool,
+    delete: bool,
     external_id: Option<String>,
     /// May it be written? By the name that permissions go by.
     fields: BTreeMap<String, bool>,
@@ -63,7 +64,10 @@ struct Object {
 
 impl Object {
     fn document(&self) -> serde_json::Value {
-        json!({ "create": self.create, "edit": self.edit, "external_id": self.external_id, "fields": self.fields })
+        json!({
+            "create": self.create, "edit": self.edit, "delete": self.delete, "external_id": self.external_id,
+            "fields": self.fields,
+        })
     }
 }
 
@@ -81,6 +85,7 @@ fn objects(config: &Config, system: SystemId, seen: &SeenSchemas) -> BTreeMap<St
 
 fn add(object: &mut Object, entity: &Entity, binding: &Binding, writes: bool, seen: &SeenSchemas) {
     object.create |= writes && binding.create;
+    object.delete |= writes && entity.may_delete_in(binding.system);
     let known = seen.iter().find(|(id, seen)| *id == binding.system && seen.schema.object == binding.object);
     // What an org fills in where nobody says is required all the same, as to permissions: so the list counts beside what it says.
     let required = |name: &str| {
@@ -191,7 +196,7 @@ fn permission_set(objects: &BTreeMap<String, Object>) -> String {
     for (name, object) in objects {
         xml.open("objectPermissions");
         xml.leaf("allowCreate", &object.create.to_string());
-        xml.leaf("allowDelete", "false");
+        xml.leaf("allowDelete", &object.delete.to_string());
         xml.leaf("allowEdit", &object.edit.to_string());
         xml.leaf("allowRead", "true");
         xml.leaf("modifyAllRecords", "false");

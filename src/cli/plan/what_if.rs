@@ -60,6 +60,7 @@ fn differences(now: &PlanReport, then: &PlanReport) -> Vec<Difference> {
     for (one, other) in now.systems.iter().zip(&then.systems) {
         tell(None, format!("creates in {}", one.name), one.create, other.create);
         tell(None, format!("updates in {}", one.name), one.update, other.update);
+        tell(None, format!("deletes in {}", one.name), one.delete, other.delete);
     }
     for (one, other) in now.entities.iter().zip(&then.entities) {
         for (what, now, then) in [("creates", &one.create, &other.create), ("updates", &one.update, &other.update)] {

@@ -245,6 +245,10 @@ impl Connector for HubSpot {
     fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer> {
         Box::pin(HubSpot::write(self, object, items))
     }
+
+    fn delete<'a>(&'a self, object: &'a str, ids: &'a [crate::model::RemoteId]) -> BoxFuture<'a, WriteAnswer> {
+        Box::pin(HubSpot::delete(self, object, ids))
+    }
 }
 
 impl fmt::Debug for HubSpot {

@@ -191,7 +191,27 @@ impl HubSpot {
                 }
             }
         }
+        // Whether a batch resolves such ids is not documented; a read of one does. Taking a merge for a delete would be worse than
+        // a call for each record that somebody deletes.
+        for id in ids {
+            if !survivors.contains_key(id)
+                && let Some(survivor) = self.survivor(what, object, id).await?
+            {
+                survivors.insert(id.to_owned(), survivor);
+            }
+        }
         Ok(survivors)
+    }
+
+    async fn survivor(&self, what: &str, object: &str, id: &str) -> Result<Option<RemoteId>, ConnectorError> {
+        let reply = self.client.read(wire::read_one(&self.version, object, id)).await?;
+        if reply.answer.status == 404 {
+            return Ok(None);
+        }
+        let body = self.expect(what, reply)?;
+        let row: Row<'_> = self.parsed(what, serde_json::from_str(&body).map_err(|error| rows::fault(&error)))?;
+        let survivor = self.parsed(what, row.id())?;
+        Ok((survivor.as_str() != id).then_some(survivor))
     }
 
     pub(super) async fn read(

@@ -139,15 +139,20 @@ fn a_deleted_record_that_lost_a_merge_names_its_survivor() {
     let archived = r#"{"results":[
         {"id":"501","properties":{},"updatedAt":"2020-01-01T00:00:00Z","archived":true,"archivedAt":"2026-03-01T11:59:59.500Z"},
         {"id":"502","properties":{},"updatedAt":"2020-01-01T00:00:00Z","archived":true,"archivedAt":"2026-03-01T11:59:59.500Z"},
-        {"id":"503","properties":{},"updatedAt":"2020-01-01T00:00:00Z","archived":true,"archivedAt":"2026-01-01T00:00:00Z"}]}"#;
+        {"id":"503","properties":{},"updatedAt":"2020-01-01T00:00:00Z","archived":true,"archivedAt":"2026-01-01T00:00:00Z"},
+        {"id":"504","properties":{},"updatedAt":"2020-01-01T00:00:00Z","archived":true,"archivedAt":"2026-03-01T11:59:59.500Z"}]}"#;
     let survivor = r#"{"results":[{"id":"900","properties":{"hs_merged_object_ids":"501;777"},"updatedAt":"2026-03-01T11:59:59Z"}]}"#;
-    let (hubspot, script) = script(vec![Ok((200, EMPTY)), Ok((200, archived)), Ok((207, survivor))]);
+    let gone = r#"{"status":"error","category":"OBJECT_NOT_FOUND","message":"resource not found"}"#;
+    let other = r#"{"id":"901","properties":{},"updatedAt":"2026-03-01T11:59:59Z"}"#;
+    let answers = [(200, EMPTY), (200, archived), (207, survivor), (404, gone), (200, other)];
+    let (hubspot, script) = script(answers.map(Ok).to_vec());
     let spec = spec(&["email"]);
     let PageEnd::Done(cursor) = test_block_on(Connector::deleted(&hubspot, &spec, None)).unwrap().end else { panic!() };
     let page = test_block_on(Connector::deleted(&hubspot, &spec, Some(&cursor))).unwrap();
     let rows: Vec<_> = page.rows.iter().map(|(id, _, why)| (id.as_str(), why.clone())).collect();
     let survivor = RemoteId::parse("900").unwrap();
-    assert_eq!(rows, [("501", Departure::Merged(survivor)), ("502", Departure::Deleted)]);
+    let other = Departure::Merged(RemoteId::parse("901").unwrap());
+    assert_eq!(rows, [("501", Departure::Merged(survivor)), ("502", Departure::Deleted), ("504", other)]);
     assert!(script.asked()[1].contains("archived=true"));
 }
 

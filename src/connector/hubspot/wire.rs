@@ -55,6 +55,11 @@ pub(crate) fn list(
     (path.len() <= PATH_MAX).then(|| Request::get(path))
 }
 
+/// One record by its id, also by one that was merged away.
+pub(crate) fn read_one(version: &str, object: &str, id: &str) -> Request {
+    Request::get(format!("/crm/objects/{version}/{object}/{}?properties=hs_object_id&archived=false", percent(id)))
+}
+
 /// A page of the search behind a place of a pass. None where so many properties do not fit into a body.
 pub(crate) fn search(version: &str, object: &str, properties: &[String], run: &Run, limit: u32) -> Option<Request> {
     let modified = json_text(modified_property(object));

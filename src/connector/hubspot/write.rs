@@ -3,7 +3,7 @@
 use super::super::batch::{self, Whole};
 use super::super::encode::{json_object, json_text};
 use super::super::transport::{Answer, Method, Request};
-use super::super::{Outcome, Target, WriteAnswer, WriteItem};
+use super::super::{Outcome, RemoteId, Target, WriteAnswer, WriteItem};
 use super::HubSpot;
 use super::ties::without_ties;
 use super::wire::{BATCH, Page, Refusal, is_name};
@@ -26,6 +26,31 @@ impl HubSpot {
         self.write_ties(object, items, &mut answer).await;
         self.write_sets(object, items, &mut answer).await;
         answer
+    }
+
+    /// Archives records: they can be restored for 90 days.
+    pub(super) async fn delete(&self, object: &str, ids: &[RemoteId]) -> WriteAnswer {
+        let nameless = (!is_name(object)).then(|| format!("`{object}` names no object"));
+        let request = |batch: &[&WriteItem]| archive(&self.version, object, batch);
+        batch::write(&self.client, &batch::deletes(ids), BATCH, nameless, request, archived).await
+    }
+}
+
+fn archive(version: &str, object: &str, items: &[&WriteItem]) -> Request {
+    let id = |item: &&WriteItem| match &item.target {
+        Target::Update(id) => Some(json_object([("id", json_text(id.as_str()))])),
+        Target::Create { .. } => None,
+    };
+    let inputs: Vec<String> = items.iter().filter_map(id).collect();
+    let body = format!(r#"{{"inputs":[{}]}}"#, inputs.join(","));
+    Request::json(Method::Post, format!("/crm/objects/{version}/{object}/batch/archive"), body)
+}
+
+/// The answer has no body; one who is archived already, or never was, is no error.
+fn archived(items: &[&WriteItem], answer: &Answer) -> Whole {
+    match answer.status {
+        200..=206 => Whole::Each(items.iter().map(|item| batch::done(item)).collect()),
+        _ => whole(items, answer),
     }
 }
 

@@ -124,3 +124,15 @@ proptest! {
         prop_assert_eq!(whole(&items.iter().collect::<Vec<_>>(), &answer(200, &body[..cut])), expected);
     }
 }
+
+#[test]
+fn deletes_are_archives_and_one_who_is_gone_is_done() {
+    let [one, two] = [update(0, "501"), update(0, "502")];
+    let request = archive("2026-03", "contacts", &[&one, &two]);
+    assert_eq!(request.path_and_query, "/crm/objects/2026-03/contacts/batch/archive");
+    assert_eq!(String::from_utf8(request.body).unwrap(), r#"{"inputs":[{"id":"501"},{"id":"502"}]}"#);
+    assert_eq!(archived(&[&one, &two], &answer(204, b"")), Whole::Each(vec![done("501", None), done("502", None)]));
+    let gone = br#"{"status":"error","category":"OBJECT_NOT_FOUND","message":"resource not found"}"#;
+    assert_eq!(archived(&[&one], &answer(404, gone)), Whole::Each(vec![Outcome::Gone(Departure::Deleted)]));
+    assert_eq!(archived(&[&one, &two], &answer(400, gone)), Whole::Halves);
+}

@@ -3,6 +3,7 @@
 //! What it promises without change events: snapshots whose times have whole seconds; rows that become visible up to ten
 //! minutes after their time, because a transaction takes its time before it commits; look-ups by any field, read freshly.
 
+mod delete;
 mod junctions;
 mod missing;
 mod read;
@@ -228,6 +229,14 @@ impl Connector for Salesforce {
 
     fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer> {
         Box::pin(Salesforce::write(self, object, items))
+    }
+
+    fn delete<'a>(&'a self, object: &'a str, ids: &'a [crate::model::RemoteId]) -> BoxFuture<'a, WriteAnswer> {
+        Box::pin(Salesforce::delete(self, object, ids))
+    }
+
+    fn calls_to_delete(&self, object: &str, records: usize) -> u64 {
+        self.delete_calls(object, records)
     }
 }
 

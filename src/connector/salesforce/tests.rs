@@ -214,3 +214,57 @@ fn users_are_listed_with_the_inactive() {
     assert_eq!(users, [("ann@x.com", true), ("old@x.com", false)]);
     assert!(decoded(&script.asked()[0]).contains("FROM User"), "{:?}", script.asked());
 }
+
+const A: &str = "001xx000003DGb1AAG";
+const B: &str = "001xx000003DGb2AAG";
+
+#[test]
+fn deletes_go_in_one_call_and_each_has_an_outcome() {
+    let error = r#"{"statusCode":"DELETE_FAILED","message":"m","fields":[]}"#;
+    let gone = r#"{"statusCode":"ENTITY_IS_DELETED","message":"m","fields":[]}"#;
+    let body = format!(
+        r#"[{{"id":"{A}","success":true,"errors":[]}},{{"success":false,"errors":[{gone}]}},{{"success":false,"errors":[{error}]}}]"#
+    );
+    let ids = [A, B, "001xx000003DGb3AAG"].map(|id| RemoteId::parse(id).unwrap());
+    let (salesforce, script) = script(vec![Ok((200, &body))]);
+    let outcomes = test_block_on(Connector::delete(&salesforce, "Contact", &ids)).outcomes;
+    assert_eq!(
+        outcomes[..2],
+        [Outcome::Done { remote: ids[0].clone(), created: None }, Outcome::Gone(Departure::Deleted)]
+    );
+    assert!(matches!(&outcomes[2], Outcome::Refused { code, .. } if code == "DELETE_FAILED"));
+    let path = format!("DELETE /services/data/v61.0/composite/sobjects?ids={A},{B},001xx000003DGb3AAG&allOrNone=false");
+    assert_eq!(script.asked(), [path]);
+    assert_eq!(Connector::calls_to_delete(&salesforce, "Contact", 201), 2);
+}
+
+#[test]
+fn an_account_is_not_deleted_with_all_that_hangs_on_it() {
+    let ids = [A, B].map(|id| RemoteId::parse(id).unwrap());
+    let found =
+        format!(r#"{{"totalSize":1,"done":true,"records":[{{"attributes":{{"type":"Contact"}},"AccountId":"{A}"}}]}}"#);
+    let done = format!(r#"[{{"id":"{B}","success":true,"errors":[]}}]"#);
+    let none = page(&[], true);
+    let (salesforce, script) = script(vec![Ok((200, &found)), Ok((200, &none)), Ok((200, &done))]);
+    let outcomes = test_block_on(Connector::delete(&salesforce, "Account", &ids)).outcomes;
+    assert!(matches!(&outcomes[0], Outcome::Refused { code, .. } if code == "WOULD_DELETE_MORE"), "{outcomes:?}");
+    assert_eq!(outcomes[1], Outcome::Done { remote: ids[1].clone(), created: None });
+    let asked: Vec<String> = script.asked().iter().map(|path| decoded(path)).collect();
+    assert!(
+        asked[0].contains("FROM Contact WHERE AccountId IN (") && asked[1].contains("FROM Opportunity"),
+        "{asked:?}"
+    );
+    assert!(asked[2].contains(B) && !asked[2].contains(A), "{asked:?}");
+    assert_eq!(Connector::calls_to_delete(&salesforce, "Account", 2), 3);
+}
+
+#[test]
+fn an_account_of_which_that_cannot_be_asked_stays() {
+    let ids = [RemoteId::parse(A).unwrap()];
+    let refusal = r#"[{"message":"sObject type 'Opportunity' is not supported.","errorCode":"INVALID_TYPE"}]"#;
+    let none = page(&[], true);
+    let (salesforce, script) = script(vec![Ok((200, &none)), Ok((400, refusal))]);
+    let outcomes = test_block_on(Connector::delete(&salesforce, "Account", &ids)).outcomes;
+    assert!(matches!(&outcomes[0], Outcome::Refused { code, .. } if code == "INVALID_TYPE"), "{outcomes:?}");
+    assert_eq!(script.asked().len(), 2);
+}

@@ -1,7 +1,7 @@
 //! One entry of the journal as a document.
 
 use super::{Names, time};
-use crate::engine::{Books, Cause, Happening, JournalEntry, Run, ViewError};
+use crate::engine::{Books, Cause, Happening, JournalEntry, Keeping, Run, ViewError};
 use crate::merge::SettledBy;
 use crate::model::{Millis, SystemId};
 use crate::rules::Rules;
@@ -168,6 +168,40 @@ pub(super) fn document(rules: &Rules, number: u64, entry: &JournalEntry) -> Valu
             what("began");
             put("command", command.as_str().into());
             put("config", config.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into());
+        }
+        Happening::DeleteDue { system, remote, from } => {
+            what("delete due");
+            put("system", author(system));
+            put("remote", remote.as_str().into());
+            put("by", author(from));
+        }
+        Happening::DeleteDropped { system, why } => {
+            what("delete dropped");
+            put("system", author(system));
+            let why = match why {
+                Keeping::Edited => "somebody had edited it unseen",
+                Keeping::Restored => "it was restored",
+                Keeping::Rules => "the rules do not ask for it any more",
+            };
+            put("why", why.into());
+        }
+        Happening::DeleteSent { system, op, remote } | Happening::Deleted { system, op, remote } => {
+            what(if matches!(entry.what, Happening::Deleted { .. }) { "deleted" } else { "delete sent" });
+            put("system", author(system));
+            put("op", op.0.into());
+            put("remote", remote.as_str().into());
+        }
+        Happening::Merged { system, remote, into, record } => {
+            what("merged");
+            put("system", author(system));
+            put("remote", remote.as_str().into());
+            put("into", into.as_str().into());
+            put("absorbed", record.to_string().into());
+        }
+        Happening::Forgotten { sides } => {
+            what("forgotten");
+            let sides = sides.iter().map(|(system, remote)| (names.author(*system), Value::from(remote.as_str())));
+            put("sides", sides.collect::<Map<_, _>>().into());
         }
         Happening::Parted { field, system, value } => {
             what("parted");

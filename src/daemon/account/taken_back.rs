@@ -154,6 +154,9 @@ fn reason(names: Names<'_>, rules: &Rules, entity: crate::model::EntityId, what:
             let system = names.author(system);
             format!("{of}: created in {system}, and stays there; what must go is deleted by hand")
         }
+        LastingKind::Deleted(system) => {
+            format!("{of}: deleted in {}; restore it there by hand, from its recycle bin", names.author(system))
+        }
         LastingKind::Linked(system) => format!("{of}: linked with {}, and stays so", names.author(system)),
         LastingKind::Filled(field) => {
             let field = names.field(rules.entity(entity), field);

@@ -33,6 +33,8 @@ pub struct BackfillReport {
     pub created: BTreeMap<String, u64>,
     /// Records updated by this process, by system.
     pub updated: BTreeMap<String, u64>,
+    /// Records deleted by this process, by system.
+    pub deleted: BTreeMap<String, u64>,
     /// API calls of this process, by system.
     pub calls: BTreeMap<String, u64>,
     /// Rows that were listed.
@@ -151,6 +153,7 @@ impl Driver {
             counts: status::count(&self.rules, &snapshot)?,
             created: by_name(&self.tally.created),
             updated: by_name(&self.tally.updated),
+            deleted: by_name(&self.tally.deleted),
             calls: self.remotes.iter().map(|remote| (remote.name.clone(), remote.connector.calls())).collect(),
             rows: self.tally.rows,
             unequal: status::unequal(&self.rules, &snapshot, wall_clock())?,

@@ -2,7 +2,7 @@
 
 use super::Pair;
 use crate::connector::{Connector, ConnectorError, Keys, ReadAnswer};
-use crate::engine::{Answer, Answers, Ask, Effect, LookedUp, Reads};
+use crate::engine::{Answer, Answers, Ask, DeleteItem, Effect, LookedUp, Reads};
 use crate::model::{ObjectId, OpId, Outcome, RecordId, RemoteId, SourceKind, Target, Timing, WriteItem};
 
 /// The outcome of an effect.
@@ -11,8 +11,8 @@ pub(super) enum Done {
     Read(Reads),
     /// Of a look-up.
     LookedUp(LookedUp),
-    /// Of writes; how many of them made or changed a record.
-    Wrote { answers: Answers, created: u64, updated: u64 },
+    /// Of writes; how many of them made, changed or deleted a record.
+    Wrote { answers: Answers, created: u64, updated: u64, deleted: u64 },
     /// It failed as a whole, and is asked for again later.
     Failed(ConnectorError),
 }
@@ -20,7 +20,7 @@ pub(super) enum Done {
 /// The object that an effect is about; none = several.
 pub(super) fn object(effect: &Effect) -> Option<ObjectId> {
     match effect {
-        Effect::Read { home, .. } | Effect::Write { home, .. } => Some(home.object),
+        Effect::Read { home, .. } | Effect::Write { home, .. } | Effect::Delete { home, .. } => Some(home.object),
         Effect::LookUp { .. } => None,
     }
 }
@@ -59,6 +59,7 @@ pub(super) async fn perform(pair: &Pair, pairs: &[&Pair], connector: &dyn Connec
             Done::LookedUp(LookedUp { entity: pair.entity, system, records, rows: found, timing })
         }
         Effect::Write { items, .. } => write(pair, connector, items).await,
+        Effect::Delete { items, .. } => delete(pair, connector, items).await,
     }
 }
 
@@ -85,5 +86,17 @@ async fn write(pair: &Pair, connector: &dyn Connector, items: Vec<(RecordId, Wri
         answers.push(Answer { op, record, outcome });
     }
     let answers = Answers { entity: pair.entity, system: pair.home.system, answers };
-    Done::Wrote { answers, created, updated }
+    Done::Wrote { answers, created, updated, deleted: 0 }
+}
+
+async fn delete(pair: &Pair, connector: &dyn Connector, items: Vec<(RecordId, DeleteItem)>) -> Done {
+    let ids: Vec<RemoteId> = items.iter().map(|(_, item)| item.remote.clone()).collect();
+    let answer = connector.delete(&pair.spec.object, &ids).await;
+    let outcomes = answer.outcomes.into_iter().chain(std::iter::repeat(Outcome::Unknown));
+    let answers = items.into_iter().zip(outcomes);
+    let answers = answers.map(|((record, item), outcome)| Answer { op: item.op, record, outcome });
+    let answers: Vec<Answer> = answers.collect();
+    let deleted = answers.iter().filter(|answer| matches!(answer.outcome, Outcome::Done { .. })).count() as u64;
+    let answers = Answers { entity: pair.entity, system: pair.home.system, answers };
+    Done::Wrote { answers, created: 0, updated: 0, deleted }
 }

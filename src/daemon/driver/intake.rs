@@ -3,7 +3,7 @@
 use super::effects::Done;
 use super::handle::Ask;
 use super::listing::{Bookmark, Listed, Listing};
-use super::{Driver, Event, Progress, SWEEP, backoff, wall_clock};
+use super::{Driver, Event, FORGET, Progress, SWEEP, backoff, wall_clock};
 use crate::connector::ConnectorError;
 use crate::daemon::DaemonError;
 use crate::daemon::status::{self, Live, SystemStatus};
@@ -106,6 +106,9 @@ impl Driver {
             let (entity, after) = (self.rules.entities[at].id, self.swept[at]);
             let (_, next) = self.take(Input::Sweep { entity, after, limit: SWEEP })?;
             self.swept[at] = next;
+            let (after, limit) = (self.forgot[at], FORGET);
+            let (_, next) = self.take(Input::Forget { entity, after, limit })?;
+            self.forgot[at] = next;
         }
         Ok(())
     }
@@ -124,10 +127,10 @@ impl Driver {
             }
             Done::Read(reads) => Input::Read(reads),
             Done::LookedUp(looked) => Input::LookedUp(looked),
-            Done::Wrote { answers, created, updated } => {
-                self.tally.wrote(pair.home.system, created, updated);
+            Done::Wrote { answers, created, updated, deleted } => {
+                self.tally.wrote(pair.home.system, created, updated, deleted);
                 let (system, entity) = (pair.system_name.clone(), pair.entity_name.clone());
-                self.tell(|| Progress::Wrote { system, entity, created, updated });
+                self.tell(|| Progress::Wrote { system, entity, created, updated, deleted });
                 Input::Answers(answers)
             }
         };

@@ -23,7 +23,7 @@ pub use people::recall_people;
 pub use progress::{OnProgress, Progress};
 pub use remap::remap;
 pub use tally::Tally;
-pub use watch::{Leaving, Watch};
+pub use watch::{Deleting, Leaving, Watch};
 
 use super::connect::{Connectors, read_spec};
 use super::status;
@@ -134,6 +134,8 @@ pub struct Driver {
     worked: Instant,
     /// Where the sweep of each entity goes on.
     swept: Vec<Option<RecordId>>,
+    /// Where the search for old tombstones goes on.
+    forgot: Vec<Option<RecordId>>,
     progress: Option<OnProgress>,
     watch: Option<Arc<dyn Watch>>,
 }
@@ -173,7 +175,7 @@ impl Driver {
             }
         }
         let (events, inbox) = channel(QUEUE);
-        let swept = rules.entities.iter().map(|_| None).collect();
+        let swept: Vec<Option<RecordId>> = rules.entities.iter().map(|_| None).collect();
         let rules = Arc::new(rules);
         let mut driver = Self {
             shared: Arc::new(Mutex::new(rules.clone())),
@@ -190,6 +192,7 @@ impl Driver {
             mode: Mode { pass: Pass::Changes, working: false, in_order: false, polling: None },
             stopping: false,
             worked: now,
+            forgot: swept.clone(),
             swept,
             progress: None,
             watch: None,
@@ -310,6 +313,10 @@ impl Driver {
                 };
                 tracing::warn!(system = system(id), entity, %remote, "{what} there: the link ended, other sides stay");
                 self.tell(|| Progress::Detached { system: system(id), entity, remote: remote.to_string(), what });
+            }
+            Notice::Deleted { entity, system: id, remote, .. } => {
+                let entity = self.rules.entity(entity).map(|entity| entity.name.clone()).unwrap_or_default();
+                tracing::info!(system = system(id), entity, %remote, "deleted there, since it is gone elsewhere");
             }
             Notice::LeftScope { entity, system: id, remote, .. } => {
                 let entity = self.rules.entity(entity).map(|entity| entity.name.clone()).unwrap_or_default();
@@ -495,5 +502,7 @@ const REST: Duration = Duration::from_secs(2);
 const REST_MAX: Duration = Duration::from_secs(600);
 /// Records that a sweep looks at.
 const SWEEP: usize = 256;
+/// Records that are looked through for old tombstones after each poll.
+const FORGET: usize = 64;
 /// How long what is under way may take at the end.
 const DRAIN: Duration = Duration::from_secs(30);

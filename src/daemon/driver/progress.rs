@@ -28,6 +28,8 @@ pub enum Progress {
         created: u64,
         /// Changed.
         updated: u64,
+        /// Deleted.
+        deleted: u64,
     },
     /// A record was deleted somewhere, and its link ended.
     Detached {

@@ -15,6 +15,8 @@ pub struct Tally {
     pub created: BTreeMap<SystemId, u64>,
     /// Records updated, by system.
     pub updated: BTreeMap<SystemId, u64>,
+    /// Records deleted, by system.
+    pub deleted: BTreeMap<SystemId, u64>,
     /// Fields that took somebody's edit.
     pub merged: u64,
     /// Fields decided between edits that had not seen each other.
@@ -55,8 +57,9 @@ impl Tally {
     }
 
     /// Takes in the answer to a batch of writes.
-    pub(super) fn wrote(&mut self, system: SystemId, created: u64, updated: u64) {
+    pub(super) fn wrote(&mut self, system: SystemId, created: u64, updated: u64, deleted: u64) {
         *self.created.entry(system).or_default() += created;
         *self.updated.entry(system).or_default() += updated;
+        *self.deleted.entry(system).or_default() += deleted;
     }
 }

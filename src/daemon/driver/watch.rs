@@ -3,7 +3,7 @@
 use super::{Driver, Effect, wall_clock};
 use crate::daemon::DaemonError;
 use crate::daemon::status::is_held;
-use crate::engine::{Change, OutboxRow, View};
+use crate::engine::{Change, DeleteItem, OutboxRow, View};
 use crate::model::{EntityId, Home, Millis, RecordId, WriteItem};
 
 /// Writes that are about to be sent.
@@ -18,6 +18,18 @@ pub struct Leaving<'a> {
     pub view: &'a dyn View,
 }
 
+/// Deletes that are about to be sent.
+pub struct Deleting<'a> {
+    /// The entity.
+    pub entity: EntityId,
+    /// Where to.
+    pub home: Home,
+    /// What, and of which record.
+    pub items: &'a [(RecordId, DeleteItem)],
+    /// The mirror as of now.
+    pub view: &'a dyn View,
+}
+
 /// Somebody who looks on. Called by the writer: must be quick.
 pub trait Watch: Send + Sync {
     /// A step was committed.
@@ -28,12 +40,28 @@ pub trait Watch: Send + Sync {
     /// # Errors
     /// What it is for cannot go on; the driver stops.
     fn leaving(&self, leaving: Leaving<'_>) -> Result<(), DaemonError>;
+
+    /// Deletes are about to be sent.
+    ///
+    /// # Errors
+    /// As [`leaving`](Self::leaving).
+    fn deleting(&self, _: Deleting<'_>) -> Result<(), DaemonError> {
+        Ok(())
+    }
 }
 
 impl Driver {
     pub(super) fn show_leaving(&self, effect: &Effect) -> Result<(), DaemonError> {
-        let (Some(watch), Effect::Write { entity, home, items }) = (&self.watch, effect) else { return Ok(()) };
-        watch.leaving(Leaving { entity: *entity, home: *home, items, view: &self.store.snapshot()? })
+        let Some(watch) = &self.watch else { return Ok(()) };
+        match effect {
+            Effect::Write { entity, home, items } => {
+                watch.leaving(Leaving { entity: *entity, home: *home, items, view: &self.store.snapshot()? })
+            }
+            Effect::Delete { entity, home, items } => {
+                watch.deleting(Deleting { entity: *entity, home: *home, items, view: &self.store.snapshot()? })
+            }
+            Effect::Read { .. } | Effect::LookUp { .. } => Ok(()),
+        }
     }
 
     /// Writes that a plan held back are due again.

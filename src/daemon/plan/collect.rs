@@ -5,7 +5,7 @@ use super::foresee::Schemas;
 use super::refer;
 use crate::connector::{Target, WriteItem};
 use crate::daemon::DaemonError;
-use crate::daemon::driver::{Leaving, Watch};
+use crate::daemon::driver::{Deleting, Leaving, Watch};
 use crate::engine::{AT_HOME, Change, Happening, JournalEntry, View};
 use crate::model::{EntityId, FieldId, FieldKind, Home, Record, RecordId, SystemId, Value};
 use crate::rules::{Entity, Field, FieldBinding, HIDDEN, Rules};
@@ -22,6 +22,8 @@ pub struct EntityPlan {
     pub create: BTreeMap<String, u64>,
     /// Records updated, by system.
     pub update: BTreeMap<String, u64>,
+    /// Records deleted, by system.
+    pub delete: BTreeMap<String, u64>,
     /// Writes that a system will refuse, as its schema says; they are no part of the others.
     pub refused: BTreeMap<String, u64>,
     /// Remote records found to be one, by the field that says so; "" = our external id.
@@ -56,6 +58,8 @@ pub struct Sample {
     pub system: String,
     /// Is it a create?
     pub create: bool,
+    /// Is it a delete?
+    pub delete: bool,
     /// Where its record stands, by system.
     pub remote: BTreeMap<String, String>,
     /// Property, what it shows, what is written; a blank is none.
@@ -94,8 +98,11 @@ impl Collector {
             let none = |bindings: &Entity| -> BTreeMap<String, u64> {
                 bindings.systems().map(|system| (name(rules, system), 0)).collect()
             };
-            let (create, update, refused) = (none(entity), none(entity), none(entity));
-            (entity.id, EntityPlan { name: entity.name.clone(), create, update, refused, ..EntityPlan::default() })
+            let (create, update, delete, refused) = (none(entity), none(entity), none(entity), none(entity));
+            (
+                entity.id,
+                EntityPlan { name: entity.name.clone(), create, update, delete, refused, ..EntityPlan::default() },
+            )
         };
         let entities = rules.entities.iter().map(entity).collect();
         Ok(Self { rules: rules.clone(), schemas, state: Mutex::new(State { entities, out }) })
@@ -143,7 +150,8 @@ impl Collector {
             (None, false) => &mut plan.update,
         };
         *counts.entry(system_name.clone()).or_default() += 1;
-        let known = plan.samples.iter().filter(|known| known.system == system_name && known.create == create).count();
+        let like = |known: &&Sample| known.system == system_name && known.create == create && !known.delete;
+        let known = plan.samples.iter().filter(like).count();
         if known < SAMPLES && line.refused.is_none() {
             let fields = line.fields.iter().map(|(property, before, after)| {
                 let after = match after {
@@ -175,7 +183,7 @@ impl Collector {
                 }
             }
             let remote = line.remote.clone();
-            plan.samples.push(Sample { system: system_name, create, remote, fields });
+            plan.samples.push(Sample { system: system_name, create, delete: false, remote, fields });
         }
         match &mut state.out {
             Some(out) => Ok(out.write(&line)?),
@@ -250,6 +258,30 @@ impl Watch for Collector {
         for (id, item) in leaving.items {
             let Some(record) = leaving.view.record(entity.id, *id)? else { continue };
             self.write(&mut state, (entity, leaving.home), &record, item, leaving.view)?;
+        }
+        Ok(())
+    }
+
+    fn deleting(&self, leaving: Deleting<'_>) -> Result<(), DaemonError> {
+        let Some(entity) = self.rules.entity(leaving.entity) else { return Ok(()) };
+        let Some(binding) = entity.binding(leaving.home) else { return Ok(()) };
+        let (mut state, system) = (self.state(), name(&self.rules, leaving.home.system));
+        for (id, item) in leaving.items {
+            let Some(record) = leaving.view.record(entity.id, *id)? else { continue };
+            let remote: BTreeMap<String, String> =
+                record.live_sides().map(|side| (name(&self.rules, side.system), side.remote.to_string())).collect();
+            let names = (system.as_str(), entity.name.as_str(), binding.object.as_str());
+            let line = Line::deleting(names, *id, remote.clone(), item.remote.as_str());
+            if let Some(plan) = state.entities.get_mut(&entity.id) {
+                *plan.delete.entry(system.clone()).or_default() += 1;
+                if plan.samples.iter().filter(|known| known.delete && known.system == system).count() < SAMPLES {
+                    let (system, fields) = (system.clone(), Vec::new());
+                    plan.samples.push(Sample { system, create: false, delete: true, remote, fields });
+                }
+            }
+            if let Some(out) = &mut state.out {
+                out.write(&line)?;
+            }
         }
         Ok(())
     }

@@ -8,9 +8,9 @@ use crate::daemon::driver::wall_clock;
 use crate::model::{Ability, ClockOffset, Millis, ObjectSchema, Raw, RawDigest, RawPage, RemoteId, RowDecoder};
 use crate::model::{SystemId, Timing};
 use crate::rules::Rules;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One system in a dry run.
 pub(super) struct Dry {
@@ -20,6 +20,8 @@ pub(super) struct Dry {
     schemas: Arc<Schemas>,
     /// Properties by which records are looked up, by object.
     keys: BTreeMap<String, Vec<String>>,
+    /// Records that would be deleted by now, by object. There are not many: rules limit them.
+    deleted: Mutex<BTreeSet<(String, RemoteId)>>,
     /// Calls that are not made now and will be...
     more: AtomicU64,
     /// ...and those that are made now and will not be.
@@ -41,7 +43,8 @@ impl Dry {
                 keys.entry(binding.object.clone()).or_default().extend(properties);
             }
         }
-        Self { system, real, overlay, schemas, keys, more: AtomicU64::new(0), less: AtomicU64::new(0) }
+        let (deleted, more, less) = (Mutex::default(), AtomicU64::new(0), AtomicU64::new(0));
+        Self { system, real, overlay, schemas, keys, deleted, more, less }
     }
 
     /// When a write would land that left now.
@@ -86,6 +89,7 @@ impl Dry {
         history: bool,
     ) -> Result<ReadAnswer, ConnectorError> {
         let mut answer = self.real.read(spec, Keys::Values { property, values }, history).await?;
+        answer.rows.retain(|row| !self.is_deleted(&spec.object, &row.remote));
         if self.overlay.is_empty() {
             return Ok(answer);
         }
@@ -126,6 +130,7 @@ impl Dry {
 
     fn lay_over(&self, spec: &ReadSpec, answer: &mut ReadAnswer, history: bool) {
         let names = names(spec);
+        answer.rows.retain(|row| !self.is_deleted(&spec.object, &row.remote));
         let rows = std::mem::take(&mut answer.rows).into_iter();
         let over = rows.map(|row| match self.written(&spec.object, &row.remote) {
             Some(written) => written.over(&names, row, history),
@@ -136,6 +141,7 @@ impl Dry {
 
     /// A page as it would be after the writes so far.
     fn page_over(&self, spec: &ReadSpec, mut page: RawPage) -> RawPage {
+        self.leave_out(&spec.object, &mut page);
         if self.overlay.is_empty() {
             return page;
         }
@@ -152,6 +158,22 @@ impl Dry {
             page.decoder = Arc::new(Over { decoder: page.decoder, written, names });
         }
         page
+    }
+
+    fn is_deleted(&self, object: &str, remote: &RemoteId) -> bool {
+        let deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+        !deleted.is_empty() && deleted.contains(&(object.to_owned(), remote.clone()))
+    }
+
+    /// Takes rows out of a page that would be deleted by now.
+    fn leave_out(&self, object: &str, page: &mut RawPage) {
+        if !page.rows.iter().any(|row| self.is_deleted(object, &row.remote)) {
+            return;
+        }
+        let rows = std::mem::take(&mut page.rows).into_iter().enumerate();
+        let (places, rows) = rows.filter(|(_, row)| !self.is_deleted(object, &row.remote)).unzip();
+        page.rows = rows;
+        page.decoder = Arc::new(Left { decoder: page.decoder.clone(), places });
     }
 
     fn timing(&self) -> Timing {
@@ -171,6 +193,18 @@ impl RowDecoder for Over {
         let raws = self.decoder.decode(index)?;
         let Some(written) = self.written.get(&index) else { return Ok(raws) };
         Ok(self.names.iter().zip(raws).map(|(name, raw)| written.value(name, raw)).collect())
+    }
+}
+
+/// Rows of a page that are left.
+struct Left {
+    decoder: Arc<dyn RowDecoder>,
+    places: Vec<usize>,
+}
+
+impl RowDecoder for Left {
+    fn decode(&self, index: usize) -> Result<Vec<Raw>, String> {
+        self.decoder.decode(*self.places.get(index).ok_or("no such row")?)
     }
 }
 
@@ -285,5 +319,19 @@ impl Connector for Dry {
         });
         let answer = WriteAnswer { outcomes: outcomes.collect(), timing };
         Box::pin(std::future::ready(answer))
+    }
+
+    fn delete<'a>(&'a self, object: &'a str, ids: &'a [RemoteId]) -> BoxFuture<'a, WriteAnswer> {
+        self.foretell(self.real.calls_to_delete(object, ids.len()));
+        let mut deleted = self.deleted.lock().unwrap_or_else(PoisonError::into_inner);
+        deleted.extend(ids.iter().map(|id| (object.to_owned(), id.clone())));
+        let outcomes = ids.iter().map(|id| Outcome::Done { remote: id.clone(), created: None }).collect();
+        let answer = WriteAnswer { outcomes, timing: self.timing() };
+        drop(deleted);
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn calls_to_delete(&self, object: &str, records: usize) -> u64 {
+        self.real.calls_to_delete(object, records)
     }
 }

@@ -78,6 +78,8 @@ pub(super) struct Line {
     /// The property of our external id, and the id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create: Option<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete: Option<String>,
     /// Property, what it shows now, what is written; of a sensitive field only that there is something.
     pub fields: Vec<(String, Option<String>, Value)>,
     pub hash: String,
@@ -231,6 +233,9 @@ impl Line {
 
     /// What it may write. Of a line with hidden values only the digest tells what they are.
     fn planned(&self) -> Option<Planned> {
+        if let Some(id) = &self.delete {
+            return Some(Planned::delete(&self.system, &self.object, id));
+        }
         if self.fields.iter().any(|(.., after)| *after == hidden()) {
             let target = Planned::of(&self.system, &self.object, &self.target()?, &[]).target;
             return Some(Planned { target, hash: u128::from_str_radix(&self.hash, 16).ok()?, selected: true });
@@ -266,8 +271,33 @@ impl Line {
             remote,
             update,
             create,
+            delete: None,
             fields: fields.collect(),
             hash: format!("{:032x}", Planned::of(system, object, &item.target, &item.fields).hash),
+            refused: None,
+        }
+    }
+}
+
+impl Line {
+    /// The line of a delete.
+    pub fn deleting(
+        (system, entity, object): (&str, &str, &str),
+        record: RecordId,
+        remote: BTreeMap<String, String>,
+        id: &str,
+    ) -> Self {
+        Self {
+            system: system.to_owned(),
+            entity: entity.to_owned(),
+            object: object.to_owned(),
+            record: record.to_string(),
+            remote,
+            update: None,
+            create: None,
+            delete: Some(id.to_owned()),
+            fields: Vec::new(),
+            hash: format!("{:032x}", Planned::delete(system, object, id).hash),
             refused: None,
         }
     }

@@ -67,6 +67,19 @@ impl Planned {
     }
 }
 
+impl Planned {
+    /// A delete.
+    pub fn delete(system: &str, object: &str, id: &str) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("syncline 2026 planned delete");
+        for text in [system, object, id] {
+            hasher.update(&(text.len() as u64).to_be_bytes());
+            hasher.update(text.as_bytes());
+        }
+        let target = first(&hasher);
+        Self { target, hash: target, selected: true }
+    }
+}
+
 fn first(hasher: &blake3::Hasher) -> u128 {
     let mut bytes = [0; 16];
     hasher.finalize_xof().fill(&mut bytes);
@@ -84,6 +97,8 @@ pub struct HeldBack {
     pub target: String,
     /// Would the record have been made?
     pub create: bool,
+    /// Would it have been deleted?
+    pub delete: bool,
     /// The properties.
     pub properties: Vec<String>,
     /// Does the plan write something else there?
@@ -227,9 +242,34 @@ impl Shared {
             let properties = item.fields.iter().map(|(property, _)| property.clone()).collect();
             let planned_otherwise = !there.is_empty();
             let (system, object) = (system.to_owned(), object.to_owned());
-            state.listed.push(HeldBack { system, object, target, create, properties, planned_otherwise });
+            let delete = false;
+            state.listed.push(HeldBack { system, object, target, create, delete, properties, planned_otherwise });
         }
         None
+    }
+
+    /// The place of a delete in the plan, if it may pass. What may not is noted.
+    fn admit_delete(&self, system: &str, object: &str, id: &RemoteId) -> Option<usize> {
+        let wanted = Planned::delete(system, object, id.as_str());
+        if let Ok(at) = self.writes.binary_search_by_key(&wanted.target, |write| write.target) {
+            return self.writes[at].selected.then_some(at);
+        }
+        let mut state = self.state();
+        if state.held.insert(wanted.hash) && state.listed.len() < LISTED_MAX {
+            let (system, object, target) = (system.to_owned(), object.to_owned(), id.as_str().to_owned());
+            let (create, delete, properties, planned_otherwise) = (false, true, Vec::new(), false);
+            state.listed.push(HeldBack { system, object, target, create, delete, properties, planned_otherwise });
+        }
+        None
+    }
+
+    fn note_delete(&self, at: usize, outcome: &Outcome) {
+        let fate = match outcome {
+            Outcome::Refused { .. } => Fate::Refused,
+            Outcome::Retry { .. } => return,
+            _ => Fate::Sent,
+        };
+        self.state().fates[at] = fate;
     }
 
     fn note(&self, system: &str, object: &str, at: usize, item: &WriteItem, outcome: &Outcome) {
@@ -296,6 +336,27 @@ impl Gate {
             Some(place) => {
                 let outcome = answered.next().unwrap_or(Outcome::Unknown);
                 self.shared.note(&self.name, object, place, item, &outcome);
+                outcome
+            }
+            None => Outcome::Retry { code: "NOT_PLANNED".to_owned(), after_ms: HELD_MS },
+        });
+        WriteAnswer { outcomes: outcomes.collect(), timing: answer.timing }
+    }
+
+    async fn pass_deletes(&self, object: &str, ids: &[RemoteId]) -> WriteAnswer {
+        let places: Vec<Option<usize>> =
+            ids.iter().map(|id| self.shared.admit_delete(&self.name, object, id)).collect();
+        let passing: Vec<RemoteId> =
+            ids.iter().zip(&places).filter(|(_, place)| place.is_some()).map(|(id, _)| id.clone()).collect();
+        let answer = match passing.is_empty() {
+            true => WriteAnswer { outcomes: Vec::new(), timing: self.timing() },
+            false => self.real.delete(object, &passing).await,
+        };
+        let mut answered = answer.outcomes.into_iter();
+        let outcomes = places.into_iter().map(|place| match place {
+            Some(place) => {
+                let outcome = answered.next().unwrap_or(Outcome::Unknown);
+                self.shared.note_delete(place, &outcome);
                 outcome
             }
             None => Outcome::Retry { code: "NOT_PLANNED".to_owned(), after_ms: HELD_MS },
@@ -384,6 +445,14 @@ impl Connector for Gate {
 
     fn write<'a>(&'a self, object: &'a str, items: &'a [WriteItem]) -> BoxFuture<'a, WriteAnswer> {
         Box::pin(self.pass(object, items))
+    }
+
+    fn delete<'a>(&'a self, object: &'a str, ids: &'a [RemoteId]) -> BoxFuture<'a, WriteAnswer> {
+        Box::pin(self.pass_deletes(object, ids))
+    }
+
+    fn calls_to_delete(&self, object: &str, records: usize) -> u64 {
+        self.real.calls_to_delete(object, records)
     }
 }
 

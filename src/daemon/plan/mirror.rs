@@ -5,9 +5,9 @@ use super::report::{PlanReport, SystemPlan};
 use crate::connector::WriteItem;
 use crate::daemon::DaemonError;
 use crate::daemon::connect::{Connectors, read_spec};
-use crate::daemon::driver::{Leaving, Watch, wall_clock};
+use crate::daemon::driver::{Deleting, Leaving, Watch, wall_clock};
 use crate::daemon::status;
-use crate::engine::{self, Answer, Answers, Ask, Clocks, Effect, Input, LookedUp, View};
+use crate::engine::{self, Answer, Answers, Ask, Clocks, DeleteItem, Effect, Input, LookedUp, View};
 use crate::model::{ClockOffset, Home, Outcome, SourceKind, Target, Timing};
 use crate::rules::Rules;
 use crate::store::Store;
@@ -54,6 +54,18 @@ pub fn from_mirror(
                             let timing = Timing { sent: wall_clock(), offset: ClockOffset::default() };
                             let (entity, system, rows) = (entity.id, *id, Vec::new());
                             step(rules, mirror, Input::LookedUp(LookedUp { entity, system, records, rows, timing }))?;
+                            moved = true;
+                        }
+                        Effect::Delete { home, items, .. } => {
+                            collector.deleting(Deleting { entity: entity.id, home, items: &items, view: mirror })?;
+                            let object = entity.binding(home).map(|binding| binding.object.clone()).unwrap_or_default();
+                            plan.calls += connector.calls_to_delete(&object, items.len());
+                            plan.delete += items.len() as u64;
+                            let later =
+                                |(record, item): (_, DeleteItem)| Answer { op: item.op, record, outcome: retry() };
+                            let answers = items.into_iter().map(later).collect();
+                            let (entity, system) = (entity.id, *id);
+                            step(rules, mirror, Input::Answers(Answers { entity, system, answers }))?;
                             moved = true;
                         }
                         Effect::Write { home, items, .. } => {

@@ -66,7 +66,7 @@ impl PlanReport {
             SystemPlan {
                 create: count(&backfill.created),
                 update: count(&backfill.updated),
-                delete: 0,
+                delete: count(&backfill.deleted),
                 calls: connector.calls(),
                 daily_limit: connector.daily_limit(),
                 rate: connector.rate(),
@@ -129,6 +129,7 @@ impl PlanReport {
         json!({
             "create": entity.create,
             "update": entity.update,
+            "delete": entity.delete,
             "refused": entity.refused,
             "link": link,
             "initial": initial,

@@ -18,6 +18,7 @@ fn rules() -> Rules {
     let field = |id: FieldId| Field {
         sensitive: false,
         members: Vec::new(),
+        shared_domains: None,
         id,
         name: format!("f{}", id.0),
         kind: FieldKind::Text,
@@ -34,6 +35,7 @@ fn rules() -> Rules {
         external_id: None,
         on_create: Vec::new(),
         scope: None,
+        on_delete: Default::default(),
     };
     let entity = Entity {
         id: ENTITY,
@@ -42,6 +44,7 @@ fn rules() -> Rules {
         fields: FIELDS.map(field).into(),
         match_keys: Vec::new(),
         stamp: StampPolicy::OnCreate,
+        edit_against_delete: Default::default(),
     };
     let system = |id: SystemId| System {
         id,
@@ -56,6 +59,7 @@ fn rules() -> Rules {
             creates: Some(Creates::Upsert),
             lookups: None,
         },
+        max_deletes: crate::rules::MAX_DELETES,
     };
     Rules { systems: SYSTEMS.map(system).into(), entities: vec![entity] }
 }
@@ -164,7 +168,7 @@ fn what_is_kept_apart_or_on_its_way_is_counted_and_left_out() {
     let row = OutboxRow {
         object: OBJECT,
         due: Millis(0),
-        create: false,
+        task: crate::engine::Task::Update,
         seen: Millis(0),
         looked: None,
         probe: None,
@@ -179,7 +183,7 @@ fn what_is_kept_apart_or_on_its_way_is_counted_and_left_out() {
     let mut world = World::equal();
     world.put(record(3, 1));
     world.shows(3, SYSTEMS[0], ["a", "b"]);
-    let create = OutboxRow { create: true, ..row };
+    let create = OutboxRow { task: crate::engine::Task::Create, ..row };
     world.view.apply(&[Change::SetOutbox(SYSTEMS[1], ENTITY, RecordId([3; 16]), Some(create))]);
     let verdict = world.verdict();
     assert_eq!((verdict.compared, verdict.excluded.pending, verdict.unmatched), (3, 2, 0), "{verdict:?}");

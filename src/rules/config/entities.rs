@@ -2,6 +2,7 @@
 
 use super::condition;
 use super::error::Problems;
+use super::life;
 use super::limits::Limited;
 use super::reader::{Node, Section};
 use super::settings::{SystemKind, SystemSettings};
@@ -28,6 +29,8 @@ fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
     let unread = problems.0.len() > before;
     entity.on_link = section.take("on_link").and_then(|node| policy(&node, problems));
     entity.conflict = section.take("conflict").and_then(|node| policy(&node, problems));
+    entity.on_delete = life::on_delete(&mut section, problems).unwrap_or_default();
+    entity.edit_against_delete = life::edit_against_delete(&mut section, problems).unwrap_or_default();
     // A match that could not be read is told as such, not as one that is missing.
     let stand_in = unread.then_some(CreateSpec::Nowhere);
     entity.create = section.take("create").and_then(|node| create(&node, problems)).or(stand_in);
@@ -65,7 +68,7 @@ fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
     if let Some(mut groups) = section.take("groups").and_then(|node| node.section(problems)) {
         entity.groups = groups.take_rest().iter().filter_map(|node| group(node, problems)).collect();
     }
-    section.refuse("deletes", "a delete detaches in this version", problems);
+    section.refuse("deletes", "use `on_delete`", problems);
     section.finish(problems);
     Some(entity)
 }
@@ -183,6 +186,7 @@ fn objects<'d>(
     let create_as = section.take("create_as").and_then(|node| node.text(problems)).map(str::to_owned);
     let is_hubspot = systems.iter().any(|system| system.name == node.key && system.kind == SystemKind::HubSpot);
     let scope = Scoped::take(&mut section, is_hubspot, problems);
+    let on_delete = life::on_delete(&mut section, problems);
     let constants = section.take("on_create").and_then(|node| node.section(problems));
     let constants = constants.map(|mut section| section.take_rest()).unwrap_or_default();
     let constant = |node: &Node<'_>| match node.raw() {
@@ -200,7 +204,7 @@ fn objects<'d>(
         let created = alone || create_as.as_ref() == Some(&object);
         let on_create = if created { on_create.clone() } else { Vec::new() };
         let (system, external_id) = (node.key.to_owned(), external_id.clone());
-        ObjectSpec { system, object, external_id, on_create, scope: None }
+        ObjectSpec { system, object, external_id, on_create, scope: None, on_delete }
     };
     Some((objects.into_iter().map(spec).collect(), create_as.clone(), scope))
 }
@@ -229,14 +233,10 @@ impl<'d> Scoped<'d> {
             "frozen" => Some(Leaves::Frozen),
             "kept" => Some(Leaves::Kept),
             "detached" => Some(Leaves::Detached),
-            "archived" => {
-                let message = "leaves = \"archived\" is not available in this version, which deletes nothing anywhere";
-                problems.push(&node.span, message, "use \"frozen\", \"kept\" or \"detached\"");
-                None
-            }
+            "archived" => Some(Leaves::Archived),
             text => {
                 let message = format!("nothing is known of leaves = `{text}`");
-                problems.push(&node.span, message, "use \"frozen\", \"kept\" or \"detached\"");
+                problems.push(&node.span, message, "use \"frozen\", \"kept\", \"detached\" or \"archived\"");
                 None
             }
         });
@@ -322,6 +322,7 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     field.join = join(&mut section, problems);
     field.group = section.take("group").and_then(|node| node.text(problems)).map(str::to_owned);
     field.default = section.take("default").and_then(|node| default(&node, problems));
+    field.shared_domains = section.take("shared_domains").and_then(|node| node.texts(problems));
     field.fallback = section.take("fallback").map(|node| fallback(&node, problems)).unwrap_or_default();
     field.sensitive = section.take("sensitive").and_then(|node| node.bool(problems)).unwrap_or_default();
     properties(section, systems, &mut field, problems);
@@ -538,7 +539,7 @@ pub(super) fn policy<T: FromStr<Err = PolicyError>>(node: &Node<'_>, problems: &
 
 /// What HubSpot calls the company that a contact or a deal belongs to first of all: no property, but an association.
 const PRIMARY_COMPANY: &str = "primary company";
-pub(super) const OPTIONS: [&str; 23] = [
+pub(super) const OPTIONS: [&str; 24] = [
     "type",
     "to",
     "conflict",
@@ -562,6 +563,7 @@ pub(super) const OPTIONS: [&str; 23] = [
     "fallback",
     "region",
     "from",
+    "shared_domains",
 ];
 pub(super) const TYPES: &str =
     "text, email, phone, domain, url, integer, decimal, money, bool, date, datetime, enum, set, ref, refs, owner";

@@ -6,6 +6,7 @@ mod duration;
 mod entities;
 mod error;
 mod expression;
+mod life;
 mod limits;
 mod lists;
 mod profiles;
@@ -189,7 +190,8 @@ fn rules(top: &mut Section<'_>, settings: &Settings, problems: &mut Problems) ->
     let mut builder = Rules::builder();
     for system in &settings.systems {
         let ability = system.kind.ability();
-        builder = builder.system_with(SystemSpec { name: system.name.clone(), ability, mode: system.mode });
+        let (name, mode, max_deletes) = (system.name.clone(), system.mode, system.max_deletes);
+        builder = builder.system_with(SystemSpec { name, ability, mode, max_deletes });
     }
     if let Some(rank) = top.take("rank").and_then(|node: Node<'_>| node.texts(problems)) {
         builder = builder.rank(rank);

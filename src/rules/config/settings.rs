@@ -44,6 +44,8 @@ pub struct SystemSettings {
     pub associations_every: Option<Duration>,
     /// Where people find a record, with `{object}` and `{id}`; none = as the system itself says.
     pub record_url: Option<String>,
+    /// How many records may be deleted there in an hour.
+    pub max_deletes: u32,
 }
 
 /// The rhythm of the live run.

@@ -2,10 +2,11 @@
 
 use super::duration::parse_duration;
 use super::error::Problems;
+use super::life;
 use super::reader::{Node, Section};
 use super::settings::{RunSettings, SecretRef, SystemKind, SystemSettings, check_url};
 use crate::model::SystemId;
-use crate::rules::Mode;
+use crate::rules::{MAX_DELETES, Mode};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ fn system(node: &Node<'_>, folder: &Path, problems: &mut Problems) -> Option<Sys
         overlap: None,
         associations_every: None,
         record_url: None,
+        max_deletes: MAX_DELETES,
     };
     if let Some(node) = section.take("version") {
         system.version = version(&node, kind, problems);
@@ -78,6 +80,7 @@ fn system(node: &Node<'_>, folder: &Path, problems: &mut Problems) -> Option<Sys
         system.associations_every = duration(&node, Duration::from_secs(1), problems);
     }
     system.record_url = section.take("record_url").and_then(|node| record_url(&node, problems));
+    system.max_deletes = life::max_deletes(section.take("max_deletes"), problems);
     for key in ["client_id", "client_secret", "refresh_token", "username", "password", "jwt_key_file"] {
         section.refuse(key, "use `token`", problems);
     }

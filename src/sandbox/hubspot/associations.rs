@@ -89,6 +89,30 @@ impl Associations {
             }
         }
     }
+
+    /// The survivor of a merge has the ties of all; where both are tied to one record, those of the one that is named first. A
+    /// second primary company is none any more.
+    pub(super) fn merge(&mut self, object: ObjectType, merged: [u64; 2], survivor: u64) {
+        let kept = end(object, survivor);
+        for from in merged.map(|id| end(object, id)) {
+            for (to, kinds) in self.0.get(&from).cloned().unwrap_or_default() {
+                let back = self.0.get(&to).and_then(|of| of.get(&from)).cloned().unwrap_or_default();
+                if from != kept {
+                    self.remove(from, to);
+                }
+                let primary = defined(object, ObjectType::Company).1.map(|kind| (DEFINED.to_owned(), kind));
+                let is_primary = |kinds: &BTreeSet<Kind>| primary.as_ref().is_some_and(|kind| kinds.contains(kind));
+                let company = ObjectType::Company.index();
+                let ties = self.0.entry(kept).or_default();
+                let second = to.0 == company && ties.iter().any(|(other, kinds)| *other != to && is_primary(kinds));
+                let known = ties.entry(to).or_insert_with(|| kinds.clone());
+                if second && let Some(kind) = &primary {
+                    known.remove(kind);
+                }
+                self.0.entry(to).or_default().entry(kept).or_insert(back);
+            }
+        }
+    }
 }
 
 impl HubSpotWorld {

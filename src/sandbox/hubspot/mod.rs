@@ -2,11 +2,13 @@
 //!
 //! What is uncertain in the real service is answered here in the way that asks most of a client: ids repeat across record
 //! types, batch results come in no order, a write of the value that is there already counts as a write, created datetimes
-//! are echoed as milliseconds. Left out: merges, webhooks, custom objects, permissions.
+//! are echoed as milliseconds. A batch knows nothing of ids that were merged away.
+//! Left out: webhooks, permissions.
 
 mod account;
 mod associations;
 mod batch;
+mod life;
 mod lists;
 mod object_type;
 mod objects;
@@ -171,6 +173,8 @@ impl HubSpotWorld {
                 Verb::Read(id) => self.read(object, &id, request, call),
                 Verb::Update(id) => self.update(object, &id, request, call),
                 Verb::Archive(id) => Ok(self.archive(object, &id, call)),
+                Verb::Restore(id) => self.restore(object, &id, call),
+                Verb::Merge => self.merge(object, request, call),
                 Verb::Search => self.search(object, request, call),
                 Verb::BatchRead => self.batch_read(object, request, call, multi_status),
                 Verb::BatchCreate => self.batch_create(object, request, call, multi_status),

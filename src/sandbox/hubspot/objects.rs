@@ -53,6 +53,7 @@ impl HubSpotWorld {
         let query = Query::parse(&request.query);
         let table = self.table(object);
         let found = table.find(id, query.get("idProperty"), query.is_true("archived"), call.now_ms)?;
+        let found = found.or_else(|| table.get(table.follow(id)?, false, call.now_ms));
         let record = found.ok_or_else(|| Refusal::not_found(id))?;
         let mut shown = self.shower().record(table, record, &wanted(&query));
         if let Some(ties) = self.embedded_ties(object, record.id, &query.list("associations"), call) {
@@ -82,6 +83,7 @@ impl HubSpotWorld {
         let properties = properties_of(&body)?;
         let table = self.table(object);
         let found = table.find(id, query.get("idProperty"), false, call.now_ms)?;
+        let found = found.or_else(|| table.get(table.follow(id)?, false, call.now_ms));
         let record = found.ok_or_else(|| Refusal::not_found(id))?;
         let changes = table.check_update(record, properties, &mut Claims::new())?;
         let id = record.id;

@@ -50,6 +50,8 @@ pub struct Record {
     pub modified_ms: i64,
     /// When it was archived.
     pub archived_ms: Option<i64>,
+    /// The records that were merged into it.
+    pub merged: Vec<u64>,
     /// Who created it.
     pub origin: Source,
     slots: Vec<Slot>,
@@ -59,8 +61,8 @@ pub struct Record {
 impl Record {
     /// A record without values.
     pub fn new(id: u64, created_ms: i64, origin: Source) -> Self {
-        let (slots, touches) = (Vec::new(), Vec::new());
-        Self { id, created_ms, modified_ms: created_ms, archived_ms: None, origin, slots, touches }
+        let (slots, touches, merged) = (Vec::new(), Vec::new(), Vec::new());
+        Self { id, created_ms, modified_ms: created_ms, archived_ms: None, merged, origin, slots, touches }
     }
 
     /// The slot of a property that has ever had a value.
@@ -104,6 +106,11 @@ impl Record {
             Err(place) => self.slots.insert(place, Slot { property, current: entry, past: Vec::new() }),
         }
         self.modified_ms = at_ms;
+    }
+
+    /// The same record under another id, as it comes out of a merge with others.
+    pub fn renamed(&self, id: u64, merged: Vec<u64>) -> Self {
+        Self { id, merged, ..self.clone() }
     }
 
     /// Background work: the modified date moves and nothing else.

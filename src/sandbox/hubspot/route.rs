@@ -72,6 +72,10 @@ pub enum Verb {
     Update(String),
     /// `DELETE /{type}/{id}`.
     Archive(String),
+    /// `POST /{type}/{id}/restore`: no part of the API, but a person's button.
+    Restore(String),
+    /// `POST /{type}/merge`.
+    Merge,
     /// `POST /{type}/search`.
     Search,
     /// `POST /{type}/batch/read`.
@@ -224,6 +228,8 @@ impl Verb {
             ("GET", []) => Self::List,
             ("POST", []) => Self::Create,
             ("POST", ["search"]) => Self::Search,
+            ("POST", ["merge"]) => Self::Merge,
+            ("POST", [id, "restore"]) => Self::Restore((*id).to_owned()),
             ("POST", ["batch", "read"]) => Self::BatchRead,
             ("POST", ["batch", "create"]) => Self::BatchCreate,
             ("POST", ["batch", "update"]) => Self::BatchUpdate,
@@ -245,6 +251,8 @@ impl Verb {
             Self::Read(_) => "read",
             Self::Update(_) => "update",
             Self::Archive(_) => "archive",
+            Self::Restore(_) => "restore",
+            Self::Merge => "merge",
             Self::Search => "search",
             Self::BatchRead => "batch_read",
             Self::BatchCreate => "batch_create",

@@ -71,6 +71,8 @@ pub enum Computed {
     SourceId,
     /// `hs_email_domain`.
     EmailDomain,
+    /// `hs_merged_object_ids`.
+    Merged,
     /// Defined, read-only and never filled: `hs_lastmodifieddate` of a contact.
     Never,
 }

@@ -80,7 +80,7 @@ pub fn key_of(table: &Table, record: &Record, index: u16, moment: Moment) -> Opt
             let email = record.value_at(table.schema.index("email")?, moment.0)?;
             Some(Key::Text(email.split_once('@')?.1.to_owned()))
         }
-        Some(Computed::Source | Computed::SourceId | Computed::Never) => None,
+        Some(Computed::Source | Computed::SourceId | Computed::Merged | Computed::Never) => None,
         None => Key::of(property, record.value_at(index, moment.0).filter(|value| !value.is_empty())?),
     }
 }

@@ -104,6 +104,11 @@ impl Shower<'_> {
             Computed::Source => source_type(record.origin).to_owned(),
             Computed::SourceId => self.source_id(record.origin)?,
             Computed::EmailDomain => return email_domain(table, record).map(Cow::Borrowed),
+            Computed::Merged if record.merged.is_empty() => return None,
+            Computed::Merged => {
+                let ids: Vec<String> = record.merged.iter().map(u64::to_string).collect();
+                ids.join(";")
+            }
             Computed::Never => return None,
         };
         Some(Cow::Owned(value))

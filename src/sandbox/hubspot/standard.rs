@@ -90,6 +90,7 @@ fn common(object: ObjectType) -> Vec<Property> {
         computed("createdate", "Create Date", PropertyType::DateTime, Computed::Created),
         computed("hs_object_source", "Record source", PropertyType::Text, Computed::Source),
         computed("hs_object_source_id", "Record source ID", PropertyType::Text, Computed::SourceId),
+        computed("hs_merged_object_ids", "Merged record IDs", PropertyType::Text, Computed::Merged),
         Property { references_owner: true, ..choices("hubspot_owner_id", "Owner", &[]) },
     ];
     match object {

@@ -181,6 +181,51 @@ impl Table {
         true
     }
 
+    /// Brings an archived record back; its unique values are its own again where nobody has taken them.
+    pub fn restore(&mut self, id: u64, now_ms: i64) -> bool {
+        let Some(record) = self.records.get_mut(&id).filter(|record| is_visible(record, true, now_ms)) else {
+            return false;
+        };
+        record.archived_ms = None;
+        record.touch(now_ms);
+        for (index, _) in self.schema.live().filter(|(_, property)| property.unique) {
+            if let Some(value) = record.value(index).filter(|value| !value.is_empty()) {
+                self.unique.entry((index, fold(value))).or_insert(id);
+            }
+        }
+        true
+    }
+
+    /// Merges two live records. With `anew` both are archived, and a new one has the values of the primary.
+    pub fn merge(&mut self, primary: u64, other: u64, anew: bool, source: Source, now_ms: i64) -> u64 {
+        let Some(kept) = self.records.get(&primary).cloned() else { return primary };
+        let before = self.records.get(&other).map(|record| record.merged.clone()).unwrap_or_default();
+        let merged: Vec<u64> = kept.merged.iter().copied().chain(before).chain([other]).collect();
+        self.archive(other, now_ms);
+        if !anew {
+            if let Some(record) = self.records.get_mut(&primary) {
+                record.merged = merged;
+                record.touch(now_ms);
+            }
+            return primary;
+        }
+        self.archive(primary, now_ms);
+        let id = self.next_id;
+        self.next_id += ID_STEP;
+        let mut record = kept.renamed(id, merged.into_iter().chain([primary]).collect());
+        record.origin = source;
+        record.touch(now_ms);
+        self.insert(record);
+        id
+    }
+
+    /// The live record that an id leads to, also one that was merged away.
+    pub fn follow(&self, id: &str) -> Option<u64> {
+        let id = id.parse().ok()?;
+        let of = |record: &&Record| record.archived_ms.is_none() && record.merged.contains(&id);
+        self.records.values().find(of).map(|record| record.id)
+    }
+
     /// Background work on a live record.
     pub fn touch(&mut self, id: u64, at_ms: i64) {
         if let Some(record) = self.records.get_mut(&id).filter(|record| record.archived_ms.is_none()) {

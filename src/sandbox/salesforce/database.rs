@@ -176,6 +176,49 @@ impl Database {
         Ok(())
     }
 
+    /// Takes a row out of the recycle bin. What went with it stays there.
+    pub fn undelete(&mut self, table: usize, id: Id, actor: Actor) -> Result<(), Refusal> {
+        let row = self.tables[table].row(id).filter(|row| row.is_deleted()).cloned();
+        let mut row = row.ok_or_else(Refusal::not_found)?;
+        row.values[column::IS_DELETED] = Value::Bool(false);
+        if let Some(master) = self.object(table).column("MasterRecordId") {
+            row.values[master] = Value::Null;
+        }
+        stamp(&mut row, actor);
+        self.put(table, id, row);
+        Ok(())
+    }
+
+    /// Merges a row into another one: it goes to the recycle bin and names the winner, and what pointed to it points to that.
+    pub fn merge(&mut self, table: usize, loser: Id, winner: Id, actor: Actor) -> Result<(), Refusal> {
+        let mut row = self.live(table, loser)?.clone();
+        let mut kept = self.live(table, winner)?.clone();
+        let Some(master) = self.object(table).column("MasterRecordId").filter(|_| loser != winner) else {
+            return Err(Refusal::record("MERGE_FAILED", "these cannot be merged", &[]));
+        };
+        let name = self.object(table).name;
+        let points = |(at, other): (usize, &Table)| -> Vec<(usize, usize)> {
+            let named = format!("{name}Id");
+            other.object().column(&named).map(|column| (at, column)).into_iter().collect()
+        };
+        let children: Vec<(usize, usize)> = self.tables.iter().enumerate().flat_map(points).collect();
+        for (child, column) in children {
+            for id in self.find(child, column, &Value::Id(loser)) {
+                let mut row = self.live(child, id)?.clone();
+                row.values[column] = Value::Id(winner);
+                stamp(&mut row, actor);
+                self.put(child, id, row);
+            }
+        }
+        row.values[master] = Value::Id(winner);
+        row.values[column::IS_DELETED] = Value::Bool(true);
+        stamp(&mut row, actor);
+        self.put(table, loser, row);
+        stamp(&mut kept, actor);
+        self.put(table, winner, kept);
+        Ok(())
+    }
+
     /// Reads the fields of a JSON body, those in `skip` excepted.
     pub fn changes(
         &self,

@@ -245,6 +245,8 @@ impl Run {
                     let latency = self.latency();
                     self.after(latency, Doing::LookUp { side, values, records, timing, life });
                 }
+                // Nobody deletes here.
+                Effect::Delete { .. } => {}
                 Effect::Write { home, items, .. } => {
                     let side = home.system.0 as usize - 1;
                     self.busy[side] = true;

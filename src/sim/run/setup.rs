@@ -90,6 +90,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
             creates: Some(if world.source == SourceKind::History { Creates::Upsert } else { Creates::Insert }),
             lookups: Some(Vec::new()),
         },
+        max_deletes: crate::rules::MAX_DELETES,
     });
     let field = |id: usize, names: &[&str], members: Vec<Field>| Field {
         id: FieldId(id as u32),
@@ -105,6 +106,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         mismatch: Mismatch::default(),
         sensitive: false,
         members,
+        shared_domains: None,
     };
     let fields = (0..FIELDS).map(|at| {
         let names = parts(options.grouped, at);
@@ -119,6 +121,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         external_id: Some("ext".into()),
         on_create: Vec::new(),
         scope: None,
+        on_delete: Default::default(),
     });
     let entity = Entity {
         id: ENTITY,
@@ -127,6 +130,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         fields: fields.collect(),
         match_keys: vec![FieldId(1)],
         stamp: StampPolicy::OnCreate,
+        edit_against_delete: Default::default(),
     };
     Rules { systems: systems.collect(), entities: vec![entity] }
 }

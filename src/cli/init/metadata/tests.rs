@@ -175,3 +175,13 @@ fn names_are_escaped() {
     xml.leaf("b", "x < y & z");
     assert_eq!(parsed(&xml.end("A")), ["b=x &lt; y &amp; z"]);
 }
+
+#[test]
+fn the_right_to_delete_is_granted_only_where_deletes_arrive() {
+    let (folder, _) = written(&CONFIG.replace("\"contacts\" }", "\"contacts\", on_delete = \"propagate\" }"));
+    let set = read(&folder, "permissionsets/Syncline.permissionset");
+    let lines: Vec<&str> = set.iter().filter_map(|line| line.strip_prefix("objectPermissions/")).collect();
+    let may = lines.chunks(7).filter(|object| object.contains(&"allowDelete=true"));
+    let may: Vec<&str> = may.filter_map(|object| object.iter().find_map(|line| line.strip_prefix("object="))).collect();
+    assert_eq!(may, ["Contact", "Lead"]);
+}

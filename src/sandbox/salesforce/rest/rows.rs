@@ -35,6 +35,18 @@ pub fn read(world: &SalesforceWorld, call: &Call<'_>, object: &str, id: &str) ->
 pub fn update(world: &mut SalesforceWorld, call: &Call<'_>, object: &str, id: &str) -> Result<Response, Refusal> {
     let table = find_table(&world.database, object)?;
     let id = path_id(&world.database, table, id)?;
+    // Nor has it one to merge records or to take them out of the recycle bin.
+    if call.caller == Caller::User && call.body()?.get("IsDeleted") == Some(&Json::Bool(false)) {
+        world.database.undelete(table, id, call.actor)?;
+        return Ok(Response::empty(204));
+    }
+    if call.caller == Caller::User
+        && let Some(winner) = call.body()?.get("MasterRecordId").and_then(Json::as_str)
+    {
+        let winner = path_id(&world.database, table, winner)?;
+        world.database.merge(table, id, winner, call.actor)?;
+        return Ok(Response::empty(204));
+    }
     check_unmodified(call, world.database.live(table, id)?)?;
     // The API has no way to convert a lead; a person has a button, which is this here.
     if call.caller == Caller::User && call.body()?.get("IsConverted") == Some(&Json::Bool(true)) {
