@@ -563,6 +563,48 @@ fn what_is_gone_from_everywhere_is_forgotten_after_90_days() {
     });
 }
 
+#[test]
+fn of_three_systems_all_others_follow_and_one_unseen_edit_keeps_both() {
+    run(async {
+        for edited in [false, true] {
+            let names = ["crm", "desk", "shop"];
+            let systems = names.map(|_| Arc::new(Memory::new(now)));
+            let field =
+                |name: &str, kind| names.iter().fold(FieldSpec::new(name, kind), |field, at| field.at(*at, name));
+            let entity =
+                names.iter().fold(EntitySpec::new("person"), |entity, at| entity.at_with_id(*at, "people", "ext"));
+            let entity =
+                entity.match_by("email").create(CreateSpec::Everywhere).on_delete_in("crm", OnDelete::Propagate);
+            let entity = entity.field(field("email", FieldKind::Email)).field(field("city", FieldKind::Text));
+            let ability = systems[0].ability().clone();
+            let builder = names.iter().fold(Rules::builder(), |builder, name| builder.system(*name, ability.clone()));
+            let rules = builder.entity(entity).build().unwrap();
+            let connectors = names.iter().zip(&systems);
+            let connectors: Connectors =
+                connectors.map(|(name, system)| (SystemId::of(name), system.clone() as Arc<dyn Connector>)).collect();
+            for system in &systems {
+                put(system, "1", &[("email", "ann@x"), ("city", "Rome")]);
+            }
+            let mut driver = Driver::new(rules, &connectors, Store::in_memory(now()).unwrap()).unwrap();
+            driver.backfill().await.unwrap();
+            if edited {
+                put(&systems[2], "1", &[("city", "Oslo")]);
+            }
+            systems[0].remove("people", &id("1"));
+            driver.live(Duration::from_millis(20), true).await.unwrap();
+            driver.live(Duration::from_millis(20), true).await.unwrap();
+            let deletes = systems.each_ref().map(|system| system.deletes());
+            let left = (all(&systems[1]).await, all(&systems[2]).await);
+            if edited {
+                let kept = vec!["ann@x Oslo".to_owned()];
+                assert_eq!((deletes, left), ([0, 0, 0], (kept.clone(), kept)));
+            } else {
+                assert_eq!((deletes, left), ([0, 1, 1], (vec![], vec![])));
+            }
+        }
+    });
+}
+
 /// The engine by hand, over what a driver has left behind.
 struct Hand {
     rules: Rules,

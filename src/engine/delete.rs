@@ -197,7 +197,7 @@ impl Txn<'_> {
                     system.name, system.max_deletes
                 );
                 self.list(entity, id, system.id, DELETE_LIMIT, message);
-            } else if self.reread(&key)?.is_some() || work.flies(system.id) {
+            } else if work.flies(system.id) || self.is_unread(entity, &work)? {
                 self.set_outbox(at, Some(OutboxRow { due: self.now.plus(PAUSE_MS), ..row }))?;
             } else if let Some(until) = self.children(entity, (id, row), system.id)? {
                 self.set_outbox(at, Some(OutboxRow { due: until, ..row }))?;
@@ -216,6 +216,16 @@ impl Txn<'_> {
             self.effects.push(Effect::Delete { entity: entity.id, home: binding.home(), items });
         }
         Ok(())
+    }
+
+    /// Is something to be read of the record, wherever it stands? An edit in one system keeps it in all.
+    fn is_unread(&mut self, entity: &Entity, work: &Work) -> Result<bool, ViewError> {
+        for side in work.record.live_sides() {
+            if self.reread(&remote_key(entity.id, side))?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Until when a delete waits for others: for those that refer to the record there, and are listed, and for those that are about to
