@@ -125,8 +125,11 @@ fn latelys() -> Vec<(&'static str, Lately)> {
                 sides: vec![(HUBSPOT, SideLately::default()), (SALESFORCE, other(FlightState::Unknown(NOW)))],
             },
         ],
+        past: vec![],
     };
-    vec![("empty", Lately::default()), ("full", full)]
+    let past = vec![(FieldId(2), vec![(Turn(0), Value::Null), (Turn(300), Value::Set(vec!["a".into()]))])];
+    let three_way = Lately { past, ..full.clone() };
+    vec![("empty", Lately::default()), ("full", full), ("three_way", three_way)]
 }
 
 fn outbox_rows() -> Vec<(&'static str, OutboxRow)> {

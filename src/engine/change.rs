@@ -4,6 +4,7 @@ use super::JournalEntry;
 use super::held::{NOT_SHOWN, ONE_WAY_EDIT, OWNER_UNKNOWN, UNREADABLE};
 use super::identify::{AMBIGUOUS, NO_EXTERNAL_ID};
 use super::refs::{MISSING_TARGET, UNKNOWN_TARGET};
+use super::ruled::RULE_FAILED;
 use super::send::UNSEEN;
 use crate::codec::{Decode, Encode};
 use crate::merge::Lately;
@@ -90,6 +91,7 @@ impl Problem {
             UNKNOWN_TARGET,
             MISSING_TARGET,
             OWNER_UNKNOWN,
+            RULE_FAILED,
         ];
         ours.contains(&&*self.code) || Unfit::is_code(&self.code)
     }

@@ -15,6 +15,7 @@ mod people;
 mod record;
 mod refs;
 mod remap;
+mod ruled;
 mod scope;
 mod send;
 mod sweep;

@@ -97,6 +97,7 @@ impl Work {
             stamp: register.map_or(Stamp::ZERO, |reg| reg.marker),
             turn: lately.map(|l| l.turn).unwrap_or_default(),
             recent: lately.map(|l| l.recent.clone()).unwrap_or_default(),
+            past: self.lately.past(field.id).to_vec(),
             sides: sides.collect(),
         }
     }
@@ -131,6 +132,7 @@ impl Work {
         let kept = state.turn != Default::default()
             || !state.recent.is_empty()
             || state.sides.iter().any(|side| !side.late.is_empty());
+        self.lately.set_past(field.id, state.past);
         let row = kept.then(|| FieldLately {
             field: field.id,
             turn: state.turn,
@@ -293,7 +295,7 @@ pub(super) fn field_rules<'r>(
         })
     });
     FieldRules {
-        policy: field.conflict,
+        policy: &field.conflict,
         coarse_ms: coarse.map(|system| system.ability.resolution_ms).max().unwrap_or(1).max(1),
         field,
         sides: sides.collect(),
@@ -333,6 +335,7 @@ impl<'a> Txn<'a> {
             self.close_quiet_past(entity, &mut work)?;
         }
         self.close_and_prune(entity, &mut work)?;
+        self.note_rules(entity, work.record.id, &work.fates)?;
         for (field, fate) in std::mem::take(&mut work.fates) {
             self.journal_fate(entity, work.record.id, field, fate);
         }
@@ -531,7 +534,7 @@ impl<'a> Txn<'a> {
 
     fn journal_fate(&mut self, entity: &Entity, record: RecordId, field: FieldId, fate: Fate) {
         let rule = || {
-            let policy = entity.field(field).map(|field| field.conflict);
+            let policy = entity.field(field).map(|field| &field.conflict);
             let name = |id| self.rules.system(id).map(|system| system.name.clone()).unwrap_or_default();
             policy.map(|policy| policy::name(policy, name)).unwrap_or_default()
         };
@@ -547,6 +550,8 @@ impl<'a> Txn<'a> {
             Fate::Linked { system, to, other, split } => Happening::LinkDecided { field, to, other, system, split },
             Fate::Settled { system, op, by } => Happening::Settled { system, op, field, by },
             Fate::Alarm { system, place } => Happening::Alarm { system, field, place },
+            // It is listed, not journaled: what became of the edits is.
+            Fate::RuleFailed { .. } => return,
         };
         self.journal(entity.id, Some(record), what);
     }

@@ -1,6 +1,6 @@
 //! An edit arrives: seen, waiting, superseded, or decided.
 
-use super::policy::{self, Verdict};
+use super::policy::{self, Ground, Verdict};
 use super::{Edit, Entry, EntryKind, FieldState, SettledBy, Taken, Turn};
 use crate::model::{Apart, Millis, OpId, Origin, Place, SourceKind, Stamp, SystemId, Value};
 use crate::rules::{ConflictPolicy, Field, FieldBinding};
@@ -9,7 +9,7 @@ use crate::rules::{ConflictPolicy, Field, FieldBinding};
 #[derive(Clone)]
 pub struct FieldRules<'a> {
     /// Who wins.
-    pub policy: ConflictPolicy,
+    pub policy: &'a ConflictPolicy,
     /// The coarsest resolution of the entity's systems, in milliseconds.
     pub coarse_ms: i64,
     /// The field.
@@ -97,6 +97,13 @@ pub enum Fate {
         op: OpId,
         /// How that is known.
         by: SettledBy,
+    },
+    /// The rule of one's own gave nothing of use, and the latest edit won.
+    RuleFailed {
+        /// Whose edit that was.
+        system: SystemId,
+        /// What went wrong, in words without values.
+        why: String,
     },
     /// A value with our mark and no write of ours behind it.
     Alarm {
@@ -286,6 +293,7 @@ impl FieldState {
         out: &mut Vec<Fate>,
     ) {
         let place = edit.place;
+        self.note_past(rules.policy.is_three_way());
         self.turn = Turn(self.turn.0 + 1);
         let turn = self.turn;
         let system = self.sides[ix].system;
@@ -308,6 +316,7 @@ impl FieldState {
         }
         self.recent.push(Taken { system, edit, base, turn });
         let rivals = self.decide_at(rules, self.recent.len() - 1, out);
+        self.note_past(rules.policy.is_three_way());
         if !overtaken && rules.policy.keeps_edits_of(system) && !self.shows_register(rules, ix) {
             self.sides[ix].apart = Some(Apart::OneWay);
         }
@@ -326,6 +335,7 @@ impl FieldState {
         let newer = self.recent.iter().any(|taken| taken.system == system && taken.turn > turn);
         if !known && !newer {
             self.decide_at(rules, at, out);
+            self.note_past(rules.policy.is_three_way());
         }
     }
 
@@ -345,20 +355,50 @@ impl FieldState {
             }
         }
         let rank = |system| self.ix(system).map_or(usize::MAX, |ix| rules.sides[ix].rank);
-        let verdict = policy::decide(rules.policy, &set, rules.coarse_ms, rank);
+        let own_before = |taken: &Taken| {
+            let since = |other: &&Taken| other.system == taken.system && other.turn > taken.base;
+            let before = |other: &&Taken| other.turn != taken.turn && !taken.edit.place.before(&other.edit.place);
+            self.recent.iter().filter(since).filter(before).map(|other| other.edit.value.clone()).collect()
+        };
+        let shown = |system, value: &Value| self.ix(system).map_or(value.clone(), |ix| rules.project(ix, value));
+        let ground = Ground {
+            coarse_ms: rules.coarse_ms,
+            rank: &rank,
+            as_of: &|turn| self.as_of(turn).clone(),
+            shown: &shown,
+            before: &own_before,
+        };
         let rivals = set.len() - 1;
-        let winner = match verdict {
-            Verdict::Edit(taken) => Some((taken.system, taken.edit.clone())),
-            Verdict::Register => None,
+        let mut verdict = policy::decide(rules.policy, &set, &ground);
+        if let (Verdict::Value(value), Some(latest)) = (&verdict, ground.latest(set.iter().copied()))
+            && !rules.field.kind.holds(value)
+        {
+            let why = format!("it gives a value that is none of type {}", rules.field.kind.name());
+            verdict = Verdict::Failed { edit: latest, why };
+        }
+        let mut failed = None;
+        let (value, of, merged) = match verdict {
+            Verdict::Edit(taken) => (Some(taken.edit.value.clone()), Some(taken), false),
+            Verdict::Failed { edit, why } => {
+                failed = Some(Fate::RuleFailed { system: edit.system, why });
+                (Some(edit.edit.value.clone()), Some(edit), false)
+            }
+            Verdict::Register => (None, None, false),
+            Verdict::Value(value) => (Some(value), None, false),
+            Verdict::Merged(value) => (Some(value), None, true),
+        };
+        let holds = |taken: &Taken| match (&value, of) {
+            _ if merged => true,
+            (Some(value), Some(_)) => taken.edit.value == *value,
+            // What the register shows anyway is not lost.
+            (value, _) => {
+                let value = value.as_ref().unwrap_or(&self.value);
+                self.ix(taken.system).is_none_or(|ix| taken.edit.value == rules.project(ix, value))
+            }
         };
         let losers: Vec<Fate> = set
             .iter()
-            .filter(|taken| winner.as_ref().is_none_or(|(_, edit)| edit.value != taken.edit.value))
-            .filter(|taken| {
-                // What the register shows anyway is not lost.
-                winner.is_some()
-                    || self.ix(taken.system).is_some_and(|ix| taken.edit.value != rules.project(ix, &self.value))
-            })
+            .filter(|taken| !holds(taken))
             .map(|taken| Fate::Lost {
                 value: taken.edit.value.clone(),
                 system: taken.system,
@@ -366,22 +406,21 @@ impl FieldState {
                 at_home: false,
             })
             .collect();
-        if let Some((system, edit)) = winner {
-            let shown_already = self.ix(system).is_some_and(|ix| edit.value == rules.project(ix, &self.value));
-            if !shown_already {
-                let stamp = Stamp::mint(edit.place.time, self.stamp, Origin::System(system));
-                out.push(Fate::Took {
-                    from: std::mem::replace(&mut self.value, edit.value.clone()),
-                    to: edit.value,
-                    stamp,
-                    system,
-                    place: edit.place,
-                    contested: rivals > 0,
-                });
+        if let Some(to) = value {
+            // Where no edit carries it, it has the time of the newest.
+            let by = of.or_else(|| ground.latest(set.iter().copied().filter(|taken| taken.edit.value == to)));
+            let by = by.or_else(|| ground.latest(set.iter().copied())).map(|taken| (taken.system, taken.edit.place));
+            let shows = |system| self.ix(system).is_some_and(|ix| to == rules.project(ix, &self.value));
+            let known = to == self.value || of.is_some_and(|taken| shows(taken.system));
+            if let Some((system, place)) = by.filter(|_| !known) {
+                let stamp = Stamp::mint(place.time, self.stamp, Origin::System(system));
+                let from = std::mem::replace(&mut self.value, to.clone());
+                out.push(Fate::Took { from, to, stamp, system, place, contested: rivals > 0 });
                 self.stamp = stamp;
             }
         }
         out.extend(losers);
+        out.extend(failed);
         rivals
     }
 

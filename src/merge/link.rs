@@ -37,6 +37,7 @@ impl FieldState {
             self.link_differing(rules, ix, now, out);
         }
         if self.turn > Turn(0) {
+            self.note_past(rules.policy.is_three_way());
             let turn = self.turn;
             for side in &mut self.sides {
                 side.late.enter(Entry { place: read, turn, kind: EntryKind::Closing });

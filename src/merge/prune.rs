@@ -59,6 +59,7 @@ impl FieldState {
             let twin = |own: &super::Own| strays.iter().any(|stray| stray.value == own.value);
             ours.retain(|own| settled.before(&own.place) || (told_later && settled.time < own.until) || twin(own));
         }
+        self.prune_past();
         let idle = |(ix, side): (usize, &super::SideField)| {
             let late = &side.late;
             late.flight.is_none()
@@ -74,10 +75,34 @@ impl FieldState {
         let done = self.recent.is_empty() && self.sides.iter().enumerate().all(idle);
         if done {
             self.turn = Turn(0);
+            self.past.clear();
             for side in &mut self.sides {
                 side.late = super::SideLately::default();
             }
         }
         done
+    }
+
+    /// Keeps those of the register's past values on which an edit rests, or may yet.
+    fn prune_past(&mut self) {
+        if self.past.is_empty() {
+            return;
+        }
+        let mut bases: Vec<Turn> = self.recent.iter().map(|taken| taken.base).collect();
+        for side in &self.sides {
+            let late = &side.late;
+            // No entries are one of turn 0.
+            bases.extend(late.entries.is_empty().then_some(Turn(0)));
+            bases.extend(late.entries.iter().map(|entry| entry.turn));
+            bases.extend(late.flight.iter().map(|flight| flight.turn));
+            bases.extend(late.strays.iter().map(|stray| stray.turn));
+        }
+        let from: Vec<Turn> = self.past.iter().map(|(from, _)| *from).collect();
+        let mut at = 0;
+        self.past.retain(|(own, _)| {
+            at += 1;
+            // The last of them holds now.
+            from.get(at).is_none_or(|next| bases.iter().any(|base| own <= base && base < next))
+        });
     }
 }

@@ -1,6 +1,6 @@
 //! The state of one (record, field) that the rules need, and its stored form. Absent in the steady state.
 
-use crate::codec::{Decode, Encode};
+use crate::codec::{self, BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder};
 use crate::model::{Apart, FieldId, Home, Millis, ObjectId, OpId, Place, Stamp, SystemId, Value};
 
 /// Number of an edit in the line of those taken in; 0 = before all of them.
@@ -183,6 +183,9 @@ pub struct FieldState {
     pub turn: Turn,
     /// The edits taken in, in the order of their turns.
     pub recent: Vec<Taken>,
+    /// The register's values from these turns on, ascending, as far as an edit may rest on them. Kept only under policies that
+    /// compare with them.
+    pub past: Vec<(Turn, Value)>,
     /// The sides that hold this field, ascending by system.
     pub sides: Vec<SideField>,
 }
@@ -201,18 +204,61 @@ pub struct FieldLately {
 }
 
 /// Stored form of what is kept of one record: one row, absent in the steady state.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lately {
     /// Per side, the beginning of the last complete read of this record, by the side's clock.
     pub reads: Vec<(SystemId, Millis)>,
     /// Ascending by field.
     pub fields: Vec<FieldLately>,
+    /// [`FieldState::past`] of the fields that have one, ascending by field.
+    pub past: Vec<(FieldId, Vec<(Turn, Value)>)>,
+}
+
+/// What most rows lack is written only where it is there, behind the rest.
+impl Encode for Lately {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.reads.encode(encoder)?;
+        self.fields.encode(encoder)?;
+        if !self.past.is_empty() {
+            self.past.encode(encoder)?;
+        }
+        Ok(())
+    }
+}
+
+impl<C> Decode<C> for Lately {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let (reads, fields) = (Decode::decode(decoder)?, Decode::decode(decoder)?);
+        let past = if codec::ends(decoder) { Vec::new() } else { Decode::decode(decoder)? };
+        Ok(Self { reads, fields, past })
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for Lately {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
+    }
 }
 
 impl Lately {
     /// Nothing worth a row?
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
+    }
+
+    /// The register's past values of a field.
+    pub fn past(&self, field: FieldId) -> &[(Turn, Value)] {
+        self.past.binary_search_by_key(&field, |(of, _)| *of).map_or(&[], |at| &self.past[at].1)
+    }
+
+    /// Sets the register's past values of a field.
+    pub fn set_past(&mut self, field: FieldId, past: Vec<(Turn, Value)>) {
+        match (self.past.binary_search_by_key(&field, |(of, _)| *of), past.is_empty()) {
+            (Ok(at), true) => drop(self.past.remove(at)),
+            (Ok(at), false) => self.past[at].1 = past,
+            (Err(_), true) => {}
+            (Err(at), false) => self.past.insert(at, (field, past)),
+        }
     }
 
     /// Beginning of the last complete read of a side.
@@ -225,6 +271,25 @@ impl Lately {
         match self.reads.iter_mut().find(|(s, _)| *s == system) {
             Some((_, at)) => *at = (*at).max(begun),
             None => self.reads.push((system, begun)),
+        }
+    }
+}
+
+impl FieldState {
+    /// The register's value as of a turn, or the oldest that is known.
+    pub fn as_of(&self, turn: Turn) -> &Value {
+        let known = self.past.iter().rev().find(|(from, _)| *from <= turn).or(self.past.first());
+        known.map_or(&self.value, |(_, value)| value)
+    }
+
+    /// From the last turn on the register holds this value, as far as that matters to the policy.
+    pub(super) fn note_past(&mut self, three_way: bool) {
+        if !three_way {
+            self.past.clear();
+        } else if let Some((_, value)) = self.past.last_mut().filter(|(from, _)| *from == self.turn) {
+            *value = self.value.clone();
+        } else if self.past.is_empty() || *self.as_of(self.turn) != self.value {
+            self.past.push((self.turn, self.value.clone()));
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Policies by the names of their systems, as a config and code state them, before the systems are known.
 
-use super::{ConflictPolicy, LinkPolicy, OneWayEdits};
+use super::{ConflictPolicy, LinkPolicy, OneWayEdits, Rule};
 use crate::model::SystemId;
 use std::fmt;
 use std::str::FromStr;
 
-/// A [`ConflictPolicy`] by system name: `latest`, `prefer X`, `X owns`.
+/// A [`ConflictPolicy`] by system name: `latest`, `prefer X`, `X owns`, and so on, as [`ConflictPolicy`] has them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum ConflictSpec {
     /// The latest edit wins.
@@ -22,6 +22,20 @@ pub enum ConflictSpec {
         /// What an edit elsewhere leads to.
         edits: OneWayEdits,
     },
+    /// This system's edit wins, if it made one that is not blank.
+    PreferUnlessBlank(String),
+    /// The latest edit that is not blank wins.
+    BlankNeverWins,
+    /// The largest value wins.
+    Max,
+    /// The smallest value wins.
+    Min,
+    /// The value furthest along this order wins, and none goes back.
+    ForwardOnly(Vec<String>),
+    /// What either side added is in, what either removed is out.
+    Union,
+    /// A rule of one's own; in a config `conflict = { rule = "EXPRESSION" }`.
+    Rule(Rule),
 }
 
 /// A [`LinkPolicy`] by system name: `fill blanks`, `prefer X`.
@@ -45,6 +59,24 @@ pub enum PolicyError {
         /// What comes closest.
         instead: String,
     },
+    /// It will not be, as things are.
+    #[error("policy `{policy}` is not available: {why}")]
+    Unsafe {
+        /// What was asked for.
+        policy: String,
+        /// What would go wrong.
+        why: &'static str,
+        /// What comes closest.
+        instead: &'static str,
+    },
+    /// It has a form of its own.
+    #[error("`{policy}` is not written like this")]
+    Form {
+        /// What was asked for.
+        policy: String,
+        /// How it is.
+        instead: &'static str,
+    },
     /// It means nothing.
     #[error("`{policy}` is no policy")]
     Unknown {
@@ -60,7 +92,8 @@ impl PolicyError {
     pub fn mend(&self) -> String {
         match self {
             Self::NotAvailable { instead, .. } => format!("use {instead}"),
-            Self::Unknown { instead, .. } => format!("write {instead}"),
+            Self::Unsafe { instead, .. } => format!("use {instead}"),
+            Self::Unknown { instead, .. } | Self::Form { instead, .. } => format!("write {instead}"),
         }
     }
 }
@@ -69,8 +102,11 @@ impl ConflictSpec {
     /// The system that the policy names.
     pub fn system(&self) -> Option<&str> {
         match self {
-            Self::Latest => None,
-            Self::Prefer(system) | Self::Owns(system) | Self::OneWay { from: system, .. } => Some(system),
+            Self::Prefer(system)
+            | Self::PreferUnlessBlank(system)
+            | Self::Owns(system)
+            | Self::OneWay { from: system, .. } => Some(system),
+            _ => None,
         }
     }
 
@@ -80,6 +116,13 @@ impl ConflictSpec {
             Self::Prefer(system) => ConflictPolicy::Prefer(SystemId::of(system)),
             Self::Owns(system) => ConflictPolicy::Owns(SystemId::of(system)),
             Self::OneWay { from, edits } => ConflictPolicy::OneWay { from: SystemId::of(from), edits: *edits },
+            Self::PreferUnlessBlank(system) => ConflictPolicy::PreferUnlessBlank(SystemId::of(system)),
+            Self::BlankNeverWins => ConflictPolicy::BlankNeverWins,
+            Self::Max => ConflictPolicy::Max,
+            Self::Min => ConflictPolicy::Min,
+            Self::ForwardOnly(order) => ConflictPolicy::ForwardOnly(order.as_slice().into()),
+            Self::Union => ConflictPolicy::Union,
+            Self::Rule(rule) => ConflictPolicy::Rule(rule.clone()),
         }
     }
 }
@@ -101,24 +144,39 @@ impl LinkSpec {
     }
 }
 
+/// The conflict policies that a text can name.
+const POLICIES: &str = "\"latest\", \"prefer SYSTEM\", \"prefer SYSTEM unless blank\", \"SYSTEM owns\", \"blank never wins\", \"max\", \"min\", \"forward only A, B, C\" or \"union\"";
+
 impl FromStr for ConflictSpec {
     type Err = PolicyError;
 
     fn from_str(text: &str) -> Result<Self, PolicyError> {
-        let not_yet = |instead: String| Err(PolicyError::NotAvailable { policy: text.trim().to_owned(), instead });
+        let policy = || text.trim().to_owned();
         match text.split_whitespace().collect::<Vec<_>>()[..] {
             ["latest"] => Ok(Self::Latest),
             ["prefer", system] => Ok(Self::Prefer(system.to_owned())),
+            ["prefer", system, "unless", "blank"] => Ok(Self::PreferUnlessBlank(system.to_owned())),
             [system, "owns"] => Ok(Self::Owns(system.to_owned())),
-            ["prefer", system, "unless", "blank"] => not_yet(format!("\"prefer {system}\"")),
-            ["blank", "never", "wins"]
-            | ["max" | "min" | "union" | "append" | "review"]
-            | ["forward", "only", ..]
-            | ["rule", ..] => not_yet("\"latest\", \"prefer <system>\" or \"<system> owns\"".to_owned()),
-            _ => Err(PolicyError::Unknown {
-                policy: text.trim().to_owned(),
-                instead: "\"latest\", \"prefer <system>\" or \"<system> owns\"",
+            ["blank", "never", "wins"] => Ok(Self::BlankNeverWins),
+            ["max"] => Ok(Self::Max),
+            ["min"] => Ok(Self::Min),
+            ["union"] => Ok(Self::Union),
+            ["forward", "only", ref order @ ..] if !order.is_empty() => {
+                let order = order.join(" ");
+                Ok(Self::ForwardOnly(order.split(',').map(|option| option.trim().to_owned()).collect()))
+            }
+            ["append"] => Err(PolicyError::Unsafe {
+                policy: policy(),
+                why: "a text that is read twice, or comes back cut or reformatted, would be appended twice",
+                instead: "\"latest\", or \"union\" on a field of type \"set\"",
             }),
+            ["review"] => {
+                Err(PolicyError::NotAvailable { policy: policy(), instead: "\"latest\" or \"prefer SYSTEM\"".into() })
+            }
+            ["rule", ..] => {
+                Err(PolicyError::Form { policy: policy(), instead: "conflict = { rule = \"EXPRESSION\" }, in a config" })
+            }
+            _ => Err(PolicyError::Unknown { policy: policy(), instead: POLICIES }),
         }
     }
 }
@@ -146,6 +204,13 @@ impl fmt::Display for ConflictSpec {
             Self::Prefer(system) => write!(f, "prefer {system}"),
             Self::Owns(system) => write!(f, "{system} owns"),
             Self::OneWay { from, .. } => write!(f, "one way from {from}"),
+            Self::PreferUnlessBlank(system) => write!(f, "prefer {system} unless blank"),
+            Self::BlankNeverWins => f.write_str("blank never wins"),
+            Self::Max => f.write_str("max"),
+            Self::Min => f.write_str("min"),
+            Self::ForwardOnly(order) => write!(f, "forward only {}", order.join(", ")),
+            Self::Union => f.write_str("union"),
+            Self::Rule(rule) => write!(f, "rule {}", rule.text),
         }
     }
 }
@@ -165,7 +230,17 @@ mod tests {
 
     #[test]
     fn a_policy_reads_back_as_it_prints() {
-        for policy in ["latest", "prefer salesforce", "hubspot owns"] {
+        for policy in [
+            "latest",
+            "prefer salesforce",
+            "hubspot owns",
+            "prefer salesforce unless blank",
+            "blank never wins",
+            "max",
+            "min",
+            "union",
+            "forward only new, closed won, paid",
+        ] {
             assert_eq!(policy.parse::<ConflictSpec>().map(|spec| spec.to_string()).as_deref(), Ok(policy));
         }
         for policy in ["fill blanks", "prefer salesforce"] {
@@ -174,24 +249,20 @@ mod tests {
     }
 
     #[test]
-    fn planned_policies_are_refused_by_name() {
-        for (policy, instead) in [
-            ("prefer salesforce unless blank", "\"prefer salesforce\""),
-            ("blank never wins", "latest"),
-            ("max", "latest"),
-            ("union", "latest"),
-            ("forward only a, b", "latest"),
-            ("rule \"x > y\"", "latest"),
-            ("review", "latest"),
+    fn what_there_is_not_is_refused_by_name() {
+        for (policy, said, instead) in [
+            ("append", "would be appended twice", "latest"),
+            ("rule x > y", "not written like this", "conflict = { rule = "),
+            ("review", "not available in this version", "latest"),
         ] {
             let error = policy.parse::<ConflictSpec>().unwrap_err();
-            assert!(matches!(error, PolicyError::NotAvailable { .. }), "{policy}");
-            assert!(error.to_string().contains(policy) && error.mend().contains(instead), "{error} {}", error.mend());
+            assert!(error.to_string().contains(policy) && error.to_string().contains(said), "{error}");
+            assert!(error.mend().contains(instead), "{}", error.mend());
         }
         for policy in ["latest", "review"] {
             assert!(matches!(policy.parse::<LinkSpec>(), Err(PolicyError::NotAvailable { .. })), "{policy}");
         }
-        for policy in ["", "newest", "prefer", "prefer a b"] {
+        for policy in ["", "newest", "prefer", "prefer a b", "forward only", "forward", "union all"] {
             assert!(matches!(policy.parse::<ConflictSpec>(), Err(PolicyError::Unknown { .. })), "{policy}");
         }
     }

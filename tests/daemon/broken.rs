@@ -52,7 +52,7 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 const OWNED: &str = "phone = {";
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 51] = [
+const OFFLINE: [(&str, &str, &str); 55] = [
     ("condition_cut_short", "object = \"contacts\"", "object = \"contacts\", where = 'stage == '"),
     ("condition_of_an_unknown_field", "object = \"contacts\"", "object = \"contacts\", where = 'stages == \"lead\"'"),
     ("condition_that_is_none", "object = \"contacts\"", "object = \"contacts\", where = 'born + 3'"),
@@ -81,7 +81,11 @@ const OFFLINE: [(&str, &str, &str); 51] = [
     ("missing_address", "url = \"https://example.my.salesforce.com\"\n", ""),
     ("unknown_system_in_rank", "\"salesforce\", \"hubspot\"]", "\"saleforce\", \"hubspot\"]"),
     ("unknown_policy", "conflict = \"latest\"", "conflict = \"newest\""),
-    ("policy_of_a_later_version", "conflict = \"prefer salesforce\"", "conflict = \"max\""),
+    ("policy_of_a_later_version", "conflict = \"prefer salesforce\"", "conflict = \"review\""),
+    ("policy_that_is_not_safe", "conflict = \"prefer salesforce\"", "conflict = \"append\""),
+    ("policy_for_another_type", "conflict = \"prefer salesforce\"", "conflict = \"max\""),
+    ("rule_that_gives_something_else", "conflict = \"prefer salesforce\"", "conflict = { rule = \"size(edits)\" }"),
+    ("order_that_the_value_map_does_not_know", "default = { salesforce = \"New\" }", "conflict = \"forward only lead, custommer\""),
     ("policy_names_nobody", "\"prefer salesforce\"", "\"prefer pipedrive\""),
     ("unknown_match_key", "match = [\"email\"]", "match = [\"mail\"]"),
     ("no_way_to_link", "match = [\"email\"]\n", ""),

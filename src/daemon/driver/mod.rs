@@ -224,6 +224,11 @@ impl Driver {
         &self.tally
     }
 
+    /// What it has come to so far.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Gives the store back.
     pub fn into_store(self) -> Store {
         self.store

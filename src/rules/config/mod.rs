@@ -10,6 +10,7 @@ mod limits;
 mod profiles;
 pub mod propose;
 mod reader;
+mod ruling;
 mod schema;
 mod settings;
 mod standard;
@@ -192,7 +193,8 @@ fn rules(top: &mut Section<'_>, settings: &Settings, problems: &mut Problems) ->
     if let Some(rank) = top.take("rank").and_then(|node: Node<'_>| node.texts(problems)) {
         builder = builder.rank(rank);
     }
-    if let Some(policy) = top.take("conflict").and_then(|node| entities::policy(&node, problems)) {
+    let (rule, conflict) = entities::ruled(top.take("conflict"));
+    if let Some(policy) = conflict.and_then(|node| entities::policy(&node, problems)) {
         builder = builder.conflict(policy);
     }
     if let Some(policy) = top.take("on_link").and_then(|node| entities::policy(&node, problems)) {
@@ -202,6 +204,9 @@ fn rules(top: &mut Section<'_>, settings: &Settings, problems: &mut Problems) ->
     for mut entity in entities::entities(top.take("entities"), &settings.systems, problems) {
         for field in entity.fields.iter_mut().filter(|field| field.kind == FieldKind::Phone) {
             field.kind = region.map_or(FieldKind::Phone, FieldKind::PhoneOf);
+        }
+        if let Some(node) = rule.as_ref().filter(|_| entity.conflict.is_none()) {
+            entities::rule_all(node, &mut entity, problems);
         }
         builder = builder.entity(entity);
     }

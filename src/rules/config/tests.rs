@@ -146,6 +146,25 @@ fn each_error_names_line_cause_and_mend() {
         // Entities.
         ("conflict = \"prefer salesforce\"", "conflict = \"newest\"", "newest", "no policy", "\"latest\""),
         ("conflict = \"prefer salesforce\"", "conflict = \"review\"", "review", "not available", "use \"latest\""),
+        ("conflict = \"prefer salesforce\"", "conflict = \"append\"", "append", "would be appended twice", "\"union\""),
+        ("conflict = \"hubspot owns\"", "conflict = \"union\"", "union", "about values of type `datetime`", "type \"set\""),
+        ("conflict = \"hubspot owns\"", "conflict = \"forward only a\"", "forward", "type `datetime`", "type \"enum\""),
+        ("stage = { type = \"enum\"", "stage = { conflict = \"forward only new\", type = \"enum\"", "forward", "two options", "FIRST"),
+        ("stage = { type = \"enum\"", "stage = { conflict = \"forward only new, ende\", type = \"enum\"", "forward", "`ende`", "`end`?"),
+        (
+            "conflict = \"prefer salesforce\"",
+            "conflict = { rule = \"edits.size()\" }",
+            "edits.size()",
+            "the rule does not work: it gives int",
+            "the name of a system that made an edit",
+        ),
+        (
+            "conflict = \"prefer salesforce\"",
+            "conflict = { rul = \"edits[0].system\" }",
+            "rul",
+            "unknown key",
+            "did you mean `rule`",
+        ),
         (
             "conflict = \"prefer salesforce\"",
             "conflict = \"prefer sap\"",
@@ -447,7 +466,7 @@ fn several_properties_are_one_field() {
     assert!(names.len() == 2 && names.contains(&"name") && names.contains(&"value"), "{names:?}");
     let (hubspot, salesforce) = (SystemId::of("hubspot"), SystemId::of("salesforce"));
     let value = deal.fields.iter().find(|field| field.name == "value").unwrap();
-    assert_eq!((&value.kind, value.conflict), (&FieldKind::Group, ConflictPolicy::Prefer(salesforce)));
+    assert_eq!((&value.kind, &value.conflict), (&FieldKind::Group, &ConflictPolicy::Prefer(salesforce)));
     assert_eq!(
         value.first_in(hubspot).unwrap().properties,
         ["amount", "deal_currency_code"],

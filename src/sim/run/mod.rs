@@ -13,7 +13,7 @@ use crate::model::{ClockOffset, Millis, OpId, Outcome, Raw, ReadRow, RecordId, S
 use crate::rules::Rules;
 use audit::Sight;
 use network::Row;
-use setup::{ENTITY, OBJECT, field_name, home, remote_id, rules, source, system_id, system_name};
+use setup::{ENTITY, OBJECT, entered, field_name, home, remote_id, rules, some_value, source, system_id, system_name};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -187,10 +187,10 @@ impl Run {
         let n = self.worlds.len();
         let born_everywhere = self.rng.percent(75);
         for value in &mut self.first {
-            *value = Value::Int(self.rng.range(0, 3)).into_text();
+            *value = some_value(self.options.policy, self.rng.range(0, 3));
         }
         if self.options.grouped {
-            let other = Value::Int(self.rng.range(0, 3)).into_text();
+            let other = some_value(self.options.policy, self.rng.range(0, 3));
             self.first[0] = Value::group([self.first[0].clone(), other]);
         }
         let first = self.first.clone();
@@ -383,7 +383,7 @@ impl Run {
         let value = match self.rng.range(0, 6) {
             0 => remote.value(field).clone(),
             1 => self.first[field].clone(),
-            n => Value::Int(n - 2).into_text(),
+            n => entered(self.options.policy, remote.value(field), n - 2),
         };
         let before = remote.value(field).clone();
         let value = match (&before, &value) {
@@ -478,11 +478,5 @@ impl Run {
                 self.feed(|_, _| Input::Work { entity: ENTITY, system: system_id(side), create: true });
             }
         }
-    }
-}
-
-impl Value {
-    fn into_text(self) -> Self {
-        Self::Text(self.to_string())
     }
 }
