@@ -198,6 +198,13 @@ fn happenings() -> Vec<Happening> {
         },
         Happening::LeftScope { system: HUBSPOT, remote: remote() },
         Happening::Returned { system: HUBSPOT, remote: remote() },
+        Happening::Began { what: "run".into(), config: Digest::of_bytes(b"golden") },
+        Happening::Filled {
+            field: FieldId(2),
+            from: Value::Null,
+            to: Value::Text("555".into()),
+            stamp: stamp(1, Origin::Operator),
+        },
     ]
 }
 
@@ -229,14 +236,18 @@ fn name(what: &Happening) -> &'static str {
         Happening::Remapped { .. } => "remapped",
         Happening::LeftScope { .. } => "left the scope",
         Happening::Returned { .. } => "returned",
+        Happening::Began { .. } => "began",
+        Happening::Filled { .. } => "filled",
     }
 }
 
 fn entries() -> Vec<(&'static str, JournalEntry)> {
     let entry = |what: Happening| {
-        let record =
-            (!matches!(what, Happening::Page { .. } | Happening::Remapped { .. })).then_some(RecordId([0xcd; 16]));
-        (name(&what), JournalEntry { at: NOW, entity: EntityId(5), record, what })
+        let begun = matches!(what, Happening::Began { .. });
+        let whole = begun || matches!(what, Happening::Page { .. } | Happening::Remapped { .. });
+        let (run, cause) = (Run(7), if begun { Cause::Begin } else { Cause::Operator });
+        let (entity, record) = ((!begun).then_some(EntityId(5)), (!whole).then_some(RecordId([0xcd; 16])));
+        (name(&what), JournalEntry { at: NOW, run, cause, entity, record, what })
     };
     happenings().into_iter().map(entry).collect()
 }
@@ -322,7 +333,7 @@ fn stored_forms_are_frozen() {
         fields: vec!["Email".into(), "Phone".into()],
     };
     golden("problem", vec![("problem", problem)]);
-    golden("meta", vec![("meta", Meta { last_op: 70_000, now_max: NOW })]);
+    golden("meta", vec![("meta", Meta { last_op: 70_000, now_max: NOW, run: Run(300), last_run: Run(301) })]);
     golden("journal_entry", entries());
     golden("schema", schemas());
     let digest = DigestRow { raw: RawDigest(0x0102_0304_0506_0708), canonical: Digest::of_bytes(b"golden") };
@@ -383,6 +394,7 @@ mod another_crate {
     enum OriginMirror {
         Engine,
         System(u32),
+        Operator,
     }
 
     #[derive(SchemaWrite, SchemaRead, Debug, PartialEq)]
@@ -456,6 +468,7 @@ mod another_crate {
             let origin = match register.reg.marker.origin {
                 Origin::Engine => OriginMirror::Engine,
                 Origin::System(system) => OriginMirror::System(system.0),
+                Origin::Operator => OriginMirror::Operator,
             };
             (register.field.0, value(&register.reg.val), (register.reg.marker.hlc.to_bits(), origin))
         });
@@ -540,8 +553,9 @@ mod another_crate {
             same!(problem, mirror, ProblemMirror);
         }
         for number in [0, 1, -1, 125, -126, 251, 65_535, 65_536, i64::from(u32::MAX), i64::MIN, i64::MAX] {
-            let meta = Meta { last_op: number as u64, now_max: Millis(number) };
-            same!(meta, (number as u64, number), (u64, i64));
+            let run = Run(number as u32);
+            let meta = Meta { last_op: number as u64, now_max: Millis(number), run, last_run: Run(7) };
+            same!(meta, (number as u64, number, run.0, 7), (u64, i64, u32, u32));
         }
         for (_, sample) in records() {
             same!(sample, record(&sample), RecordMirror);

@@ -114,6 +114,12 @@ impl Story {
         self.tell(side, value, at, Mark::Theirs);
     }
 
+    /// Whoever operates Syncline decides, or takes back.
+    fn operator(&mut self, author: SystemId, value: &str, at: i64) {
+        self.now = self.now.max(at);
+        self.with(|state, rules, fates| state.operate(rules, author, text(value), Millis(at), fates));
+    }
+
     /// A side tells that a write of ours landed.
     fn lands(&mut self, side: usize, value: &str, at: i64) {
         self.tell(side, value, at, Mark::Ours);
@@ -838,4 +844,44 @@ mod defects {
         ];
         cases.iter().for_each(|(defect, history)| fails_with(defect, *history));
     }
+}
+
+#[test]
+fn an_operators_decision_outranks_what_it_has_not_seen_and_an_undo_yields_to_it() {
+    for policy in [Latest, Prefer(system(A)), Owns(system(A))] {
+        for (author, before, holds) in [
+            (SystemId::OPERATOR, 5, "decided"),
+            (SystemId::OPERATOR, 15, "decided"),
+            (SystemId::UNDO, 5, "edit"),
+            (SystemId::UNDO, 15, "edit"),
+        ] {
+            let mut story = Story::of(policy.clone(), SourceKind::Stream, 2);
+            story.operator(author, "decided", 10);
+            assert_eq!(story.state.value, text("decided"), "{policy:?}");
+            story.person(A, "edit", before);
+            assert_eq!(story.state.value, text(holds), "{policy:?} {author:?} {before}");
+            assert!(story.owes(B));
+            assert_eq!(story.owes(A), holds == "decided");
+        }
+    }
+}
+
+#[test]
+fn who_has_seen_a_decision_may_change_it_and_a_decision_sees_all_that_was_taken_in() {
+    let mut story = Story::of(Owns(system(A)), SourceKind::Stream, 2);
+    story.person(A, "edit", 5);
+    story.operator(SystemId::UNDO, "old", 10);
+    assert_eq!(story.state.value, text("old"), "an undo takes back what it has seen");
+    story.send(A, 20);
+    story.lands(A, "old", 21);
+    story.person(A, "edit", 30);
+    assert_eq!(story.state.value, text("edit"));
+}
+
+#[test]
+fn a_decision_ends_what_was_left_apart() {
+    let mut story = Story::linked(Latest, LinkPolicy::FillBlanks, SourceKind::Stream, &["one", "two"]);
+    assert_eq!(story.state.sides[B].apart, Some(Apart::Split));
+    story.operator(SystemId::OPERATOR, "one", 10);
+    assert_eq!((story.state.value.clone(), story.owes(A), story.owes(B)), (text("one"), false, true));
 }

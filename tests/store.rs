@@ -30,7 +30,14 @@ fn numbered(n: u64, rows: u8) -> Vec<Change> {
         id[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
         let record = Record::new(RecordId(id), EntityId(7));
         let what = Happening::Page { system: SystemId(1), rows: 1, mirrored: 1, linked: 0 };
-        let entry = JournalEntry { at: NOW, entity: EntityId(7), record: Some(record.id), what };
+        let entry = JournalEntry {
+            at: NOW,
+            run: Run(1),
+            cause: Cause::Poll,
+            entity: Some(EntityId(7)),
+            record: Some(record.id),
+            what,
+        };
         let (object, due) = (ObjectId(1), NOW);
         let due =
             OutboxRow { object, due, create: true, seen: NOW, looked: None, probe: None, flying: None, attempts: 0 };
@@ -72,12 +79,15 @@ proptest! {
             assert_eq!(store.journal(0, usize::MAX).unwrap(), journal);
             assert_eq!(store.journal(2, 3).unwrap(), journal.iter().skip(2).take(3).cloned().collect::<Vec<_>>());
             assert_eq!(store.journal_last().unwrap(), journal.len() as u64);
-            for n in 0..8 {
+            for (n, entity) in (0..8).flat_map(|n| support::ENTITIES.map(|entity| (n, entity))) {
                 let id = support::record_id(n);
-                let of: Vec<_> = journal.iter().filter(|(_, entry)| entry.record == Some(id)).cloned().collect();
-                assert_eq!(store.journal_of(id, usize::MAX).unwrap(), of);
-                assert_eq!(store.journal_of(id, 1).unwrap(), of.last().cloned().into_iter().collect::<Vec<_>>());
+                let its = |entry: &JournalEntry| (entry.entity, entry.record) == (Some(entity), Some(id));
+                let of: Vec<_> = journal.iter().filter(|(_, entry)| its(entry)).cloned().collect();
+                assert_eq!(store.journal_of(entity, id, usize::MAX).unwrap(), of);
+                assert_eq!(store.journal_of(entity, id, 1).unwrap(), of.last().cloned().into_iter().collect::<Vec<_>>());
             }
+            let chain = store.snapshot().unwrap().check_chain().unwrap();
+            assert_eq!((chain.rows, chain.broken), (journal.len() as u64, None));
             for entity in support::ENTITIES {
                 assert_eq!(store.records_len(entity).unwrap(), memory.records_len(entity));
             }
@@ -363,7 +373,7 @@ fn reopening_keeps_everything() {
         assert_eq!(agreed(&store, 9), 1);
         let stats = store.stats().unwrap();
         assert_eq!(stats.file_bytes, Some(std::fs::metadata(&path).unwrap().len()));
-        assert_eq!(stats.tables.iter().find(|table| table.name == "journal-1").map(|table| table.rows), Some(9));
+        assert_eq!(stats.tables.iter().find(|table| table.name == "journal-2").map(|table| table.rows), Some(9));
         store.compact().unwrap();
     }
     let other = folder.path().join("other.redb");

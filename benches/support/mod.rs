@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
-use syncline::engine::{Change, DigestRow, Happening, JournalEntry, KeyHolder};
+use syncline::engine::{Cause, Change, DigestRow, Happening, JournalEntry, KeyHolder, Run};
 use syncline::model::*;
 
 pub const ENTITY: EntityId = EntityId(0x7065_7273);
@@ -143,7 +143,9 @@ pub fn edited(number: u64, version: u64) -> Vec<Change> {
     let digest = DigestRow { raw: RawDigest(version), canonical: Digest([version as u8; 16]) };
     let entry = JournalEntry {
         at: Millis(0),
-        entity: ENTITY,
+        run: Run(1),
+        cause: Cause::Poll,
+        entity: Some(ENTITY),
         record: Some(record.id),
         what: Happening::Value {
             field: FieldId(1),

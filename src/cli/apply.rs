@@ -39,7 +39,7 @@ pub fn run(args: &ApplyArgs, context: &Context) -> Result<Exit, CliError> {
         let told = steps.clone();
         let told: OnProgress = Arc::new(move |progress| told.take(progress));
         ground::take_mapping(&config, &store, Some(&told), context.output)?;
-        let (mut driver, _socket) = ground::driver(&config, &connectors, store)?;
+        let (mut driver, _socket) = ground::driver(&config, &connectors, store, "apply")?;
         driver.on_write(gates.watch(&config.rules));
         ground::stop_on_signal(driver.handle());
         driver.on_progress(told);

@@ -20,7 +20,7 @@ pub fn run(_args: &BackfillArgs, context: &Context) -> Result<Exit, CliError> {
         let told = steps.clone();
         let told: OnProgress = Arc::new(move |progress| told.take(progress));
         ground::take_mapping(&config, &store, Some(&told), context.output)?;
-        let (mut driver, _socket) = ground::driver(&config, &connectors, store)?;
+        let (mut driver, _socket) = ground::driver(&config, &connectors, store, "backfill")?;
         ground::stop_on_signal(driver.handle());
         driver.on_progress(told);
         let result = driver.backfill().await;

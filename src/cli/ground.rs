@@ -176,15 +176,26 @@ pub(super) fn take_mapping(
     Ok(())
 }
 
-/// A driver on a store, with its socket.
+/// A driver on a store, with its socket, for a command: a run of its own in the journal.
 pub(super) fn driver(
     config: &Config,
     connectors: &Connectors,
     store: Store,
+    command: &str,
 ) -> Result<(Driver, socket::Socket), CliError> {
-    let driver = Driver::new(config.rules.clone(), connectors, store)?;
+    let mut driver = Driver::new(config.rules.clone(), connectors, store)?;
+    driver.begin_run(&on_behalf(command))?;
     let socket = serve(&config.settings.store, driver.handle())?;
     Ok((driver, socket))
+}
+
+/// A command and who gave it, as the journal names a run.
+pub(super) fn on_behalf(command: &str) -> String {
+    let names = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    match names.into_iter().find(|name| !name.is_empty() && name.len() <= 64 && !name.contains(char::is_control)) {
+        Some(name) => format!("{command} by {name}"),
+        None => command.to_owned(),
+    }
 }
 
 fn serve(store: &Path, handle: Handle) -> Result<socket::Socket, CliError> {
@@ -281,6 +292,7 @@ fn store_error(error: &StoreError) -> CliError {
         StoreError::InUse { .. } => "in_use",
         StoreError::NotAStore { .. } => "not_a_store",
         StoreError::NewerFormat { .. } => "newer_format",
+        StoreError::OlderFormat { .. } => "older_format",
         StoreError::OutOfDisk => "disk_full",
         StoreError::Damaged { .. } | StoreError::TooLarge { .. } => "damaged",
         StoreError::Stopped | StoreError::Io(_) => "disk",

@@ -25,7 +25,7 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
     ground::runtime()?.block_on(async {
         let (config, connectors, schemas) = ground::prepare(context).await?;
         let store = ground::open(&config, false, &schemas).await?;
-        let (mut driver, _socket) = ground::driver(&config, &connectors, store)?;
+        let (mut driver, _socket) = ground::driver(&config, &connectors, store, "run")?;
         if !driver.is_backfilled()? {
             return Err(DaemonError::NoBackfill.into());
         }

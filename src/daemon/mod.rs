@@ -13,7 +13,9 @@ pub mod socket;
 mod status;
 mod verify;
 
-pub use driver::{BackfillReport, Driver, Handle, Leaving, OnProgress, Progress, Tally, Watch, recall_people, remap};
+pub use driver::{
+    BackfillReport, Decisions, Driver, Handle, Leaving, OnProgress, Progress, Tally, Watch, recall_people, remap,
+};
 pub use error::DaemonError;
 pub use people::read_people;
 pub use problems::{Cause, Example, causes};

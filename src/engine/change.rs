@@ -1,8 +1,8 @@
 //! Rows of the store and the closed set of changes to them. One step's changes are one write transaction.
 
-use super::JournalEntry;
 use super::held::{NOT_SHOWN, ONE_WAY_EDIT, OWNER_UNKNOWN, UNREADABLE};
 use super::identify::{AMBIGUOUS, NO_EXTERNAL_ID};
+use super::journal::{JournalEntry, Run};
 use super::refs::{MISSING_TARGET, UNKNOWN_TARGET};
 use super::ruled::RULE_FAILED;
 use super::send::UNSEEN;
@@ -104,6 +104,10 @@ pub struct Meta {
     pub last_op: u64,
     /// The highest time (our clock) that a step ran at: time never goes back.
     pub now_max: Millis,
+    /// The run that is under way.
+    pub run: Run,
+    /// The last run that was begun; an operator's command counts as one of its own, and begins within another.
+    pub last_run: Run,
 }
 
 /// One change to the store.

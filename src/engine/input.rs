@@ -1,9 +1,10 @@
 //! What can happen to the engine, and what it asks for: two closed enums.
 
+use super::operate::{Hindrance, Operate, Operation};
 use super::txn::Txn;
-use super::{Change, View, ViewError};
+use super::{Cause, Change, View, ViewError};
 use crate::model::{
-    ClockOffset, Departure, EntityId, Home, Mark, Millis, ObjectId, OpId, Outcome, Place, Raw, RawRow, ReadRow,
+    ClockOffset, Departure, Digest, EntityId, Home, Mark, Millis, ObjectId, OpId, Outcome, Place, Raw, RawRow, ReadRow,
     RecordId, RemoteId, RowDecoder, SystemId, Timing, WriteItem,
 };
 use crate::rules::{Owners, Remap, Rules};
@@ -144,6 +145,15 @@ pub struct LookedUp {
     pub timing: Timing,
 }
 
+/// A run of the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begin {
+    /// Which command, and for whom.
+    pub what: String,
+    /// Digest of the mapping in force.
+    pub config: Digest,
+}
+
 /// Everything that can happen.
 pub enum Input<'a> {
     /// A page of rows.
@@ -158,6 +168,8 @@ pub enum Input<'a> {
     Answers(Answers),
     /// The answer to a look-up.
     LookedUp(LookedUp),
+    /// A run begins: what is journaled from now on is a part of it.
+    Begin(Begin),
     /// The program starts: what was in flight has an unknown outcome.
     Start,
     /// Links what matches after a first full read; call until the step says that nothing is left.
@@ -207,6 +219,8 @@ pub enum Input<'a> {
         /// Records a step.
         limit: usize,
     },
+    /// Somebody who operates Syncline decides about fields.
+    Operate(Operate),
     /// Asks what is to be done for one entity on one system.
     Work {
         /// The entity.
@@ -216,6 +230,28 @@ pub enum Input<'a> {
         /// May records be created? Not before all systems have been read once.
         create: bool,
     },
+}
+
+impl Input<'_> {
+    fn cause(&self) -> Cause {
+        match self {
+            Input::Begin(_) => Cause::Begin,
+            Input::Page(PageRows { pass: Pass::Backfill, .. }) => Cause::Backfill,
+            Input::Page(PageRows { pass: Pass::Changes, .. }) => Cause::Poll,
+            Input::Read(_) => Cause::Read,
+            Input::Events(_) => Cause::Event,
+            Input::Deleted(_) => Cause::Deletes,
+            Input::Answers(_) => Cause::Answer,
+            Input::LookedUp(_) => Cause::LookUp,
+            Input::Start => Cause::Start,
+            Input::Link { .. } => Cause::Link,
+            Input::Remap { .. } => Cause::Mapping,
+            Input::People { .. } => Cause::Users,
+            Input::Sweep { .. } => Cause::Time,
+            Input::Operate(_) => Cause::Operator,
+            Input::Work { .. } => Cause::Work,
+        }
+    }
 }
 
 /// What the engine asks for, after the commit.
@@ -290,6 +326,13 @@ pub enum Notice {
         /// Its id there.
         remote: RemoteId,
     },
+    /// An operator's decision was not carried out.
+    NotOperated {
+        /// The decision.
+        operation: Operation,
+        /// Why.
+        why: Hindrance,
+    },
     /// A row could not be decoded; it was left out.
     Undecodable {
         /// The system.
@@ -319,8 +362,9 @@ pub struct Step {
 /// # Errors
 /// The view cannot be read. Nothing was decided.
 pub fn step(rules: &Rules, view: &dyn View, clocks: &Clocks, input: Input<'_>) -> Result<Step, ViewError> {
-    let mut txn = Txn::new(rules, view, clocks)?;
+    let mut txn = Txn::new(rules, view, clocks, input.cause())?;
     match input {
+        Input::Begin(begin) => txn.begin(begin),
         Input::Page(page) => txn.page(page)?,
         Input::Read(reads) => txn.reads(reads)?,
         Input::Events(events) => txn.events(events)?,
@@ -332,6 +376,7 @@ pub fn step(rules: &Rules, view: &dyn View, clocks: &Clocks, input: Input<'_>) -
         Input::Remap { entity, remap, after, limit } => txn.remap(entity, remap, after, limit)?,
         Input::People { entity, system, older, after, limit } => txn.people(entity, (system, older), after, limit)?,
         Input::Sweep { entity, after, limit } => txn.sweep(entity, after, limit)?,
+        Input::Operate(operate) => txn.operate(operate)?,
         Input::Work { entity, system, create } => txn.work(entity, system, create)?,
     }
     txn.finish()

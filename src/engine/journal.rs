@@ -2,7 +2,8 @@
 
 use crate::codec::{Decode, Encode};
 use crate::merge::SettledBy;
-use crate::model::{EntityId, FieldId, Home, Millis, OpId, Place, RecordId, RemoteId, Stamp, SystemId, Value};
+use crate::model::{Digest, EntityId, FieldId, Home, Millis, OpId, Place, RecordId, RemoteId, Stamp, SystemId, Value};
+use std::fmt;
 
 /// The rule by which an edit lost to a later one of its own side: no conflict.
 pub const AT_HOME: &str = "a later edit of its own side";
@@ -12,12 +13,61 @@ pub const AT_HOME: &str = "a later edit of its own side";
 pub struct JournalEntry {
     /// When it was decided, by our clock.
     pub at: Millis,
-    /// Of which entity.
-    pub entity: EntityId,
-    /// Of which record; none = of a page as a whole.
+    /// In which run of the program; its [`Happening::Began`] says more of it.
+    pub run: Run,
+    /// What the engine was told when it decided so.
+    pub cause: Cause,
+    /// Of which entity; none = of a run as a whole.
+    pub entity: Option<EntityId>,
+    /// Of which record; none = of a page or a run as a whole.
     pub record: Option<RecordId>,
     /// What happened.
     pub what: Happening,
+}
+
+/// Number of a run: a start of the program, or an operator's command. They begin at 1; 0 = before the first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Default)]
+pub struct Run(pub u32);
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What the engine was told when it decided something: the kind of its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum Cause {
+    /// A run began.
+    Begin,
+    /// A page of a first full reading.
+    Backfill,
+    /// A page of what changed lately.
+    Poll,
+    /// A read of single records.
+    Read,
+    /// An event of a stream.
+    Event,
+    /// A list of deleted records.
+    Deletes,
+    /// An answer to a write.
+    Answer,
+    /// An answer to a look-up by key.
+    LookUp,
+    /// The program started: what was in flight has an unknown outcome.
+    Start,
+    /// The first link of all that was read.
+    Link,
+    /// A changed mapping.
+    Mapping,
+    /// A changed table of users.
+    Users,
+    /// Time passed.
+    Time,
+    /// A write was built.
+    Work,
+    /// Somebody who operates Syncline decided it.
+    Operator,
 }
 
 /// What happened.
@@ -169,5 +219,23 @@ pub enum Happening {
         system: SystemId,
         /// Its id there.
         remote: RemoteId,
+    },
+    /// A run began.
+    Began {
+        /// Which command, and for whom.
+        what: String,
+        /// Digest of the mapping that was in force.
+        config: Digest,
+    },
+    /// A register took a value that is nobody's edit: the first link filled a blank, or a reference followed its record.
+    Filled {
+        /// The field.
+        field: FieldId,
+        /// Before.
+        from: Value,
+        /// After.
+        to: Value,
+        /// The new stamp.
+        stamp: Stamp,
     },
 }

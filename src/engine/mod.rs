@@ -11,6 +11,7 @@ mod input;
 mod journal;
 mod memory;
 mod observe;
+mod operate;
 mod people;
 mod record;
 mod refs;
@@ -27,11 +28,12 @@ mod view;
 pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
 pub use held::{OWNER_UNKNOWN, awaits_mend};
 pub use input::{
-    Answer, Answers, Ask, Clocks, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice, PageRows, Pass, Reads,
-    Step, step,
+    Answer, Answers, Ask, Begin, Clocks, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice, PageRows, Pass,
+    Reads, Step, step,
 };
-pub use journal::{AT_HOME, Happening, JournalEntry};
+pub use journal::{AT_HOME, Cause, Happening, JournalEntry, Run};
 pub use memory::MemoryView;
+pub use operate::{Authority, Hindrance, Operate, Operation};
 pub use refs::target_of;
 pub use verify::{Difference, Excluded, Remotes, ShownRow, Verdict, verify};
 pub use view::{View, ViewError};

@@ -336,8 +336,13 @@ impl<'a> Txn<'a> {
         }
         self.close_and_prune(entity, &mut work)?;
         self.note_rules(entity, work.record.id, &work.fates)?;
-        for (field, fate) in std::mem::take(&mut work.fates) {
+        let fates = std::mem::take(&mut work.fates);
+        let filled = before.as_ref().map(|before| filled(&before.0, &work.record, &fates)).unwrap_or_default();
+        for (field, fate) in fates {
             self.journal_fate(entity, work.record.id, field, fate);
+        }
+        for what in filled {
+            self.journal(entity.id, Some(work.record.id), what);
         }
         let (old, old_lately) = match &before {
             Some(before) => (Some(&before.0), Some(&before.1)),
@@ -555,6 +560,23 @@ impl<'a> Txn<'a> {
         };
         self.journal(entity.id, Some(record), what);
     }
+}
+
+/// Values that registers took without a fate that says so.
+fn filled(before: &Record, after: &Record, fates: &[(FieldId, Fate)]) -> Vec<Happening> {
+    let told = |field: FieldId, value: &Value| {
+        let to = fates.iter().rev().filter(|(of, _)| *of == field).find_map(|(_, fate)| match fate {
+            Fate::Took { to, .. } | Fate::Linked { to, .. } => Some(to),
+            _ => None,
+        });
+        to == Some(value)
+    };
+    let from = |field| before.register(field).map(|reg| reg.val.clone()).unwrap_or_default();
+    let moved = after.registers.iter().map(|register| (register.field, from(register.field), &register.reg));
+    let moved = moved.filter(|(field, from, reg)| *from != reg.val && !told(*field, &reg.val));
+    let filled =
+        moved.map(|(field, from, reg)| Happening::Filled { field, from, to: reg.val.clone(), stamp: reg.marker });
+    filled.collect()
 }
 
 /// Where a side's record lives.

@@ -2,8 +2,8 @@
 
 use super::record::Work;
 use super::{
-    Change, Clocks, DigestRow, Effect, Happening, JournalEntry, KeyHolder, Meta, Notice, OutboxRow, Problem, RereadRow,
-    Step, View, ViewError,
+    Begin, Cause, Change, Clocks, DigestRow, Effect, Happening, JournalEntry, KeyHolder, Meta, Notice, OutboxRow,
+    Problem, RereadRow, Run, Step, View, ViewError,
 };
 use crate::codec::{Decode, Encode};
 use crate::model::{EntityId, FieldId, Home, Millis, OpId, Place, RecordId, RemoteKey, SystemId};
@@ -26,6 +26,8 @@ pub(super) struct Txn<'a> {
     /// Remote records that have become known, or a side of their record, in this step.
     pub arrived: Vec<(RemoteKey, RecordId)>,
     meta: Meta,
+    run: Run,
+    cause: Cause,
     journal: Vec<JournalEntry>,
     works: BTreeMap<(EntityId, RecordId), Option<Work>>,
     index: BTreeMap<RemoteKey, Option<RecordId>>,
@@ -55,7 +57,7 @@ pub(super) fn delivered_cursor(home: Home, entity: EntityId) -> String {
 }
 
 impl<'a> Txn<'a> {
-    pub fn new(rules: &'a Rules, view: &'a dyn View, clocks: &'a Clocks) -> Result<Self, ViewError> {
+    pub fn new(rules: &'a Rules, view: &'a dyn View, clocks: &'a Clocks, cause: Cause) -> Result<Self, ViewError> {
         let mut meta = view.meta()?;
         // Our own clock may step back; the engine's time does not.
         meta.now_max = meta.now_max.max(clocks.now);
@@ -68,6 +70,8 @@ impl<'a> Txn<'a> {
             notices: Vec::new(),
             next: None,
             arrived: Vec::new(),
+            run: meta.run,
+            cause,
             meta,
             journal: Vec::new(),
             works: BTreeMap::new(),
@@ -95,7 +99,28 @@ impl<'a> Txn<'a> {
     }
 
     pub fn journal(&mut self, entity: EntityId, record: Option<RecordId>, what: Happening) {
-        self.journal.push(JournalEntry { at: self.now, entity, record, what });
+        let (at, run, cause) = (self.now, self.run, self.cause);
+        self.journal.push(JournalEntry { at, run, cause, entity: Some(entity), record, what });
+    }
+
+    /// From now on everything belongs to a run of its own.
+    pub fn begin(&mut self, begin: Begin) {
+        self.begin_within(begin);
+        self.meta.run = self.run;
+    }
+
+    /// What this step decides is a run of its own, within the one that is under way.
+    pub fn begin_within(&mut self, Begin { what, config }: Begin) {
+        self.meta.last_run = Run(self.meta.last_run.0.saturating_add(1));
+        self.run = self.meta.last_run;
+        let (at, run, cause) = (self.now, self.run, self.cause);
+        let what = Happening::Began { what, config };
+        self.journal.push(JournalEntry { at, run, cause, entity: None, record: None, what });
+    }
+
+    /// What this step decides belongs to the run that was begun last.
+    pub fn go_on(&mut self) {
+        self.run = self.meta.last_run;
     }
 
     /// Takes a record out for work; it must be put back with [`Self::put`].

@@ -1,5 +1,6 @@
 //! An edit arrives: seen, waiting, superseded, or decided.
 
+use super::operate::outranking;
 use super::policy::{self, Ground, Verdict};
 use super::{Edit, Entry, EntryKind, FieldState, SettledBy, Taken, Turn};
 use crate::model::{Apart, Millis, OpId, Origin, Place, SourceKind, Stamp, SystemId, Value};
@@ -340,11 +341,12 @@ impl FieldState {
     }
 
     /// Applies the policy to the edit at `at` and its rivals; returns how many there were.
-    fn decide_at(&mut self, rules: &FieldRules<'_>, at: usize, out: &mut Vec<Fate>) -> usize {
+    pub(super) fn decide_at(&mut self, rules: &FieldRules<'_>, at: usize, out: &mut Vec<Fate>) -> usize {
         let edit = &self.recent[at];
         let mut set = vec![edit];
-        for side in self.sides.iter().filter(|side| side.system != edit.system) {
-            let unseen = self.recent.iter().filter(|taken| taken.system == side.system && taken.turn > edit.base);
+        let authors = self.sides.iter().map(|side| side.system).chain([SystemId::OPERATOR, SystemId::UNDO]);
+        for author in authors.filter(|author| *author != edit.system) {
+            let unseen = self.recent.iter().filter(|taken| taken.system == author && taken.turn > edit.base);
             let newest = unseen.max_by(|a, b| a.edit.place.order(&b.edit.place).then(a.turn.cmp(&b.turn)));
             let replaced = |rival: &Taken| {
                 self.recent.iter().any(|taken| taken.system != rival.system && taken.base >= rival.turn)
@@ -369,8 +371,12 @@ impl FieldState {
             before: &own_before,
         };
         let rivals = set.len() - 1;
-        let mut verdict = policy::decide(rules.policy, &set, &ground);
-        if let (Verdict::Value(value), Some(latest)) = (&verdict, ground.latest(set.iter().copied()))
+        let mut ranked = set.clone();
+        let mut verdict = match outranking(&mut ranked) {
+            Some(decision) => Verdict::Edit(decision),
+            None => policy::decide(rules.policy, &ranked, &ground),
+        };
+        if let (Verdict::Value(value), Some(latest)) = (&verdict, ground.latest(ranked.iter().copied()))
             && !rules.field.kind.holds(value)
         {
             let why = format!("it gives a value that is none of type {}", rules.field.kind.name());
@@ -388,12 +394,13 @@ impl FieldState {
             Verdict::Merged(value) => (Some(value), None, true),
         };
         let holds = |taken: &Taken| match (&value, of) {
-            _ if merged => true,
+            _ if merged && !taken.system.is_operator() => true,
             (Some(value), Some(_)) => taken.edit.value == *value,
             // What the register shows anyway is not lost.
             (value, _) => {
                 let value = value.as_ref().unwrap_or(&self.value);
-                self.ix(taken.system).is_none_or(|ix| taken.edit.value == rules.project(ix, value))
+                let shown = self.ix(taken.system).map_or(value.clone(), |ix| rules.project(ix, value));
+                taken.edit.value == shown
             }
         };
         let losers: Vec<Fate> = set
@@ -408,12 +415,12 @@ impl FieldState {
             .collect();
         if let Some(to) = value {
             // Where no edit carries it, it has the time of the newest.
-            let by = of.or_else(|| ground.latest(set.iter().copied().filter(|taken| taken.edit.value == to)));
-            let by = by.or_else(|| ground.latest(set.iter().copied())).map(|taken| (taken.system, taken.edit.place));
+            let by = of.or_else(|| ground.latest(ranked.iter().copied().filter(|taken| taken.edit.value == to)));
+            let by = by.or_else(|| ground.latest(ranked.iter().copied())).map(|taken| (taken.system, taken.edit.place));
             let shows = |system| self.ix(system).is_some_and(|ix| to == rules.project(ix, &self.value));
             let known = to == self.value || of.is_some_and(|taken| shows(taken.system));
             if let Some((system, place)) = by.filter(|_| !known) {
-                let stamp = Stamp::mint(place.time, self.stamp, Origin::System(system));
+                let stamp = Stamp::mint(place.time, self.stamp, Origin::of(system));
                 let from = std::mem::replace(&mut self.value, to.clone());
                 out.push(Fate::Took { from, to, stamp, system, place, contested: rivals > 0 });
                 self.stamp = stamp;

@@ -11,6 +11,7 @@ pub mod policy;
 mod confirm;
 mod field;
 mod link;
+mod operate;
 mod prune;
 mod state;
 

@@ -46,6 +46,18 @@ name_id!(
     ObjectId
 );
 
+impl SystemId {
+    /// Whoever decides with Syncline's own commands: counts as a side that outranks all systems.
+    pub const OPERATOR: Self = Self(u32::MAX);
+    /// Whoever takes back with `undo`: counts as a side that yields to all systems, so that edits which it has not seen are kept.
+    pub const UNDO: Self = Self(u32::MAX - 1);
+
+    /// Somebody who decides here, and no system.
+    pub fn is_operator(self) -> bool {
+        self == Self::OPERATOR || self == Self::UNDO
+    }
+}
+
 /// One real-world thing, as the mirror names it: 128 bits derived from the first remote record that stood for it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct RecordId(pub [u8; 16]);

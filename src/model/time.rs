@@ -137,6 +137,15 @@ pub enum Origin {
     Engine,
     /// People or automation in a system.
     System(SystemId),
+    /// Whoever operates Syncline, by a command.
+    Operator,
+}
+
+impl Origin {
+    /// Of an edit's author.
+    pub fn of(author: SystemId) -> Self {
+        if author.is_operator() { Self::Operator } else { Self::System(author) }
+    }
 }
 
 /// The stamp of a register: totally ordered, and never the same for two values of one register.

@@ -94,7 +94,7 @@ impl RulesBuilder {
         }
         checks.names("systems", "a system", self.systems.iter().map(|system| &*system.name), |n| SystemId::of(n).0);
         for spec in &self.systems {
-            if RESERVED.contains(&&*spec.name) {
+            if RESERVED.contains(&&*spec.name) || SystemId::of(&spec.name).is_operator() {
                 checks.fault(format!("systems.{}", spec.name), Fault::ReservedName { name: spec.name.clone() });
             }
             checks.systems.push(System {

@@ -59,12 +59,16 @@ fn surely_admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_
         let owner = (order.side_of)(*owner);
         return vec![newest_of(owner).map_or(first.clone(), |(_, edit)| edit.value.clone())];
     }
-    // A ratchet: of all that was ever entered, the furthest, whoever saw what.
+    // A ratchet: of all that was ever entered, the furthest, whoever saw what. What its own side took back may have been gone
+    // before anybody read it.
     if let ConflictPolicy::ForwardOnly(stages) = &order.policy {
-        let all = || std::iter::once(first).chain(edits.iter().map(|(_, edit)| &edit.value));
-        let is = |value: &Value, stage: &String| matches!(value, Value::Enum(option) if option == stage);
-        let furthest = stages.iter().rev().find(|stage| all().any(|value| is(value, stage)));
-        return vec![furthest.map_or(first.clone(), |stage| Value::Enum(stage.clone()))];
+        let taken_back = |id: usize, edit: &Edited| edits.iter().any(|(o, other)| *o > id && other.side == edit.side);
+        let place = |value: &Value| stages.iter().position(|stage| *value == Value::Enum(stage.clone()));
+        let sure = edits.iter().filter(|(id, edit)| !taken_back(*id, edit)).filter_map(|(_, edit)| place(&edit.value));
+        let least = sure.chain(place(first)).max();
+        let further = edits.iter().filter(|(_, edit)| place(&edit.value) > least).map(|(_, edit)| edit.value.clone());
+        let least = least.map_or(first.clone(), |at| Value::Enum(stages[at].clone()));
+        return further.chain([least]).collect();
     }
     // Not seen by any later edit.
     let open: Vec<&(usize, &Edited)> =

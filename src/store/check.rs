@@ -43,6 +43,7 @@ impl Snapshot {
         let mut counts = BTreeMap::new();
         let mut due = 0;
         let mut reread_due = 0;
+        let mut history_rows = 0;
         for table in Table::ALL {
             for row in self.range(table, Bound::Unbounded, Bound::Unbounded)? {
                 let (key, bytes) = row?;
@@ -91,9 +92,27 @@ impl Snapshot {
                         decodes::<Problem>(table, key, bytes)?;
                     }
                     Table::Journal => {
-                        read_array::<8>(table, key, key)?;
-                        decodes::<JournalEntry>(table, key, bytes)?;
+                        let number = read_array::<8>(table, key, key)?;
+                        let (_, entry) = super::chain::split(key, bytes)?;
+                        if let Some(entry) = entry {
+                            let entry: JournalEntry = read(table, key, entry)?;
+                            if let (Some(entity), Some(record)) = (entry.entity, entry.record) {
+                                let history = |out: &mut Vec<u8>| {
+                                    key::record(out, entity, record);
+                                    out.extend_from_slice(&number);
+                                };
+                                self.exists(Table::History, history)?;
+                                history_rows += 1;
+                            }
+                        }
                         done.journal += 1;
+                    }
+                    Table::History => {
+                        read_array::<28>(table, key, key)?;
+                    }
+                    Table::Runs => {
+                        read_array::<4>(table, key, key)?;
+                        self.exists(Table::Journal, |out| out.extend_from_slice(bytes))?;
                     }
                     Table::Counts => {
                         let (what, entity) = key.split_first().ok_or_else(|| damaged(table, key, "empty key"))?;
@@ -117,7 +136,7 @@ impl Snapshot {
             key::entity(&mut key, *entity);
             return Err(damaged(Table::Counts, &key, "missing"));
         }
-        for (table, rows) in [(Table::OutboxDue, due), (Table::RereadDue, reread_due)] {
+        for (table, rows) in [(Table::OutboxDue, due), (Table::RereadDue, reread_due), (Table::History, history_rows)] {
             if self.rows(table).len().map_err(super::error::failed)? != rows {
                 return Err(damaged(table, &[], "it holds rows without a source"));
             }

@@ -32,6 +32,17 @@ pub enum StoreError {
         /// The newest that this program knows.
         wanted: u32,
     },
+    /// A program from before the first release wrote it.
+    #[error(
+        "the store has format {found}, from before the first release, and this program knows format {wanted}: move the file away \
+         and run `syncline backfill`"
+    )]
+    OlderFormat {
+        /// Its format.
+        found: u32,
+        /// The one that this program knows.
+        wanted: u32,
+    },
     /// It holds what no program of ours wrote.
     #[error("the store is damaged ({what}): restore a backup, or move the file away and run `syncline backfill`")]
     Damaged {

@@ -368,7 +368,7 @@ fn format(database: &impl ReadableDatabase, path: &Path) -> Result<Found, StoreE
         return Err(StoreError::NewerFormat { found, wanted: FORMAT });
     }
     if found < FORMAT {
-        return Err(damaged(Table::Meta, META_FORMAT, "no program ever wrote this format"));
+        return Err(StoreError::OlderFormat { found, wanted: FORMAT });
     }
     let missing = |key: &[u8]| damaged(Table::Meta, key, "missing");
     let id = row(META_STORE)?.ok_or_else(|| missing(META_STORE))?;

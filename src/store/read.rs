@@ -1,9 +1,10 @@
 //! Reading: a snapshot is the engine's view.
 
+use super::chain;
 use super::error::{StoreError, failed};
 use super::key;
 use super::tables::{COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, read, read_array, read_key};
-use crate::engine::{DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, View, ViewError};
+use crate::engine::{DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Run, View, ViewError};
 use crate::merge::Lately;
 use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
 use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata};
@@ -78,36 +79,76 @@ impl Snapshot {
     /// # Errors
     /// If they cannot be read.
     pub fn journal(&self, after: u64, limit: usize) -> Result<Vec<(u64, JournalEntry)>> {
-        let rows = self.range(Table::Journal, Bound::Excluded(&after.to_be_bytes()), Bound::Unbounded)?;
-        rows.take(limit)
-            .map(|row| {
-                let (key, value) = row?;
-                Ok((sequence(key.value())?, read(Table::Journal, key.value(), value.value())?))
-            })
-            .collect()
+        let mut found = Vec::new();
+        for row in self.range(Table::Journal, Bound::Excluded(&after.to_be_bytes()), Bound::Unbounded)? {
+            if found.len() >= limit {
+                break;
+            }
+            let (key, value) = row?;
+            // Of what was pruned only the link is left.
+            if let Some(entry) = entry(key.value(), value.value())? {
+                found.push((sequence(key.value())?, entry));
+            }
+        }
+        Ok(found)
     }
 
-    /// The newest `limit` journal entries of a record, ascending. Reads the journal from its end.
+    /// The number of the first entry that was decided at a time (our clock) or later; one past the newest if there is none.
+    /// Entries are in the order of their times.
     ///
     /// # Errors
     /// If they cannot be read.
-    pub fn journal_of(&self, record: RecordId, limit: usize) -> Result<Vec<(u64, JournalEntry)>> {
-        let mut found = Vec::new();
-        let mut rows = self.range(Table::Journal, Bound::Unbounded, Bound::Unbounded)?;
-        while found.len() < limit {
-            let Some(row) = rows.next_back() else { break };
-            let (key, value) = row?;
-            // An entry that names the record holds the bytes of its id: the others need not be decoded.
-            if !value.value().windows(record.0.len()).any(|part| part == record.0) {
-                continue;
+    pub fn journal_since(&self, at: Millis) -> Result<u64> {
+        let (mut low, mut high) = (1, self.journal_last()? + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            // What was pruned has no time: the next one has.
+            let next = self.journal(middle - 1, 1)?.into_iter().next();
+            match next {
+                Some((number, entry)) if entry.at < at => low = number + 1,
+                _ => high = middle,
             }
-            let entry: JournalEntry = read(Table::Journal, key.value(), value.value())?;
-            if entry.record == Some(record) {
-                found.push((sequence(key.value())?, entry));
+        }
+        Ok(low)
+    }
+
+    /// The newest `limit` journal entries of a record, ascending.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn journal_of(&self, entity: EntityId, record: RecordId, limit: usize) -> Result<Vec<(u64, JournalEntry)>> {
+        let mut prefix = Vec::with_capacity(KEY_USUAL);
+        key::record(&mut prefix, entity, record);
+        let mut found = Vec::new();
+        for row in self.prefix(Table::History, &prefix)?.rev() {
+            if found.len() >= limit {
+                break;
+            }
+            let (key, _) = row?;
+            let number = sequence(key.value().get(prefix.len()..).unwrap_or_default())?;
+            let at = number.to_be_bytes();
+            let row = self.value(Table::Journal, &at)?.ok_or_else(|| orphan(Table::History, key.value()))?;
+            if let Some(entry) = entry(&at, row.value())? {
+                found.push((number, entry));
             }
         }
         found.reverse();
         Ok(found)
+    }
+
+    /// How runs began, the newest `limit` of those up to `last`, newest first, each with its entry's number.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn runs(&self, last: Run, limit: usize) -> Result<Vec<(u64, JournalEntry)>> {
+        let mut runs = Vec::new();
+        for row in self.range(Table::Runs, Bound::Unbounded, Bound::Included(&last.0.to_be_bytes()))?.rev().take(limit)
+        {
+            let (_, number) = row?;
+            let number = sequence(number.value())?;
+            runs.extend(self.journal(number.saturating_sub(1), 1)?.into_iter().filter(|(found, _)| *found == number));
+        }
+        Ok(runs)
     }
 
     /// Sizes per table.
@@ -252,6 +293,11 @@ const KEY_USUAL: usize = 48;
 const STEPS_MAX: usize = 4;
 const SEARCHES_MIN: usize = 8;
 const SEARCHES_MAX: usize = 64;
+
+fn entry(key: &[u8], row: &[u8]) -> Result<Option<JournalEntry>> {
+    let (_, entry) = chain::split(key, row)?;
+    entry.map(|entry| read(Table::Journal, key, entry)).transpose()
+}
 
 fn sequence(key: &[u8]) -> Result<u64> {
     read_array(Table::Journal, key, key).map(u64::from_be_bytes)

@@ -9,7 +9,7 @@ use crate::model::{Digest, RawDigest, Record, SeenSchema};
 use redb::TableDefinition;
 
 /// Version of the whole: which tables there are and what their keys mean. Raised by a migration.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// A table. Rows are written in the order of this enum, and within a table by key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,8 +38,12 @@ pub(super) enum Table {
     Problems,
     /// `name` → its bytes
     Cursors,
-    /// `sequence number 8`, from 1 → [`JournalEntry`]
+    /// `sequence number 8`, from 1 → `link 16`, and [`JournalEntry`] unless it was pruned
     Journal,
+    /// `entity 4 | record 16 | sequence number 8` → nothing: the journal entries of a record
+    History,
+    /// `run 4` → `sequence number 8` of the entry that says how it began
+    Runs,
     /// `"r" or "o" | entity 4` → `rows 8` of [`Self::Records`] or [`Self::Outbox`]
     Counts,
     /// `system 4 | object 4` → [`SeenSchema`]; a store from before it is given the table when it is opened
@@ -49,7 +53,7 @@ pub(super) enum Table {
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Records,
         Self::Lately,
         Self::Digests,
@@ -62,6 +66,8 @@ impl Table {
         Self::Problems,
         Self::Cursors,
         Self::Journal,
+        Self::History,
+        Self::Runs,
         Self::Counts,
         Self::Schemas,
         Self::Meta,
@@ -80,7 +86,9 @@ impl Table {
             Self::RereadDue => "reread-due-1",
             Self::Problems => "problems-1",
             Self::Cursors => "cursors-1",
-            Self::Journal => "journal-1",
+            Self::Journal => "journal-2",
+            Self::History => "history-1",
+            Self::Runs => "runs-1",
             Self::Counts => "counts-1",
             Self::Schemas => "schemas-1",
             Self::Meta => "meta-1",

@@ -36,8 +36,13 @@ impl Store {
     ///
     /// # Errors
     /// As there.
-    pub fn journal_of(&self, record: RecordId, limit: usize) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
-        self.snapshot()?.journal_of(record, limit)
+    pub fn journal_of(
+        &self,
+        entity: EntityId,
+        record: RecordId,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, StoreError> {
+        self.snapshot()?.journal_of(entity, record, limit)
     }
 
     /// Sizes of the file and of each table. Reads every page.

@@ -4,11 +4,12 @@
 //! Hence everything that a commit writes is gathered, sorted by table and key, and written in one pass; what is derived
 //! from it (due indexes, counts) in a second.
 
+use super::chain::Chain;
 use super::error::{StoreError, failed};
 use super::key;
 use super::tables::{COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, read, read_array, read_key};
 use crate::codec::SIZE_MAX;
-use crate::engine::{Change, OutboxRow, RereadRow};
+use crate::engine::{Change, Happening, JournalEntry, OutboxRow, RereadRow};
 use crate::model::EntityId;
 use redb::{ReadableTable, WriteTransaction};
 use std::cmp::Ordering;
@@ -23,16 +24,14 @@ pub(super) fn apply<'a>(
     steps: impl Iterator<Item = &'a [Change]>,
 ) -> Result<(), StoreError> {
     let mut batch = Batch::default();
-    let mut sequence = None;
+    let mut chain: Option<Chain> = None;
     for change in steps.flatten() {
         if let Change::Journal(entry) = change {
-            let last = match sequence {
-                Some(last) => last,
-                None => last_sequence(transaction)?,
+            let chain = match &mut chain {
+                Some(chain) => chain,
+                None => chain.insert(Chain::last(transaction)?),
             };
-            let next = last + 1;
-            sequence = Some(next);
-            batch.put(Table::Journal, |out| out.extend_from_slice(&next.to_be_bytes()), |out| entry.put(out))?;
+            batch.journal(chain, entry)?;
         } else {
             batch.add(change)?;
         }
@@ -40,14 +39,6 @@ pub(super) fn apply<'a>(
     let mut derived = Derived::default();
     batch.write(transaction, |table, key, old, new| derived.note(table, key, old, new))?;
     derived.write(transaction)
-}
-
-fn last_sequence(transaction: &WriteTransaction) -> Result<u64, StoreError> {
-    let table = transaction.open_table(Table::Journal.definition()).map_err(failed)?;
-    match table.last().map_err(failed)? {
-        Some((key, _)) => Ok(u64::from_be_bytes(read_array(Table::Journal, key.value(), key.value())?)),
-        None => Ok(0),
-    }
 }
 
 /// Rows to write, in one buffer.
@@ -68,6 +59,34 @@ struct Row {
 }
 
 impl Batch {
+    /// The next entry of the journal, and what finds it.
+    fn journal(&mut self, chain: &mut Chain, entry: &JournalEntry) -> Result<(), StoreError> {
+        let mut bytes = Vec::with_capacity(64);
+        entry.put(&mut bytes);
+        let (number, link) = chain.add(&bytes);
+        let number = number.to_be_bytes();
+        self.put(
+            Table::Journal,
+            |out| out.extend_from_slice(&number),
+            |out| {
+                out.extend_from_slice(&link);
+                out.extend_from_slice(&bytes);
+            },
+        )?;
+        if let (Some(entity), Some(record)) = (entry.entity, entry.record) {
+            let key = |out: &mut Vec<u8>| {
+                key::record(out, entity, record);
+                out.extend_from_slice(&number);
+            };
+            self.put(Table::History, key, |_| ())?;
+        }
+        if let Happening::Began { .. } = entry.what {
+            let run = entry.run.0.to_be_bytes();
+            self.put(Table::Runs, |out| out.extend_from_slice(&run), |out| out.extend_from_slice(&number))?;
+        }
+        Ok(())
+    }
+
     fn add(&mut self, change: &Change) -> Result<(), StoreError> {
         match change {
             Change::PutRecord(record) => {

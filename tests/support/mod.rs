@@ -94,7 +94,9 @@ pub fn change() -> impl Strategy<Value = Change> {
     let reread = (due(), 0u32..3).prop_map(|(due, attempts)| RereadRow { due, known: due, since: due, attempts });
     let entry = (entity(), prop::option::of(record()), 0u32..9).prop_map(|(entity, record, rows)| JournalEntry {
         at: Millis(i64::from(rows)),
-        entity,
+        run: Run(rows),
+        cause: Cause::Poll,
+        entity: Some(entity),
         record,
         what: Happening::Page { system: SYSTEMS[0], rows, mirrored: 0, linked: 0 },
     });
@@ -120,7 +122,7 @@ pub fn change() -> impl Strategy<Value = Change> {
         ),
         1 => (prop::sample::select(&CURSORS[..]), prop::option::of(prop::collection::vec(any::<u8>(), 0..4)))
             .prop_map(|(name, bytes)| Change::SetCursor(name.into(), bytes)),
-        1 => (any::<u64>(), due()).prop_map(|(last_op, now_max)| Change::SetMeta(Meta { last_op, now_max })),
+        1 => (any::<u64>(), due()).prop_map(|(last_op, now_max)| Change::SetMeta(Meta { last_op, now_max, run: Run(1), last_run: Run(2) })),
         2 => entry.prop_map(|entry| Change::Journal(Box::new(entry))),
     ]
 }

@@ -104,7 +104,9 @@ fn set_up(running: &Running, folder: &Folder) -> Result<(Driver, Duration), CliE
     let connectors = ground::connect(&mut config)?;
     let store = Store::create_or_open(&config.settings.store, ground::now(), &OpenOptions::default())
         .map_err(DaemonError::from)?;
-    Ok((Driver::new(config.rules, &connectors, store)?, INTERVAL))
+    let mut driver = Driver::new(config.rules, &connectors, store)?;
+    driver.begin_run("demo")?;
+    Ok((driver, INTERVAL))
 }
 
 async fn backfill(driver: &mut Driver, output: Output) -> Result<BackfillReport, CliError> {

@@ -1,9 +1,10 @@
 //! Talking to a driver at work: from the control socket, from another task, from the demo.
 
-use super::{Event, Pair, Tally};
+use super::{Decisions, Event, Pair, Tally};
 use crate::connector::Connector;
 use crate::daemon::status::{self, Live};
 use crate::daemon::{DaemonError, schemas, verify};
+use crate::engine::{Hindrance, Operation};
 use crate::rules::Rules;
 use crate::store::Snapshot;
 use serde_json::Value;
@@ -19,6 +20,8 @@ pub(super) enum Ask {
     Snapshot(oneshot::Sender<Result<Snapshot, DaemonError>>),
     /// What it has done.
     Tally(oneshot::Sender<Tally>),
+    /// Somebody decides.
+    Operate(Box<Decisions>, oneshot::Sender<Result<Vec<(Operation, Hindrance)>, DaemonError>>),
 }
 
 /// A driver at work; clones talk to the same one.
@@ -106,8 +109,24 @@ impl Handle {
         Ok(schemas::document(&snapshot.schemas()?))
     }
 
+    /// Has decisions taken in; returns those that were not carried out.
+    ///
+    /// # Errors
+    /// The driver has ended, or the store cannot be used.
+    pub async fn operate(&self, decisions: Decisions) -> Result<Vec<(Operation, Hindrance)>, DaemonError> {
+        self.ask(|answer| Ask::Operate(Box::new(decisions), answer)).await?
+    }
+
+    /// The state as of the last commit.
+    ///
+    /// # Errors
+    /// The driver has ended, or the store cannot be read.
+    pub async fn snapshot(&self) -> Result<Snapshot, DaemonError> {
+        self.ask(Ask::Snapshot).await?
+    }
+
     /// The rules, with the users as they are known now.
-    fn rules(&self) -> Arc<Rules> {
+    pub fn rules(&self) -> Arc<Rules> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -136,12 +136,13 @@ impl Driver {
         Ok(())
     }
 
-    fn answer(&self, ask: Ask) {
+    fn answer(&mut self, ask: Ask) {
         // Who asked may have gone.
         match ask {
             Ask::Live(to) => drop(to.send(self.live_state())),
             Ask::Snapshot(to) => drop(to.send(self.store.snapshot().map_err(DaemonError::from))),
             Ask::Tally(to) => drop(to.send(self.tally.clone())),
+            Ask::Operate(decisions, to) => drop(to.send(self.operate(*decisions))),
         }
     }
 

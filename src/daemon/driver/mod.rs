@@ -9,6 +9,7 @@ mod handle;
 mod intake;
 mod listing;
 mod live;
+mod operate;
 mod people;
 mod progress;
 mod remap;
@@ -17,6 +18,7 @@ mod watch;
 
 pub use backfill::BackfillReport;
 pub use handle::Handle;
+pub use operate::Decisions;
 pub use people::recall_people;
 pub use progress::{OnProgress, Progress};
 pub use remap::remap;
@@ -27,7 +29,7 @@ use super::connect::{Connectors, read_spec};
 use super::status;
 use super::{DaemonError, status::quiet_entity};
 use crate::connector::{Connector, ConnectorError, ReadSpec};
-use crate::engine::{self, Change, Clocks, Effect, Input, Notice, Pass, View};
+use crate::engine::{self, Begin, Change, Clocks, Effect, Input, Notice, Pass, Step, View};
 use crate::model::{Departure, EntityId, Home, Millis, RecordId, SystemId, User};
 use crate::rules::Rules;
 use crate::store::Store;
@@ -198,6 +200,15 @@ impl Driver {
         Ok(driver)
     }
 
+    /// Says what the driver is used for: a run of its own in the journal.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn begin_run(&mut self, what: &str) -> Result<(), DaemonError> {
+        let begin = Begin { what: what.to_owned(), config: self.rules.fingerprint() };
+        self.take(Input::Begin(begin)).map(drop)
+    }
+
     /// Tells `progress` what happens.
     pub fn on_progress(&mut self, progress: OnProgress) {
         self.progress = Some(progress);
@@ -224,7 +235,7 @@ impl Driver {
         &self.tally
     }
 
-    /// What it has come to so far.
+    /// The store that it drives.
     pub fn store(&self) -> &Store {
         &self.store
     }
@@ -257,6 +268,18 @@ impl Driver {
         input: Input<'_>,
         extra: impl FnOnce(Option<RecordId>) -> Option<Change>,
     ) -> Result<(Vec<Effect>, Option<RecordId>), DaemonError> {
+        let mut step = self.commit(input, extra)?;
+        for notice in std::mem::take(&mut step.notices) {
+            self.note(notice);
+        }
+        Ok((step.effects, step.next))
+    }
+
+    fn commit(
+        &mut self,
+        input: Input<'_>,
+        extra: impl FnOnce(Option<RecordId>) -> Option<Change>,
+    ) -> Result<Step, DaemonError> {
         let mut step = {
             let snapshot = self.store.snapshot()?;
             engine::step(&self.rules, &snapshot, &self.clocks(), input)?
@@ -271,10 +294,7 @@ impl Driver {
                 watch.committed(&step.changes);
             }
         }
-        for notice in step.notices {
-            self.note(notice);
-        }
-        Ok((step.effects, step.next))
+        Ok(step)
     }
 
     fn note(&self, notice: Notice) {
@@ -295,6 +315,7 @@ impl Driver {
                 let entity = self.rules.entity(entity).map(|entity| entity.name.clone()).unwrap_or_default();
                 tracing::info!(system = system(id), entity, %remote, "out of scope there: left alone until it is back");
             }
+            Notice::NotOperated { .. } => {}
             Notice::Undecodable { system: id, remote, cause } => {
                 tracing::warn!(system = system(id), %remote, cause, "a row could not be read and was left out");
             }

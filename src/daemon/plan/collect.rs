@@ -182,8 +182,8 @@ impl Collector {
     fn decided(&self, state: &mut State, entries: &[&JournalEntry]) {
         let mut conflicts: BTreeMap<(EntityId, Option<RecordId>, FieldId), Conflict> = BTreeMap::new();
         for entry in entries {
-            let Some(entity) = self.rules.entity(entry.entity) else { continue };
-            let Some(plan) = state.entities.get_mut(&entry.entity) else { continue };
+            let Some(entity) = entry.entity.and_then(|id| self.rules.entity(id)) else { continue };
+            let Some(plan) = state.entities.get_mut(&entity.id) else { continue };
             let field = |id: FieldId| entity.field(id).map(|field| field.name.clone()).unwrap_or_default();
             match &entry.what {
                 Happening::Linked { by, .. } => *plan.link.entry(by.map(field).unwrap_or_default()).or_default() += 1,
@@ -203,14 +203,14 @@ impl Collector {
                 }
                 Happening::Value { field, rule: Some(rule), system, .. } => {
                     let conflict = Conflict { policy: rule.clone(), winner: name(&self.rules, *system) };
-                    conflicts.insert((entry.entity, entry.record, *field), conflict);
+                    conflicts.insert((entity.id, entry.record, *field), conflict);
                 }
                 // A later word of the same side is no conflict.
                 Happening::Lost { field, rule, system, .. } if rule != AT_HOME => {
                     let others = entity.systems().filter(|other| other != system);
                     let others: Vec<String> = others.map(|other| name(&self.rules, other)).collect();
                     let conflict = Conflict { policy: rule.clone(), winner: others.join(" or ") };
-                    conflicts.entry((entry.entity, entry.record, *field)).or_insert(conflict);
+                    conflicts.entry((entity.id, entry.record, *field)).or_insert(conflict);
                 }
                 Happening::Ambiguous { .. } => plan.ambiguous += 1,
                 Happening::Detached { .. } => plan.detached += 1,

@@ -7,7 +7,7 @@ mod setup;
 use super::oracle::Edited;
 use super::rng::Rng;
 use super::world::{EditSet, FIELDS, Told, World};
-use super::{Options, Report, Sources};
+use super::{Options, Policy, Report, Sources};
 use crate::engine::{Answer, Answers, Clocks, Effect, Input, LookedUp, MemoryView, Pass, Reads, View, step};
 use crate::model::{ClockOffset, Millis, OpId, Outcome, Raw, ReadRow, RecordId, SourceKind, Timing, Value, WriteItem};
 use crate::rules::Rules;
@@ -377,8 +377,7 @@ impl Run {
         let now = self.now;
         let traced = self.traced[side];
         let id = self.edits.len();
-        let world = &mut self.worlds[side];
-        let Some(remote) = &world.remote else { return };
+        let Some(remote) = &self.worlds[side].remote else { return };
         // Few values, so that reverts and equal saves happen.
         let value = match self.rng.range(0, 6) {
             0 => remote.value(field).clone(),
@@ -386,6 +385,9 @@ impl Run {
             n => entered(self.options.policy, remote.value(field), n - 2),
         };
         let before = remote.value(field).clone();
+        let shown: Vec<Option<&Value>> =
+            self.worlds.iter().map(|world| world.remote.as_ref().map(|remote| remote.value(field))).collect();
+        let calm = shown.iter().all(|value| *value == Some(&before));
         let value = match (&before, &value) {
             // One of them at a time, unless all are taken back.
             (Value::Group(_), Value::Text(_)) if self.rng.percent(50) => {
@@ -395,6 +397,7 @@ impl Run {
             _ => value,
         };
         let equal = before == value;
+        let world = &mut self.worlds[side];
         if equal && !traced {
             // Nobody can ever know of it.
             world.set(now, field, &value, None, None, false);
@@ -410,6 +413,10 @@ impl Run {
             (edit.field == field && edit.side != side && edit.value == before).then_some(1u64 << at)
         };
         let may = self.edits.iter().enumerate().filter_map(same).fold(0, |set, bit| set | bit);
+        // Where all show the same, whoever edits may count as having seen how that came about. What was latest anyway, and what a
+        // preferred side entered, is decided the same either way.
+        let outer = !matches!(self.options.policy, Policy::Latest | Policy::Prefer | Policy::Owns);
+        let may = if outer && calm { may | self.edits_of(field) } else { may };
         if let Some(remote) = &mut self.worlds[side].remote {
             remote.may[field] |= may;
             let may = remote.may[field];
@@ -417,6 +424,12 @@ impl Run {
         }
         self.told.push(told);
         self.say(|| format!("edit {id}: {}.{} = {value} at {time}, saw {saw:b}", system_name(side), field_name(field)));
+    }
+
+    /// All edits of a field so far.
+    fn edits_of(&self, field: usize) -> EditSet {
+        let own = self.edits.iter().enumerate().filter(|(_, edit)| edit.field == field);
+        own.fold(0, |set, (id, _)| set | (1 << id))
     }
 
     /// One input: decided, committed (unless a crash comes before), effects sent (unless one comes after).

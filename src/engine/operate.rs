@@ -1,0 +1,100 @@
+//! What whoever operates Syncline decides about single fields: a value to hold from now on, or one to take back.
+
+use super::txn::Txn;
+use super::{Begin, Notice, ViewError};
+use crate::model::{EntityId, FieldId, RecordId, Stamp, SystemId, Value};
+use crate::rules::ConflictPolicy;
+
+/// Decisions of one command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operate {
+    /// What kind of decision they are.
+    pub authority: Authority,
+    /// The run that they are: each command is one of its own. None = they go on with the one that was begun last.
+    pub begin: Option<Begin>,
+    /// The decisions.
+    pub operations: Vec<Operation>,
+}
+
+/// How a decision stands against edits that it has not seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Authority {
+    /// It outranks all systems under every policy.
+    Decide,
+    /// It takes something back, and yields to every edit that it has not seen.
+    Undo,
+}
+
+impl Authority {
+    /// As whose edit it counts.
+    pub fn author(self) -> SystemId {
+        match self {
+            Self::Decide => SystemId::OPERATOR,
+            Self::Undo => SystemId::UNDO,
+        }
+    }
+}
+
+/// One field of one record is to have a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// The entity.
+    pub entity: EntityId,
+    /// The record.
+    pub record: RecordId,
+    /// The field.
+    pub field: FieldId,
+    /// The value in canonical form.
+    pub value: Value,
+    /// The stamp of the value that it is to replace; if that has moved on, nothing is done. None = whatever is there.
+    pub expect: Option<Stamp>,
+}
+
+/// Why a decision was not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hindrance {
+    /// There is no such record or field.
+    Gone,
+    /// The field has another value by now than the one that was to be replaced.
+    Moved,
+    /// The field comes from one system only, which alone can change it.
+    OneWay,
+}
+
+impl Txn<'_> {
+    /// Takes in an operator's decisions.
+    pub fn operate(&mut self, operate: Operate) -> Result<(), ViewError> {
+        let author = operate.authority.author();
+        match operate.begin {
+            Some(begin) => self.begin_within(begin),
+            None => self.go_on(),
+        }
+        for operation in operate.operations {
+            if let Some(why) = self.operate_one(author, &operation)? {
+                self.notices.push(Notice::NotOperated { operation, why });
+            }
+        }
+        Ok(())
+    }
+
+    fn operate_one(&mut self, author: SystemId, operation: &Operation) -> Result<Option<Hindrance>, ViewError> {
+        let Operation { entity, record, field, value, expect } = operation;
+        let Some(entity) = self.rules.entity(*entity) else { return Ok(Some(Hindrance::Gone)) };
+        let Some(field) = entity.field(*field) else { return Ok(Some(Hindrance::Gone)) };
+        if matches!(field.conflict, ConflictPolicy::OneWay { .. }) {
+            return Ok(Some(Hindrance::OneWay));
+        }
+        let Some(mut work) = self.take(entity.id, *record)? else { return Ok(Some(Hindrance::Gone)) };
+        let mut state = work.state(field);
+        if expect.is_some_and(|expect| expect != state.stamp) {
+            self.put(work);
+            return Ok(Some(Hindrance::Moved));
+        }
+        let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
+        state.operate(&context, author, value.clone(), self.now, &mut fates);
+        work.put_state(field, state, fates);
+        work.recheck = true;
+        self.put(work);
+        Ok(None)
+    }
+}

@@ -1,0 +1,41 @@
+//! Edits by whoever operates Syncline: a decision, or taking something back.
+//!
+//! An operator sees the mirror, so such an edit had seen everything that was taken in. What was not is concurrent with it: a
+//! decision outranks it under every policy, and an undo yields to it.
+
+use super::{Edit, Fate, FieldRules, FieldState, Taken, Turn};
+use crate::model::{Apart, Millis, Place, SystemId, Value};
+
+impl FieldState {
+    /// Takes in an operator's edit; `author` is [`SystemId::OPERATOR`] or [`SystemId::UNDO`]. What was left apart until somebody
+    /// decides is so no more.
+    pub fn operate(
+        &mut self,
+        rules: &FieldRules<'_>,
+        author: SystemId,
+        value: Value,
+        now: Millis,
+        out: &mut Vec<Fate>,
+    ) {
+        assert!(author.is_operator(), "an edit of a system has a side");
+        let three_way = rules.policy.is_three_way();
+        self.note_past(three_way);
+        let base = self.turn;
+        self.turn = Turn(base.0 + 1);
+        for side in &mut self.sides {
+            side.apart = side.apart.filter(|apart| *apart == Apart::OneWay);
+        }
+        let edit = Edit { value, place: Place::at(now), since: None };
+        self.recent.push(Taken { system: author, edit, base, turn: self.turn });
+        self.decide_at(rules, self.recent.len() - 1, out);
+        self.note_past(three_way);
+    }
+}
+
+/// Takes an undo out of a set that holds anything else, and finds an operator's decision in it.
+pub(super) fn outranking<'a>(set: &mut Vec<&'a Taken>) -> Option<&'a Taken> {
+    let newest = |author: SystemId| set.iter().copied().filter(|taken| taken.system == author).max_by_key(|t| t.turn);
+    let (decision, undo) = (newest(SystemId::OPERATOR), newest(SystemId::UNDO));
+    set.retain(|taken| !taken.system.is_operator());
+    decision.or(undo.filter(|_| set.is_empty()))
+}
