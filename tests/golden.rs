@@ -205,6 +205,11 @@ fn happenings() -> Vec<Happening> {
             to: Value::Text("555".into()),
             stamp: stamp(1, Origin::Operator),
         },
+        Happening::Review {
+            field: FieldId(2),
+            version: 70_000,
+            values: vec![(HUBSPOT, Value::Null), (SALESFORCE, Value::Int(7))],
+        },
     ]
 }
 
@@ -238,6 +243,7 @@ fn name(what: &Happening) -> &'static str {
         Happening::Returned { .. } => "returned",
         Happening::Began { .. } => "began",
         Happening::Filled { .. } => "filled",
+        Happening::Review { .. } => "review",
     }
 }
 
@@ -336,6 +342,11 @@ fn stored_forms_are_frozen() {
     golden("meta", vec![("meta", Meta { last_op: 70_000, now_max: NOW, run: Run(300), last_run: Run(301) })]);
     golden("journal_entry", entries());
     golden("schema", schemas());
+    let side = |system, value, place| ReviewSide { system, value, place };
+    let sides = vec![side(HUBSPOT, Value::Text("a".into()), Some(place())), side(SALESFORCE, Value::Null, None)];
+    let open = Review { version: 70_000, since: NOW, expires: None, sides };
+    let lapsing = Review { expires: Some(NOW.plus(1)), sides: vec![], ..open.clone() };
+    golden("review", vec![("open", open), ("lapsing", lapsing)]);
     let digest = DigestRow { raw: RawDigest(0x0102_0304_0506_0708), canonical: Digest::of_bytes(b"golden") };
     golden("digest_row", vec![("row", digest)]);
 }

@@ -46,6 +46,7 @@ fn policies() -> Vec<(ConflictPolicy, FieldKind, Make)> {
         ConflictPolicy::Max,
         ConflictPolicy::Min,
         middle(),
+        ConflictPolicy::Review(None),
     ];
     let mut all: Vec<(ConflictPolicy, FieldKind, Make)> =
         of_numbers.into_iter().map(|policy| (policy, FieldKind::Integer, number as Make)).collect();

@@ -271,13 +271,14 @@ fn kind(kind: &FieldKind) -> String {
 }
 
 fn conflict(rules: &Rules, policy: &ConflictPolicy) -> String {
-    policy::name(policy, |system| name(rules, system).to_owned())
+    policy::name(policy, &|system| name(rules, system).to_owned())
 }
 
 fn link(rules: &Rules, policy: LinkPolicy) -> String {
     match policy {
         LinkPolicy::Prefer(system) => format!("prefer {}", name(rules, system)),
         LinkPolicy::FillBlanks => "fill blanks".to_owned(),
+        LinkPolicy::Review => "review".to_owned(),
     }
 }
 

@@ -13,6 +13,7 @@ mod output;
 mod plan;
 mod polling;
 mod problems;
+mod review;
 mod run;
 mod sandbox;
 mod status;
@@ -79,6 +80,8 @@ enum Command {
     Run(run::RunArgs),
     /// Show what a running sync is doing.
     Status(status::StatusArgs),
+    /// Show what waits for a person, and decide it.
+    Review(review::ReviewArgs),
     /// Print what is configured, for people to read.
     Export(export::ExportArgs),
     /// Prove that both sides are equal, or list what differs.
@@ -118,6 +121,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Backfill(args) => backfill::run(args, context),
         Command::Run(args) => run::run(args, context),
         Command::Status(args) => status::run(args, context),
+        Command::Review(args) => review::run(args, context),
         Command::Export(args) => export::run(args, context),
         Command::Verify(args) => verify::run(args, context),
     }

@@ -1,6 +1,7 @@
 //! The local control socket beside the store: one JSON document a line, for its owner only.
 
 use super::driver::Handle;
+use super::reviews::Pick;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io;
@@ -17,11 +18,19 @@ enum Command {
     Status,
     Verify,
     Schemas,
+    Reviews,
+    Decide,
 }
 
 #[derive(Debug, Deserialize)]
 struct Request {
     cmd: Command,
+    /// For whom, of decisions.
+    #[serde(default)]
+    what: String,
+    /// Decisions about reviews.
+    #[serde(default)]
+    picks: Vec<Pick>,
 }
 
 /// Where the socket of a store is: beside it, or, where that path is too long for a socket, in the folder for temporary
@@ -84,7 +93,7 @@ async fn talk(stream: UnixStream, handle: Handle) {
     let mut lines = BufReader::new(read.take(LINE_MAX)).lines();
     let answer = match lines.next_line().await {
         Ok(Some(line)) => match serde_json::from_str::<Request>(&line) {
-            Ok(request) => answer(request.cmd, &handle).await,
+            Ok(request) => answer(request, &handle).await,
             Err(error) => json!({ "error": { "code": "request", "message": error.to_string() } }),
         },
         _ => return,
@@ -94,28 +103,34 @@ async fn talk(stream: UnixStream, handle: Handle) {
     let _ = write.shutdown().await;
 }
 
-async fn answer(command: Command, handle: &Handle) -> Value {
-    let answer = match command {
+async fn answer(request: Request, handle: &Handle) -> Value {
+    let answer = match request.cmd {
         Command::Ping => return json!({ "pid": std::process::id() }),
         Command::Status => handle.status().await,
         Command::Verify => handle.verify().await,
         Command::Schemas => handle.schemas().await,
+        Command::Reviews => handle.reviews().await,
+        Command::Decide => handle.decide(&request.what, &request.picks).await,
     };
     answer.unwrap_or_else(|error| json!({ "error": { "code": "daemon", "message": error.to_string() } }))
 }
 
 /// Asks the daemon of a store; none if nobody listens.
 pub async fn ask(store: &Path, command: &str) -> Option<Value> {
+    ask_for(store, &json!({ "cmd": command })).await
+}
+
+/// Asks the daemon of a store for more than a word; none if nobody listens.
+pub async fn ask_for(store: &Path, request: &Value) -> Option<Value> {
     let mut stream = UnixStream::connect(path_of(store)).await.ok()?;
-    let request = json!({ "cmd": command });
     stream.write_all(format!("{request}\n").as_bytes()).await.ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.ok()?;
     serde_json::from_str(&answer).ok()
 }
 
-/// Longest request, in bytes.
-const LINE_MAX: u64 = 4_096;
+/// Longest request, in bytes: one with many decisions in it.
+const LINE_MAX: u64 = 64 << 20;
 /// Longest path that every system takes for a socket, with room for the name that it has while it is bound.
 const PATH_MAX: usize = 98;
 

@@ -4,6 +4,7 @@ use super::held::{NOT_SHOWN, ONE_WAY_EDIT, OWNER_UNKNOWN, UNREADABLE};
 use super::identify::{AMBIGUOUS, NO_EXTERNAL_ID};
 use super::journal::{JournalEntry, Run};
 use super::refs::{MISSING_TARGET, UNKNOWN_TARGET};
+use super::review::Review;
 use super::ruled::RULE_FAILED;
 use super::send::UNSEEN;
 use crate::codec::{Decode, Encode};
@@ -135,6 +136,8 @@ pub enum Change {
     SetProblem(EntityId, RecordId, SystemId, Option<Box<Problem>>),
     /// Writes or removes a problem of one field of a record on a system.
     SetFieldProblem(EntityId, RecordId, SystemId, FieldId, Option<Box<Problem>>),
+    /// Writes or removes what a person is asked about one field.
+    SetReview(EntityId, RecordId, FieldId, Option<Box<Review>>),
     /// Writes or removes a named cursor.
     SetCursor(String, Option<Vec<u8>>),
     /// Writes the counters.

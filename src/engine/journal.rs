@@ -238,4 +238,13 @@ pub enum Happening {
         /// The new stamp.
         stamp: Stamp,
     },
+    /// A person is asked about a field; each side keeps its own value until then.
+    Review {
+        /// The field.
+        field: FieldId,
+        /// Another whenever it is asked again.
+        version: u64,
+        /// What there is to choose from.
+        values: Vec<(SystemId, Value)>,
+    },
 }

@@ -324,6 +324,7 @@ impl<'a> Txn<'a> {
         if work.gone {
             if let Some(before) = before {
                 self.save_keys(entity, Some(&before.0), None)?;
+                self.drop_reviews(entity.id, work.record.id)?;
                 self.record_changes.push(Change::RemoveRecord(entity.id, work.record.id));
                 self.record_changes.push(Change::SetLately(entity.id, work.record.id, None));
             }
@@ -336,6 +337,7 @@ impl<'a> Txn<'a> {
         }
         self.close_and_prune(entity, &mut work)?;
         self.note_rules(entity, work.record.id, &work.fates)?;
+        self.note_reviews(entity, before.as_ref().map(|before| &before.0), &work)?;
         let fates = std::mem::take(&mut work.fates);
         let filled = before.as_ref().map(|before| filled(&before.0, &work.record, &fates)).unwrap_or_default();
         for (field, fate) in fates {
@@ -541,7 +543,7 @@ impl<'a> Txn<'a> {
         let rule = || {
             let policy = entity.field(field).map(|field| &field.conflict);
             let name = |id| self.rules.system(id).map(|system| system.name.clone()).unwrap_or_default();
-            policy.map(|policy| policy::name(policy, name)).unwrap_or_default()
+            policy.map(|policy| policy::name(policy, &name)).unwrap_or_default()
         };
         let what = match fate {
             Fate::Took { from, to, stamp, system, place, contested } => {

@@ -342,6 +342,17 @@ impl FieldState {
 
     /// Applies the policy to the edit at `at` and its rivals; returns how many there were.
     pub(super) fn decide_at(&mut self, rules: &FieldRules<'_>, at: usize, out: &mut Vec<Fate>) -> usize {
+        self.decide_by(rules, rules.policy, at, out)
+    }
+
+    /// As [`Self::decide_at`], by a policy that need not be the field's.
+    pub(super) fn decide_by(
+        &mut self,
+        rules: &FieldRules<'_>,
+        policy: &ConflictPolicy,
+        at: usize,
+        out: &mut Vec<Fate>,
+    ) -> usize {
         let edit = &self.recent[at];
         let mut set = vec![edit];
         let authors = self.sides.iter().map(|side| side.system).chain([SystemId::OPERATOR, SystemId::UNDO]);
@@ -374,8 +385,10 @@ impl FieldState {
         let mut ranked = set.clone();
         let mut verdict = match outranking(&mut ranked) {
             Some(decision) => Verdict::Edit(decision),
-            None => policy::decide(rules.policy, &ranked, &ground),
+            None if rivals == 0 && self.stays_in_review(rules, &edit.edit.value) => Verdict::Review(self.value.clone()),
+            None => policy::decide(policy, &ranked, &ground),
         };
+        let review = matches!(verdict, Verdict::Review(_));
         if let (Verdict::Value(value), Some(latest)) = (&verdict, ground.latest(ranked.iter().copied()))
             && !rules.field.kind.holds(value)
         {
@@ -392,6 +405,8 @@ impl FieldState {
             Verdict::Register => (None, None, false),
             Verdict::Value(value) => (Some(value), None, false),
             Verdict::Merged(value) => (Some(value), None, true),
+            // Nothing is lost as long as nobody has decided.
+            Verdict::Review(value) => (Some(value), None, true),
         };
         let holds = |taken: &Taken| match (&value, of) {
             _ if merged && !taken.system.is_operator() => true,
@@ -428,7 +443,8 @@ impl FieldState {
         }
         out.extend(losers);
         out.extend(failed);
-        rivals
+        self.leave_apart(rules, review);
+        if review { rivals.max(1) } else { rivals }
     }
 
     /// Is a write or an edit of this side known in the same step as `begun`, or later? Then a read that began there cannot

@@ -100,7 +100,8 @@ impl FieldState {
         }
         for at in 0..self.sides.len() {
             if !self.shows_register(rules, at) && !self.sides[at].unbased && !self.sides[at].shown.is_null() {
-                self.sides[at].apart = Some(Apart::Split);
+                let review = rules.field.on_link == LinkPolicy::Review || self.sides[at].apart == Some(Apart::Review);
+                self.sides[at].apart = Some(if review { Apart::Review } else { Apart::Split });
             }
         }
         let other = if to == mine { theirs } else { mine };

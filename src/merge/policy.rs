@@ -20,6 +20,8 @@ pub enum Verdict<'a> {
     Value(Value),
     /// This value holds, and every edit has its part in it: none is lost.
     Merged(Value),
+    /// A person decides: the sides keep what they show, and the register this value, which all authors had seen.
+    Review(Value),
     /// The rule of one's own gave nothing of use: this edit's value holds, as under `latest`.
     Failed {
         /// The edit.
@@ -89,6 +91,12 @@ pub fn decide<'a>(policy: &ConflictPolicy, set: &[&'a Taken], ground: &Ground<'_
         ConflictPolicy::ForwardOnly(order) => return furthest(order, set, ground),
         ConflictPolicy::Union => return Verdict::Merged(union(set, ground)),
         ConflictPolicy::Rule(rule) => return ruling(rule, set, ground),
+        ConflictPolicy::Review(_) => match any() {
+            Some(latest) if set.iter().any(|taken| taken.edit.value != latest.edit.value) => {
+                return Verdict::Review(ground.base(set));
+            }
+            latest => latest,
+        },
     }
     .map_or(Verdict::Register, Verdict::Edit)
 }
@@ -171,7 +179,7 @@ fn ruling<'a>(rule: &Rule, set: &[&'a Taken], ground: &Ground<'_>) -> Verdict<'a
 }
 
 /// The policy's name, as the journal and `explain` show it.
-pub fn name(policy: &ConflictPolicy, system_name: impl Fn(SystemId) -> String) -> String {
+pub fn name(policy: &ConflictPolicy, system_name: &dyn Fn(SystemId) -> String) -> String {
     match policy {
         ConflictPolicy::Latest => "latest".into(),
         ConflictPolicy::Prefer(system) => format!("prefer {}", system_name(*system)),
@@ -184,5 +192,11 @@ pub fn name(policy: &ConflictPolicy, system_name: impl Fn(SystemId) -> String) -
         ConflictPolicy::ForwardOnly(order) => format!("forward only {}", order.join(", ")),
         ConflictPolicy::Union => "union".into(),
         ConflictPolicy::Rule(rule) => format!("rule {}", rule.text),
+        ConflictPolicy::Review(None) => "review".into(),
+        ConflictPolicy::Review(Some(lapse)) => {
+            let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+            let (unit, ms) = units.into_iter().find(|(_, ms)| lapse.after_ms % ms == 0).unwrap_or(("ms", 1));
+            format!("review, after {}{unit} {}", lapse.after_ms / ms, name(&lapse.then, system_name))
+        }
     }
 }

@@ -7,7 +7,8 @@ impl FieldState {
     /// Every side shows the register's value, cannot hold it or is left apart, and nothing is on its way: each side that
     /// shows it had seen everything up to now. `latest` gives the latest time that a side's clock can show now.
     pub fn close(&mut self, rules: &FieldRules<'_>, latest: impl Fn(usize) -> Millis) {
-        if self.turn == Turn(0) || crate::defect!("closing") {
+        // Who waits for a decision has not seen the other's value.
+        if self.turn == Turn(0) || self.is_in_review() || crate::defect!("closing") {
             return;
         }
         let shows: Vec<bool> = (0..self.sides.len()).map(|ix| self.shows_register(rules, ix)).collect();

@@ -241,6 +241,19 @@ pub enum ConflictPolicy {
     Union,
     /// A function in code, or an expression of a config.
     Rule(Rule),
+    /// `review`: a person decides. Until then each side keeps its own value, and nothing is written; the register holds what
+    /// all had seen. An operator decides, or, where that is said, a policy once nobody has for so long. (`old`: HubSpot `a`,
+    /// Salesforce `b` → HubSpot shows `a`, Salesforce `b`, until somebody says which)
+    Review(Option<Arc<Lapse>>),
+}
+
+/// When a review ends by itself, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Lapse {
+    /// So long after it was asked last, in milliseconds.
+    pub after_ms: i64,
+    /// By this policy.
+    pub then: ConflictPolicy,
 }
 
 /// What an edit leads to where a one-way field only arrives. Its value is journaled in each case.
@@ -276,7 +289,7 @@ impl ConflictPolicy {
 
     /// Does it compare edits with what their authors had seen? Then that is kept for as long as an edit may rest on it.
     pub fn is_three_way(&self) -> bool {
-        matches!(self, Self::ForwardOnly(_) | Self::Union | Self::Rule(_))
+        matches!(self, Self::ForwardOnly(_) | Self::Union | Self::Rule(_) | Self::Review(_))
     }
 
     /// Can it decide about values of this type?
@@ -289,6 +302,7 @@ impl ConflictPolicy {
             Self::ForwardOnly(_) => *kind == FieldKind::Enum,
             Self::Union => *kind == FieldKind::Set,
             Self::Rule(_) => !matches!(kind, FieldKind::Group | FieldKind::Ref { .. }),
+            Self::Review(Some(lapse)) => lapse.then.suits(kind),
             _ => true,
         }
     }
@@ -302,6 +316,8 @@ pub enum LinkPolicy {
     Prefer(SystemId),
     /// Each side keeps its own until somebody edits.
     FillBlanks,
+    /// Each side keeps its own until a person decides.
+    Review,
 }
 
 impl Rules {

@@ -249,7 +249,7 @@ mod tests {
             ("a.b.c.conflict=latest", "nothing to try"),
             (".conflict=latest", "nothing to try"),
             ("conflict=newest", "no policy"),
-            ("conflict=review", "not available"),
+            ("conflict=append", "not available"),
             ("conflict=prefer warehouse", "no system `warehouse`; write one of a, b"),
             ("persn.conflict=latest", "no entity `persn`; did you mean `person`?"),
             ("person.birthday.conflict=latest", "no field `birthday`; write one of y, z, x"),

@@ -81,7 +81,7 @@ const OFFLINE: [(&str, &str, &str); 55] = [
     ("missing_address", "url = \"https://example.my.salesforce.com\"\n", ""),
     ("unknown_system_in_rank", "\"salesforce\", \"hubspot\"]", "\"saleforce\", \"hubspot\"]"),
     ("unknown_policy", "conflict = \"latest\"", "conflict = \"newest\""),
-    ("policy_of_a_later_version", "conflict = \"prefer salesforce\"", "conflict = \"review\""),
+    ("link_policy_without_times", "conflict = \"latest\"", "on_link = \"latest\""),
     ("policy_that_is_not_safe", "conflict = \"prefer salesforce\"", "conflict = \"append\""),
     ("policy_for_another_type", "conflict = \"prefer salesforce\"", "conflict = \"max\""),
     ("rule_that_gives_something_else", "conflict = \"prefer salesforce\"", "conflict = { rule = \"size(edits)\" }"),

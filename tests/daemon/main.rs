@@ -15,6 +15,7 @@ mod plan;
 mod realistic;
 mod references;
 mod refusals;
+mod review;
 mod scope;
 mod sensitive;
 mod sync;

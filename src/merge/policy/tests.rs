@@ -54,6 +54,7 @@ fn decided(policy: &ConflictPolicy, case: &Case, value: fn(i64) -> Value, edits:
     match decide(policy, edits, &ground) {
         Verdict::Edit(edit) | Verdict::Failed { edit, .. } => (Some(edit.edit.value.clone()), true),
         Verdict::Value(value) | Verdict::Merged(value) => (Some(value), false),
+        Verdict::Review(base) => (Some(base), false),
         Verdict::Register => (None, false),
     }
 }
@@ -77,6 +78,7 @@ fn policies() -> Vec<(ConflictPolicy, fn(i64) -> Value)> {
         ConflictPolicy::Max,
         ConflictPolicy::Min,
         longest(),
+        ConflictPolicy::Review(None),
     ];
     let mut all: Vec<(ConflictPolicy, fn(i64) -> Value)> =
         plain.into_iter().map(|policy| (policy, number as fn(i64) -> Value)).collect();
@@ -211,6 +213,19 @@ proptest! {
             let turned = list.iter().any(|taken| has(&taken.edit.value, option) != was);
             prop_assert_eq!(is != was, turned, "{}", option);
         }
+    }
+
+    /// Whom nobody contradicts needs no review; else the register holds what all had seen.
+    #[test]
+    fn a_review_is_asked_only_where_values_differ(case in cases()) {
+        let list = edits(&case, number);
+        let all: Vec<&Taken> = list.iter().collect();
+        let lowest = list.iter().map(|taken| taken.base.0).min().unwrap_or(0);
+        let (held, carried) = decided(&ConflictPolicy::Review(None), &case, number, &all);
+        let agreed = list.iter().all(|taken| taken.edit.value == list[0].edit.value);
+        prop_assert_eq!(carried, agreed);
+        let wanted = if agreed { list[0].edit.value.clone() } else { number(case.0[lowest as usize]) };
+        prop_assert_eq!(held, Some(wanted));
     }
 
     /// One edit without a rival follows as it is; but none goes back.

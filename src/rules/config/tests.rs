@@ -145,7 +145,7 @@ fn each_error_names_line_cause_and_mend() {
         ),
         // Entities.
         ("conflict = \"prefer salesforce\"", "conflict = \"newest\"", "newest", "no policy", "\"latest\""),
-        ("conflict = \"prefer salesforce\"", "conflict = \"review\"", "review", "not available", "use \"latest\""),
+        ("conflict = \"prefer salesforce\"", "conflict = \"review, 7d\"", "review, 7d", "not written like this", "after 7d POLICY"),
         ("conflict = \"prefer salesforce\"", "conflict = \"append\"", "append", "would be appended twice", "\"union\""),
         ("conflict = \"hubspot owns\"", "conflict = \"union\"", "union", "about values of type `datetime`", "type \"set\""),
         ("conflict = \"hubspot owns\"", "conflict = \"forward only a\"", "forward", "type `datetime`", "type \"enum\""),
