@@ -126,10 +126,13 @@ fn latelys() -> Vec<(&'static str, Lately)> {
             },
         ],
         past: vec![],
+        answered: vec![],
     };
     let past = vec![(FieldId(2), vec![(Turn(0), Value::Null), (Turn(300), Value::Set(vec!["a".into()]))])];
     let three_way = Lately { past, ..full.clone() };
-    vec![("empty", Lately::default()), ("full", full), ("three_way", three_way)]
+    let answered = vec![(FieldId(1), vec![(HUBSPOT, NOW), (SALESFORCE, NOW)])];
+    let quarrel = Lately { answered, ..full.clone() };
+    vec![("empty", Lately::default()), ("full", full), ("three_way", three_way), ("quarrel", quarrel)]
 }
 
 fn outbox_rows() -> Vec<(&'static str, OutboxRow)> {

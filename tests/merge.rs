@@ -57,6 +57,7 @@ impl Story {
             turn: Turn(0),
             recent: Vec::new(),
             past: Vec::new(),
+            answered: Vec::new(),
             sides: Vec::new(),
         };
         let sources = vec![source; shown.len()];

@@ -81,6 +81,7 @@ fn register(field: &Field, first: &Value, edits: &[(usize, i64, Value)]) -> (Val
         turn: Turn(0),
         recent: Vec::new(),
         past: Vec::new(),
+            answered: Vec::new(),
         sides: Vec::new(),
     };
     let rules = |count: usize| FieldRules {

@@ -53,8 +53,8 @@ struct AcceptArgs {
     #[arg(long, value_name = "VALUE", conflicts_with = "all")]
     value: Option<String>,
     /// Only if it was not asked again since this version was shown.
-    #[arg(long, value_name = "N", conflicts_with = "all")]
-    version: Option<u64>,
+    #[arg(long, value_name = "VERSION", conflicts_with = "all")]
+    asked: Option<u64>,
     /// Decide all of them (of --entity, of --field) alike.
     #[arg(long, requires = "side")]
     all: bool,
@@ -110,7 +110,7 @@ impl AcceptArgs {
             (None, system) => Choice::Side(system.clone().unwrap_or_default()),
         };
         let id = self.id.clone().unwrap_or_default();
-        vec![Pick { id, version: self.version, choice }]
+        vec![Pick { id, version: self.asked, choice }]
     }
 }
 

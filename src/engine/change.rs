@@ -3,6 +3,7 @@
 use super::held::{NOT_SHOWN, ONE_WAY_EDIT, OWNER_UNKNOWN, UNREADABLE};
 use super::identify::{AMBIGUOUS, NO_EXTERNAL_ID};
 use super::journal::{JournalEntry, Run};
+use super::quarrel::WRITE_QUARREL;
 use super::refs::{MISSING_TARGET, UNKNOWN_TARGET};
 use super::review::Review;
 use super::ruled::RULE_FAILED;
@@ -93,6 +94,7 @@ impl Problem {
             MISSING_TARGET,
             OWNER_UNKNOWN,
             RULE_FAILED,
+            WRITE_QUARREL,
         ];
         ours.contains(&&*self.code) || Unfit::is_code(&self.code)
     }

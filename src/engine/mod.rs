@@ -13,6 +13,7 @@ mod memory;
 mod observe;
 mod operate;
 mod people;
+mod quarrel;
 mod record;
 mod refs;
 mod remap;
@@ -35,6 +36,7 @@ pub use input::{
 pub use journal::{AT_HOME, Cause, Happening, JournalEntry, Run};
 pub use memory::MemoryView;
 pub use operate::{Authority, Hindrance, Operate, Operation};
+pub use quarrel::WRITE_QUARREL;
 pub use refs::target_of;
 pub use review::{Review, ReviewSide};
 pub use verify::{Difference, Excluded, Remotes, ShownRow, Verdict, verify};

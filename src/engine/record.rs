@@ -98,6 +98,7 @@ impl Work {
             turn: lately.map(|l| l.turn).unwrap_or_default(),
             recent: lately.map(|l| l.recent.clone()).unwrap_or_default(),
             past: self.lately.past(field.id).to_vec(),
+            answered: self.lately.answered(field.id).to_vec(),
             sides: sides.collect(),
         }
     }
@@ -133,6 +134,7 @@ impl Work {
             || !state.recent.is_empty()
             || state.sides.iter().any(|side| !side.late.is_empty());
         self.lately.set_past(field.id, state.past);
+        self.lately.set_answered(field.id, state.answered);
         let row = kept.then(|| FieldLately {
             field: field.id,
             turn: state.turn,
@@ -336,6 +338,7 @@ impl<'a> Txn<'a> {
             self.close_quiet_past(entity, &mut work)?;
         }
         self.close_and_prune(entity, &mut work)?;
+        self.note_quarrels(entity, &mut work)?;
         self.note_rules(entity, work.record.id, &work.fates)?;
         self.note_reviews(entity, before.as_ref().map(|before| &before.0), &work)?;
         let fates = std::mem::take(&mut work.fates);

@@ -3,6 +3,9 @@
 use super::{Entry, EntryKind, FieldRules, FieldState, Turn};
 use crate::model::{Apart, Millis, Place, SourceKind};
 
+/// Answers with other values that are remembered of one field.
+const ANSWERS_MAX: usize = 256;
+
 impl FieldState {
     /// Every side shows the register's value, cannot hold it or is left apart, and nothing is on its way: each side that
     /// shows it had seen everything up to now. `latest` gives the latest time that a side's clock can show now.
@@ -20,6 +23,8 @@ impl FieldState {
         if !self.sides.iter().enumerate().all(quiet) {
             return;
         }
+        // Whoever answered has had his way: no quarrel.
+        self.answered.clear();
         let turn = self.turn;
         for (ix, side) in self.sides.iter_mut().enumerate().filter(|(ix, _)| shows[*ix]) {
             if side.late.base_where(|_| true) < turn {
@@ -61,6 +66,8 @@ impl FieldState {
             ours.retain(|own| settled.before(&own.place) || (told_later && settled.time < own.until) || twin(own));
         }
         self.prune_past();
+        // At most as many as any budget can ask for.
+        self.answered.drain(..self.answered.len().saturating_sub(ANSWERS_MAX));
         let idle = |(ix, side): (usize, &super::SideField)| {
             let late = &side.late;
             late.flight.is_none()
@@ -77,6 +84,7 @@ impl FieldState {
         if done {
             self.turn = Turn(0);
             self.past.clear();
+            self.answered.clear();
             for side in &mut self.sides {
                 side.late = super::SideLately::default();
             }

@@ -186,6 +186,8 @@ pub struct FieldState {
     /// The register's values from these turns on, ascending, as far as an edit may rest on them. Kept only under policies that
     /// compare with them.
     pub past: Vec<(Turn, Value)>,
+    /// When (by its clock) a system answered a write of ours with another value, since all were last at rest.
+    pub answered: Vec<(SystemId, Millis)>,
     /// The sides that hold this field, ascending by system.
     pub sides: Vec<SideField>,
 }
@@ -212,6 +214,8 @@ pub struct Lately {
     pub fields: Vec<FieldLately>,
     /// [`FieldState::past`] of the fields that have one, ascending by field.
     pub past: Vec<(FieldId, Vec<(Turn, Value)>)>,
+    /// [`FieldState::answered`] of the fields that have some, ascending by field.
+    pub answered: Vec<(FieldId, Vec<(SystemId, Millis)>)>,
 }
 
 /// What most rows lack is written only where it is there, behind the rest.
@@ -219,8 +223,11 @@ impl Encode for Lately {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
         self.reads.encode(encoder)?;
         self.fields.encode(encoder)?;
-        if !self.past.is_empty() {
+        if !self.past.is_empty() || !self.answered.is_empty() {
             self.past.encode(encoder)?;
+        }
+        if !self.answered.is_empty() {
+            self.answered.encode(encoder)?;
         }
         Ok(())
     }
@@ -230,7 +237,8 @@ impl<C> Decode<C> for Lately {
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
         let (reads, fields) = (Decode::decode(decoder)?, Decode::decode(decoder)?);
         let past = if codec::ends(decoder) { Vec::new() } else { Decode::decode(decoder)? };
-        Ok(Self { reads, fields, past })
+        let answered = if codec::ends(decoder) { Vec::new() } else { Decode::decode(decoder)? };
+        Ok(Self { reads, fields, past, answered })
     }
 }
 
@@ -253,12 +261,17 @@ impl Lately {
 
     /// Sets the register's past values of a field.
     pub fn set_past(&mut self, field: FieldId, past: Vec<(Turn, Value)>) {
-        match (self.past.binary_search_by_key(&field, |(of, _)| *of), past.is_empty()) {
-            (Ok(at), true) => drop(self.past.remove(at)),
-            (Ok(at), false) => self.past[at].1 = past,
-            (Err(_), true) => {}
-            (Err(at), false) => self.past.insert(at, (field, past)),
-        }
+        set(&mut self.past, field, past);
+    }
+
+    /// When systems answered writes of a field with other values.
+    pub fn answered(&self, field: FieldId) -> &[(SystemId, Millis)] {
+        self.answered.binary_search_by_key(&field, |(of, _)| *of).map_or(&[], |at| &self.answered[at].1)
+    }
+
+    /// Sets when systems answered writes of a field with other values.
+    pub fn set_answered(&mut self, field: FieldId, answered: Vec<(SystemId, Millis)>) {
+        set(&mut self.answered, field, answered);
     }
 
     /// Beginning of the last complete read of a side.
@@ -272,6 +285,15 @@ impl Lately {
             Some((_, at)) => *at = (*at).max(begun),
             None => self.reads.push((system, begun)),
         }
+    }
+}
+
+fn set<T>(rows: &mut Vec<(FieldId, Vec<T>)>, field: FieldId, own: Vec<T>) {
+    match (rows.binary_search_by_key(&field, |(of, _)| *of), own.is_empty()) {
+        (Ok(at), true) => drop(rows.remove(at)),
+        (Ok(at), false) => rows[at].1 = own,
+        (Err(_), true) => {}
+        (Err(at), false) => rows.insert(at, (field, own)),
     }
 }
 

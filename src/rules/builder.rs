@@ -19,6 +19,7 @@ pub struct RulesBuilder {
     rank: Vec<String>,
     conflict: ConflictSpec,
     on_link: LinkSpec,
+    write_budget: Option<u32>,
 }
 
 impl RulesBuilder {
@@ -56,6 +57,14 @@ impl RulesBuilder {
         self
     }
 
+    /// How often within an hour a system may answer our writes of one field with another value before the field is left alone
+    /// there. 5 if not told.
+    #[must_use]
+    pub fn write_budget(mut self, writes: u32) -> Self {
+        self.write_budget = Some(writes);
+        self
+    }
+
     /// Adds an entity.
     #[must_use]
     pub fn entity(mut self, entity: EntitySpec) -> Self {
@@ -80,7 +89,8 @@ impl RulesBuilder {
         let entities =
             self.entities.iter().map(|spec| EntityCheck::new(&self, spec, &mut checks).compile(&mut objects)).collect();
         if checks.faults.is_empty() {
-            Ok(Rules { systems: checks.systems, entities: references::order(entities) })
+            let write_budget = self.write_budget.unwrap_or(Rules::WRITE_BUDGET);
+            Ok(Rules { systems: checks.systems, entities: references::order(entities), write_budget })
         } else {
             Err(RulesErrors(checks.faults))
         }

@@ -54,6 +54,9 @@ pub struct Rules {
     /// The entities, in the order of the config, but what is referred to stands before what refers to it (where references run
     /// in a circle, one of them leads forward).
     pub entities: Vec<Entity>,
+    /// How often within an hour a system may answer our writes of one field with another value before the field is left alone
+    /// there.
+    pub write_budget: u32,
 }
 
 /// One remote account.
@@ -321,6 +324,9 @@ pub enum LinkPolicy {
 }
 
 impl Rules {
+    /// [`Self::write_budget`] where nothing is said.
+    pub const WRITE_BUDGET: u32 = 5;
+
     /// Rules in code, with the same checks as a config has.
     pub fn builder() -> RulesBuilder {
         RulesBuilder::default()

@@ -57,7 +57,7 @@ fn rules() -> Rules {
             lookups: None,
         },
     };
-    Rules { systems: SYSTEMS.map(system).into(), entities: vec![entity] }
+    Rules { systems: SYSTEMS.map(system).into(), entities: vec![entity], write_budget: Rules::WRITE_BUDGET }
 }
 
 fn remote(number: u8) -> RemoteId {

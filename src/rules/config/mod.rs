@@ -158,7 +158,7 @@ fn read_accounts(text: &str, file: &Path, profile: Option<&str>) -> Option<Setti
     let mut top = Section::new(document.get_ref(), String::new(), 0..0);
     let settings = settings(&mut top, file, profile, &mut problems);
     let unmapped = top.take("entities").is_none();
-    for policy in ["rank", "conflict", "on_link", "region"] {
+    for policy in ["rank", "conflict", "on_link", "region", "write_budget"] {
         top.take(policy);
     }
     top.finish(&mut problems);
@@ -199,6 +199,9 @@ fn rules(top: &mut Section<'_>, settings: &Settings, problems: &mut Problems) ->
     }
     if let Some(policy) = top.take("on_link").and_then(|node| entities::policy(&node, problems)) {
         builder = builder.on_link(policy);
+    }
+    if let Some(writes) = top.take("write_budget").and_then(|node| node.number(problems)) {
+        builder = builder.write_budget(writes);
     }
     let region = top.take("region").and_then(|node| entities::region(&node, problems));
     for mut entity in entities::entities(top.take("entities"), &settings.systems, problems) {

@@ -177,5 +177,5 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         match_keys: vec![FieldId(1)],
         stamp: StampPolicy::OnCreate,
     };
-    Rules { systems: systems.collect(), entities: vec![entity] }
+    Rules { systems: systems.collect(), entities: vec![entity], write_budget: Rules::WRITE_BUDGET }
 }
