@@ -3,9 +3,7 @@
 use proptest::prelude::*;
 use std::sync::Arc;
 use syncline::merge::{Evidence, Fate, FieldRules, FieldState, SideField, SideLately, SideRules, Turn};
-use syncline::model::{
-    FieldId, FieldKind, Home, Mark, Millis, ObjectId, Place, SourceKind, Stamp, SystemId, Value,
-};
+use syncline::model::{FieldId, FieldKind, Home, Mark, Millis, ObjectId, Place, SourceKind, Stamp, SystemId, Value};
 use syncline::rules::{ConflictPolicy, Field, FieldBinding, LinkPolicy, Mismatch, OneWayEdits, Rule, Ruling};
 
 type Make = fn(i64) -> Value;
@@ -81,7 +79,7 @@ fn register(field: &Field, first: &Value, edits: &[(usize, i64, Value)]) -> (Val
         turn: Turn(0),
         recent: Vec::new(),
         past: Vec::new(),
-            answered: Vec::new(),
+        answered: Vec::new(),
         sides: Vec::new(),
     };
     let rules = |count: usize| FieldRules {

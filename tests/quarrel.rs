@@ -101,7 +101,10 @@ fn two_quarrelling_automations_are_left_alone_after_a_few_rounds_and_named() {
             assert_eq!(listed.len(), 1, "{listed:?}");
             let (code, message) = &listed[0];
             assert_eq!(code, "WRITE_QUARREL");
-            assert!(message.starts_with("x: ") && message.contains("automation") && message.contains("direction"), "{message}");
+            assert!(
+                message.starts_with("x: ") && message.contains("automation") && message.contains("direction"),
+                "{message}"
+            );
             // Other fields of the record flow, and nothing more is written of this one.
             put(&case.desk, &[("y", "three")]);
             case.sync().await;

@@ -48,7 +48,8 @@ impl Case {
         let field = |name: &str, kind| FieldSpec::new(name, kind).at("crm", name).at("desk", name);
         let x = field("x", FieldKind::Text).conflict(conflict.parse::<ConflictSpec>().unwrap()).on_link(on_link);
         let person = EntitySpec::new("person").at_with_id("crm", "people", "ext").at_with_id("desk", "people", "ext");
-        let person = person.match_by("email").create(CreateSpec::Nowhere).field(field("email", FieldKind::Email)).field(x);
+        let person =
+            person.match_by("email").create(CreateSpec::Nowhere).field(field("email", FieldKind::Email)).field(x);
         let rules = Rules::builder()
             .system("crm", crm.ability().clone())
             .system("desk", desk.ability().clone())

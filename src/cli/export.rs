@@ -1,8 +1,8 @@
 //! `syncline export`: the mapping as a sheet that people can read.
 
 use super::{CliError, Context, Exit, Output};
-use crate::model::{FieldKind, Raw, SystemId};
 use crate::merge::policy;
+use crate::model::{FieldKind, Raw, SystemId};
 use crate::rules::{Binding, ConflictPolicy, Entity, Field, FieldBinding, LinkPolicy, Rules, System};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;

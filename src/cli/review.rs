@@ -187,7 +187,13 @@ fn show(id: &str, list: &Value, output: Output) -> Result<Exit, CliError> {
         return Err(CliError::usage("no_such_review", format!("nothing is asked as {id}"), "see `syncline review`"));
     };
     let remote = |system: &str| text(&row["remote"][system]);
-    output.say(format!("{} {}, version {}, asked {}", text(&row["entity"]), text(&row["field"]), row["version"], text(&row["since"])));
+    output.say(format!(
+        "{} {}, version {}, asked {}",
+        text(&row["entity"]),
+        text(&row["field"]),
+        row["version"],
+        text(&row["since"])
+    ));
     if !row["expires"].is_null() {
         output.say(format!("decides by itself at {}", text(&row["expires"])));
     }
@@ -218,7 +224,11 @@ fn write_csv(file: &Path, config: &Config, rows: &[&Value], output: Output) -> R
             let cell = |key: &str| text(&row[key]);
             let values = systems.iter().map(|system| text(&row["sides"][*system]["value"]));
             let front = ["id", "version", "entity", "field"].map(cell);
-            writer.write_record(front.into_iter().chain(values).chain([cell("since"), cell("expires"), String::new()]))?;
+            writer.write_record(front.into_iter().chain(values).chain([
+                cell("since"),
+                cell("expires"),
+                String::new(),
+            ]))?;
         }
         Ok(writer.flush()?)
     };
@@ -254,5 +264,9 @@ fn read_csv(file: &Path) -> Result<Vec<Pick>, CliError> {
 }
 
 fn csv_error(file: &Path, error: &csv::Error) -> CliError {
-    CliError::usage("csv", format!("{}: {error}", file.display()), "name a file that `syncline review --export` wrote, or another place")
+    CliError::usage(
+        "csv",
+        format!("{}: {error}", file.display()),
+        "name a file that `syncline review --export` wrote, or another place",
+    )
 }

@@ -98,11 +98,7 @@ fn id(record: RecordId, field: &Field) -> String {
 ///
 /// # Errors
 /// The mirror cannot be read.
-pub fn operations(
-    rules: &Rules,
-    view: &dyn View,
-    picks: &[Pick],
-) -> Result<(Vec<Operation>, Vec<Refusal>), ViewError> {
+pub fn operations(rules: &Rules, view: &dyn View, picks: &[Pick]) -> Result<(Vec<Operation>, Vec<Refusal>), ViewError> {
     let all = view.reviews(usize::MAX)?;
     let (mut operations, mut refusals) = (Vec::new(), Vec::new());
     for pick in picks {

@@ -35,7 +35,8 @@ pub struct ReviewSide {
 impl Txn<'_> {
     /// Writes the rows of a record's reviews, and removes those that are over.
     pub fn note_reviews(&mut self, entity: &Entity, before: Option<&Record>, work: &Work) -> Result<(), ViewError> {
-        let any = |record: &Record| record.sides.iter().flat_map(|side| &side.differs).any(|differs| waits(differs.apart));
+        let any =
+            |record: &Record| record.sides.iter().flat_map(|side| &side.differs).any(|differs| waits(differs.apart));
         if !any(&work.record) && !before.is_some_and(any) {
             return Ok(());
         }

@@ -11,7 +11,12 @@ pub(super) const RULE_FAILED: &str = "RULE_FAILED";
 
 impl Txn<'_> {
     /// Lists the fields whose rule has failed in this step, and takes off the list those that were decided without it.
-    pub fn note_rules(&mut self, entity: &Entity, record: RecordId, fates: &[(FieldId, Fate)]) -> Result<(), ViewError> {
+    pub fn note_rules(
+        &mut self,
+        entity: &Entity,
+        record: RecordId,
+        fates: &[(FieldId, Fate)],
+    ) -> Result<(), ViewError> {
         let decided = |fate: &Fate| matches!(fate, Fate::Took { .. } | Fate::Lost { at_home: false, .. });
         for field in &entity.fields {
             let own = || fates.iter().filter(|(of, _)| *of == field.id).map(|(_, fate)| fate);

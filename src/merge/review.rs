@@ -14,7 +14,9 @@ impl FieldState {
     /// others, who edited nothing.
     pub(super) fn stays_in_review(&self, rules: &FieldRules<'_>, value: &Value) -> bool {
         let based = || self.sides.iter().enumerate().filter(|(_, side)| !side.unbased);
-        rules.field.on_link == LinkPolicy::Review && self.is_in_review() && !based().all(|(ix, side)| side.shown == rules.project(ix, value))
+        rules.field.on_link == LinkPolicy::Review
+            && self.is_in_review()
+            && !based().all(|(ix, side)| side.shown == rules.project(ix, value))
     }
 
     /// After a decision: sides that differ stay apart in a review, and none does after it.

@@ -626,7 +626,8 @@ impl EntityCheck<'_> {
         for group in groups.iter_mut().filter(|group| !group.members.is_empty()) {
             let spec = self.spec.groups.iter().find(|spec| spec.name == group.name);
             let at = format!("{}.groups.{}", self.at, group.name);
-            group.conflict = self.conflict(spec.and_then(|spec| spec.conflict.as_ref()), &at, &FieldKind::Group, &group.bindings);
+            group.conflict =
+                self.conflict(spec.and_then(|spec| spec.conflict.as_ref()), &at, &FieldKind::Group, &group.bindings);
             group.on_link = self.link(spec.and_then(|spec| spec.on_link.as_ref()), &at, &group.bindings);
             for member in &mut group.members {
                 (member.conflict, member.on_link) = (group.conflict.clone(), group.on_link);

@@ -240,7 +240,9 @@ impl Fault {
                 "give the field a policy of its own, or say this one of single fields only".into()
             }
             Self::PolicyOfOtherKind { policy, .. } => match policy.split(' ').next() {
-                Some("max" | "min") => "use it on numbers, dates and moments; here \"latest\" or \"prefer SYSTEM\"".into(),
+                Some("max" | "min") => {
+                    "use it on numbers, dates and moments; here \"latest\" or \"prefer SYSTEM\"".into()
+                }
                 Some("forward") => "use it on a field of type \"enum\"; here \"latest\" or \"prefer SYSTEM\"".into(),
                 Some("union") => "use it on a field of type \"set\"; here \"latest\" or \"prefer SYSTEM\"".into(),
                 _ => "use \"latest\" or \"prefer SYSTEM\"".into(),

@@ -189,24 +189,23 @@ impl FromStr for ConflictSpec {
                 _ => Err(PolicyError::Form { policy: policy(), instead: LAPSE }),
             },
             ["review" | "review,", ..] => Err(PolicyError::Form { policy: policy(), instead: LAPSE }),
-            ["rule", ..] => {
-                Err(PolicyError::Form { policy: policy(), instead: "conflict = { rule = \"EXPRESSION\" }, in a config" })
-            }
+            ["rule", ..] => Err(PolicyError::Form {
+                policy: policy(),
+                instead: "conflict = { rule = \"EXPRESSION\" }, in a config",
+            }),
             _ => Err(PolicyError::Unknown { policy: policy(), instead: POLICIES }),
         }
     }
 }
 
 /// A review that ends by itself.
-const LAPSE: &str = "\"review\", or \"review, after 7d POLICY\" with a policy that picks or merges values, such as \"latest\"";
+const LAPSE: &str =
+    "\"review\", or \"review, after 7d POLICY\" with a policy that picks or merges values, such as \"latest\"";
 
 impl ConflictSpec {
     /// Can it end a review that nobody has decided?
     fn may_lapse_to(&self) -> bool {
-        !matches!(
-            self,
-            Self::Owns(_) | Self::OneWay { .. } | Self::ForwardOnly(_) | Self::Rule(_) | Self::Review(_)
-        )
+        !matches!(self, Self::Owns(_) | Self::OneWay { .. } | Self::ForwardOnly(_) | Self::Rule(_) | Self::Review(_))
     }
 }
 

@@ -83,7 +83,9 @@ fn what_names_nothing_is_found() {
         (builder([field("x").conflict(ConflictSpec::Max)]), "fields.x.conflict", "about values of type `text`"),
         (builder([]).conflict(ConflictSpec::Union), "email.conflict", "about values of type `email`"),
         (
-            builder([stage(&[(Some("m"), "m", "P")]).conflict(ConflictSpec::ForwardOnly(vec!["m".into(), "n".into()]))]),
+            builder(
+                [stage(&[(Some("m"), "m", "P")]).conflict(ConflictSpec::ForwardOnly(vec!["m".into(), "n".into()]))],
+            ),
             "fields.stage.conflict",
             "`n`, which the value map does not know",
         ),

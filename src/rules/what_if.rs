@@ -135,7 +135,10 @@ impl Rules {
 fn named(field: &Field, name: &str, system: Option<SystemId>, policy: &Policy) -> Result<(), WhatIfError> {
     if !policy.suits(field) {
         let mend = "try one that its type allows, such as conflict=latest";
-        return Err(WhatIfError::new(format!("the policy decides nothing about `{name}`, of type {}", field.kind.name()), mend));
+        return Err(WhatIfError::new(
+            format!("the policy decides nothing about `{name}`, of type {}", field.kind.name()),
+            mend,
+        ));
     }
     if matches!(field.conflict, ConflictPolicy::OneWay { .. }) {
         let mend = "take `direction` out of the config to see what it would be otherwise";

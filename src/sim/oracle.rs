@@ -126,7 +126,8 @@ fn unions(edits: &[(usize, &Edited)], open: &[&(usize, &Edited)], first: &Value,
         // And where all entered the same by chance, they had that in common.
         let sides = 0..order.sources.len();
         let by = |side: usize, value: &Value| edits.iter().any(|(_, edit)| edit.side == side && edit.value == *value);
-        let shared = edits.iter().map(|(_, edit)| &edit.value).filter(|value| sides.clone().all(|side| by(side, value)));
+        let shared =
+            edits.iter().map(|(_, edit)| &edit.value).filter(|value| sides.clone().all(|side| by(side, value)));
         moments.extend(shared.cloned());
     }
     let mut all: Vec<String> = open.iter().flat_map(|(_, edit)| options(&edit.value)).collect();

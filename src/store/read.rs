@@ -4,7 +4,9 @@ use super::chain;
 use super::error::{StoreError, failed};
 use super::key;
 use super::tables::{COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, read, read_array, read_key};
-use crate::engine::{DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review, Run, View, ViewError};
+use crate::engine::{
+    DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review, Run, View, ViewError,
+};
 use crate::merge::Lately;
 use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
 use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata};

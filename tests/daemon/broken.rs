@@ -85,7 +85,11 @@ const OFFLINE: [(&str, &str, &str); 55] = [
     ("policy_that_is_not_safe", "conflict = \"prefer salesforce\"", "conflict = \"append\""),
     ("policy_for_another_type", "conflict = \"prefer salesforce\"", "conflict = \"max\""),
     ("rule_that_gives_something_else", "conflict = \"prefer salesforce\"", "conflict = { rule = \"size(edits)\" }"),
-    ("order_that_the_value_map_does_not_know", "default = { salesforce = \"New\" }", "conflict = \"forward only lead, custommer\""),
+    (
+        "order_that_the_value_map_does_not_know",
+        "default = { salesforce = \"New\" }",
+        "conflict = \"forward only lead, custommer\"",
+    ),
     ("policy_names_nobody", "\"prefer salesforce\"", "\"prefer pipedrive\""),
     ("unknown_match_key", "match = [\"email\"]", "match = [\"mail\"]"),
     ("no_way_to_link", "match = [\"email\"]\n", ""),

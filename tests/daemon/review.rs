@@ -13,10 +13,7 @@ fn list(world: &World) -> Vec<Value> {
 fn what_both_edit_waits_for_a_person_and_his_word_goes_to_both() {
     let world = World::new(20);
     world.edit_config("salesforce = \"Phone\" }", "salesforce = \"Phone\", conflict = \"review\" }");
-    world.edit_config(
-        "salesforce = \"Title\" }",
-        "salesforce = \"Title\", conflict = \"review\", sensitive = true }",
-    );
+    world.edit_config("salesforce = \"Title\" }", "salesforce = \"Title\", conflict = \"review\", sensitive = true }");
     assert_eq!(world.json(&["backfill"]).0, Some(0));
     let people = world.query("SELECT Id, Email FROM Contact WHERE Email != null");
     let people: Vec<(String, String)> = people

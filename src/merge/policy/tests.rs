@@ -67,8 +67,10 @@ fn longest() -> ConflictPolicy {
     }))
 }
 
-/// Every policy with values that it can decide about.
-fn policies() -> Vec<(ConflictPolicy, fn(i64) -> Value)> {
+/// A policy with values that it can decide about.
+type Sample = (ConflictPolicy, fn(i64) -> Value);
+
+fn policies() -> Vec<Sample> {
     let plain = [
         ConflictPolicy::Latest,
         ConflictPolicy::Prefer(SystemId(1)),
@@ -80,8 +82,7 @@ fn policies() -> Vec<(ConflictPolicy, fn(i64) -> Value)> {
         longest(),
         ConflictPolicy::Review(None),
     ];
-    let mut all: Vec<(ConflictPolicy, fn(i64) -> Value)> =
-        plain.into_iter().map(|policy| (policy, number as fn(i64) -> Value)).collect();
+    let mut all: Vec<Sample> = plain.into_iter().map(|policy| (policy, number as fn(i64) -> Value)).collect();
     all.push((ConflictPolicy::ForwardOnly(order()), stage));
     all.push((ConflictPolicy::Union, set));
     all

@@ -111,12 +111,14 @@ fn rule(node: &Node<'_>, field: &FieldSpec, problems: &mut Problems) -> Option<C
 
 /// One rule for all fields that have no policy of their own.
 pub(super) fn rule_all(node: &Node<'_>, entity: &mut EntitySpec, problems: &mut Problems) {
-    let own: Vec<&String> = entity.groups.iter().filter(|group| group.conflict.is_some()).map(|group| &group.name).collect();
+    let own: Vec<&String> =
+        entity.groups.iter().filter(|group| group.conflict.is_some()).map(|group| &group.name).collect();
     for field in entity.fields.iter_mut().filter(|field| field.conflict.is_none()) {
         let apart = match &field.group {
             Some(group) if own.contains(&group) => continue,
             Some(group) => Some(format!("the group `{group}`")),
-            None => matches!(field.kind, FieldKind::Ref { .. }).then(|| format!("`{}`, which refers to another record", field.name)),
+            None => matches!(field.kind, FieldKind::Ref { .. })
+                .then(|| format!("`{}`, which refers to another record", field.name)),
         };
         match apart {
             Some(what) => {

@@ -27,7 +27,8 @@ pub(super) fn compile(text: &str, kind: &FieldKind, systems: &[String]) -> Resul
         let blank = base.is_null() || values.iter().any(Value::is_null);
         // Each of them may be the later one.
         for turned in [false, true] {
-            let mut edits: Vec<RuleEdit<'_>> = systems.iter().zip(&values).map(|(system, value)| edit(system, value)).collect();
+            let mut edits: Vec<RuleEdit<'_>> =
+                systems.iter().zip(&values).map(|(system, value)| edit(system, value)).collect();
             if turned {
                 edits.reverse();
             }
@@ -35,7 +36,8 @@ pub(super) fn compile(text: &str, kind: &FieldKind, systems: &[String]) -> Resul
                 Ok(_) | Err(Stumble::Here(_)) => {}
                 Err(Stumble::Always(_)) if blank => {}
                 Err(Stumble::Always(why)) => {
-                    let mend = format!("give the name of a system that made an edit, or a value of type {}", kind.name());
+                    let mend =
+                        format!("give the name of a system that made an edit, or a value of type {}", kind.name());
                     return Err((format!("the rule does not work: {why}"), mend));
                 }
             }
@@ -56,7 +58,8 @@ struct Ask {
 
 impl Ask {
     fn run(&self, base: &Value, edits: &[RuleEdit<'_>]) -> Result<Ruling, Stumble> {
-        let name = |id: SystemId| self.systems.iter().find(|name| SystemId::of(name) == id).cloned().unwrap_or_default();
+        let name =
+            |id: SystemId| self.systems.iter().find(|name| SystemId::of(name) == id).cloned().unwrap_or_default();
         let each = edits.iter().map(|edit| {
             let time = Value::DateTime(edit.time.0);
             let text = |text: String| cel::Value::String(Arc::new(text));
@@ -65,7 +68,8 @@ impl Ask {
             cel::Value::Map(cel::objects::Map { map: Arc::new(entries.collect()) })
         });
         let edits_seen = cel::Value::List(Arc::new(each.collect()));
-        let values = self.expression.names.iter().map(|name| if name == "base" { seen(base) } else { edits_seen.clone() });
+        let values =
+            self.expression.names.iter().map(|name| if name == "base" { seen(base) } else { edits_seen.clone() });
         let given = self.expression.run_over(values.collect())?;
         if let cel::Value::String(text) = &given
             && self.systems.contains(text)
@@ -77,7 +81,10 @@ impl Ask {
         let kind = given.type_of();
         value(&self.kind, given).map(Ruling::Value).ok_or_else(|| {
             let names = self.systems.join(", ");
-            Stumble::Always(format!("it gives {kind}, which is neither one of {names} nor of type {}", self.kind.name()))
+            Stumble::Always(format!(
+                "it gives {kind}, which is neither one of {names} nor of type {}",
+                self.kind.name()
+            ))
         })
     }
 }
@@ -87,7 +94,9 @@ fn value(kind: &FieldKind, given: cel::Value) -> Option<Value> {
     let raw = |text: &str| kind.read(&crate::model::Raw::Text(text.to_owned())).ok();
     let value = match given {
         cel::Value::Null => Value::Null,
-        cel::Value::String(text) if matches!(kind, FieldKind::Integer | FieldKind::Decimal { .. } | FieldKind::Bool) => {
+        cel::Value::String(text)
+            if matches!(kind, FieldKind::Integer | FieldKind::Decimal { .. } | FieldKind::Bool) =>
+        {
             return raw(&text).filter(Value::is_null);
         }
         cel::Value::String(text) => raw(&text)?,
@@ -125,7 +134,9 @@ fn samples(kind: &FieldKind) -> Vec<(Value, Vec<Value>)> {
         FieldKind::Decimal { .. } => Value::Decimal(n.into()),
         FieldKind::Bool => Value::Bool(n % 2 == 0),
         FieldKind::Date => Value::Date(20_000 + n as i32),
-        FieldKind::DateTime { step_ms } => Value::DateTime(Millis(1_700_000_000_000 + n * 86_400_000).floor(*step_ms).0),
+        FieldKind::DateTime { step_ms } => {
+            Value::DateTime(Millis(1_700_000_000_000 + n * 86_400_000).floor(*step_ms).0)
+        }
         FieldKind::Set => Value::set([format!("{n}"), "a".into()]),
         FieldKind::Enum => Value::Enum(format!("option {n}")),
         _ => Value::Text(format!("text{n}")),
@@ -161,7 +172,8 @@ mod tests {
         let int = Value::Int;
         let text = |text: &str| Value::Text(text.into());
         let number = FieldKind::Integer;
-        let big = "edits.exists(e, e.system == 'hubspot' && e.value != null && e.value > 10) ? 'hubspot' : edits[1].value";
+        let big =
+            "edits.exists(e, e.system == 'hubspot' && e.value != null && e.value > 10) ? 'hubspot' : edits[1].value";
         assert_eq!(decided(big, number.clone(), int(1), [int(11), int(2)]), hubspot());
         assert_eq!(decided(big, number.clone(), int(1), [int(9), int(2)]), value(int(2)));
         let sum = "base + edits[0].value - base + edits[1].value - base";
@@ -173,9 +185,15 @@ mod tests {
             value(text("b / c"))
         );
         let first = "edits[0].time <= edits[1].time ? edits[0].value : edits[1].value";
-        assert_eq!(decided(first, FieldKind::Date, Value::Date(1), [Value::Date(2), Value::Date(3)]), value(Value::Date(2)));
+        assert_eq!(
+            decided(first, FieldKind::Date, Value::Date(1), [Value::Date(2), Value::Date(3)]),
+            value(Value::Date(2))
+        );
         let sets = [Value::set(["x"]), Value::set(["y"])];
-        assert_eq!(decided("edits[0].value + edits[1].value", FieldKind::Set, Value::Null, sets), value(Value::set(["x", "y"])));
+        assert_eq!(
+            decided("edits[0].value + edits[1].value", FieldKind::Set, Value::Null, sets),
+            value(Value::set(["x", "y"]))
+        );
     }
 
     #[test]
@@ -187,7 +205,12 @@ mod tests {
             ("true", FieldKind::Integer, "it gives bool", "a value of type integer"),
             ("'pipedrive'", FieldKind::Integer, "it gives string", "the name of a system"),
             ("edits[0].shout()", FieldKind::Text, "no function `shout`", "the name of a system"),
-            ("edits.exists(e, edits.exists(f, f == e)) ? 'hubspot' : null", FieldKind::Text, "lists within lists", "at most"),
+            (
+                "edits.exists(e, edits.exists(f, f == e)) ? 'hubspot' : null",
+                FieldKind::Text,
+                "lists within lists",
+                "at most",
+            ),
         ] {
             let (said, mends) = compile(text, &kind, &systems()).expect_err(text);
             assert!(said.contains(message), "{text}: {said}");

@@ -208,7 +208,10 @@ impl Run {
     /// As far as the engine knows, a write leaves.
     pub(super) fn leaves(&mut self, side: usize, item: &WriteItem) {
         for field in 0..FIELDS {
-            let Some(value) = whole(&kind(self.options.policy), parts(self.options.grouped, field), &item.fields) else { continue };
+            let Some(value) = whole(&kind(self.options.policy), parts(self.options.grouped, field), &item.fields)
+            else {
+                continue;
+            };
             let sight = Sight {
                 side,
                 field,

@@ -120,9 +120,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         Policy::Owns => ConflictPolicy::Owns(system_id(0)),
         Policy::Max => ConflictPolicy::Max,
         Policy::Min => ConflictPolicy::Min,
-        Policy::Forward => {
-            ConflictPolicy::ForwardOnly(STAGES[..3].iter().map(|stage| (*stage).to_owned()).collect())
-        }
+        Policy::Forward => ConflictPolicy::ForwardOnly(STAGES[..3].iter().map(|stage| (*stage).to_owned()).collect()),
         Policy::Union => ConflictPolicy::Union,
     };
     let systems = worlds.iter().enumerate().map(|(side, world)| System {
