@@ -49,7 +49,12 @@ fn records() -> Vec<(&'static str, Record)> {
         let origin = if n % 2 == 0 { Origin::Engine } else { Origin::System(HUBSPOT) };
         full.set(FieldId(n * 100), value, stamp(u64::from(n), origin));
     }
-    let differs = |field, apart| Differs { field: FieldId(field), shown: Value::Text("x".into()), apart };
+    let differs = |field, apart| Differs {
+        field: FieldId(field),
+        shown: Value::Text("x".into()),
+        apart,
+        wanted: (apart == Some(Apart::Split)).then_some(Value::Int(1)),
+    };
     full.put_side(Side {
         system: HUBSPOT,
         object: ObjectId(9),
@@ -170,10 +175,12 @@ fn happenings() -> Vec<Happening> {
         Happening::Ambiguous { system: HUBSPOT, remote: remote(), by: FieldId(1) },
         Happening::LinkDecided {
             field: FieldId(2),
+            from: Value::Null,
             to: Value::Text("a".into()),
             other: Value::Null,
             system: HUBSPOT,
             split: true,
+            over: vec![(HUBSPOT, Value::Bool(true))],
         },
         value(None, Value::Null, Value::Enum("new".into())),
         value(Some("latest"), Value::Int(1), Value::Int(2)),
@@ -208,6 +215,7 @@ fn happenings() -> Vec<Happening> {
             to: Value::Text("555".into()),
             stamp: stamp(1, Origin::Operator),
         },
+        Happening::Parted { field: FieldId(2), system: HUBSPOT, value: Value::Text("x".into()) },
         Happening::Review {
             field: FieldId(2),
             version: 70_000,
@@ -246,6 +254,7 @@ fn name(what: &Happening) -> &'static str {
         Happening::Returned { .. } => "returned",
         Happening::Began { .. } => "began",
         Happening::Filled { .. } => "filled",
+        Happening::Parted { .. } => "parted",
         Happening::Review { .. } => "review",
     }
 }
@@ -437,7 +446,7 @@ mod another_crate {
         settled: (i64, Option<u64>),
         made: i64,
         unbased: Vec<u32>,
-        differs: Vec<(u32, ValueMirror, Option<ApartMirror>)>,
+        differs: Vec<(u32, ValueMirror, Option<ApartMirror>, Option<ValueMirror>)>,
     }
 
     #[derive(SchemaWrite, SchemaRead, Debug, PartialEq)]
@@ -510,7 +519,7 @@ mod another_crate {
                         Apart::Parked { until } => ApartMirror::Parked { until: until.0 },
                         Apart::OneWay => ApartMirror::OneWay,
                     });
-                    (differs.field.0, value(&differs.shown), apart)
+                    (differs.field.0, value(&differs.shown), apart, differs.wanted.as_ref().map(value))
                 })
                 .collect(),
         });

@@ -68,6 +68,7 @@ impl Story {
                 system: system(side),
                 shown: Value::Null,
                 apart: None,
+                wanted: None,
                 unbased: true,
                 settled: Place::at(Millis(0)),
                 made: Millis::MIN,

@@ -106,6 +106,7 @@ fn register(field: &Field, first: &Value, edits: &[(usize, i64, Value)]) -> (Val
             shown: Value::Null,
             apart: None,
             unbased: true,
+            wanted: None,
             settled: Place::at(Millis(0)),
             made: Millis::MIN,
             late: SideLately::default(),

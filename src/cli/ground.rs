@@ -5,12 +5,12 @@ use super::error::Blame;
 use super::{CliError, Context, Output};
 use crate::daemon::connect::{self, ConnectError, Connectors};
 use crate::daemon::plan::PlanError;
-use crate::daemon::{DaemonError, Driver, Handle, OnProgress, read_people, remap, socket};
+use crate::daemon::{DaemonError, Driver, Handle, OnProgress, read_people, recall_people, remap, socket};
 use crate::model::{Millis, ObjectSchema, SystemId};
-use crate::rules::MappingChange;
 use crate::rules::config::Config;
-use crate::store::{OpenOptions, Store, StoreError};
-use serde_json::Value;
+use crate::rules::{MappingChange, Rules};
+use crate::store::{OpenOptions, Snapshot, Store, StoreError};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -71,10 +71,22 @@ fn check_clock(config: &Config, connectors: &Connectors) -> Result<(), CliError>
 
 /// Asks the daemon of this config's store; none if nobody listens. What it answers with an error is ours.
 pub(super) async fn ask(config: &Config, command: &str) -> Option<Result<Value, CliError>> {
-    let answer = socket::ask(&config.settings.store, command).await?;
-    let Some(error) = answer.get("error") else { return Some(Ok(answer)) };
+    ask_for(config, &json!({ "cmd": command })).await
+}
+
+/// As [`ask`], with what the command needs to know.
+pub(super) async fn ask_for(config: &Config, request: &Value) -> Option<Result<Value, CliError>> {
+    Some(fault(socket::ask_for(&config.settings.store, request).await?))
+}
+
+/// What is answered with an error, as ours.
+pub(super) fn fault(answer: Value) -> Result<Value, CliError> {
+    let Some(error) = answer.get("error").filter(|error| error.is_object()) else { return Ok(answer) };
     let message = error["message"].as_str().unwrap_or("the daemon failed").to_owned();
-    Some(Err(CliError::world("daemon", message, "see what the running `syncline` says")))
+    Err(match error["usage"].as_bool() {
+        Some(true) => CliError::usage("usage", message, "`syncline audit runs` lists the runs; see `--help`"),
+        _ => CliError::world("daemon", message, "see what the running `syncline` says"),
+    })
 }
 
 /// Who answers for a store.
@@ -87,9 +99,14 @@ pub(super) enum Ground {
 
 /// Asks the daemon, or opens the file; while somebody has it open and does not answer, both again for a while.
 pub(super) async fn ask_or_open(config: &Config, command: &str) -> Result<Ground, CliError> {
+    ask_for_or_open(config, &json!({ "cmd": command })).await
+}
+
+/// As [`ask_or_open`], with what the command needs to know.
+pub(super) async fn ask_for_or_open(config: &Config, request: &Value) -> Result<Ground, CliError> {
     let until = Instant::now() + PATIENCE;
     loop {
-        if let Some(answer) = ask(config, command).await {
+        if let Some(answer) = ask_for(config, request).await {
             return answer.map(Ground::Daemon);
         }
         match Store::open(&config.settings.store, &OpenOptions::default()) {
@@ -98,6 +115,23 @@ pub(super) async fn ask_or_open(config: &Config, command: &str) -> Result<Ground
             Err(error) => return Err(DaemonError::from(error).into()),
         }
     }
+}
+
+/// Reads what a daemon answers, or what `read` finds in the file when nobody holds it.
+pub(super) fn consult<E: Into<DaemonError>>(
+    context: &Context,
+    request: &Value,
+    read: impl FnOnce(&Rules, &Snapshot) -> Result<Value, E>,
+) -> Result<Value, CliError> {
+    let mut config = context.load()?;
+    let answer = runtime()?.block_on(ask_for_or_open(&config, request))?;
+    let store = match answer {
+        Ground::Daemon(answer) => return Ok(answer),
+        Ground::Store(store) => store,
+    };
+    recall_people(&mut config.rules, &store)?;
+    let snapshot = store.snapshot().map_err(DaemonError::from)?;
+    fault(read(&config.rules, &snapshot).map_err(Into::into)?)
 }
 
 /// Refuses to go on while a daemon answers for a store.

@@ -1,11 +1,14 @@
 //! The command line: one file per command; here only what they share.
 
 mod apply;
+mod audit;
 mod backfill;
 mod check;
 mod context;
 mod demo;
+mod entries;
 mod error;
+mod explain;
 mod export;
 mod ground;
 mod init;
@@ -21,7 +24,9 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod undo;
 mod verify;
+mod when;
 
 pub use context::Context;
 pub use error::{Blame, CliError, Exit};
@@ -80,6 +85,14 @@ enum Command {
     Run(run::RunArgs),
     /// Show what a running sync is doing.
     Status(status::StatusArgs),
+    /// Say why a record is as it is, field by field.
+    Explain(explain::ExplainArgs),
+    /// Show every value that a record's fields have had, also those that did not hold.
+    History(explain::HistoryArgs),
+    /// Show the journal: everything that was decided, by whom, in which run and why.
+    Audit(audit::AuditArgs),
+    /// Take back what a run, a system or a time did, and keep what others changed since.
+    Undo(undo::UndoArgs),
     /// Show what waits for a person, and decide it.
     Review(review::ReviewArgs),
     /// Print what is configured, for people to read.
@@ -121,6 +134,10 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Backfill(args) => backfill::run(args, context),
         Command::Run(args) => run::run(args, context),
         Command::Status(args) => status::run(args, context),
+        Command::Explain(args) => explain::run(args, context),
+        Command::History(args) => explain::history(args, context),
+        Command::Audit(args) => audit::run(args, context),
+        Command::Undo(args) => undo::run(args, context),
         Command::Review(args) => review::run(args, context),
         Command::Export(args) => export::run(args, context),
         Command::Verify(args) => verify::run(args, context),

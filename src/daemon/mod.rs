@@ -1,6 +1,7 @@
 //! Glue, and the only place with a runtime, a wall clock and tasks: connectors are made, the one writer drives the engine,
 //! and a local socket answers who asks.
 
+pub mod account;
 pub mod connect;
 mod driver;
 mod error;

@@ -147,7 +147,7 @@ fn operation(
         }
     };
     let review = Some(review.version);
-    Ok(Operation { entity: entity.id, record, field: field.id, value, expect: None, review })
+    Ok(Operation { entity: entity.id, record, field: field.id, value, only: None, expect: None, review })
 }
 
 /// What became of decisions: the document that `review accept --json` prints.

@@ -1,7 +1,9 @@
 //! The local control socket beside the store: one JSON document a line, for its owner only.
 
+use super::account::{self, Wish};
 use super::driver::Handle;
 use super::reviews::Pick;
+use crate::model::Millis;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io;
@@ -11,26 +13,21 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
 /// What may be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "cmd")]
 enum Command {
     Ping,
     Status,
     Verify,
     Schemas,
     Reviews,
-    Decide,
-}
-
-#[derive(Debug, Deserialize)]
-struct Request {
-    cmd: Command,
-    /// For whom, of decisions.
-    #[serde(default)]
-    what: String,
-    /// Decisions about reviews.
-    #[serde(default)]
-    picks: Vec<Pick>,
+    Decide { what: String, picks: Vec<Pick> },
+    Explain { text: String, at: Option<i64> },
+    History { text: String },
+    Audit { after: u64, since: Option<i64>, until: Option<i64>, limit: usize },
+    Chain,
+    Runs,
+    Undo(Wish),
 }
 
 /// Where the socket of a store is: beside it, or, where that path is too long for a socket, in the folder for temporary
@@ -92,8 +89,8 @@ async fn talk(stream: UnixStream, handle: Handle) {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read.take(LINE_MAX)).lines();
     let answer = match lines.next_line().await {
-        Ok(Some(line)) => match serde_json::from_str::<Request>(&line) {
-            Ok(request) => answer(request, &handle).await,
+        Ok(Some(line)) => match serde_json::from_str::<Command>(&line) {
+            Ok(command) => answer(command, &handle).await,
             Err(error) => json!({ "error": { "code": "request", "message": error.to_string() } }),
         },
         _ => return,
@@ -103,14 +100,25 @@ async fn talk(stream: UnixStream, handle: Handle) {
     let _ = write.shutdown().await;
 }
 
-async fn answer(request: Request, handle: &Handle) -> Value {
-    let answer = match request.cmd {
+async fn answer(command: Command, handle: &Handle) -> Value {
+    let answer = match command {
         Command::Ping => return json!({ "pid": std::process::id() }),
         Command::Status => handle.status().await,
         Command::Verify => handle.verify().await,
         Command::Schemas => handle.schemas().await,
         Command::Reviews => handle.reviews().await,
-        Command::Decide => handle.decide(&request.what, &request.picks).await,
+        Command::Decide { what, picks } => handle.decide(&what, &picks).await,
+        Command::Explain { text, at } => {
+            handle.read(move |rules, books| account::explained(rules, books, &text, at.map(Millis))).await
+        }
+        Command::History { text } => handle.read(move |rules, books| account::told(rules, books, &text)).await,
+        Command::Audit { after, since, until, limit } => {
+            let span = (since.map(Millis), until.map(Millis));
+            handle.read(move |rules, books| account::audit(rules, books, after, span, limit)).await
+        }
+        Command::Chain => handle.read(|_, snapshot| account::chain(snapshot)).await,
+        Command::Runs => handle.read(account::runs).await,
+        Command::Undo(wish) => handle.undo(wish).await,
     };
     answer.unwrap_or_else(|error| json!({ "error": { "code": "daemon", "message": error.to_string() } }))
 }
@@ -120,7 +128,7 @@ pub async fn ask(store: &Path, command: &str) -> Option<Value> {
     ask_for(store, &json!({ "cmd": command })).await
 }
 
-/// Asks the daemon of a store for more than a word; none if nobody listens.
+/// As [`ask`], with what the command needs to know.
 pub async fn ask_for(store: &Path, request: &Value) -> Option<Value> {
     let mut stream = UnixStream::connect(path_of(store)).await.ok()?;
     stream.write_all(format!("{request}\n").as_bytes()).await.ok()?;

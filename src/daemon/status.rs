@@ -144,7 +144,8 @@ pub(super) fn unequal(rules: &Rules, view: &dyn View, now: Millis) -> Result<u64
                 let differs = side.differs.iter().filter(|differs| match differs.apart {
                     None => true,
                     Some(Apart::Parked { until }) => until <= now,
-                    Some(Apart::Split | Apart::Review | Apart::OneWay) => false,
+                    Some(Apart::Split) => differs.wanted.is_some(),
+                    Some(Apart::Review | Apart::OneWay) => false,
                 });
                 let content = |differs: &&Differs| {
                     let value = record.register(differs.field).map_or(&crate::model::Value::Null, |reg| &reg.val);

@@ -113,14 +113,18 @@ pub enum Happening {
     LinkDecided {
         /// The field.
         field: FieldId,
+        /// The register's value before.
+        from: Value,
         /// The register's value from now on.
         to: Value,
-        /// The value that stays apart or is overwritten, and whose it is.
+        /// The value that stays apart or is overwritten.
         other: Value,
         /// The linked system.
         system: SystemId,
         /// Both values stay.
         split: bool,
+        /// What is written over because it lost, and where: it can be restored from here.
+        over: Vec<(SystemId, Value)>,
     },
     /// A register took a value.
     Value {
@@ -237,6 +241,15 @@ pub enum Happening {
         to: Value,
         /// The new stamp.
         stamp: Stamp,
+    },
+    /// A side is given a value of its own back, apart from the others, until the next edit anywhere.
+    Parted {
+        /// The field.
+        field: FieldId,
+        /// Where.
+        system: SystemId,
+        /// The value.
+        value: Value,
     },
     /// A person is asked about a field; each side keeps its own value until then.
     Review {

@@ -1,6 +1,9 @@
 //! A view in memory: for simulation, for embedding, and as the reference that the store is compared with.
 
-use super::{Change, DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review, View, ViewError};
+use super::{
+    Books, Change, DigestRow, Happening, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review, Run,
+    View, ViewError,
+};
 use crate::merge::Lately;
 use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -279,6 +282,28 @@ fn longest_due<K: Ord, V>(mut rows: Vec<(K, V)>, limit: usize, due: impl Fn(&V) 
         rows.sort_by(|(a, _), (b, _)| a.cmp(b));
     }
     rows
+}
+
+impl Books for MemoryView {
+    fn entries_of(&self, entity: EntityId, record: RecordId) -> Seen<Vec<(u64, JournalEntry)>> {
+        let its = |entry: &JournalEntry| (entry.entity, entry.record) == (Some(entity), Some(record));
+        let entries = self.journal(0, usize::MAX).filter(|(_, entry)| its(entry));
+        Ok(entries.map(|(number, entry)| (number, entry.clone())).collect())
+    }
+
+    fn entries(&self, after: u64, limit: usize) -> Seen<Vec<(u64, JournalEntry)>> {
+        Ok(self.journal(after, limit).map(|(number, entry)| (number, entry.clone())).collect())
+    }
+
+    fn entries_since(&self, at: Millis) -> Seen<u64> {
+        Ok(self.journal.partition_point(|entry| entry.at < at) as u64 + 1)
+    }
+
+    fn began(&self, run: Run) -> Seen<Option<(u64, JournalEntry)>> {
+        let begins = |entry: &JournalEntry| entry.run == run && matches!(entry.what, Happening::Began { .. });
+        let entry = self.journal(0, usize::MAX).find(|(_, entry)| begins(entry));
+        Ok(entry.map(|(number, entry)| (number, entry.clone())))
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,13 @@
 //! [`step`] is pure: what it may read is a [`View`], what time it is an argument, what is to be done comes back. Effects
 //! leave only after the changes that contain them were committed.
 
+mod books;
 mod change;
 mod events;
+mod explain;
+mod find;
 mod held;
+mod history;
 mod identify;
 mod input;
 mod journal;
@@ -24,11 +28,16 @@ mod send;
 mod sweep;
 mod timeline;
 mod txn;
+mod undo;
 mod verify;
 mod view;
 
+pub use books::Books;
 pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
+pub use explain::{Explanation, FieldAccount, SideAccount, Standing, explain};
+pub use find::{Meant, find};
 pub use held::{OWNER_UNKNOWN, awaits_mend};
+pub use history::{Came, Moment, as_of, history};
 pub use input::{
     Answer, Answers, Ask, Begin, Clocks, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice, PageRows, Pass,
     Reads, Step, step,
@@ -39,5 +48,6 @@ pub use operate::{Authority, Hindrance, Operate, Operation};
 pub use quarrel::WRITE_QUARREL;
 pub use refs::target_of;
 pub use review::{Review, ReviewSide};
+pub use undo::{Kept, Lasting, LastingKind, Restore, Selection, UndoPlan, undo};
 pub use verify::{Difference, Excluded, Remotes, ShownRow, Verdict, verify};
 pub use view::{View, ViewError};

@@ -1,7 +1,7 @@
 //! What whoever operates Syncline decides about single fields: a value to hold from now on, or one to take back.
 
 use super::txn::Txn;
-use super::{Begin, Notice, ViewError};
+use super::{Begin, Happening, Notice, ViewError};
 use crate::model::{EntityId, FieldId, RecordId, Stamp, SystemId, Value};
 use crate::rules::ConflictPolicy;
 
@@ -46,6 +46,8 @@ pub struct Operation {
     pub field: FieldId,
     /// The value in canonical form.
     pub value: Value,
+    /// The side that alone is to show it, apart from the others, until the next edit anywhere; none = it holds everywhere.
+    pub only: Option<SystemId>,
     /// The stamp of the value that it is to replace; if that has moved on, nothing is done. None = whatever is there.
     pub expect: Option<Stamp>,
     /// The version of the review that it answers; if that was asked again or is over, nothing is done. None = it answers none.
@@ -82,7 +84,7 @@ impl Txn<'_> {
     }
 
     fn operate_one(&mut self, author: SystemId, operation: &Operation) -> Result<Option<Hindrance>, ViewError> {
-        let Operation { entity, record, field, value, expect, review } = operation;
+        let Operation { entity, record, field, value, only, expect, review } = operation;
         let Some(entity) = self.rules.entity(*entity) else { return Ok(Some(Hindrance::Gone)) };
         let Some(field) = entity.field(*field) else { return Ok(Some(Hindrance::Gone)) };
         if matches!(field.conflict, ConflictPolicy::OneWay { .. }) {
@@ -96,6 +98,18 @@ impl Txn<'_> {
         if expect.is_some_and(|expect| expect != state.stamp) {
             self.put(work);
             return Ok(Some(Hindrance::Moved));
+        }
+        if let Some(system) = *only {
+            let Some(ix) = state.ix(system) else {
+                self.put(work);
+                return Ok(Some(Hindrance::Gone));
+            };
+            state.part(ix, value.clone());
+            work.put_state(field, state, Vec::new());
+            work.recheck = true;
+            self.put(work);
+            self.journal(entity.id, Some(*record), Happening::Parted { field: field.id, system, value: value.clone() });
+            return Ok(None);
         }
         let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
         state.operate(&context, author, value.clone(), self.now, &mut fates);

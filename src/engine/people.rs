@@ -59,7 +59,8 @@ impl Txn<'_> {
                     && let Some(side) = work.record.side_mut(system)
                     && let Err(at) = side.differs.binary_search_by_key(&field.id, |differs| differs.field)
                 {
-                    side.differs.insert(at, Differs { field: field.id, shown: shown.clone(), apart: None });
+                    side.differs
+                        .insert(at, Differs { field: field.id, shown: shown.clone(), apart: None, wanted: None });
                 }
                 if matches!(&shown, Value::Text(email) if renamed.contains(&**email)) {
                     work.unbase(system, field.id);

@@ -85,6 +85,7 @@ impl Work {
                 object: side.object,
                 shown: self.shown(field, side.system),
                 apart: differs.and_then(|d| d.apart),
+                wanted: differs.and_then(|d| d.wanted.clone()),
                 unbased: side.unbased.binary_search(&field.id).is_ok(),
                 settled: side.settled,
                 made: side.made,
@@ -113,11 +114,10 @@ impl Work {
         for side in &state.sides {
             let projected = field.binding(side.home()).map(|binding| field.project(binding, &state.value));
             let Some(own) = self.record.side_mut(side.system) else { continue };
-            let differs = projected.is_some_and(|projected| projected != side.shown).then(|| Differs {
-                field: field.id,
-                shown: side.shown.clone(),
-                apart: side.apart,
-            });
+            let wanted = side.wanted.clone().filter(|wanted| side.apart == Some(Apart::Split) && *wanted != side.shown);
+            let differs = wanted.is_some() || projected.is_some_and(|projected| projected != side.shown);
+            let differs =
+                differs.then(|| Differs { field: field.id, shown: side.shown.clone(), apart: side.apart, wanted });
             match (own.differs.binary_search_by_key(&field.id, |d| d.field), differs) {
                 (Ok(at), Some(entry)) => own.differs[at] = entry,
                 (Ok(at), None) => drop(own.differs.remove(at)),
@@ -241,6 +241,7 @@ impl Work {
             let Some(field) = entity.field(differs.field) else { continue };
             let Some(binding) = field.binding(side.home()) else { continue };
             match differs.apart {
+                Some(Apart::Split) if differs.wanted.is_some() => {}
                 Some(Apart::Split | Apart::Review | Apart::OneWay) => continue,
                 Some(Apart::Parked { until }) if until > now => {
                     later = Some(later.map_or(until, |known| known.min(until)));
@@ -250,6 +251,10 @@ impl Work {
             }
             let unbased = side.unbased.binary_search(&field.id).is_ok();
             if unbased || !field.conflict.writes_to(system) || self.is_away(system, field.id) {
+                continue;
+            }
+            if let Some(wanted) = &differs.wanted {
+                fields.push((field, wanted.clone()));
                 continue;
             }
             let value = self.record.register(field.id).map(|reg| reg.val.clone()).unwrap_or_default();
@@ -557,7 +562,9 @@ impl<'a> Txn<'a> {
                 let rule = if at_home { AT_HOME.to_owned() } else { rule() };
                 Happening::Lost { field, value, system, place, rule }
             }
-            Fate::Linked { system, to, other, split } => Happening::LinkDecided { field, to, other, system, split },
+            Fate::Linked { system, from, to, other, split, over } => {
+                Happening::LinkDecided { field, from, to, other, system, split, over }
+            }
             Fate::Settled { system, op, by } => Happening::Settled { system, op, field, by },
             Fate::Alarm { system, place } => Happening::Alarm { system, field, place },
             // It is listed, not journaled: what became of the edits is.

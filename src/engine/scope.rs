@@ -248,7 +248,9 @@ pub(super) fn shelf(entity: &Entity, key: &RemoteKey, values: &[Value]) -> Side 
         settled: Place::at(Millis::MIN),
         made: Millis::MIN,
         unbased: entity.fields_at(home).map(|(field, _)| field.id).collect(),
-        differs: keys.map(|(field, value)| Differs { field: field.id, shown: value.clone(), apart: None }).collect(),
+        differs: keys
+            .map(|(field, value)| Differs { field: field.id, shown: value.clone(), apart: None, wanted: None })
+            .collect(),
     }
 }
 

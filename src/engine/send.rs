@@ -133,7 +133,7 @@ impl Txn<'_> {
                     Some(remote) => vec![Raw::Text(remote.as_str().to_owned())],
                     None => vec![Raw::Null],
                 }),
-                None => field.write(binding, &state.value).ok(),
+                None => field.write(binding, state.sides[ix].wanted.as_ref().unwrap_or(&state.value)).ok(),
             };
             let Some(written) = written else { continue };
             state.fly(ix, op, projected.clone(), (self.now, sent), self.now.plus(DEADLINE_MS));

@@ -83,12 +83,16 @@ pub enum Fate {
     Linked {
         /// The linked system.
         system: SystemId,
+        /// The register's value before.
+        from: Value,
         /// The register's value from now on.
         to: Value,
         /// The other value.
         other: Value,
         /// Do both stay where they are?
         split: bool,
+        /// What is to be written over, and where.
+        over: Vec<(SystemId, Value)>,
     },
     /// A write settled.
     Settled {

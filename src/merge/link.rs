@@ -85,8 +85,14 @@ impl FieldState {
             for side in &mut self.sides {
                 side.apart = side.apart.filter(|apart| *apart != Apart::Split);
             }
+            let from = theirs.clone();
             let other = if to == mine { theirs } else { mine };
-            out.push(Fate::Linked { system, to, other, split: false });
+            let loses = |(at, side): (usize, &super::SideField)| {
+                let lost = !side.unbased && !side.shown.is_null() && !self.shows_register(rules, at);
+                (lost && rules.policy.writes_to(side.system)).then(|| (side.system, side.shown.clone()))
+            };
+            let over = self.sides.iter().enumerate().filter_map(loses).collect();
+            out.push(Fate::Linked { system, from, to, other, split: false, over });
             return;
         }
         // Both stay: the register takes the value of the highest rank.
@@ -104,7 +110,8 @@ impl FieldState {
                 self.sides[at].apart = Some(if review { Apart::Review } else { Apart::Split });
             }
         }
+        let from = theirs.clone();
         let other = if to == mine { theirs } else { mine };
-        out.push(Fate::Linked { system, to, other, split: true });
+        out.push(Fate::Linked { system, from, to, other, split: true, over: Vec::new() });
     }
 }

@@ -30,6 +30,14 @@ impl FieldState {
         self.decide_at(rules, self.recent.len() - 1, out);
         self.note_past(three_way);
     }
+
+    /// Gives side `ix` a value of its own back, apart from the others, until the next edit anywhere: as if the first link had
+    /// kept both.
+    pub fn part(&mut self, ix: usize, value: Value) {
+        let side = &mut self.sides[ix];
+        side.apart = Some(Apart::Split);
+        side.wanted = Some(value);
+    }
 }
 
 /// Takes an undo out of a set that holds anything else, and finds an operator's decision in it.

@@ -143,6 +143,8 @@ pub struct SideField {
     pub shown: Value,
     /// Why it is left so although it differs.
     pub apart: Option<Apart>,
+    /// What it is to be given back, apart from the others.
+    pub wanted: Option<Value>,
     /// No base yet: what it shows is no edit.
     pub unbased: bool,
     /// Everything up to here has been taken in.

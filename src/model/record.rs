@@ -38,6 +38,8 @@ pub struct Differs {
     pub shown: Value,
     /// Why it is left so; none = a patch is due.
     pub apart: Option<Apart>,
+    /// Split only: what it is to be given back, apart from the others, and does not show yet.
+    pub wanted: Option<Value>,
 }
 
 /// Whether a side takes part.

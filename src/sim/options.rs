@@ -85,6 +85,8 @@ pub struct Options {
 /// What was wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Violation {
+    /// The journal does not tell every value that a register has had.
+    Unbooked,
     /// The final value is none that is right: an edit was lost.
     Lost,
     /// An edit on a polled side looked exactly like a write of ours whose answer was lost, and was taken for it.

@@ -4,6 +4,7 @@
 //! From the outside in: [`Store`] opens a file and hands out [`Snapshot`]s; `write` turns changes into sorted rows; `tables`
 //! lists what is stored and `key` in which order. No type of the database library leaves this folder.
 
+mod books;
 mod chain;
 mod check;
 mod disk;

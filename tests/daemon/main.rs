@@ -1,6 +1,7 @@
 //! The whole job from outside: the built binary against emulated systems, edited by people meanwhile.
 #![cfg(feature = "cli")]
 
+mod account;
 mod broken;
 mod check;
 mod drift;

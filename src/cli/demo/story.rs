@@ -1,7 +1,8 @@
 //! The story: what people do, where, and when it has arrived on the other side.
 
 use super::user::{User, encoded};
-use crate::cli::{CliError, Output};
+use crate::cli::{CliError, Output, explain, ground};
+use crate::daemon::account::{self, Wish};
 use crate::daemon::{Handle, Tally};
 use crate::sandbox::listener::Running;
 use reqwest::Method;
@@ -73,7 +74,7 @@ impl Stage {
 
     /// Plays all scenes.
     pub async fn play(&self, output: Output) -> Found<Vec<Scene>> {
-        let people = self.people(4).await?;
+        let people = self.people(6).await?;
         let [a, b, c, ..] = people.as_slice() else {
             return Err(CliError::usage("demo", "there are too few people", "use a larger --records"));
         };
@@ -88,6 +89,10 @@ impl Stage {
         scenes.push(self.stage_change().await?);
         show(&scenes);
         scenes.push(self.delete(c).await?);
+        show(&scenes);
+        scenes.push(self.explain(b).await?);
+        show(&scenes);
+        scenes.push(self.undo(&people).await?);
         show(&scenes);
         Ok(scenes)
     }
@@ -215,6 +220,76 @@ impl Stage {
                 false => "HubSpot's record is gone, which must not be".to_owned(),
             },
             arrived_ms: arrived_ms.filter(|_| there),
+            calls: self.calls_since(calls).await?,
+        })
+    }
+
+    async fn explain(&self, person: &Person) -> Found<Scene> {
+        let calls = self.calls().await?;
+        let began = Instant::now();
+        let text = format!("{}.phone", person.email);
+        let document = self.handle.read(move |rules, books| account::explained(rules, books, &text, None)).await?;
+        let field = &document["found"][0]["fields"][0];
+        let kept = field["lost"].as_array().is_some_and(|lost| !lost.is_empty());
+        let mut did = vec![format!("syncline explain {}.phone", person.email)];
+        did.extend(explain::field_lines(field).into_iter().map(|line| format!("  {line}")));
+        Ok(Scene {
+            title: "Why does this contact show that phone number?",
+            did,
+            result: "from the journal: who, when, by which rule, and what did not hold".to_owned(),
+            arrived_ms: kept.then_some(began.elapsed().as_millis() as u64),
+            calls: self.calls_since(calls).await?,
+        })
+    }
+
+    /// Somebody spoils a field of many, somebody else mends one of them, and the rest is taken back.
+    async fn undo(&self, people: &[Person]) -> Found<Scene> {
+        let Some(spoilt @ [mended, .., last]) = people.get(3..) else {
+            return Err(CliError::usage("demo", "there are too few people", "use a larger --records"));
+        };
+        let before = self.hubspot_contact(&last.hubspot).await?["city"].as_str().unwrap_or_default().to_owned();
+        let calls = self.calls().await?;
+        let (began, since) = (Instant::now(), ground::now());
+        for person in spoilt {
+            self.edit_hubspot("contacts", &person.hubspot, json!({ "city": "#REF!" })).await?;
+        }
+        let city = async |person: &Person| -> Found<Value> {
+            Ok(self.salesforce_contact(&person.salesforce).await?["MailingCity"].clone())
+        };
+        let spread = self.until(began, async || Ok(city(last).await? == "#REF!")).await?;
+        self.settled().await?;
+        self.edit_salesforce("Contact", &mended.salesforce, json!({ "MailingCity": "Lisbon" })).await?;
+        let there = async || Ok(self.hubspot_contact(&mended.hubspot).await?["city"] == "Lisbon");
+        let arrived = self.until(Instant::now(), there).await?;
+        self.settled().await?;
+        let wish = Wish {
+            since: Some(since.0),
+            by: Some("hubspot".to_owned()),
+            command: "undo of edits in hubspot".to_owned(),
+            really: true,
+            ..Wish::default()
+        };
+        let taken = Instant::now();
+        let done = self.handle.undo(wish).await?;
+        let back = async || {
+            let there = city(last).await?;
+            let here = self.hubspot_contact(&last.hubspot).await?["city"].clone();
+            let is = |value: &Value| value.as_str().unwrap_or_default().trim() == before.trim();
+            Ok(is(&there) && is(&here) && city(mended).await? == "Lisbon")
+        };
+        let arrived_ms = self.until(taken, back).await?.filter(|_| spread.is_some() && arrived.is_some());
+        Ok(Scene {
+            title: "A bad import in HubSpot is taken back",
+            did: vec![
+                format!("HubSpot     the city of {} contacts becomes \"#REF!\", and spreads", spoilt.len()),
+                format!("Salesforce  {}: city is mended by hand: \"Lisbon\"", mended.name),
+                "syncline undo --by hubspot --since …".to_owned(),
+            ],
+            result: format!(
+                "{} restored on both sides; {} kept, since Salesforce has changed it after",
+                done["done"]["restored"], done["kept"]["count"]
+            ),
+            arrived_ms,
             calls: self.calls_since(calls).await?,
         })
     }

@@ -2,6 +2,7 @@
 
 use super::{Decisions, Event, Pair, Tally};
 use crate::connector::Connector;
+use crate::daemon::account::{self, Wish};
 use crate::daemon::status::{self, Live};
 use crate::daemon::{DaemonError, reviews, schemas, verify};
 use crate::engine::{Hindrance, Operation};
@@ -107,6 +108,38 @@ impl Handle {
     pub async fn schemas(&self) -> Result<Value, DaemonError> {
         let snapshot = self.ask(Ask::Snapshot).await??;
         Ok(schemas::document(&snapshot.schemas()?))
+    }
+
+    /// Reads the state as of the last commit, beside the driver's work.
+    ///
+    /// # Errors
+    /// The driver has ended, or the store cannot be read.
+    pub async fn read<T, E>(
+        &self,
+        read: impl FnOnce(&Rules, &Snapshot) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, DaemonError>
+    where
+        T: Send + 'static,
+        E: Into<DaemonError> + Send + 'static,
+    {
+        let (rules, snapshot) = (self.rules(), self.snapshot().await?);
+        let reading = tokio::task::spawn_blocking(move || read(&rules, &snapshot));
+        reading.await.map_err(|_| DaemonError::Ended)?.map_err(Into::into)
+    }
+
+    /// Takes back, or tells what that would do.
+    ///
+    /// # Errors
+    /// The driver has ended, or the store cannot be read.
+    pub async fn undo(&self, wish: Wish) -> Result<Value, DaemonError> {
+        let really = wish.really;
+        let (mut document, decisions) = self.read(move |rules, books| account::taken_back(rules, books, &wish)).await?;
+        if really && document.get("error").is_none() {
+            let wanted = decisions.operations.len();
+            let hindered = self.operate(decisions).await?.len();
+            document["done"] = account::carried_out(wanted, hindered);
+        }
+        Ok(document)
     }
 
     /// Has decisions taken in; returns those that were not carried out.

@@ -153,7 +153,7 @@ fn both_sides_off_by_the_same_is_a_difference_too() {
 fn what_is_kept_apart_or_on_its_way_is_counted_and_left_out() {
     let mut world = World::equal();
     let mut split = record(1, 2);
-    let differs = Differs { field: FIELDS[0], shown: Value::Text("x".into()), apart: Some(Apart::Split) };
+    let differs = Differs { field: FIELDS[0], shown: Value::Text("x".into()), apart: Some(Apart::Split), wanted: None };
     split.side_mut(SYSTEMS[1]).expect("a side").differs.push(differs);
     world.put(split);
     world.shows(1, SYSTEMS[1], ["x", "b"]);
@@ -212,7 +212,7 @@ fn what_a_side_cannot_hold_is_a_problem_once_it_is_listed() {
     let mut held = record(1, 2);
     held.set(FIELDS[0], Value::Text("long".into()), Stamp { hlc: Hlc::from_bits(2), origin: Origin::Engine });
     let side = held.side_mut(SYSTEMS[1]).expect("a side");
-    side.differs.push(Differs { field: FIELDS[0], shown: Value::Text("a".into()), apart: None });
+    side.differs.push(Differs { field: FIELDS[0], shown: Value::Text("a".into()), apart: None, wanted: None });
     world.put(held);
     world.shows(1, SYSTEMS[0], ["long", "b"]);
     assert_eq!(world.verdict().differences.len(), 1, "nobody was told");

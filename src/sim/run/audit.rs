@@ -2,7 +2,7 @@
 
 use super::setup::{ENTITY, field_name, kind, parts, system_id, whole};
 use super::{Run, STRAY_MS};
-use crate::engine::View;
+use crate::engine::{Books, View};
 use crate::merge::Turn;
 use crate::model::{OpId, SourceKind, Value, WriteItem};
 use crate::sim::Violation;
@@ -38,6 +38,9 @@ impl Run {
         }
         if !silent {
             return Some(Violation::Restless);
+        }
+        if !self.is_booked() {
+            return Some(Violation::Unbooked);
         }
         for field in 0..FIELDS {
             let shown: Vec<Option<&Value>> =
@@ -96,6 +99,20 @@ impl Run {
             }
         }
         None
+    }
+
+    /// Does the journal tell the values that each register has had without a gap, up to the one that it has?
+    fn is_booked(&self) -> bool {
+        let records = self.view.record_scan(ENTITY, None, 8).unwrap_or_default();
+        records.iter().all(|record| {
+            let entries = self.view.entries_of(ENTITY, record.id).unwrap_or_default();
+            record.registers.iter().all(|register| {
+                let moves = entries.iter().filter_map(|(_, entry)| entry.what.moved());
+                let moves: Vec<_> = moves.filter(|(field, ..)| *field == register.field).collect();
+                let follows = moves.windows(2).all(|pair| pair[0].2 == pair[1].1);
+                follows && moves.last().is_none_or(|(_, _, to)| **to == register.reg.val)
+            })
+        })
     }
 
     /// What our own write covered between two polls nobody can ever know of: the limit of a side that is only polled.

@@ -1,0 +1,57 @@
+//! The journal and the mirror as documents: what explains, tells the history, audits and takes back. Values go through
+//! [`Field::shown`](crate::rules::Field::shown), so sensitive ones are hidden.
+
+mod entry;
+mod explained;
+mod taken_back;
+
+pub use entry::{audit, chain, runs};
+pub use explained::{explained, told};
+pub use taken_back::{Wish, carried_out, taken_back};
+
+use crate::model::{EntityId, FieldId, Millis, SystemId, Value};
+use crate::rules::{Entity, Rules};
+
+/// A time as RFC 3339 in UTC.
+pub fn time(at: Millis) -> String {
+    Value::DateTime(at.0).to_string()
+}
+
+/// Names of what the store knows by ids. What the config no longer names is shown by its id.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a>(pub &'a Rules);
+
+impl<'a> Names<'a> {
+    pub fn entity(self, id: EntityId) -> String {
+        self.0.entity(id).map_or_else(|| format!("{id:?}"), |entity| entity.name.clone())
+    }
+
+    /// Of a system, or of whoever operates Syncline.
+    pub fn author(self, id: SystemId) -> String {
+        match id {
+            SystemId::OPERATOR => "operator".to_owned(),
+            SystemId::UNDO => "undo".to_owned(),
+            id => self.0.system(id).map_or_else(|| format!("{id:?}"), |system| system.name.clone()),
+        }
+    }
+
+    pub fn field(self, entity: Option<&Entity>, id: FieldId) -> String {
+        entity.and_then(|entity| entity.field(id)).map_or_else(|| format!("{id:?}"), |field| field.name.clone())
+    }
+
+    /// A value as it may be shown; of a field that the config no longer names nothing is.
+    pub fn value(self, entity: Option<&Entity>, id: FieldId, value: &Value) -> String {
+        match entity.and_then(|entity| entity.field(id)) {
+            Some(field) => self.naming(value).unwrap_or_else(|| field.shown(value).to_string()),
+            None => crate::rules::HIDDEN.to_owned(),
+        }
+    }
+
+    /// A reference is shown as the record that it leads to.
+    fn naming(self, value: &Value) -> Option<String> {
+        match value {
+            Value::Ref(id) => Some(format!("record {id}")),
+            _ => None,
+        }
+    }
+}
