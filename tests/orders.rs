@@ -7,6 +7,8 @@ use syncline::model::{FieldId, FieldKind, Home, Mark, Millis, ObjectId, Place, S
 use syncline::rules::{ConflictPolicy, Field, FieldBinding, LinkPolicy, Mismatch, OneWayEdits, Rule, Ruling};
 
 type Make = fn(i64) -> Value;
+/// (side, time, value).
+type Told = (usize, i64, Value);
 
 fn number(n: i64) -> Value {
     if n < 0 { Value::Null } else { Value::Int(n) }
@@ -70,7 +72,7 @@ fn field(policy: ConflictPolicy, kind: FieldKind, sides: usize) -> Field {
 }
 
 /// The register in the end, when all sides showed `first`, and edits become known in this order: (side, time, value).
-fn register(field: &Field, first: &Value, edits: &[(usize, i64, Value)]) -> (Value, Vec<Fate>) {
+fn register(field: &Field, first: &Value, edits: &[Told]) -> (Value, Vec<Fate>) {
     let sides = field.bindings.len();
     let mut state = FieldState {
         field: field.id,
@@ -124,7 +126,7 @@ fn register(field: &Field, first: &Value, edits: &[(usize, i64, Value)]) -> (Val
 }
 
 /// Every order in which the sides' edits can become known; a side tells its own in their order.
-fn orders(left: &[Vec<(usize, i64, Value)>]) -> Vec<Vec<(usize, i64, Value)>> {
+fn orders(left: &[Vec<Told>]) -> Vec<Vec<Told>> {
     if left.iter().all(Vec::is_empty) {
         return vec![Vec::new()];
     }
@@ -152,7 +154,7 @@ proptest! {
     fn edits_give_one_register_value_in_every_order((first, sides) in histories()) {
         for (policy, kind, make) in policies() {
             let field = field(policy, kind, sides.len());
-            let told: Vec<Vec<(usize, i64, Value)>> = sides.iter().enumerate().map(|(side, edits)| {
+            let told: Vec<Vec<Told>> = sides.iter().enumerate().map(|(side, edits)| {
                 // A side's times rise, and no two systems share one.
                 let mut time = 0;
                 edits.iter().map(|(step, n)| {
@@ -161,7 +163,7 @@ proptest! {
                 }).collect()
             }).collect();
             let first = make(first);
-            let results: Vec<(Value, Vec<(usize, i64, Value)>)> =
+            let results: Vec<(Value, Vec<Told>)> =
                 orders(&told).into_iter().map(|order| (register(&field, &first, &order).0, order)).collect();
             for (value, order) in &results[1..] {
                 prop_assert_eq!(value, &results[0].0, "{:?}: {:?} and {:?}", field.conflict, order, results[0].1);
