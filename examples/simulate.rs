@@ -127,8 +127,11 @@ fn main() -> ExitCode {
         }
     };
     let (mut rows, mut broken) = (0, false);
+    let policies = if args.grouped { &Policy::OF_ANY[..] } else { &Policy::ALL[..] };
     for sources in Sources::ALL {
-        for (systems, policy) in [2, 3].into_iter().flat_map(|systems| Policy::ALL.map(|policy| (systems, policy))) {
+        for (systems, policy) in
+            [2, 3].into_iter().flat_map(|systems| policies.iter().map(move |policy| (systems, *policy)))
+        {
             let name = format!("{systems}:{policy:?}:{sources:?}").to_lowercase();
             if args.only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
                 continue;

@@ -75,6 +75,11 @@ pub fn begins_with(decoder: &mut impl Decoder, byte: u8) -> bool {
     decoder.reader().peek_read(1) == Some(&[byte])
 }
 
+/// Is nothing left to be decoded?
+pub fn ends(decoder: &mut impl Decoder) -> bool {
+    decoder.reader().peek_read(1).is_none()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

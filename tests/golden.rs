@@ -130,8 +130,14 @@ fn latelys() -> Vec<(&'static str, Lately)> {
                 sides: vec![(HUBSPOT, SideLately::default()), (SALESFORCE, other(FlightState::Unknown(NOW)))],
             },
         ],
+        past: vec![],
+        answered: vec![],
     };
-    vec![("empty", Lately::default()), ("full", full)]
+    let past = vec![(FieldId(2), vec![(Turn(0), Value::Null), (Turn(300), Value::Set(vec!["a".into()]))])];
+    let three_way = Lately { past, ..full.clone() };
+    let answered = vec![(FieldId(1), vec![(HUBSPOT, NOW), (SALESFORCE, NOW)])];
+    let quarrel = Lately { answered, ..full.clone() };
+    vec![("empty", Lately::default()), ("full", full), ("three_way", three_way), ("quarrel", quarrel)]
 }
 
 fn outbox_rows() -> Vec<(&'static str, OutboxRow)> {
@@ -220,6 +226,11 @@ fn happenings() -> Vec<Happening> {
         Happening::Deleted { system: SALESFORCE, op: OpId(3), remote: remote() },
         Happening::Merged { system: HUBSPOT, remote: remote(), into: remote(), record: RecordId([0xee; 16]) },
         Happening::Forgotten { sides: vec![(HUBSPOT, remote()), (SALESFORCE, remote())] },
+        Happening::Review {
+            field: FieldId(2),
+            version: 70_000,
+            values: vec![(HUBSPOT, Value::Null), (SALESFORCE, Value::Int(7))],
+        },
     ]
 }
 
@@ -264,6 +275,7 @@ fn name(what: &Happening) -> &'static str {
         Happening::Deleted { .. } => "deleted",
         Happening::Merged { .. } => "merged",
         Happening::Forgotten { .. } => "forgotten",
+        Happening::Review { .. } => "review",
     }
 }
 
@@ -362,6 +374,11 @@ fn stored_forms_are_frozen() {
     golden("meta", vec![("meta", Meta { last_op: 70_000, now_max: NOW, run: Run(300), last_run: Run(301) })]);
     golden("journal_entry", entries());
     golden("schema", schemas());
+    let side = |system, value, place| ReviewSide { system, value, place };
+    let sides = vec![side(HUBSPOT, Value::Text("a".into()), Some(place())), side(SALESFORCE, Value::Null, None)];
+    let open = Review { version: 70_000, since: NOW, expires: None, sides };
+    let lapsing = Review { expires: Some(NOW.plus(1)), sides: vec![], ..open.clone() };
+    golden("review", vec![("open", open), ("lapsing", lapsing)]);
     let digest = DigestRow { raw: RawDigest(0x0102_0304_0506_0708), canonical: Digest::of_bytes(b"golden") };
     golden("digest_row", vec![("row", digest)]);
 }

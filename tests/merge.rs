@@ -57,6 +57,8 @@ impl Story {
             stamp: Stamp::ZERO,
             turn: Turn(0),
             recent: Vec::new(),
+            past: Vec::new(),
+            answered: Vec::new(),
             sides: Vec::new(),
         };
         let sources = vec![source; shown.len()];
@@ -96,7 +98,7 @@ impl Story {
             binding: &self.field.bindings[side],
         });
         let sides = sides.take(self.state.sides.len()).collect();
-        let rules = FieldRules { policy: self.field.conflict, coarse_ms: 1, field: &self.field, sides };
+        let rules = FieldRules { policy: &self.field.conflict, coarse_ms: 1, field: &self.field, sides };
         act(&mut self.state, &rules, &mut self.fates)
     }
 
@@ -226,7 +228,7 @@ fn polled(value: &str) -> Story {
 #[test]
 fn an_edit_reaches_the_other_side_and_one_an_hour_later_follows() {
     for policy in [Latest, Prefer(system(A)), Prefer(system(B))] {
-        let mut story = Story::of(policy, SourceKind::History, 2);
+        let mut story = Story::of(policy.clone(), SourceKind::History, 2);
         story.person(A, "x", 10);
         assert!(!story.owes(A) && story.owes(B));
         story.settle(20);
@@ -251,7 +253,7 @@ fn an_edit_an_hour_later_follows_although_two_sides_had_said_the_same() {
 fn concurrent_edits_meet_the_policy_in_every_order_of_arrival() {
     for (policy, winner) in [(Latest, "y"), (Prefer(system(A)), "x"), (Owns(system(A)), "x")] {
         for order in [[(A, "x", 10), (B, "y", 11)], [(B, "y", 11), (A, "x", 10)]] {
-            let mut story = Story::of(policy, SourceKind::History, 2);
+            let mut story = Story::of(policy.clone(), SourceKind::History, 2);
             order.iter().for_each(|(side, value, at)| story.person(*side, value, *at));
             assert_eq!(story.value(), winner, "{policy:?} {order:?}");
             assert!(story.lost(if winner == "x" { "y" } else { "x" }));
@@ -856,7 +858,7 @@ fn an_operators_decision_outranks_what_it_has_not_seen_and_an_undo_yields_to_it(
             (SystemId::UNDO, 5, "edit"),
             (SystemId::UNDO, 15, "edit"),
         ] {
-            let mut story = Story::of(policy, SourceKind::Stream, 2);
+            let mut story = Story::of(policy.clone(), SourceKind::Stream, 2);
             story.operator(author, "decided", 10);
             assert_eq!(story.state.value, text("decided"), "{policy:?}");
             story.person(A, "edit", before);

@@ -65,7 +65,7 @@ impl Case {
         let record = self.record().await;
         let (entity, field) = (record.entity, FieldId::of("city"));
         let value = Value::Text(city.into());
-        let operation = Operation { entity, record: record.id, field, value, only: None, expect };
+        let operation = Operation { entity, record: record.id, field, value, only: None, expect, review: None };
         let decisions = Decisions { what: "a decision".into(), authority, operations: vec![operation] };
         self.driver.operate(decisions).unwrap().into_iter().map(|(_, why)| why).collect()
     }

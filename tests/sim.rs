@@ -3,15 +3,13 @@ use syncline::sim::{Options, Policy, Report, Sources, Violation, run};
 
 /// Seeds per configuration; fewer where the engine is not optimised, so that a plain `cargo test` stays short.
 const SEEDS: std::ops::Range<u64> = 0..if cfg!(debug_assertions) { 40 } else { 300 };
-const POLICIES: [Policy; 3] = [Policy::Latest, Policy::Prefer, Policy::Owns];
-
 fn each(sources: Sources, judge: impl FnMut(Options, Report)) {
     each_of(sources, false, judge);
 }
 
 fn each_of(sources: Sources, grouped: bool, mut judge: impl FnMut(Options, Report)) {
     for systems in [2, 3] {
-        for policy in POLICIES {
+        for policy in if grouped { Policy::OF_ANY.to_vec() } else { Policy::ALL.to_vec() } {
             for seed in SEEDS {
                 let options = Options { seed, systems, policy, sources, grouped, trace: false };
                 judge(options, run(options));

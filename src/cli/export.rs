@@ -1,6 +1,7 @@
 //! `syncline export`: the mapping as a sheet that people can read.
 
 use super::{CliError, Context, Exit, Output};
+use crate::merge::policy;
 use crate::model::{FieldKind, Raw, SystemId, spoken};
 use crate::rules::{Binding, ConflictPolicy, Entity, Field, FieldBinding, LinkPolicy, Rules, System};
 use serde_json::{Map, Value, json};
@@ -77,7 +78,7 @@ fn row(rules: &Rules, entity: &Entity, group: Option<&Field>, field: &Field) -> 
     let defaults: Vec<String> =
         defaults(rules, field).into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
     row.push(key.map_or_else(String::new, |at| (at + 1).to_string()));
-    row.push(conflict(rules, field.conflict));
+    row.push(conflict(rules, &field.conflict));
     row.push(link(rules, field.on_link));
     row.push(defaults.join("; "));
     row.push(if field.sensitive { "yes".to_owned() } else { String::new() });
@@ -255,7 +256,7 @@ fn field_document(rules: &Rules, entity: &Entity, group: Option<&Field>, field: 
         "to": field.refers_to().and_then(|to| rules.entity(to)).map(|entity| entity.name.as_str()),
         "properties": properties,
         "group": group.map(|group| &group.name),
-        "conflict": conflict(rules, field.conflict),
+        "conflict": conflict(rules, &field.conflict),
         "on_link": link(rules, field.on_link),
         "default": defaults,
         "values": values,
@@ -276,19 +277,15 @@ fn kind(kind: &FieldKind) -> String {
     }
 }
 
-fn conflict(rules: &Rules, policy: ConflictPolicy) -> String {
-    match policy {
-        ConflictPolicy::Latest => "latest".to_owned(),
-        ConflictPolicy::Prefer(system) => format!("prefer {}", name(rules, system)),
-        ConflictPolicy::Owns(system) => format!("{} owns", name(rules, system)),
-        ConflictPolicy::OneWay { from, .. } => format!("one way from {}", name(rules, from)),
-    }
+fn conflict(rules: &Rules, policy: &ConflictPolicy) -> String {
+    policy::name(policy, &|system| name(rules, system).to_owned())
 }
 
 fn link(rules: &Rules, policy: LinkPolicy) -> String {
     match policy {
         LinkPolicy::Prefer(system) => format!("prefer {}", name(rules, system)),
         LinkPolicy::FillBlanks => "fill blanks".to_owned(),
+        LinkPolicy::Review => "review".to_owned(),
     }
 }
 

@@ -17,6 +17,7 @@ mod output;
 mod plan;
 mod polling;
 mod problems;
+mod review;
 mod run;
 mod sandbox;
 mod status;
@@ -95,6 +96,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Take back what a run, a system or a time did, and keep what others changed since.
     Undo(undo::UndoArgs),
+    /// Show what waits for a person, and decide it.
+    Review(review::ReviewArgs),
     /// Print what is configured, for people to read.
     Export(export::ExportArgs),
     /// Prove that both sides are equal, or list what differs.
@@ -139,6 +142,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::History(args) => explain::history(args, context),
         Command::Audit(args) => audit::run(args, context),
         Command::Undo(args) => undo::run(args, context),
+        Command::Review(args) => review::run(args, context),
         Command::Export(args) => export::run(args, context),
         Command::Verify(args) => verify::run(args, context),
     }

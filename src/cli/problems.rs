@@ -102,6 +102,9 @@ fn mend(code: &str) -> Option<&'static str> {
         "OWNER_UNKNOWN" => {
             "choose a person as owner, no queue, and let the credential see all users: its e-mail address is then known by itself"
         }
+        "RULE_FAILED" => {
+            "let the rule of the config cover such values too, blank ones among them; it is asked again at the next edit"
+        }
         "REFERENCE_UNKNOWN" => {
             "let the record that is referred to take part, or refer to another; it is then taken in by itself"
         }

@@ -26,7 +26,11 @@ struct State {
     calls: u64,
     deletes: u64,
     users: Option<Vec<User>>,
+    automation: Option<Automation>,
 }
+
+/// What a system makes of a value that is written to a property.
+type Automation = Box<dyn Fn(&str, &Raw) -> Option<Raw> + Send + Sync>;
 
 struct Entry {
     fields: BTreeMap<String, Raw>,
@@ -58,6 +62,11 @@ impl Memory {
     /// Who its users are from now on.
     pub fn set_users(&self, users: Vec<User>) {
         self.state().users = Some(users);
+    }
+
+    /// What the system itself makes of what is written to it, in the same transaction: none = it stays.
+    pub fn automate(&self, change: impl Fn(&str, &Raw) -> Option<Raw> + Send + Sync + 'static) {
+        self.state().automation = Some(Box::new(change));
     }
 
     /// A person's delete.
@@ -148,6 +157,10 @@ impl State {
         let shown = self.records.get(&(object.to_owned(), id.clone())).map(|entry| entry.fields.clone());
         for (name, raw) in fields.iter_mut().filter(|(name, _)| is_ties(name)) {
             *raw = lay_ties(shown.as_ref().and_then(|shown| shown.get(name)).unwrap_or(&Raw::Null), raw);
+        }
+        for (property, value) in &mut fields {
+            let other = self.automation.as_ref().and_then(|change| change(property, value));
+            *value = other.unwrap_or_else(|| value.clone());
         }
         self.put((object.to_owned(), id.clone()), fields, now);
         Outcome::Done { remote: id, created }

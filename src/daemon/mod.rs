@@ -9,6 +9,7 @@ mod error;
 mod people;
 pub mod plan;
 mod problems;
+pub mod reviews;
 pub mod schemas;
 pub mod secrets;
 pub mod socket;

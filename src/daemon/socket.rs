@@ -2,6 +2,7 @@
 
 use super::account::{self, Wish};
 use super::driver::Handle;
+use super::reviews::Pick;
 use crate::model::Millis;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,6 +20,8 @@ enum Command {
     Status,
     Verify,
     Schemas,
+    Reviews,
+    Decide { what: String, picks: Vec<Pick> },
     Explain { text: String, at: Option<i64> },
     History { text: String },
     Audit { after: u64, since: Option<i64>, until: Option<i64>, limit: usize },
@@ -103,6 +106,8 @@ async fn answer(command: Command, handle: &Handle) -> Value {
         Command::Status => handle.status().await,
         Command::Verify => handle.verify().await,
         Command::Schemas => handle.schemas().await,
+        Command::Reviews => handle.reviews().await,
+        Command::Decide { what, picks } => handle.decide(&what, &picks).await,
         Command::Explain { text, at } => {
             handle.read(move |rules, books| account::explained(rules, books, &text, at.map(Millis))).await
         }
@@ -132,8 +137,8 @@ pub async fn ask_for(store: &Path, request: &Value) -> Option<Value> {
     serde_json::from_str(&answer).ok()
 }
 
-/// Longest request, in bytes.
-const LINE_MAX: u64 = 65_536;
+/// Longest request, in bytes: one with many decisions in it.
+const LINE_MAX: u64 = 64 << 20;
 /// Longest path that every system takes for a socket, with room for the name that it has while it is bound.
 const PATH_MAX: usize = 98;
 

@@ -1,11 +1,12 @@
 //! What is going on: the counts of a mirror, and whether anything is left to do.
 
 use super::problems::{self, Cause, causes};
-use crate::engine::{OutboxRow, View, ViewError, awaits_mend};
+use crate::engine::{OutboxRow, View, ViewError, WRITE_QUARREL, awaits_mend};
 use crate::model::{Apart, Differs, EntityId, Millis, Record, SideState};
 use crate::rules::Rules;
 use crate::store::Snapshot;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// What a driver is doing, and the state as of its last commit.
 #[derive(Debug, Clone)]
@@ -118,10 +119,11 @@ pub fn count(rules: &Rules, view: &dyn View) -> Result<Counts, ViewError> {
             let live = record.live_sides().count();
             status.linked += u64::from(live > 1);
             status.outside += u64::from(live < 2 && record.standing_sides().count() > live);
-            for apart in record.sides.iter().flat_map(|side| &side.differs).filter_map(|differs| differs.apart) {
-                status.split += u64::from(apart == Apart::Split);
-                status.review += u64::from(apart == Apart::Review);
-            }
+            let differs = || record.sides.iter().flat_map(|side| &side.differs);
+            status.split += differs().filter(|differs| differs.apart == Some(Apart::Split)).count() as u64;
+            // Several sides wait for one decision.
+            let waiting = differs().filter(|differs| differs.apart == Some(Apart::Review));
+            status.review += waiting.map(|differs| differs.field).collect::<BTreeSet<_>>().len() as u64;
             Ok(())
         })?;
         counts.reviews += status.review;
@@ -202,7 +204,12 @@ pub(super) fn quiet_entity(view: &dyn View, rules: &Rules, entity: EntityId, now
     for system in &rules.systems {
         let limit = usize::try_from(rows).unwrap_or(usize::MAX);
         for (record, row) in view.outbox_due(system.id, entity, Millis(i64::MAX - 1), limit)? {
-            parked += u64::from(is_held(&row, now) || view.problem(entity, record, system.id)?.is_some());
+            let quarrels = || -> Result<bool, ViewError> {
+                let listed = view.field_problems(entity, record)?;
+                Ok(listed.iter().any(|(of, _, problem)| *of == system.id && problem.code == WRITE_QUARREL))
+            };
+            let listed = view.problem(entity, record, system.id)?.is_some();
+            parked += u64::from(is_held(&row, now) || listed || quarrels()?);
         }
     }
     Ok(parked == rows)

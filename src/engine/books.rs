@@ -37,6 +37,7 @@ impl Happening {
             | Self::Lost { field, .. }
             | Self::Settled { field, .. }
             | Self::Parted { field, .. }
+            | Self::Review { field, .. }
             | Self::Alarm { field, .. } => Some(*field),
             _ => None,
         }

@@ -5,7 +5,10 @@ use super::fuse::MERGED_ELSEWHERE;
 use super::held::{NOT_SHOWN, ONE_WAY_EDIT, OWNER_UNKNOWN, UNREADABLE};
 use super::identify::{AMBIGUOUS, NO_EXTERNAL_ID};
 use super::journal::{JournalEntry, Run};
+use super::quarrel::WRITE_QUARREL;
 use super::refs::{MISSING_TARGET, UNKNOWN_TARGET};
+use super::review::Review;
+use super::ruled::RULE_FAILED;
 use super::send::UNSEEN;
 use crate::codec::{Decode, Encode};
 use crate::merge::Lately;
@@ -119,6 +122,8 @@ impl Problem {
             HAS_CHILDREN,
             DELETE_LIMIT,
             MERGED_ELSEWHERE,
+            RULE_FAILED,
+            WRITE_QUARREL,
         ];
         ours.contains(&&*self.code) || Unfit::is_code(&self.code)
     }
@@ -162,6 +167,8 @@ pub enum Change {
     SetProblem(EntityId, RecordId, SystemId, Option<Box<Problem>>),
     /// Writes or removes a problem of one field of a record on a system.
     SetFieldProblem(EntityId, RecordId, SystemId, FieldId, Option<Box<Problem>>),
+    /// Writes or removes what a person is asked about one field.
+    SetReview(EntityId, RecordId, FieldId, Option<Box<Review>>),
     /// Writes or removes a named cursor.
     SetCursor(String, Option<Vec<u8>>),
     /// Writes the counters.

@@ -301,6 +301,15 @@ pub enum Happening {
         /// Where it was, and its ids there.
         sides: Vec<(SystemId, RemoteId)>,
     },
+    /// A person is asked about a field; each side keeps its own value until then.
+    Review {
+        /// The field.
+        field: FieldId,
+        /// Another whenever it is asked again.
+        version: u64,
+        /// What there is to choose from.
+        values: Vec<(SystemId, Value)>,
+    },
 }
 
 /// Why a record is not deleted after all.

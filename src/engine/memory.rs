@@ -1,8 +1,8 @@
 //! A view in memory: for simulation, for embedding, and as the reference that the store is compared with.
 
 use super::{
-    Books, Change, DigestRow, Happening, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Run, View,
-    ViewError,
+    Books, Change, DigestRow, Happening, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review, Run,
+    View, ViewError,
 };
 use crate::merge::Lately;
 use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
@@ -27,6 +27,7 @@ pub struct MemoryView {
     outbox: Table<(SystemId, EntityId, RecordId), OutboxRow>,
     reread: Table<RemoteKey, RereadRow>,
     problems: Table<(EntityId, RecordId, SystemId, Option<FieldId>), Arc<Problem>>,
+    reviews: Table<(EntityId, RecordId, FieldId), Review>,
     cursors: Table<String, Vec<u8>>,
     journal: Arc<Vec<Arc<JournalEntry>>>,
     meta: Meta,
@@ -81,6 +82,9 @@ impl MemoryView {
             Change::SetFieldProblem(entity, record, system, field, problem) => {
                 let key = (*entity, *record, *system, Some(*field));
                 set(&mut self.problems, key, problem.as_deref().cloned().map(Arc::new));
+            }
+            Change::SetReview(entity, record, field, review) => {
+                set(&mut self.reviews, (*entity, *record, *field), review.as_deref().cloned());
             }
             Change::SetCursor(name, bytes) => set(&mut self.cursors, name.clone(), bytes.clone()),
             Change::SetMeta(meta) => self.meta = *meta,
@@ -223,6 +227,16 @@ impl View for MemoryView {
 
     fn problems_len(&self) -> Seen<u64> {
         Ok(self.problems.len() as u64)
+    }
+
+    fn reviews_of(&self, entity: EntityId, record: RecordId) -> Seen<Vec<(FieldId, Review)>> {
+        let own = self.reviews.range((entity, record, FieldId(0))..=(entity, record, FieldId(u32::MAX)));
+        Ok(own.map(|((_, _, field), review)| (*field, review.clone())).collect())
+    }
+
+    fn reviews(&self, limit: usize) -> Seen<Vec<(EntityId, RecordId, FieldId, Review)>> {
+        let all = self.reviews.iter().take(limit);
+        Ok(all.map(|((entity, record, field), review)| (*entity, *record, *field, review.clone())).collect())
     }
 
     fn cursor(&self, name: &str) -> Seen<Option<Vec<u8>>> {

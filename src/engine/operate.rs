@@ -50,6 +50,8 @@ pub struct Operation {
     pub only: Option<SystemId>,
     /// The stamp of the value that it is to replace; if that has moved on, nothing is done. None = whatever is there.
     pub expect: Option<Stamp>,
+    /// The version of the review that it answers; if that was asked again or is over, nothing is done. None = it answers none.
+    pub review: Option<u64>,
 }
 
 /// Why a decision was not carried out.
@@ -61,6 +63,8 @@ pub enum Hindrance {
     Moved,
     /// The field comes from one system only, which alone can change it.
     OneWay,
+    /// The review was asked again since, or is over.
+    AskedAgain,
 }
 
 impl Txn<'_> {
@@ -80,11 +84,14 @@ impl Txn<'_> {
     }
 
     fn operate_one(&mut self, author: SystemId, operation: &Operation) -> Result<Option<Hindrance>, ViewError> {
-        let Operation { entity, record, field, value, only, expect } = operation;
+        let Operation { entity, record, field, value, only, expect, review } = operation;
         let Some(entity) = self.rules.entity(*entity) else { return Ok(Some(Hindrance::Gone)) };
         let Some(field) = entity.field(*field) else { return Ok(Some(Hindrance::Gone)) };
         if matches!(field.conflict, ConflictPolicy::OneWay { .. }) {
             return Ok(Some(Hindrance::OneWay));
+        }
+        if review.is_some() && self.review_version(entity.id, *record, field)? != *review {
+            return Ok(Some(Hindrance::AskedAgain));
         }
         let Some(mut work) = self.take(entity.id, *record)? else { return Ok(Some(Hindrance::Gone)) };
         let mut state = work.state(field);

@@ -98,6 +98,8 @@ impl Work {
             stamp: register.map_or(Stamp::ZERO, |reg| reg.marker),
             turn: lately.map(|l| l.turn).unwrap_or_default(),
             recent: lately.map(|l| l.recent.clone()).unwrap_or_default(),
+            past: self.lately.past(field.id).to_vec(),
+            answered: self.lately.answered(field.id).to_vec(),
             sides: sides.collect(),
         }
     }
@@ -131,6 +133,8 @@ impl Work {
         let kept = state.turn != Default::default()
             || !state.recent.is_empty()
             || state.sides.iter().any(|side| !side.late.is_empty());
+        self.lately.set_past(field.id, state.past);
+        self.lately.set_answered(field.id, state.answered);
         let row = kept.then(|| FieldLately {
             field: field.id,
             turn: state.turn,
@@ -306,7 +310,7 @@ pub(super) fn field_rules<'r>(
         })
     });
     FieldRules {
-        policy: field.conflict,
+        policy: &field.conflict,
         coarse_ms: coarse.map(|system| system.ability.resolution_ms).max().unwrap_or(1).max(1),
         field,
         sides: sides.collect(),
@@ -335,6 +339,7 @@ impl<'a> Txn<'a> {
         if work.gone {
             if let Some(before) = before {
                 self.save_keys(entity, Some(&before.0), None)?;
+                self.drop_reviews(entity.id, work.record.id)?;
                 self.record_changes.push(Change::RemoveRecord(entity.id, work.record.id));
                 self.record_changes.push(Change::SetLately(entity.id, work.record.id, None));
             }
@@ -347,6 +352,9 @@ impl<'a> Txn<'a> {
         }
         self.close_and_prune(entity, &mut work)?;
         self.take_back(entity, before.as_ref().map(|before| &before.0), &mut work)?;
+        self.note_quarrels(entity, &mut work)?;
+        self.note_rules(entity, work.record.id, &work.fates)?;
+        self.note_reviews(entity, before.as_ref().map(|before| &before.0), &work)?;
         let fates = std::mem::take(&mut work.fates);
         let filled = before.as_ref().map(|before| filled(&before.0, &work.record, &fates)).unwrap_or_default();
         for (field, fate) in fates {
@@ -564,9 +572,9 @@ impl<'a> Txn<'a> {
 
     fn journal_fate(&mut self, entity: &Entity, record: RecordId, field: FieldId, fate: Fate) {
         let rule = || {
-            let policy = entity.field(field).map(|field| field.conflict);
+            let policy = entity.field(field).map(|field| &field.conflict);
             let name = |id| self.rules.system(id).map(|system| system.name.clone()).unwrap_or_default();
-            policy.map(|policy| policy::name(policy, name)).unwrap_or_default()
+            policy.map(|policy| policy::name(policy, &name)).unwrap_or_default()
         };
         let what = match fate {
             Fate::Took { from, to, stamp, system, place, contested } => {
@@ -582,6 +590,8 @@ impl<'a> Txn<'a> {
             }
             Fate::Settled { system, op, by } => Happening::Settled { system, op, field, by },
             Fate::Alarm { system, place } => Happening::Alarm { system, field, place },
+            // It is listed, not journaled: what became of the edits is.
+            Fate::RuleFailed { .. } => return,
         };
         self.journal(entity.id, Some(record), what);
     }

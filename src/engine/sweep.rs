@@ -134,6 +134,7 @@ impl Txn<'_> {
         for id in ids {
             let Some(mut work) = self.take(entity, id)? else { continue };
             self.traceless(&mut work)?;
+            self.lapse_reviews(self.entity(entity)?, &mut work)?;
             let overdue: Vec<RemoteKey> = work
                 .record
                 .live_sides()

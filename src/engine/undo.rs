@@ -157,7 +157,7 @@ pub fn undo(rules: &Rules, books: &dyn Books, selection: &Selection) -> Result<U
             match outcome(selection, &entries, field) {
                 Outcome::Restore(value) if value != register.val => {
                     let expect = Some(register.marker);
-                    let operation = Operation { entity, record, field, value, only: None, expect };
+                    let operation = Operation { entity, record, field, value, only: None, expect, review: None };
                     plan.restores.push(Restore { operation, now: register.val.clone() });
                 }
                 Outcome::Restore(_) => {}
@@ -166,7 +166,7 @@ pub fn undo(rules: &Rules, books: &dyn Books, selection: &Selection) -> Result<U
                         let shows = body.as_ref().map_or(Value::Null, |body| shown(body, rule, system));
                         if shows != value {
                             let (only, expect) = (Some(system), Some(register.marker));
-                            let operation = Operation { entity, record, field, value, only, expect };
+                            let operation = Operation { entity, record, field, value, only, expect, review: None };
                             plan.restores.push(Restore { operation, now: shows });
                         }
                     }

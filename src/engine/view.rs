@@ -1,6 +1,6 @@
 //! What the engine may read. The store implements it; so does a map in memory, for simulation and embedding.
 
-use super::{DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
+use super::{DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review};
 use crate::merge::Lately;
 use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
 
@@ -67,6 +67,10 @@ pub trait View {
     fn problems(&self, limit: usize) -> Seen<Vec<(EntityId, RecordId, SystemId, Problem)>>;
     /// Number of problems.
     fn problems_len(&self) -> Seen<u64>;
+    /// What a person is asked about a record's fields, ascending by field.
+    fn reviews_of(&self, entity: EntityId, record: RecordId) -> Seen<Vec<(FieldId, Review)>>;
+    /// All that persons are asked, ascending by entity, record and field, at most `limit`.
+    fn reviews(&self, limit: usize) -> Seen<Vec<(EntityId, RecordId, FieldId, Review)>>;
     /// A named cursor.
     fn cursor(&self, name: &str) -> Seen<Option<Vec<u8>>>;
     /// The counters.

@@ -219,6 +219,7 @@ impl FieldState {
             let place = Place::at(snapshot.modified);
             let known = self.sides[ix].shown == snapshot.value;
             if !known && !self.snapshot_of_stray(rules, ix, &snapshot, out) {
+                self.answered.push((self.sides[ix].system, rules.sides[ix].latest));
                 let since = Some(snapshot.since.max(flight.sent));
                 self.edit(rules, ix, Edit { value: snapshot.value, place, since }, true, out);
             }
@@ -302,6 +303,7 @@ impl FieldState {
         if *mark != Mark::Theirs && !known && !old {
             let step = rules.sides[ix].step_ms;
             let flight = self.sides[ix].late.flight.as_ref();
+            let flies = flight.is_some();
             let lands = flight.is_some_and(|f| f.value == *value && place.time >= f.sent.floor(step));
             if lands {
                 let by = if *mark == Mark::Ours { SettledBy::Mark } else { SettledBy::Value };
@@ -314,6 +316,10 @@ impl FieldState {
             }
             if *mark == Mark::Ours && place.time <= self.sides[ix].made {
                 return;
+            }
+            if *mark == Mark::Ours && (flies || !self.sides[ix].late.ours.is_empty()) {
+                // In the transaction of a write of ours the system wrote something else.
+                self.answered.push((self.sides[ix].system, rules.sides[ix].latest));
             }
             if *mark == Mark::Ours {
                 out.push(Fate::Alarm { system: self.sides[ix].system, place: *place });

@@ -1,7 +1,7 @@
 //! An edit arrives: seen, waiting, superseded, or decided.
 
 use super::operate::outranking;
-use super::policy::{self, Verdict};
+use super::policy::{self, Ground, Verdict};
 use super::{Edit, Entry, EntryKind, FieldState, SettledBy, Taken, Turn};
 use crate::model::{Apart, Millis, OpId, Origin, Place, SourceKind, Stamp, SystemId, Value};
 use crate::rules::{ConflictPolicy, Field, FieldBinding};
@@ -10,7 +10,7 @@ use crate::rules::{ConflictPolicy, Field, FieldBinding};
 #[derive(Clone)]
 pub struct FieldRules<'a> {
     /// Who wins.
-    pub policy: ConflictPolicy,
+    pub policy: &'a ConflictPolicy,
     /// The coarsest resolution of the entity's systems, in milliseconds.
     pub coarse_ms: i64,
     /// The field.
@@ -102,6 +102,13 @@ pub enum Fate {
         op: OpId,
         /// How that is known.
         by: SettledBy,
+    },
+    /// The rule of one's own gave nothing of use, and the latest edit won.
+    RuleFailed {
+        /// Whose edit that was.
+        system: SystemId,
+        /// What went wrong, in words without values.
+        why: String,
     },
     /// A value with our mark and no write of ours behind it.
     Alarm {
@@ -291,6 +298,7 @@ impl FieldState {
         out: &mut Vec<Fate>,
     ) {
         let place = edit.place;
+        self.note_past(rules.policy.is_three_way());
         self.turn = Turn(self.turn.0 + 1);
         let turn = self.turn;
         let system = self.sides[ix].system;
@@ -313,6 +321,7 @@ impl FieldState {
         }
         self.recent.push(Taken { system, edit, base, turn });
         let rivals = self.decide_at(rules, self.recent.len() - 1, out);
+        self.note_past(rules.policy.is_three_way());
         if !overtaken && rules.policy.keeps_edits_of(system) && !self.shows_register(rules, ix) {
             self.sides[ix].apart = Some(Apart::OneWay);
         }
@@ -331,11 +340,23 @@ impl FieldState {
         let newer = self.recent.iter().any(|taken| taken.system == system && taken.turn > turn);
         if !known && !newer {
             self.decide_at(rules, at, out);
+            self.note_past(rules.policy.is_three_way());
         }
     }
 
     /// Applies the policy to the edit at `at` and its rivals; returns how many there were.
     pub(super) fn decide_at(&mut self, rules: &FieldRules<'_>, at: usize, out: &mut Vec<Fate>) -> usize {
+        self.decide_by(rules, rules.policy, at, out)
+    }
+
+    /// As [`Self::decide_at`], by a policy that need not be the field's.
+    pub(super) fn decide_by(
+        &mut self,
+        rules: &FieldRules<'_>,
+        policy: &ConflictPolicy,
+        at: usize,
+        out: &mut Vec<Fate>,
+    ) -> usize {
         let edit = &self.recent[at];
         let mut set = vec![edit];
         let authors = self.sides.iter().map(|side| side.system).chain([SystemId::OPERATOR, SystemId::UNDO]);
@@ -351,25 +372,59 @@ impl FieldState {
             }
         }
         let rank = |system| self.ix(system).map_or(usize::MAX, |ix| rules.sides[ix].rank);
-        let mut ranked = set.clone();
-        let verdict = match outranking(&mut ranked) {
-            Some(decision) => Verdict::Edit(decision),
-            None => policy::decide(rules.policy, &ranked, rules.coarse_ms, rank),
+        let own_before = |taken: &Taken| {
+            let since = |other: &&Taken| other.system == taken.system && other.turn > taken.base;
+            let before = |other: &&Taken| other.turn != taken.turn && !taken.edit.place.before(&other.edit.place);
+            self.recent.iter().filter(since).filter(before).map(|other| other.edit.value.clone()).collect()
+        };
+        let shown = |system, value: &Value| self.ix(system).map_or(value.clone(), |ix| rules.project(ix, value));
+        let ground = Ground {
+            coarse_ms: rules.coarse_ms,
+            rank: &rank,
+            as_of: &|turn| self.as_of(turn).clone(),
+            shown: &shown,
+            before: &own_before,
         };
         let rivals = set.len() - 1;
-        let winner = match verdict {
-            Verdict::Edit(taken) => Some((taken.system, taken.edit.clone())),
-            Verdict::Register => None,
+        let mut ranked = set.clone();
+        let mut verdict = match outranking(&mut ranked) {
+            Some(decision) => Verdict::Edit(decision),
+            None if rivals == 0 && self.stays_in_review(rules, &edit.edit.value) => Verdict::Review(self.value.clone()),
+            None => policy::decide(policy, &ranked, &ground),
+        };
+        let review = matches!(verdict, Verdict::Review(_));
+        if let (Verdict::Value(value), Some(latest)) = (&verdict, ground.latest(ranked.iter().copied()))
+            && !rules.field.kind.holds(value)
+        {
+            let why = format!("it gives a value that is none of type {}", rules.field.kind.name());
+            verdict = Verdict::Failed { edit: latest, why };
+        }
+        let mut failed = None;
+        let (value, of, merged) = match verdict {
+            Verdict::Edit(taken) => (Some(taken.edit.value.clone()), Some(taken), false),
+            Verdict::Failed { edit, why } => {
+                failed = Some(Fate::RuleFailed { system: edit.system, why });
+                (Some(edit.edit.value.clone()), Some(edit), false)
+            }
+            Verdict::Register => (None, None, false),
+            Verdict::Value(value) => (Some(value), None, false),
+            Verdict::Merged(value) => (Some(value), None, true),
+            // Nothing is lost as long as nobody has decided.
+            Verdict::Review(value) => (Some(value), None, true),
+        };
+        let holds = |taken: &Taken| match (&value, of) {
+            _ if merged && !taken.system.is_operator() => true,
+            (Some(value), Some(_)) => taken.edit.value == *value,
+            // What the register shows anyway is not lost.
+            (value, _) => {
+                let value = value.as_ref().unwrap_or(&self.value);
+                let shown = self.ix(taken.system).map_or(value.clone(), |ix| rules.project(ix, value));
+                taken.edit.value == shown
+            }
         };
         let losers: Vec<Fate> = set
             .iter()
-            .filter(|taken| winner.as_ref().is_none_or(|(_, edit)| edit.value != taken.edit.value))
-            .filter(|taken| {
-                // What the register shows anyway is not lost.
-                winner.is_some()
-                    || self.ix(taken.system).is_some_and(|ix| taken.edit.value != rules.project(ix, &self.value))
-                    || (taken.system.is_operator() && taken.edit.value != self.value)
-            })
+            .filter(|taken| !holds(taken))
             .map(|taken| Fate::Lost {
                 value: taken.edit.value.clone(),
                 system: taken.system,
@@ -377,26 +432,23 @@ impl FieldState {
                 at_home: false,
             })
             .collect();
-        if let Some((system, edit)) = winner {
-            let shown_already = match self.ix(system) {
-                Some(ix) => edit.value == rules.project(ix, &self.value),
-                None => edit.value == self.value,
-            };
-            if !shown_already {
-                let stamp = Stamp::mint(edit.place.time, self.stamp, Origin::of(system));
-                out.push(Fate::Took {
-                    from: std::mem::replace(&mut self.value, edit.value.clone()),
-                    to: edit.value,
-                    stamp,
-                    system,
-                    place: edit.place,
-                    contested: rivals > 0,
-                });
+        if let Some(to) = value {
+            // Where no edit carries it, it has the time of the newest.
+            let by = of.or_else(|| ground.latest(ranked.iter().copied().filter(|taken| taken.edit.value == to)));
+            let by = by.or_else(|| ground.latest(ranked.iter().copied())).map(|taken| (taken.system, taken.edit.place));
+            let shows = |system| self.ix(system).is_some_and(|ix| to == rules.project(ix, &self.value));
+            let known = to == self.value || of.is_some_and(|taken| shows(taken.system));
+            if let Some((system, place)) = by.filter(|_| !known) {
+                let stamp = Stamp::mint(place.time, self.stamp, Origin::of(system));
+                let from = std::mem::replace(&mut self.value, to.clone());
+                out.push(Fate::Took { from, to, stamp, system, place, contested: rivals > 0 });
                 self.stamp = stamp;
             }
         }
         out.extend(losers);
-        rivals
+        out.extend(failed);
+        self.leave_apart(rules, review);
+        if review { rivals.max(1) } else { rivals }
     }
 
     /// Is a write or an edit of this side known in the same step as `begun`, or later? Then a read that began there cannot

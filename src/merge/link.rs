@@ -40,6 +40,7 @@ impl FieldState {
             self.link_differing(rules, ix, now, out);
         }
         if self.turn > Turn(0) {
+            self.note_past(rules.policy.is_three_way());
             let turn = self.turn;
             for side in &mut self.sides {
                 side.late.enter(Entry { place: read, turn, kind: EntryKind::Closing });
@@ -108,7 +109,8 @@ impl FieldState {
         }
         for at in 0..self.sides.len() {
             if !self.shows_register(rules, at) && !self.sides[at].unbased && !self.sides[at].shown.is_null() {
-                self.sides[at].apart = Some(Apart::Split);
+                let review = rules.field.on_link == LinkPolicy::Review || self.sides[at].apart == Some(Apart::Review);
+                self.sides[at].apart = Some(if review { Apart::Review } else { Apart::Split });
             }
         }
         let from = theirs.clone();

@@ -13,6 +13,7 @@ mod field;
 mod link;
 mod operate;
 mod prune;
+mod review;
 mod state;
 mod ties;
 

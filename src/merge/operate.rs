@@ -18,6 +18,8 @@ impl FieldState {
         out: &mut Vec<Fate>,
     ) {
         assert!(author.is_operator(), "an edit of a system has a side");
+        let three_way = rules.policy.is_three_way();
+        self.note_past(three_way);
         let base = self.turn;
         self.turn = Turn(base.0 + 1);
         for side in &mut self.sides {
@@ -26,6 +28,7 @@ impl FieldState {
         let edit = Edit { value, place: Place::at(now), since: None };
         self.recent.push(Taken { system: author, edit, base, turn: self.turn });
         self.decide_at(rules, self.recent.len() - 1, out);
+        self.note_past(three_way);
     }
 
     /// Gives side `ix` a value of its own back, apart from the others, until the next edit anywhere: as if the first link had

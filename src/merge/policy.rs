@@ -1,16 +1,49 @@
-//! Conflict policies: pure functions of the set of concurrent edits. The order of arrival is no argument.
+//! Conflict policies: pure functions of the set of concurrent edits, and of what the register had shown to their authors. The
+//! order of arrival is no argument.
 
-use super::Taken;
-use crate::model::{Millis, SystemId};
-use crate::rules::ConflictPolicy;
+use super::{Taken, Turn};
+use crate::model::{Millis, SystemId, Value};
+use crate::rules::{ConflictPolicy, Rule, RuleEdit, Ruling};
+use std::cmp::Ordering;
+
+#[cfg(test)]
+mod tests;
 
 /// What a policy says about a set of edits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict<'a> {
     /// This edit's value holds.
     Edit(&'a Taken),
     /// The register's value stays; the others are written back.
     Register,
+    /// This value holds, whether an edit carries it or not.
+    Value(Value),
+    /// This value holds, and every edit has its part in it: none is lost.
+    Merged(Value),
+    /// A person decides: the sides keep what they show, and the register this value, which all authors had seen.
+    Review(Value),
+    /// The rule of one's own gave nothing of use: this edit's value holds, as under `latest`.
+    Failed {
+        /// The edit.
+        edit: &'a Taken,
+        /// What went wrong, in words without values.
+        why: String,
+    },
+}
+
+/// What there is to know beside the edits.
+#[derive(Clone, Copy)]
+pub struct Ground<'g> {
+    /// The coarsest resolution of the entity's systems, in milliseconds.
+    pub coarse_ms: i64,
+    /// A system's place in the ranking, 0 = highest.
+    pub rank: &'g dyn Fn(SystemId) -> usize,
+    /// The register's value as of a turn; asked only under three-way policies.
+    pub as_of: &'g dyn Fn(Turn) -> Value,
+    /// What a system shows of a value.
+    pub shown: &'g dyn Fn(SystemId, &Value) -> Value,
+    /// What the people of an edit's side had entered since its base, and before it.
+    pub before: &'g dyn Fn(&Taken) -> Vec<Value>,
 }
 
 /// The total order of edits of different systems: (time floored to the coarsest resolution, rank, exact time, position,
@@ -21,101 +54,149 @@ pub fn order_key(taken: &Taken, coarse_ms: i64, rank: usize) -> (Millis, std::cm
     (time.floor(coarse_ms), std::cmp::Reverse(rank), time, position, taken.turn.0)
 }
 
-/// Decides over a set that is not empty. `rank` gives a system's place in the ranking, 0 = highest.
-pub fn decide<'a>(
-    policy: ConflictPolicy,
-    set: &[&'a Taken],
-    coarse_ms: i64,
-    rank: impl Fn(SystemId) -> usize,
-) -> Verdict<'a> {
-    let latest = |edits: &mut dyn Iterator<Item = &'a Taken>| {
-        edits.max_by_key(|taken| order_key(taken, coarse_ms, rank(taken.system)))
-    };
-    let of = |system: SystemId| latest(&mut set.iter().copied().filter(|taken| taken.system == system));
+impl Ground<'_> {
+    fn key(&self, taken: &Taken) -> (Millis, std::cmp::Reverse<usize>, Millis, u64, u32) {
+        order_key(taken, self.coarse_ms, (self.rank)(taken.system))
+    }
+
+    /// The newest of these edits.
+    pub fn latest<'a>(&self, edits: impl IntoIterator<Item = &'a Taken>) -> Option<&'a Taken> {
+        edits.into_iter().max_by_key(|taken| self.key(taken))
+    }
+
+    /// The register's value at the lowest base of a set: what all its authors had seen.
+    fn base(&self, set: &[&Taken]) -> Value {
+        let lowest = set.iter().map(|taken| taken.base).min().unwrap_or_default();
+        (self.as_of)(lowest)
+    }
+}
+
+/// Decides over a set that is not empty.
+pub fn decide<'a>(policy: &ConflictPolicy, set: &[&'a Taken], ground: &Ground<'_>) -> Verdict<'a> {
+    let latest = |keep: &dyn Fn(&Taken) -> bool| ground.latest(set.iter().copied().filter(|taken| keep(taken)));
+    let any = || latest(&|_| true);
+    let filled = |taken: &Taken| !taken.edit.value.is_null();
     match policy {
-        ConflictPolicy::Latest => latest(&mut set.iter().copied()),
-        ConflictPolicy::Prefer(system) => of(system).or_else(|| latest(&mut set.iter().copied())),
-        ConflictPolicy::Owns(system) | ConflictPolicy::OneWay { from: system, .. } => of(system),
+        ConflictPolicy::Latest => any(),
+        ConflictPolicy::Prefer(system) => latest(&|taken| taken.system == *system).or_else(any),
+        ConflictPolicy::PreferUnlessBlank(system) => latest(&|taken| taken.system == *system && filled(taken))
+            .or_else(|| latest(&|taken| taken.system != *system))
+            .or_else(any),
+        ConflictPolicy::BlankNeverWins => latest(&filled).or_else(any),
+        ConflictPolicy::Max => outermost(set, ground, Ordering::Greater),
+        ConflictPolicy::Min => outermost(set, ground, Ordering::Less),
+        ConflictPolicy::Owns(system) | ConflictPolicy::OneWay { from: system, .. } => {
+            latest(&|taken| taken.system == *system)
+        }
+        ConflictPolicy::ForwardOnly(order) => return furthest(order, set, ground),
+        ConflictPolicy::Union => return Verdict::Merged(union(set, ground)),
+        ConflictPolicy::Rule(rule) => return ruling(rule, set, ground),
+        ConflictPolicy::Review(_) => match any() {
+            Some(latest) if set.iter().any(|taken| taken.edit.value != latest.edit.value) => {
+                return Verdict::Review(ground.base(set));
+            }
+            latest => latest,
+        },
     }
     .map_or(Verdict::Register, Verdict::Edit)
 }
 
-/// The policy's name, as the journal and `explain` show it.
-pub fn name(policy: ConflictPolicy, system_name: impl Fn(SystemId) -> String) -> String {
-    match policy {
-        ConflictPolicy::Latest => "latest".into(),
-        ConflictPolicy::Prefer(system) => format!("prefer {}", system_name(system)),
-        ConflictPolicy::Owns(system) => format!("{} owns", system_name(system)),
-        ConflictPolicy::OneWay { from, .. } => format!("one way from {}", system_name(from)),
+/// The largest value, or the smallest that is not blank; of equal ones the latest edit.
+fn outermost<'a>(set: &[&'a Taken], ground: &Ground<'_>, wanted: Ordering) -> Option<&'a Taken> {
+    let filled = || set.iter().copied().filter(|taken| !taken.edit.value.is_null());
+    let beats = |value: &Value| filled().any(|other| other.edit.value.cmp(value) == wanted);
+    let best = ground.latest(filled().filter(|taken| !beats(&taken.edit.value)));
+    best.or_else(|| ground.latest(set.iter().copied()))
+}
+
+/// What stands furthest along an order. An edit that goes back, or is not named, stands for what its author had seen.
+fn furthest<'a>(order: &[String], set: &[&'a Taken], ground: &Ground<'_>) -> Verdict<'a> {
+    let place = |value: &Value| match value {
+        Value::Enum(option) => order.iter().position(|named| named == option),
+        _ => None,
+    };
+    let counts = |taken: &Taken| {
+        let base = (ground.as_of)(taken.base);
+        let shown = (ground.shown)(taken.system, &base);
+        let own = (ground.before)(taken);
+        let seen = own.iter().filter_map(place).chain(place(&base)).max();
+        let value = &taken.edit.value;
+        // Who saves what he saw changes nothing, even where his system has one word for several options.
+        let new = place(value).filter(|at| *value != shown && Some(*at) >= place(&shown));
+        new.max(seen)
+    };
+    let Some(best) = set.iter().filter_map(|taken| counts(taken)).max() else { return Verdict::Register };
+    let carried = set.iter().copied().filter(|taken| place(&taken.edit.value) == Some(best));
+    match ground.latest(carried) {
+        Some(edit) => Verdict::Edit(edit),
+        None => order.get(best).map_or(Verdict::Register, |option| Verdict::Value(Value::Enum(option.clone()))),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::merge::{Edit, Turn};
-    use crate::model::{Place, Value};
-    use proptest::prelude::*;
-
-    fn taken(system: u32, time: i64, turn: u32) -> Taken {
-        let edit = Edit { value: Value::Int(i64::from(turn)), place: Place::at(Millis(time)), since: None };
-        Taken { system: SystemId(system), edit, base: Turn(0), turn: Turn(turn) }
+/// Three ways: compared with what all authors had seen, what any added is in, and what any removed is out.
+fn union(set: &[&Taken], ground: &Ground<'_>) -> Value {
+    let base = ground.base(set);
+    let mut options: Vec<String> = options(&base).to_vec();
+    let mut added = Vec::new();
+    for taken in set {
+        let shown = (ground.shown)(taken.system, &base);
+        let (before, now) = (self::options(&shown), self::options(&taken.edit.value));
+        options.retain(|option| now.contains(option) || !before.contains(option));
+        added.extend(now.iter().filter(|option| !before.contains(option)).cloned());
     }
+    options.extend(added);
+    Value::set(options)
+}
 
-    fn sets() -> impl Strategy<Value = Vec<Taken>> {
-        prop::collection::vec((0u32..3, 0i64..5_000), 1..4).prop_map(|edits| {
-            edits.into_iter().enumerate().map(|(turn, (s, t))| taken(s, t, turn as u32 + 1)).collect()
-        })
+fn options(value: &Value) -> &[String] {
+    match value {
+        Value::Set(options) => options,
+        _ => &[],
     }
+}
 
-    proptest! {
-        #[test]
-        fn the_order_of_arrival_is_no_argument(set in sets(), seed in any::<u64>()) {
-            for policy in [ConflictPolicy::Latest, ConflictPolicy::Prefer(SystemId(1)), ConflictPolicy::Owns(SystemId(2))] {
-                let straight: Vec<&Taken> = set.iter().collect();
-                let mut shuffled = straight.clone();
-                let turn = (seed as usize) % shuffled.len();
-                shuffled.rotate_left(turn);
-                shuffled.reverse();
-                let rank = |s: SystemId| s.0 as usize;
-                prop_assert_eq!(decide(policy, &straight, 1000, rank), decide(policy, &shuffled, 1000, rank));
-            }
-        }
-
-        #[test]
-        fn the_order_of_edits_is_total(set in sets()) {
-            let key = |t: &Taken| order_key(t, 1000, t.system.0 as usize);
-            for a in &set {
-                for b in &set {
-                    prop_assert_eq!(key(a) == key(b), a == b);
-                    for c in &set {
-                        prop_assert!(!(key(a) < key(b) && key(b) < key(c)) || key(a) < key(c));
-                    }
-                }
-            }
-        }
-
-        #[test]
-        fn an_owner_is_never_overruled_and_a_preferred_system_wins_its_conflicts(set in sets()) {
-            let all: Vec<&Taken> = set.iter().collect();
-            let rank = |s: SystemId| s.0 as usize;
-            let of_two = set.iter().any(|t| t.system == SystemId(2));
-            match decide(ConflictPolicy::Owns(SystemId(2)), &all, 1000, rank) {
-                Verdict::Edit(winner) => prop_assert_eq!(winner.system, SystemId(2)),
-                Verdict::Register => prop_assert!(!of_two),
-            }
-            match decide(ConflictPolicy::Prefer(SystemId(2)), &all, 1000, rank) {
-                Verdict::Edit(winner) => prop_assert_eq!(winner.system == SystemId(2), of_two),
-                Verdict::Register => prop_assert!(false, "prefer always names an edit"),
-            }
-        }
+/// Asks a rule of one's own, where there is something to be decided.
+fn ruling<'a>(rule: &Rule, set: &[&'a Taken], ground: &Ground<'_>) -> Verdict<'a> {
+    let mut ordered = set.to_vec();
+    ordered.sort_by_key(|taken| ground.key(taken));
+    let Some(latest) = ordered.last().copied() else { return Verdict::Register };
+    if ordered.iter().all(|taken| taken.edit.value == latest.edit.value) {
+        return Verdict::Edit(latest);
     }
+    let edits = ordered.iter().map(|taken| {
+        let (value, time) = (&taken.edit.value, taken.edit.place.time);
+        RuleEdit { system: taken.system, value, time }
+    });
+    let failed = |why: String| Verdict::Failed { edit: latest, why };
+    match rule.decide(&ground.base(set), &edits.collect::<Vec<_>>()) {
+        Ok(Ruling::Edit(system)) => match ordered.iter().find(|taken| taken.system == system) {
+            Some(edit) => Verdict::Edit(edit),
+            None => failed("it names a system that made no edit".into()),
+        },
+        Ok(Ruling::Value(value)) => Verdict::Value(value),
+        Err(why) => failed(why),
+    }
+}
 
-    #[test]
-    fn within_one_step_the_rank_decides_and_not_the_exact_time() {
-        let (early, late) = (taken(0, 1_100, 1), taken(1, 1_900, 2));
-        let rank = |s: SystemId| s.0 as usize;
-        assert_eq!(decide(ConflictPolicy::Latest, &[&early, &late], 1000, rank), Verdict::Edit(&early));
-        assert_eq!(decide(ConflictPolicy::Latest, &[&early, &late], 1, rank), Verdict::Edit(&late));
+/// The policy's name, as the journal and `explain` show it.
+pub fn name(policy: &ConflictPolicy, system_name: &dyn Fn(SystemId) -> String) -> String {
+    match policy {
+        ConflictPolicy::Latest => "latest".into(),
+        ConflictPolicy::Prefer(system) => format!("prefer {}", system_name(*system)),
+        ConflictPolicy::Owns(system) => format!("{} owns", system_name(*system)),
+        ConflictPolicy::OneWay { from, .. } => format!("one way from {}", system_name(*from)),
+        ConflictPolicy::PreferUnlessBlank(system) => format!("prefer {} unless blank", system_name(*system)),
+        ConflictPolicy::BlankNeverWins => "blank never wins".into(),
+        ConflictPolicy::Max => "max".into(),
+        ConflictPolicy::Min => "min".into(),
+        ConflictPolicy::ForwardOnly(order) => format!("forward only {}", order.join(", ")),
+        ConflictPolicy::Union => "union".into(),
+        ConflictPolicy::Rule(rule) => format!("rule {}", rule.text),
+        ConflictPolicy::Review(None) => "review".into(),
+        ConflictPolicy::Review(Some(lapse)) => {
+            let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+            let (unit, ms) = units.into_iter().find(|(_, ms)| lapse.after_ms % ms == 0).unwrap_or(("ms", 1));
+            format!("review, after {}{unit} {}", lapse.after_ms / ms, name(&lapse.then, system_name))
+        }
     }
 }

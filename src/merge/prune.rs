@@ -3,11 +3,15 @@
 use super::{Entry, EntryKind, FieldRules, FieldState, Turn};
 use crate::model::{Apart, Millis, Place, SourceKind};
 
+/// Answers with other values that are remembered of one field.
+const ANSWERS_MAX: usize = 256;
+
 impl FieldState {
     /// Every side shows the register's value, cannot hold it or is left apart, and nothing is on its way: each side that
     /// shows it had seen everything up to now. `latest` gives the latest time that a side's clock can show now.
     pub fn close(&mut self, rules: &FieldRules<'_>, latest: impl Fn(usize) -> Millis) {
-        if self.turn == Turn(0) || crate::defect!("closing") {
+        // Who waits for a decision has not seen the other's value.
+        if self.turn == Turn(0) || self.is_in_review() || crate::defect!("closing") {
             return;
         }
         let shows: Vec<bool> = (0..self.sides.len()).map(|ix| self.shows_register(rules, ix)).collect();
@@ -19,6 +23,8 @@ impl FieldState {
         if !self.sides.iter().enumerate().all(quiet) {
             return;
         }
+        // Whoever answered has had his way: no quarrel.
+        self.answered.clear();
         let turn = self.turn;
         for (ix, side) in self.sides.iter_mut().enumerate().filter(|(ix, _)| shows[*ix]) {
             if side.late.base_where(|_| true) < turn {
@@ -59,6 +65,9 @@ impl FieldState {
             let twin = |own: &super::Own| strays.iter().any(|stray| stray.value == own.value);
             ours.retain(|own| settled.before(&own.place) || (told_later && settled.time < own.until) || twin(own));
         }
+        self.prune_past();
+        // At most as many as any budget can ask for.
+        self.answered.drain(..self.answered.len().saturating_sub(ANSWERS_MAX));
         let idle = |(ix, side): (usize, &super::SideField)| {
             let late = &side.late;
             late.flight.is_none()
@@ -74,10 +83,35 @@ impl FieldState {
         let done = self.recent.is_empty() && self.sides.iter().enumerate().all(idle);
         if done {
             self.turn = Turn(0);
+            self.past.clear();
+            self.answered.clear();
             for side in &mut self.sides {
                 side.late = super::SideLately::default();
             }
         }
         done
+    }
+
+    /// Keeps those of the register's past values on which an edit rests, or may yet.
+    fn prune_past(&mut self) {
+        if self.past.is_empty() {
+            return;
+        }
+        let mut bases: Vec<Turn> = self.recent.iter().map(|taken| taken.base).collect();
+        for side in &self.sides {
+            let late = &side.late;
+            // No entries are one of turn 0.
+            bases.extend(late.entries.is_empty().then_some(Turn(0)));
+            bases.extend(late.entries.iter().map(|entry| entry.turn));
+            bases.extend(late.flight.iter().map(|flight| flight.turn));
+            bases.extend(late.strays.iter().map(|stray| stray.turn));
+        }
+        let from: Vec<Turn> = self.past.iter().map(|(from, _)| *from).collect();
+        let mut at = 0;
+        self.past.retain(|(own, _)| {
+            at += 1;
+            // The last of them holds now.
+            from.get(at).is_none_or(|next| bases.iter().any(|base| own <= base && base < next))
+        });
     }
 }

@@ -1,6 +1,6 @@
 //! The state of one (record, field) that the rules need, and its stored form. Absent in the steady state.
 
-use crate::codec::{Decode, Encode};
+use crate::codec::{self, BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder};
 use crate::model::{Apart, FieldId, Home, Millis, ObjectId, OpId, Place, Stamp, SystemId, Value};
 
 /// Number of an edit in the line of those taken in; 0 = before all of them.
@@ -185,6 +185,11 @@ pub struct FieldState {
     pub turn: Turn,
     /// The edits taken in, in the order of their turns.
     pub recent: Vec<Taken>,
+    /// The register's values from these turns on, ascending, as far as an edit may rest on them. Kept only under policies that
+    /// compare with them.
+    pub past: Vec<(Turn, Value)>,
+    /// When (by its clock) a system answered a write of ours with another value, since all were last at rest.
+    pub answered: Vec<(SystemId, Millis)>,
     /// The sides that hold this field, ascending by system.
     pub sides: Vec<SideField>,
 }
@@ -203,18 +208,72 @@ pub struct FieldLately {
 }
 
 /// Stored form of what is kept of one record: one row, absent in the steady state.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lately {
     /// Per side, the beginning of the last complete read of this record, by the side's clock.
     pub reads: Vec<(SystemId, Millis)>,
     /// Ascending by field.
     pub fields: Vec<FieldLately>,
+    /// [`FieldState::past`] of the fields that have one, ascending by field.
+    pub past: Vec<(FieldId, Vec<(Turn, Value)>)>,
+    /// [`FieldState::answered`] of the fields that have some, ascending by field.
+    pub answered: Vec<(FieldId, Vec<(SystemId, Millis)>)>,
+}
+
+/// What most rows lack is written only where it is there, behind the rest.
+impl Encode for Lately {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.reads.encode(encoder)?;
+        self.fields.encode(encoder)?;
+        if !self.past.is_empty() || !self.answered.is_empty() {
+            self.past.encode(encoder)?;
+        }
+        if !self.answered.is_empty() {
+            self.answered.encode(encoder)?;
+        }
+        Ok(())
+    }
+}
+
+impl<C> Decode<C> for Lately {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let (reads, fields) = (Decode::decode(decoder)?, Decode::decode(decoder)?);
+        let past = if codec::ends(decoder) { Vec::new() } else { Decode::decode(decoder)? };
+        let answered = if codec::ends(decoder) { Vec::new() } else { Decode::decode(decoder)? };
+        Ok(Self { reads, fields, past, answered })
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for Lately {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
+    }
 }
 
 impl Lately {
     /// Nothing worth a row?
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
+    }
+
+    /// The register's past values of a field.
+    pub fn past(&self, field: FieldId) -> &[(Turn, Value)] {
+        self.past.binary_search_by_key(&field, |(of, _)| *of).map_or(&[], |at| &self.past[at].1)
+    }
+
+    /// Sets the register's past values of a field.
+    pub fn set_past(&mut self, field: FieldId, past: Vec<(Turn, Value)>) {
+        set(&mut self.past, field, past);
+    }
+
+    /// When systems answered writes of a field with other values.
+    pub fn answered(&self, field: FieldId) -> &[(SystemId, Millis)] {
+        self.answered.binary_search_by_key(&field, |(of, _)| *of).map_or(&[], |at| &self.answered[at].1)
+    }
+
+    /// Sets when systems answered writes of a field with other values.
+    pub fn set_answered(&mut self, field: FieldId, answered: Vec<(SystemId, Millis)>) {
+        set(&mut self.answered, field, answered);
     }
 
     /// Beginning of the last complete read of a side.
@@ -227,6 +286,34 @@ impl Lately {
         match self.reads.iter_mut().find(|(s, _)| *s == system) {
             Some((_, at)) => *at = (*at).max(begun),
             None => self.reads.push((system, begun)),
+        }
+    }
+}
+
+fn set<T>(rows: &mut Vec<(FieldId, Vec<T>)>, field: FieldId, own: Vec<T>) {
+    match (rows.binary_search_by_key(&field, |(of, _)| *of), own.is_empty()) {
+        (Ok(at), true) => drop(rows.remove(at)),
+        (Ok(at), false) => rows[at].1 = own,
+        (Err(_), true) => {}
+        (Err(at), false) => rows.insert(at, (field, own)),
+    }
+}
+
+impl FieldState {
+    /// The register's value as of a turn, or the oldest that is known.
+    pub fn as_of(&self, turn: Turn) -> &Value {
+        let known = self.past.iter().rev().find(|(from, _)| *from <= turn).or(self.past.first());
+        known.map_or(&self.value, |(_, value)| value)
+    }
+
+    /// From the last turn on the register holds this value, as far as that matters to the policy.
+    pub(super) fn note_past(&mut self, three_way: bool) {
+        if !three_way {
+            self.past.clear();
+        } else if let Some((_, value)) = self.past.last_mut().filter(|(from, _)| *from == self.turn) {
+            *value = self.value.clone();
+        } else if self.past.is_empty() || *self.as_of(self.turn) != self.value {
+            self.past.push((self.turn, self.value.clone()));
         }
     }
 }

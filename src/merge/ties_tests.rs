@@ -48,7 +48,16 @@ impl Story {
             members: Vec::new(),
         };
         let (value, stamp, turn) = (Value::Null, Stamp::ZERO, Turn(0));
-        let state = FieldState { field: field.id, value, stamp, turn, recent: Vec::new(), sides: Vec::new() };
+        let state = FieldState {
+            field: field.id,
+            value,
+            stamp,
+            turn,
+            recent: Vec::new(),
+            past: Vec::new(),
+            answered: Vec::new(),
+            sides: Vec::new(),
+        };
         let remotes = shown.map(set);
         let mut story = Self { field, state, remotes, now: 1, ops: 0, out: Vec::new(), fates: Vec::new() };
         for side in 0..2 {
@@ -82,7 +91,7 @@ impl Story {
             binding: &self.field.bindings[side],
         });
         let rules =
-            FieldRules { policy: self.field.conflict, coarse_ms: 1, field: &self.field, sides: sides.collect() };
+            FieldRules { policy: &self.field.conflict, coarse_ms: 1, field: &self.field, sides: sides.collect() };
         act(&mut self.state, &rules, &mut self.fates)
     }
 

@@ -356,6 +356,11 @@ impl FieldKind {
         }
     }
 
+    /// Is it a canonical value of this type?
+    pub fn holds(&self, value: &Value) -> bool {
+        value.is_null() || self.read(&self.write(value)).as_ref() == Ok(value)
+    }
+
     /// The raw value to send for a canonical one. `read(write(v)) == v` for every canonical value of this type.
     pub fn write(&self, value: &Value) -> Raw {
         match value {

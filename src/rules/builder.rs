@@ -21,6 +21,7 @@ pub struct RulesBuilder {
     record_urls: Vec<(String, String, String)>,
     conflict: ConflictSpec,
     on_link: LinkSpec,
+    write_budget: Option<u32>,
 }
 
 impl RulesBuilder {
@@ -70,6 +71,14 @@ impl RulesBuilder {
         self
     }
 
+    /// How often within an hour a system may answer our writes of one field with another value before the field is left alone
+    /// there. 5 if not told.
+    #[must_use]
+    pub fn write_budget(mut self, writes: u32) -> Self {
+        self.write_budget = Some(writes);
+        self
+    }
+
     /// Adds an entity.
     #[must_use]
     pub fn entity(mut self, entity: EntitySpec) -> Self {
@@ -94,7 +103,8 @@ impl RulesBuilder {
         let entities =
             self.entities.iter().map(|spec| EntityCheck::new(&self, spec, &mut checks).compile(&mut objects)).collect();
         if checks.faults.is_empty() {
-            Ok(Rules { systems: checks.systems, entities: references::order(entities) })
+            let write_budget = self.write_budget.unwrap_or(Rules::WRITE_BUDGET);
+            Ok(Rules { systems: checks.systems, entities: references::order(entities), write_budget })
         } else {
             Err(RulesErrors(checks.faults))
         }
@@ -447,7 +457,7 @@ impl<'a> EntityCheck<'a> {
             }
             None => {
                 let conflict = lists::policy(spec, &at, &bindings, self.checks);
-                let conflict = conflict.unwrap_or_else(|| self.conflict(spec.conflict.as_ref(), &at, &bindings));
+                let conflict = conflict.unwrap_or_else(|| self.conflict(spec.conflict.as_ref(), &at, &kind, &bindings));
                 (conflict, self.link(spec.on_link.as_ref(), &at, &bindings))
             }
         };
@@ -602,9 +612,23 @@ impl<'a> EntityCheck<'a> {
 
     /// The field's own policy must fit it; one that it inherits is left out where it names a system that the field does
     /// not live in, unless that system would own it.
-    fn conflict(&mut self, own: Option<&ConflictSpec>, at: &str, bindings: &[FieldBinding]) -> ConflictPolicy {
+    fn conflict(
+        &mut self,
+        own: Option<&ConflictSpec>,
+        at: &str,
+        kind: &FieldKind,
+        bindings: &[FieldBinding],
+    ) -> ConflictPolicy {
         let at = format!("{at}.conflict");
         let policy = own.or(self.spec.conflict.as_ref()).unwrap_or(&self.rules.conflict);
+        if !policy.compile().suits(kind) {
+            let (policy, inherited) = (policy.to_string(), own.is_none());
+            self.checks.fault(at, Fault::PolicyOfOtherKind { policy, kind: kind.name(), inherited });
+            return ConflictPolicy::Latest;
+        }
+        if let ConflictSpec::ForwardOnly(order) = policy {
+            self.forward(order, &at, bindings);
+        }
         let Some(system) = policy.system() else { return policy.compile() };
         let lives = bindings.iter().any(|binding| binding.system == SystemId::of(system));
         if own.is_some() && !self.checks.system(&at, Some(system)) || self.checks.find(system).is_none() || lives {
@@ -614,6 +638,23 @@ impl<'a> EntityCheck<'a> {
             self.checks.fault(at, Fault::PolicyElsewhere { policy: policy.to_string(), system: system.to_owned() });
         }
         ConflictPolicy::Latest
+    }
+
+    /// An order of options names two at least, each once, and no other than the value map does.
+    fn forward(&mut self, order: &[String], at: &str, bindings: &[FieldBinding]) {
+        if order.len() < 2 || order.iter().any(|option| option.is_empty()) {
+            self.checks.fault(at, Fault::OrderOfOne);
+            return;
+        }
+        let known: BTreeSet<&str> = bindings.iter().flat_map(|b| &b.values).map(|(option, _)| &**option).collect();
+        for (index, option) in order.iter().enumerate() {
+            if order[..index].contains(option) {
+                self.checks.fault(at, Fault::Twice { what: "option", name: option.clone() });
+            } else if !known.is_empty() && !known.contains(&**option) {
+                let near = nearest(option, known.iter().copied()).map(str::to_owned);
+                self.checks.fault(at, Fault::OrderUnmapped { option: option.clone(), near });
+            }
+        }
     }
 
     fn link(&mut self, own: Option<&LinkSpec>, at: &str, bindings: &[FieldBinding]) -> LinkPolicy {
@@ -661,10 +702,11 @@ impl EntityCheck<'_> {
         for group in groups.iter_mut().filter(|group| !group.members.is_empty()) {
             let spec = self.spec.groups.iter().find(|spec| spec.name == group.name);
             let at = format!("{}.groups.{}", self.at, group.name);
-            group.conflict = self.conflict(spec.and_then(|spec| spec.conflict.as_ref()), &at, &group.bindings);
+            group.conflict =
+                self.conflict(spec.and_then(|spec| spec.conflict.as_ref()), &at, &FieldKind::Group, &group.bindings);
             group.on_link = self.link(spec.and_then(|spec| spec.on_link.as_ref()), &at, &group.bindings);
             for member in &mut group.members {
-                (member.conflict, member.on_link) = (group.conflict, group.on_link);
+                (member.conflict, member.on_link) = (group.conflict.clone(), group.on_link);
             }
         }
         groups

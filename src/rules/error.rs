@@ -133,6 +133,12 @@ pub enum Fault {
     NoWayToLink,
     #[error("policy `{policy}` names {system}, but the field has no property there")]
     PolicyElsewhere { policy: String, system: String },
+    #[error("policy `{policy}` decides nothing about values of type `{kind}`")]
+    PolicyOfOtherKind { policy: String, kind: &'static str, inherited: bool },
+    #[error("an order in which nothing goes back needs two options at least, and none of them blank")]
+    OrderOfOne,
+    #[error("the order names `{option}`, which the value map does not know")]
+    OrderUnmapped { option: String, near: Option<String> },
     #[error("records are to be created in {system}, whose mode is `read`")]
     CreateReadOnly { system: String },
     #[error("records are to be created in {system}, but no property there holds our external id")]
@@ -261,6 +267,20 @@ impl Fault {
             Self::PolicyElsewhere { system, .. } => {
                 format!("give the field a policy of its own, or a property in {system}")
             }
+            Self::PolicyOfOtherKind { inherited: true, .. } => {
+                "give the field a policy of its own, or say this one of single fields only".into()
+            }
+            Self::PolicyOfOtherKind { policy, .. } => match policy.split(' ').next() {
+                Some("max" | "min") => {
+                    "use it on numbers, dates and moments; here \"latest\" or \"prefer SYSTEM\"".into()
+                }
+                Some("forward") => "use it on a field of type \"enum\"; here \"latest\" or \"prefer SYSTEM\"".into(),
+                Some("union") => "use it on a field of type \"set\"; here \"latest\" or \"prefer SYSTEM\"".into(),
+                _ => "use \"latest\" or \"prefer SYSTEM\"".into(),
+            },
+            Self::OrderOfOne => "write \"forward only FIRST, SECOND, LAST\"".into(),
+            Self::OrderUnmapped { near: Some(near), .. } => format!("did you mean `{near}`?"),
+            Self::OrderUnmapped { .. } => "name options by their names in the value map".into(),
             Self::CreateReadOnly { system } => {
                 format!("take {system} out of `create`, or set its mode to \"read-write\"")
             }

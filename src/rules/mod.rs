@@ -20,6 +20,7 @@ mod owners;
 mod policy;
 mod record_url;
 mod references;
+mod rule;
 mod scope;
 mod shared;
 mod shown;
@@ -41,6 +42,7 @@ pub use mapping::{Mapping, MappingChange, Remap};
 pub use owners::{Owners, check_fallbacks};
 pub use policy::{ConflictSpec, LinkSpec, PolicyError};
 pub use record_url::RecordUrl;
+pub use rule::{Rule, RuleEdit, Ruling};
 pub use scope::{Leaves, Scope, ScopeSpec, Test};
 pub use shared::SHARED_DOMAINS;
 pub use shown::{HIDDEN, Shown};
@@ -62,6 +64,9 @@ pub struct Rules {
     /// The entities, in the order of the config, but what is referred to stands before what refers to it (where references run
     /// in a circle, one of them leads forward).
     pub entities: Vec<Entity>,
+    /// How often within an hour a system may answer our writes of one field with another value before the field is left alone
+    /// there.
+    pub write_budget: u32,
 }
 
 /// One remote account.
@@ -220,15 +225,21 @@ impl FieldBinding {
     }
 }
 
-/// Who wins among concurrent edits of one field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Who wins among concurrent edits of one field: edits whose people had not seen each other. One that has no rival is taken,
+/// unless the policy guards single edits (`owns`, one-way, `forward only`).
+///
+/// Each is a pure function of the set of edits and of what the register had shown to their authors; the order in which the
+/// edits become known is no argument. In the examples both sides showed the value before the colon.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConflictPolicy {
-    /// The latest edit by the total order.
+    /// `latest`: the latest edit by the total order. (`old`: HubSpot `a` at 9:00, Salesforce `b` at 9:01 → `b`)
     Latest,
-    /// The edit of this system, if it made one; else the latest.
+    /// `prefer X`: the edit of this system, if it made one; else the latest. (`old`: HubSpot, preferred, `a` at 9:00,
+    /// Salesforce `b` at 9:01 → `a`)
     Prefer(SystemId),
-    /// Only this system's edits count; others are reverted.
+    /// `X owns`: only this system's edits count; others are reverted. (`old`: Salesforce, no owner, `b` alone → `old`,
+    /// written back to Salesforce)
     Owns(SystemId),
     /// One way: only this system's edits count, and the field is never written there.
     OneWay {
@@ -237,6 +248,38 @@ pub enum ConflictPolicy {
         /// What an edit elsewhere leads to.
         edits: OneWayEdits,
     },
+    /// `prefer X unless blank`: as `prefer X`, but where this system's edit clears the field, the others decide among
+    /// themselves by `latest`. (`old`: HubSpot, preferred, clears it, Salesforce `b` → `b`)
+    PreferUnlessBlank(SystemId),
+    /// `blank never wins`: the latest edit that is not blank. Who clears a field without a rival clears it everywhere.
+    /// (`old`: Salesforce `b` at 9:00, HubSpot clears it at 9:01 → `b`)
+    BlankNeverWins,
+    /// `max`: the largest value; a blank is smaller than any. (`10`: HubSpot `12`, Salesforce `15` → `15`)
+    Max,
+    /// `min`: the smallest value that is not blank. (`10`: HubSpot `12`, Salesforce `15` → `12`)
+    Min,
+    /// `forward only A, B, C`: the edit furthest along this order of options. One that is not named or lies before what its
+    /// author had seen never holds, even alone: the side is written back. (`A`: HubSpot `C`, Salesforce `B` → `C`; later HubSpot
+    /// `B` alone → `C`, written back to HubSpot)
+    ForwardOnly(Arc<[String]>),
+    /// `union`: what either side added is in, what either removed is out, compared with what both had seen. (`a;b`: HubSpot
+    /// `a;b;c`, Salesforce `b` → `b;c`, a value that nobody entered)
+    Union,
+    /// A function in code, or an expression of a config.
+    Rule(Rule),
+    /// `review`: a person decides. Until then each side keeps its own value, and nothing is written; the register holds what
+    /// all had seen. An operator decides, or, where that is said, a policy once nobody has for so long. (`old`: HubSpot `a`,
+    /// Salesforce `b` → HubSpot shows `a`, Salesforce `b`, until somebody says which)
+    Review(Option<Arc<Lapse>>),
+}
+
+/// When a review ends by itself, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Lapse {
+    /// So long after it was asked last, in milliseconds.
+    pub after_ms: i64,
+    /// By this policy.
+    pub then: ConflictPolicy,
 }
 
 /// What an edit leads to where a one-way field only arrives. Its value is journaled in each case.
@@ -253,21 +296,41 @@ pub enum OneWayEdits {
 
 impl ConflictPolicy {
     /// The system whose edits alone count.
-    pub fn owner(self) -> Option<SystemId> {
+    pub fn owner(&self) -> Option<SystemId> {
         match self {
-            Self::Owns(system) | Self::OneWay { from: system, .. } => Some(system),
-            Self::Latest | Self::Prefer(_) => None,
+            Self::Owns(system) | Self::OneWay { from: system, .. } => Some(*system),
+            _ => None,
         }
     }
 
     /// May the field be written to a system?
-    pub fn writes_to(self, system: SystemId) -> bool {
-        !matches!(self, Self::OneWay { from, .. } if from == system)
+    pub fn writes_to(&self, system: SystemId) -> bool {
+        !matches!(self, Self::OneWay { from, .. } if *from == system)
     }
 
     /// Does an edit at `system` stay there although it does not count?
-    pub fn keeps_edits_of(self, system: SystemId) -> bool {
-        matches!(self, Self::OneWay { from, edits: OneWayEdits::Keep | OneWayEdits::Problem } if from != system)
+    pub fn keeps_edits_of(&self, system: SystemId) -> bool {
+        matches!(self, Self::OneWay { from, edits: OneWayEdits::Keep | OneWayEdits::Problem } if *from != system)
+    }
+
+    /// Does it compare edits with what their authors had seen? Then that is kept for as long as an edit may rest on it.
+    pub fn is_three_way(&self) -> bool {
+        matches!(self, Self::ForwardOnly(_) | Self::Union | Self::Rule(_) | Self::Review(_))
+    }
+
+    /// Can it decide about values of this type?
+    pub fn suits(&self, kind: &FieldKind) -> bool {
+        match self {
+            Self::Max | Self::Min => matches!(
+                kind,
+                FieldKind::Integer | FieldKind::Decimal { .. } | FieldKind::Date | FieldKind::DateTime { .. }
+            ),
+            Self::ForwardOnly(_) => *kind == FieldKind::Enum,
+            Self::Union => *kind == FieldKind::Set,
+            Self::Rule(_) => !matches!(kind, FieldKind::Group | FieldKind::Ref { .. }),
+            Self::Review(Some(lapse)) => lapse.then.suits(kind),
+            _ => true,
+        }
     }
 }
 
@@ -279,9 +342,14 @@ pub enum LinkPolicy {
     Prefer(SystemId),
     /// Each side keeps its own until somebody edits.
     FillBlanks,
+    /// Each side keeps its own until a person decides.
+    Review,
 }
 
 impl Rules {
+    /// [`Self::write_budget`] where nothing is said.
+    pub const WRITE_BUDGET: u32 = 5;
+
     /// Rules in code, with the same checks as a config has.
     pub fn builder() -> RulesBuilder {
         RulesBuilder::default()

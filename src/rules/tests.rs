@@ -80,6 +80,15 @@ fn what_names_nothing_is_found() {
             "email.conflict",
             "names c, but the field has no property",
         ),
+        (builder([field("x").conflict(ConflictSpec::Max)]), "fields.x.conflict", "about values of type `text`"),
+        (builder([]).conflict(ConflictSpec::Union), "email.conflict", "about values of type `email`"),
+        (
+            builder(
+                [stage(&[(Some("m"), "m", "P")]).conflict(ConflictSpec::ForwardOnly(vec!["m".into(), "n".into()]))],
+            ),
+            "fields.stage.conflict",
+            "`n`, which the value map does not know",
+        ),
         (
             three.clone().entity(EntitySpec::new("p").at("a", "people").at("c", "p")),
             "p.at.a.object",
@@ -106,7 +115,7 @@ fn an_inherited_preference_for_another_system_is_left_out() {
         .build()
         .unwrap();
     let email = &rules.entities[0].fields[0];
-    assert_eq!((email.conflict, email.on_link), (ConflictPolicy::Latest, LinkPolicy::FillBlanks));
+    assert_eq!((&email.conflict, email.on_link), (&ConflictPolicy::Latest, LinkPolicy::FillBlanks));
 }
 
 #[test]

@@ -119,7 +119,8 @@ impl Rules {
             for field in &mut entity.fields {
                 match &what.field {
                     Some(name) if field.name != *name => continue,
-                    Some(name) => named(field, name, system)?,
+                    Some(name) => named(field, name, system, &what.policy)?,
+                    None if !what.policy.suits(field) => continue,
                     None if field.conflict.owner().is_some() || !lives(field, system) => continue,
                     None => {}
                 }
@@ -131,7 +132,14 @@ impl Rules {
 }
 
 /// May the policy of a field that is named be another?
-fn named(field: &Field, name: &str, system: Option<SystemId>) -> Result<(), WhatIfError> {
+fn named(field: &Field, name: &str, system: Option<SystemId>, policy: &Policy) -> Result<(), WhatIfError> {
+    if !policy.suits(field) {
+        let mend = "try one that its type allows, such as conflict=latest";
+        return Err(WhatIfError::new(
+            format!("the policy decides nothing about `{name}`, of type {}", field.kind.name()),
+            mend,
+        ));
+    }
     if matches!(field.conflict, ConflictPolicy::OneWay { .. }) {
         let mend = "take `direction` out of the config to see what it would be otherwise";
         return Err(WhatIfError::new(format!("`{name}` goes one way, so nothing is decided about it"), mend));
@@ -155,6 +163,15 @@ fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Cl
     WhatIfError::new(format!("there is no {what} `{name}`"), mend)
 }
 
+impl Policy {
+    fn suits(&self, field: &Field) -> bool {
+        match self {
+            Self::Conflict(policy) => policy.compile().suits(&field.kind),
+            Self::OnLink(_) => true,
+        }
+    }
+}
+
 impl Field {
     fn set_policy(&mut self, policy: &Policy) {
         match policy {
@@ -164,8 +181,8 @@ impl Field {
     }
 
     fn set_conflict(&mut self, policy: ConflictPolicy) {
+        self.members.iter_mut().for_each(|member| member.conflict = policy.clone());
         self.conflict = policy;
-        self.members.iter_mut().for_each(|member| member.conflict = policy);
     }
 
     fn set_link(&mut self, policy: LinkPolicy) {
@@ -206,7 +223,7 @@ mod tests {
         let mut changed = Vec::new();
         for (one, other) in before.entities.iter().zip(&after.entities) {
             for (one, field) in one.fields.iter().zip(&other.fields) {
-                if (one.conflict, one.on_link) != (field.conflict, field.on_link) {
+                if (&one.conflict, one.on_link) != (&field.conflict, field.on_link) {
                     changed.push(format!("{}.{}", other.name, field.name));
                 }
             }
@@ -223,6 +240,8 @@ mod tests {
         assert_eq!(tried("person.on_link=prefer b"), told(&["person.x", "person.y"]));
         assert_eq!(tried("person.x.conflict=b owns"), told(&["person.x"]));
         assert_eq!(tried("on_link=fill blanks"), told(&[]));
+        assert_eq!(tried("conflict=max"), told(&[]), "nothing here has an order");
+        assert_eq!(tried("person.y.conflict=blank never wins"), told(&["person.y"]));
     }
 
     #[test]
@@ -233,11 +252,12 @@ mod tests {
             ("a.b.c.conflict=latest", "nothing to try"),
             (".conflict=latest", "nothing to try"),
             ("conflict=newest", "no policy"),
-            ("conflict=review", "not available"),
+            ("conflict=append", "not available"),
             ("conflict=prefer warehouse", "no system `warehouse`; write one of a, b"),
             ("persn.conflict=latest", "no entity `persn`; did you mean `person`?"),
             ("person.birthday.conflict=latest", "no field `birthday`; write one of y, z, x"),
             ("person.z.conflict=latest", "goes one way"),
+            ("person.x.conflict=max", "decides nothing about `x`, of type text; try one that its type allows"),
         ] {
             let error = tried(text).unwrap_err();
             assert!(error.contains(said), "{text}: {error}");

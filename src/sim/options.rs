@@ -9,11 +9,23 @@ pub enum Policy {
     Prefer,
     /// The first system `owns`.
     Owns,
+    /// `max`, over numbers.
+    Max,
+    /// `min`, over numbers.
+    Min,
+    /// `forward only`, over stages of which one is not named.
+    Forward,
+    /// `union`, over sets.
+    Union,
 }
 
 impl Policy {
     /// Each of them.
-    pub const ALL: [Self; 3] = [Self::Latest, Self::Prefer, Self::Owns];
+    pub const ALL: [Self; 7] =
+        [Self::Latest, Self::Prefer, Self::Owns, Self::Max, Self::Min, Self::Forward, Self::Union];
+
+    /// Those that decide about values of any type, groups too.
+    pub const OF_ANY: [Self; 3] = [Self::Latest, Self::Prefer, Self::Owns];
 }
 
 /// What the sides' sources are.

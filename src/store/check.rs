@@ -5,7 +5,7 @@ use super::key;
 use super::open::Store;
 use super::read::Snapshot;
 use super::tables::{COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, damaged, read, read_array, read_key};
-use crate::engine::{DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow};
+use crate::engine::{DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review};
 use crate::merge::Lately;
 use crate::model::{EntityId, Record, RecordId, RemoteKey, SeenSchema};
 use redb::{ReadableTable, ReadableTableMetadata};
@@ -125,6 +125,10 @@ impl Snapshot {
                     Table::Schemas => {
                         read_key(table, key, |parts| Some((parts.system()?, parts.object()?)))?;
                         decodes::<SeenSchema>(table, key, bytes)?;
+                    }
+                    Table::Reviews => {
+                        read_key(table, key, |parts| Some((parts.entity()?, parts.record()?, parts.field()?)))?;
+                        decodes::<Review>(table, key, bytes)?;
                     }
                     Table::Meta if key == META_COUNTERS => decodes::<Meta>(table, key, bytes)?,
                     Table::OutboxDue | Table::RereadDue | Table::Cursors | Table::Meta => {}

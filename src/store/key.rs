@@ -108,6 +108,12 @@ pub(super) fn field_problem(out: &mut Vec<u8>, entity: EntityId, id: RecordId, s
     out.extend_from_slice(&field.0.to_be_bytes());
 }
 
+/// `entity 4 | record 16 | field 4`
+pub(super) fn record_field(out: &mut Vec<u8>, entity: EntityId, id: RecordId, field: FieldId) {
+    record(out, entity, id);
+    out.extend_from_slice(&field.0.to_be_bytes());
+}
+
 /// What a system says of one of its objects.
 pub(super) fn schema(system: SystemId, object: ObjectId) -> [u8; 8] {
     let mut key = [0; 8];

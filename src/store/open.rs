@@ -413,11 +413,13 @@ fn complete(database: &Database) -> Result<(), StoreError> {
     if lacking.is_empty() {
         return Ok(());
     }
-    if lacking != [Table::Schemas] {
-        return Err(StoreError::Damaged { what: format!("the table {} is not there", lacking[0].name()) });
+    if let Some(table) = lacking.iter().find(|table| !matches!(table, Table::Schemas | Table::Reviews)) {
+        return Err(StoreError::Damaged { what: format!("the table {} is not there", table.name()) });
     }
     let transaction = begin_write(database)?;
-    transaction.open_table(Table::Schemas.definition()).map_err(failed)?;
+    for table in lacking {
+        transaction.open_table(table.definition()).map_err(failed)?;
+    }
     transaction.commit().map_err(failed)
 }
 

@@ -4,7 +4,9 @@ use super::chain;
 use super::error::{StoreError, failed};
 use super::key;
 use super::tables::{COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, read, read_array, read_key};
-use crate::engine::{DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Run, View, ViewError};
+use crate::engine::{
+    DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review, Run, View, ViewError,
+};
 use crate::merge::Lately;
 use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
 use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata};
@@ -283,6 +285,17 @@ impl Snapshot {
         Ok(out)
     }
 
+    fn review_rows(&self, prefix: &[u8], limit: usize) -> Result<Vec<(EntityId, RecordId, FieldId, Review)>> {
+        let mut reviews = Vec::new();
+        for row in self.prefix(Table::Reviews, prefix)?.take(limit) {
+            let (key, bytes) = row?;
+            let parse = |parts: &mut key::Parts| Some((parts.entity()?, parts.record()?, parts.field()?));
+            let (entity, record, field) = read_key(Table::Reviews, key.value(), parse)?;
+            reviews.push((entity, record, field, read(Table::Reviews, key.value(), bytes.value())?));
+        }
+        Ok(reviews)
+    }
+
     fn digest_at(&self, key: &[u8]) -> Result<Option<DigestRow>> {
         self.value(Table::Digests, key)?.map(|bytes| read(Table::Digests, key, bytes.value())).transpose()
     }
@@ -467,6 +480,17 @@ impl View for Snapshot {
             }
         }
         Ok(problems)
+    }
+
+    fn reviews_of(&self, entity: EntityId, record: RecordId) -> Seen<Vec<(FieldId, Review)>> {
+        let mut prefix = Vec::new();
+        key::record(&mut prefix, entity, record);
+        let rows = self.review_rows(&prefix, usize::MAX)?;
+        Ok(rows.into_iter().map(|(_, _, field, review)| (field, review)).collect())
+    }
+
+    fn reviews(&self, limit: usize) -> Seen<Vec<(EntityId, RecordId, FieldId, Review)>> {
+        Ok(self.review_rows(&[], limit)?)
     }
 
     fn problems(&self, limit: usize) -> Seen<Vec<(EntityId, RecordId, SystemId, Problem)>> {

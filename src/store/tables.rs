@@ -3,7 +3,7 @@
 
 use super::error::StoreError;
 use crate::codec::{self, CodecError};
-use crate::engine::{DigestRow, JournalEntry, Meta, OutboxRow, Problem, RereadRow};
+use crate::engine::{DigestRow, JournalEntry, Meta, OutboxRow, Problem, RereadRow, Review};
 use crate::merge::Lately;
 use crate::model::{Digest, RawDigest, Record, SeenSchema};
 use redb::TableDefinition;
@@ -48,12 +48,14 @@ pub(super) enum Table {
     Counts,
     /// `system 4 | object 4` → [`SeenSchema`]; a store from before it is given the table when it is opened
     Schemas,
+    /// `entity 4 | record 16 | field 4` → [`Review`]; a store from before it is given the table when it is opened
+    Reviews,
     /// `format` → `4`, `store` → `16`, `created` → `8`, `fingerprint` → bytes, `counters` → [`Meta`]
     Meta,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Records,
         Self::Lately,
         Self::Digests,
@@ -70,6 +72,7 @@ impl Table {
         Self::Runs,
         Self::Counts,
         Self::Schemas,
+        Self::Reviews,
         Self::Meta,
     ];
 
@@ -91,6 +94,7 @@ impl Table {
             Self::Runs => "runs-1",
             Self::Counts => "counts-1",
             Self::Schemas => "schemas-1",
+            Self::Reviews => "reviews-1",
             Self::Meta => "meta-1",
         }
     }
@@ -142,6 +146,7 @@ stored! {
     1 JournalEntry;
     1 Meta;
     1 SeenSchema;
+    1 Review;
 }
 
 impl Stored for DigestRow {

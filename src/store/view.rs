@@ -3,7 +3,7 @@
 
 use super::read::{Stats, TableStats};
 use super::{Store, StoreError};
-use crate::engine::{DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, View, ViewError};
+use crate::engine::{DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review, View, ViewError};
 use crate::merge::Lately;
 use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
 
@@ -93,6 +93,8 @@ newest! {
     fn field_problems(&self, entity: EntityId, record: RecordId) -> Vec<(SystemId, FieldId, Problem)>;
     fn problems(&self, limit: usize) -> Vec<(EntityId, RecordId, SystemId, Problem)>;
     fn problems_len(&self) -> u64;
+    fn reviews_of(&self, entity: EntityId, record: RecordId) -> Vec<(FieldId, Review)>;
+    fn reviews(&self, limit: usize) -> Vec<(EntityId, RecordId, FieldId, Review)>;
     fn cursor(&self, name: &str) -> Option<Vec<u8>>;
     fn meta(&self) -> Meta;
 }

@@ -119,6 +119,9 @@ impl Batch {
                 |out| key::field_problem(out, *entity, *record, *system, *field),
                 problem.as_deref(),
             ),
+            Change::SetReview(entity, record, field, review) => {
+                self.set(Table::Reviews, |out| key::record_field(out, *entity, *record, *field), review.as_deref())
+            }
             Change::SetCursor(name, Some(bytes)) => self.put(
                 Table::Cursors,
                 |out| out.extend_from_slice(name.as_bytes()),

@@ -52,7 +52,7 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 const OWNED: &str = "phone = {";
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 67] = [
+const OFFLINE: [(&str, &str, &str); 71] = [
     (
         "ties_with_a_policy",
         "phone = {",
@@ -141,7 +141,15 @@ const OFFLINE: [(&str, &str, &str); 67] = [
     ("missing_address", "url = \"https://example.my.salesforce.com\"\n", ""),
     ("unknown_system_in_rank", "\"salesforce\", \"hubspot\"]", "\"saleforce\", \"hubspot\"]"),
     ("unknown_policy", "conflict = \"latest\"", "conflict = \"newest\""),
-    ("policy_of_a_later_version", "conflict = \"prefer salesforce\"", "conflict = \"max\""),
+    ("link_policy_without_times", "conflict = \"latest\"", "on_link = \"latest\""),
+    ("policy_that_is_not_safe", "conflict = \"prefer salesforce\"", "conflict = \"append\""),
+    ("policy_for_another_type", "conflict = \"prefer salesforce\"", "conflict = \"max\""),
+    ("rule_that_gives_something_else", "conflict = \"prefer salesforce\"", "conflict = { rule = \"size(edits)\" }"),
+    (
+        "order_that_the_value_map_does_not_know",
+        "default = { salesforce = \"New\" }",
+        "conflict = \"forward only lead, custommer\"",
+    ),
     ("policy_names_nobody", "\"prefer salesforce\"", "\"prefer pipedrive\""),
     ("unknown_match_key", "match = [\"email\"]", "match = [\"mail\"]"),
     ("no_way_to_link", "match = [\"email\"]\n", ""),

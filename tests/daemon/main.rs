@@ -19,6 +19,7 @@ mod plan;
 mod realistic;
 mod references;
 mod refusals;
+mod review;
 mod scope;
 mod sensitive;
 mod sync;

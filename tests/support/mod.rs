@@ -121,6 +121,13 @@ pub fn change() -> impl Strategy<Value = Change> {
                 Change::SetFieldProblem(entity, record, system, FieldId(field), problem)
             }
         ),
+        2 => (entity(), record(), 0u32..3, prop::option::weighted(0.7, 0u64..4)).prop_map(
+            |(entity, record, field, version)| {
+                let side = ReviewSide { system: SYSTEMS[0], value: Value::Null, place: None };
+                let review = |version| Review { version, since: Millis(1), expires: None, sides: vec![side] };
+                Change::SetReview(entity, record, FieldId(field), version.map(review).map(Box::new))
+            }
+        ),
         1 => (prop::sample::select(&CURSORS[..]), prop::option::of(prop::collection::vec(any::<u8>(), 0..4)))
             .prop_map(|(name, bytes)| Change::SetCursor(name.into(), bytes)),
         1 => (any::<u64>(), due()).prop_map(|(last_op, now_max)| Change::SetMeta(Meta { last_op, now_max, run: Run(1), last_run: Run(2) })),
@@ -136,6 +143,7 @@ pub fn assert_equal(a: &dyn View, b: &dyn View) {
     assert_eq!(a.problems_len(), b.problems_len());
     for limit in [0, 1, 3, usize::MAX] {
         assert_eq!(a.problems(limit), b.problems(limit));
+        assert_eq!(a.reviews(limit), b.reviews(limit));
     }
     for name in CURSORS {
         assert_eq!(a.cursor(name), b.cursor(name));
@@ -149,6 +157,7 @@ pub fn assert_equal(a: &dyn View, b: &dyn View) {
             let id = record_id(n);
             assert_eq!(a.record(entity, id), b.record(entity, id));
             assert_eq!(a.lately(entity, id), b.lately(entity, id));
+            assert_eq!(a.reviews_of(entity, id), b.reviews_of(entity, id));
             for system in SYSTEMS {
                 assert_eq!(a.outbox(system, entity, id), b.outbox(system, entity, id));
                 assert_eq!(a.problem(entity, id, system), b.problem(entity, id, system));

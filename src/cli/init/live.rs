@@ -62,7 +62,11 @@ async fn describe(settings: &Settings) -> Result<(Vec<Described>, Vec<(SystemId,
         ability: system.kind.ability(),
         max_deletes: system.max_deletes,
     };
-    let mut rules = Rules { systems: settings.systems.iter().map(system).collect(), entities: Vec::new() };
+    let mut rules = Rules {
+        systems: settings.systems.iter().map(system).collect(),
+        entities: Vec::new(),
+        write_budget: Rules::WRITE_BUDGET,
+    };
     let mut connectors = Connectors::new();
     for system in &settings.systems {
         let connector = connect_system(system, &mut rules).map_err(|error| match error {

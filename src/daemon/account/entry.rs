@@ -208,6 +208,14 @@ pub(super) fn document(rules: &Rules, number: u64, entry: &JournalEntry) -> Valu
             put("system", author(system));
             put("value", names.value(entity, *field, value).into());
         }
+        Happening::Review { field, version, values } => {
+            what("asked of a person");
+            put("version", (*version).into());
+            let each = values
+                .iter()
+                .map(|(system, value)| (names.author(*system), Value::from(names.value(entity, *field, value))));
+            put("values", Value::Object(each.collect()));
+        }
         Happening::Filled { field, from, to, stamp: _ } => {
             what("filled");
             put("from", names.value(entity, *field, from).into());

@@ -4,7 +4,7 @@ use super::{Decisions, Event, Pair, Tally};
 use crate::connector::Connector;
 use crate::daemon::account::{self, Wish};
 use crate::daemon::status::{self, Live};
-use crate::daemon::{DaemonError, schemas, verify};
+use crate::daemon::{DaemonError, reviews, schemas, verify};
 use crate::engine::{Hindrance, Operation};
 use crate::rules::Rules;
 use crate::store::Snapshot;
@@ -148,6 +148,28 @@ impl Handle {
     /// The driver has ended, or the store cannot be used.
     pub async fn operate(&self, decisions: Decisions) -> Result<Vec<(Operation, Hindrance)>, DaemonError> {
         self.ask(|answer| Ask::Operate(Box::new(decisions), answer)).await?
+    }
+
+    /// What waits for a person: the document that `review --json` prints.
+    ///
+    /// # Errors
+    /// The driver has ended, or the store cannot be read.
+    pub async fn reviews(&self) -> Result<Value, DaemonError> {
+        Ok(reviews::document(&self.rules(), &self.snapshot().await?)?)
+    }
+
+    /// Decides reviews, for somebody; what became of it is the document that `review accept --json` prints.
+    ///
+    /// # Errors
+    /// The driver has ended, or the store cannot be used.
+    pub async fn decide(&self, what: &str, picks: &[reviews::Pick]) -> Result<Value, DaemonError> {
+        let rules = self.rules();
+        let (operations, refusals) = reviews::operations(&rules, &self.snapshot().await?, picks)?;
+        let hindered = match operations.is_empty() {
+            true => Vec::new(),
+            false => self.operate(reviews::decisions(what, operations)).await?,
+        };
+        Ok(reviews::outcome(&rules, picks.len(), refusals, hindered))
     }
 
     /// The state as of the last commit.

@@ -61,7 +61,7 @@ fn rules() -> Rules {
         },
         max_deletes: crate::rules::MAX_DELETES,
     };
-    Rules { systems: SYSTEMS.map(system).into(), entities: vec![entity] }
+    Rules { systems: SYSTEMS.map(system).into(), entities: vec![entity], write_budget: Rules::WRITE_BUDGET }
 }
 
 fn remote(number: u8) -> RemoteId {

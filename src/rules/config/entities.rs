@@ -5,6 +5,7 @@ use super::error::Problems;
 use super::life;
 use super::limits::Limited;
 use super::reader::{Node, Section};
+use super::ruling;
 use super::settings::{SystemKind, SystemSettings};
 use super::transforms;
 use super::{lists, ties};
@@ -28,9 +29,10 @@ fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
     entity.match_keys = section.take("match").and_then(|node| node.texts(problems)).unwrap_or_default();
     let unread = problems.0.len() > before;
     entity.on_link = section.take("on_link").and_then(|node| policy(&node, problems));
-    entity.conflict = section.take("conflict").and_then(|node| policy(&node, problems));
     entity.on_delete = life::on_delete(&mut section, problems).unwrap_or_default();
     entity.edit_against_delete = life::edit_against_delete(&mut section, problems).unwrap_or_default();
+    let (rule, conflict) = ruled(section.take("conflict"));
+    entity.conflict = conflict.and_then(|node| policy(&node, problems));
     // A match that could not be read is told as such, not as one that is missing.
     let stand_in = unread.then_some(CreateSpec::Nowhere);
     entity.create = section.take("create").and_then(|node| create(&node, problems)).or(stand_in);
@@ -68,6 +70,9 @@ fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
     if let Some(mut groups) = section.take("groups").and_then(|node| node.section(problems)) {
         entity.groups = groups.take_rest().iter().filter_map(|node| group(node, problems)).collect();
     }
+    if let Some(node) = rule {
+        rule_all(&node, &mut entity, problems);
+    }
     section.refuse("deletes", "use `on_delete`", problems);
     section.finish(problems);
     Some(entity)
@@ -76,20 +81,79 @@ fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
 /// The policies of an atomic group.
 fn group(node: &Node<'_>, problems: &mut Problems) -> Option<GroupSpec> {
     let mut section = node.section(problems)?;
-    let (conflict, on_link) = policies(&mut section, None, problems);
+    let (conflict, on_link, rule) = policies(&mut section, None, problems);
+    if let Some(node) = rule {
+        let message = "a rule decides about one value, and a group has several";
+        problems.push(&node.span, message, "use a policy such as \"latest\"");
+    }
     section.finish(problems);
     Some(GroupSpec { name: node.key.to_owned(), conflict, on_link })
 }
 
-/// Who wins, and what a first link does.
+/// A policy that is a table is a rule, which must wait until types and systems are known.
+pub(super) fn ruled<'d>(node: Option<Node<'d>>) -> (Option<Node<'d>>, Option<Node<'d>>) {
+    match node {
+        Some(node) if node.is_table() => (Some(node), None),
+        node => (None, node),
+    }
+}
+
+/// `{ rule = "EXPRESSION" }` for one field.
+fn rule(node: &Node<'_>, field: &FieldSpec, problems: &mut Problems) -> Option<ConflictSpec> {
+    let mut section = node.section(problems)?;
+    let text = section.take("rule");
+    if text.is_none() && section.is_empty() {
+        section.missing("rule", "write conflict = { rule = \"EXPRESSION\" }, or a policy in quotes", problems);
+    }
+    section.finish(problems);
+    let text = text?;
+    let systems: Vec<String> = field.systems().into_iter().map(str::to_owned).collect();
+    match ruling::compile(text.text(problems)?, &field.kind, &systems) {
+        Ok(rule) => Some(ConflictSpec::Rule(rule)),
+        Err((message, mend)) => {
+            problems.push(&text.span, message, mend);
+            None
+        }
+    }
+}
+
+/// One rule for all fields that have no policy of their own.
+pub(super) fn rule_all(node: &Node<'_>, entity: &mut EntitySpec, problems: &mut Problems) {
+    let own: Vec<&String> =
+        entity.groups.iter().filter(|group| group.conflict.is_some()).map(|group| &group.name).collect();
+    for field in entity.fields.iter_mut().filter(|field| field.conflict.is_none()) {
+        let apart = match &field.group {
+            Some(group) if own.contains(&group) => continue,
+            Some(group) => Some(format!("the group `{group}`")),
+            None => matches!(field.kind, FieldKind::Ref { .. })
+                .then(|| format!("`{}`, which refers to another record", field.name)),
+        };
+        match apart {
+            Some(what) => {
+                let message = format!("a rule decides nothing about {what}");
+                problems.push(&node.span, message, "give it a policy of its own");
+            }
+            None => {
+                field.conflict = rule(node, field, problems);
+                // One fault is enough.
+                if field.conflict.is_none() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Who wins, and what a first link does; and the rule for who wins, if it is one.
 ///
 /// `source`: where the field comes from anyhow.
-fn policies(
-    section: &mut Section<'_>,
+fn policies<'d>(
+    section: &mut Section<'d>,
     source: Option<&str>,
     problems: &mut Problems,
-) -> (Option<ConflictSpec>, Option<LinkSpec>) {
-    let mut conflict = section.take("conflict").and_then(|node| policy(&node, problems));
+) -> (Option<ConflictSpec>, Option<LinkSpec>, Option<Node<'d>>) {
+    let (rule, conflict) = ruled(section.take("conflict"));
+    let mut conflict = conflict.and_then(|node| policy(&node, problems));
     let on_link = section.take("on_link").and_then(|node| policy(&node, problems));
     let edits = section.take("edits").and_then(|node| Some((node.clone(), one_way_edits(&node, problems)?)));
     let direction = section.take("direction");
@@ -101,7 +165,7 @@ fn policies(
         let edits = edits.map_or_else(OneWayEdits::default, |(_, edits)| edits);
         let from = source.map(str::to_owned).or_else(|| self::direction(direction.as_ref()?, problems));
         if let Some(from) = from {
-            if conflict.is_some() {
+            if conflict.is_some() || rule.is_some() {
                 let message = "a one-way field has no conflicts";
                 problems.push(&key_span, message, "take `conflict` away, or `direction`");
             }
@@ -111,7 +175,7 @@ fn policies(
         let message = "`edits` says what happens to edits where a one-way field only arrives";
         problems.push(&node.key_span, message, "add direction = \"from <system>\", or take it away");
     }
-    (conflict, on_link)
+    (conflict, on_link, rule)
 }
 
 /// How a text is several properties.
@@ -317,7 +381,8 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     }
     let from = section.take("from");
     let source = from.as_ref().and_then(|node| record_url(node, problems));
-    (field.conflict, field.on_link) = policies(&mut section, source.as_deref(), problems);
+    let rule;
+    (field.conflict, field.on_link, rule) = policies(&mut section, source.as_deref(), problems);
     field.record_url_of = source;
     field.join = join(&mut section, problems);
     field.group = section.take("group").and_then(|node| node.text(problems)).map(str::to_owned);
@@ -333,6 +398,9 @@ fn field(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) -
     }
     // Without a type nobody knows what fits it.
     if known {
+        if let Some(node) = rule.filter(|_| field.conflict.is_none()) {
+            field.conflict = self::rule(&node, &field, problems);
+        }
         limits.read(scales, &mut field, problems);
         if let Some(node) = transform {
             transforms::read(&node, &mut field, problems);

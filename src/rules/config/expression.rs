@@ -50,9 +50,14 @@ impl Expression {
 
     /// Its result for the values of what it names, in that order.
     pub fn run(&self, values: &[&Value]) -> Result<cel::Value, Stumble> {
+        self.run_over(values.iter().map(|value| seen(value)).collect())
+    }
+
+    /// As [`Self::run`], of values as an expression sees them.
+    pub fn run_over(&self, values: Vec<cel::Value>) -> Result<cel::Value, Stumble> {
         let mut context = Context::with_env(self.env.clone());
         for (name, value) in self.names.iter().zip(values) {
-            context.add_variable_from_value(&**name, seen(value));
+            context.add_variable_from_value(&**name, value);
         }
         self.program.execute(&context).map_err(|error| match error {
             ExecutionError::UndeclaredReference(name) => Stumble::Always(format!("there is no function `{name}`")),
@@ -83,7 +88,8 @@ fn unreadable(why: &str, example: &str) -> Flaw {
     (format!("this is no CEL expression: {}{column}", cause.unwrap_or(first)), format!("write one such as {example}"))
 }
 
-fn seen(value: &Value) -> cel::Value {
+/// A value as an expression sees it.
+pub(super) fn seen(value: &Value) -> cel::Value {
     let text = |text: &str| cel::Value::String(Arc::new(text.to_owned()));
     match value {
         Value::Null => cel::Value::Null,

@@ -12,6 +12,7 @@ mod lists;
 mod profiles;
 pub mod propose;
 mod reader;
+mod ruling;
 mod schema;
 mod settings;
 mod standard;
@@ -160,7 +161,7 @@ fn read_accounts(text: &str, file: &Path, profile: Option<&str>) -> Option<Setti
     let mut top = Section::new(document.get_ref(), String::new(), 0..0);
     let settings = settings(&mut top, file, profile, &mut problems);
     let unmapped = top.take("entities").is_none();
-    for policy in ["rank", "conflict", "on_link", "region"] {
+    for policy in ["rank", "conflict", "on_link", "region", "write_budget"] {
         top.take(policy);
     }
     top.finish(&mut problems);
@@ -196,11 +197,15 @@ fn rules(top: &mut Section<'_>, settings: &Settings, problems: &mut Problems) ->
     if let Some(rank) = top.take("rank").and_then(|node: Node<'_>| node.texts(problems)) {
         builder = builder.rank(rank);
     }
-    if let Some(policy) = top.take("conflict").and_then(|node| entities::policy(&node, problems)) {
+    let (rule, conflict) = entities::ruled(top.take("conflict"));
+    if let Some(policy) = conflict.and_then(|node| entities::policy(&node, problems)) {
         builder = builder.conflict(policy);
     }
     if let Some(policy) = top.take("on_link").and_then(|node| entities::policy(&node, problems)) {
         builder = builder.on_link(policy);
+    }
+    if let Some(writes) = top.take("write_budget").and_then(|node| node.number(problems)) {
+        builder = builder.write_budget(writes);
     }
     let region = top.take("region").and_then(|node| entities::region(&node, problems));
     for mut entity in entities::entities(top.take("entities"), &settings.systems, problems) {
@@ -213,6 +218,9 @@ fn rules(top: &mut Section<'_>, settings: &Settings, problems: &mut Problems) ->
         }
         for field in entity.fields.iter_mut().filter(|field| field.kind == FieldKind::Phone) {
             field.kind = region.map_or(FieldKind::Phone, FieldKind::PhoneOf);
+        }
+        if let Some(node) = rule.as_ref().filter(|_| entity.conflict.is_none()) {
+            entities::rule_all(node, &mut entity, problems);
         }
         builder = builder.entity(entity);
     }

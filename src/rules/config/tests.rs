@@ -57,6 +57,7 @@ fn a_config_becomes_rules_and_settings() {
     let default = |system| field("stage").first_in(system).and_then(|b| b.default.clone()).map(|v| v.to_string());
     assert_eq!((default(salesforce).as_deref(), default(hubspot)), (Some("end"), None));
 
+    assert_eq!(config.rules.write_budget, 5);
     let settings = &config.settings;
     assert_eq!(settings.store, Path::new("/etc/sync/data/x.redb"));
     assert_eq!(settings.run, RunSettings { interval: Duration::from_millis(250), ..RunSettings::default() });
@@ -145,7 +146,51 @@ fn each_error_names_line_cause_and_mend() {
         ),
         // Entities.
         ("conflict = \"prefer salesforce\"", "conflict = \"newest\"", "newest", "no policy", "\"latest\""),
-        ("conflict = \"prefer salesforce\"", "conflict = \"review\"", "review", "not available", "use \"latest\""),
+        (
+            "conflict = \"prefer salesforce\"",
+            "conflict = \"review, 7d\"",
+            "review, 7d",
+            "not written like this",
+            "after 7d POLICY",
+        ),
+        ("on_link = \"fill blanks\"", "write_budget = \"few\"", "few", "is a text", "whole number"),
+        ("conflict = \"prefer salesforce\"", "conflict = \"append\"", "append", "would be appended twice", "\"union\""),
+        (
+            "conflict = \"hubspot owns\"",
+            "conflict = \"union\"",
+            "union",
+            "about values of type `datetime`",
+            "type \"set\"",
+        ),
+        ("conflict = \"hubspot owns\"", "conflict = \"forward only a\"", "forward", "type `datetime`", "type \"enum\""),
+        (
+            "stage = { type = \"enum\"",
+            "stage = { conflict = \"forward only new\", type = \"enum\"",
+            "forward",
+            "two options",
+            "FIRST",
+        ),
+        (
+            "stage = { type = \"enum\"",
+            "stage = { conflict = \"forward only new, ende\", type = \"enum\"",
+            "forward",
+            "`ende`",
+            "`end`?",
+        ),
+        (
+            "conflict = \"prefer salesforce\"",
+            "conflict = { rule = \"edits.size()\" }",
+            "edits.size()",
+            "the rule does not work: it gives int",
+            "the name of a system that made an edit",
+        ),
+        (
+            "conflict = \"prefer salesforce\"",
+            "conflict = { rul = \"edits[0].system\" }",
+            "rul",
+            "unknown key",
+            "did you mean `rule`",
+        ),
         (
             "conflict = \"prefer salesforce\"",
             "conflict = \"prefer sap\"",
@@ -447,7 +492,7 @@ fn several_properties_are_one_field() {
     assert!(names.len() == 2 && names.contains(&"name") && names.contains(&"value"), "{names:?}");
     let (hubspot, salesforce) = (SystemId::of("hubspot"), SystemId::of("salesforce"));
     let value = deal.fields.iter().find(|field| field.name == "value").unwrap();
-    assert_eq!((&value.kind, value.conflict), (&FieldKind::Group, ConflictPolicy::Prefer(salesforce)));
+    assert_eq!((&value.kind, &value.conflict), (&FieldKind::Group, &ConflictPolicy::Prefer(salesforce)));
     assert_eq!(
         value.first_in(hubspot).unwrap().properties,
         ["amount", "deal_currency_code"],
@@ -656,7 +701,7 @@ fn a_profile_swaps_accounts_and_store_and_leaves_the_mapping() {
         |profile| parse_profile(&text, Path::new("/c/s.toml"), profile).unwrap_or_else(|errors| panic!("{errors}"));
     let (base, staging, quiet) = (with(None), with(Some("staging")), with(Some("quiet")));
     #[cfg(feature = "wire")]
-    assert_eq!(schema_faults(&text), [""; 0]);
+    assert_eq!(super::schema::tests::faults(&text), [""; 0]);
     assert_eq!(base.rules, parse(SOUND, Path::new("/c/s.toml")).unwrap().rules);
     assert_eq!(staging.settings.store, Path::new("/c/staging.redb"));
     let [hubspot, salesforce] = &staging.settings.systems[..] else { panic!("two systems") };
@@ -729,4 +774,16 @@ fn a_one_way_field_says_where_it_comes_from_and_what_becomes_of_edits() {
         let from = config.rules.system_named("hubspot").unwrap().id;
         assert_eq!(field.conflict, ConflictPolicy::OneWay { from, edits: wanted });
     }
+}
+
+#[test]
+fn one_rule_may_decide_about_all_fields_that_have_no_policy_of_their_own() {
+    let text = SOUND.replace("conflict = \"prefer salesforce\"", "conflict = { rule = \"edits[0].system\" }");
+    let config = parse(&text, Path::new("s.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+    let rules = |name: &str| {
+        let field = config.rules.entities[0].fields.iter().find(|field| field.name == name).unwrap();
+        matches!(&field.conflict, ConflictPolicy::Rule(rule) if &*rule.text == "edits[0].system")
+    };
+    assert_eq!(["email", "pay", "stage", "born"].map(rules), [true, true, true, false]);
+    assert_eq!(super::schema::tests::faults(&text), [""; 0]);
 }

@@ -1,6 +1,6 @@
 //! The audit: what could be known of each edit, and whether the end is right by it.
 
-use super::setup::{ENTITY, field_name, parts, system_id, whole};
+use super::setup::{ENTITY, field_name, kind, parts, system_id, whole};
 use super::{Run, STRAY_MS};
 use crate::engine::{Books, View};
 use crate::merge::Turn;
@@ -68,7 +68,7 @@ impl Run {
             let source = |world: &World| if dated { world.source } else { SourceKind::Polled };
             let sources: Vec<SourceKind> = self.worlds.iter().map(source).collect();
             let order = Order {
-                policy: self.rules.entities[0].fields[field].conflict,
+                policy: self.rules.entities[0].fields[field].conflict.clone(),
                 side_of: &|system| system.0 as usize - 1,
                 rank: &|side| self.rules.rank(system_id(side)),
                 coarse: self.worlds.iter().map(|world| world.step).max().unwrap_or(1),
@@ -225,7 +225,10 @@ impl Run {
     /// As far as the engine knows, a write leaves.
     pub(super) fn leaves(&mut self, side: usize, item: &WriteItem) {
         for field in 0..FIELDS {
-            let Some(value) = whole(parts(self.options.grouped, field), &item.fields) else { continue };
+            let Some(value) = whole(&kind(self.options.policy), parts(self.options.grouped, field), &item.fields)
+            else {
+                continue;
+            };
             let sight = Sight {
                 side,
                 field,

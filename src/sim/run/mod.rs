@@ -7,13 +7,13 @@ mod setup;
 use super::oracle::Edited;
 use super::rng::Rng;
 use super::world::{EditSet, FIELDS, Told, World};
-use super::{Options, Report, Sources};
+use super::{Options, Policy, Report, Sources};
 use crate::engine::{Answer, Answers, Clocks, Effect, Input, LookedUp, MemoryView, Pass, Reads, View, step};
 use crate::model::{ClockOffset, Millis, OpId, Outcome, Raw, ReadRow, RecordId, SourceKind, Timing, Value, WriteItem};
 use crate::rules::Rules;
 use audit::Sight;
 use network::Row;
-use setup::{ENTITY, OBJECT, field_name, home, remote_id, rules, source, system_id, system_name};
+use setup::{ENTITY, OBJECT, entered, field_name, home, remote_id, rules, some_value, source, system_id, system_name};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -187,10 +187,10 @@ impl Run {
         let n = self.worlds.len();
         let born_everywhere = self.rng.percent(75);
         for value in &mut self.first {
-            *value = Value::Int(self.rng.range(0, 3)).into_text();
+            *value = some_value(self.options.policy, self.rng.range(0, 3));
         }
         if self.options.grouped {
-            let other = Value::Int(self.rng.range(0, 3)).into_text();
+            let other = some_value(self.options.policy, self.rng.range(0, 3));
             self.first[0] = Value::group([self.first[0].clone(), other]);
         }
         let first = self.first.clone();
@@ -377,15 +377,17 @@ impl Run {
         let now = self.now;
         let traced = self.traced[side];
         let id = self.edits.len();
-        let world = &mut self.worlds[side];
-        let Some(remote) = &world.remote else { return };
+        let Some(remote) = &self.worlds[side].remote else { return };
         // Few values, so that reverts and equal saves happen.
         let value = match self.rng.range(0, 6) {
             0 => remote.value(field).clone(),
             1 => self.first[field].clone(),
-            n => Value::Int(n - 2).into_text(),
+            n => entered(self.options.policy, remote.value(field), n - 2),
         };
         let before = remote.value(field).clone();
+        let shown: Vec<Option<&Value>> =
+            self.worlds.iter().map(|world| world.remote.as_ref().map(|remote| remote.value(field))).collect();
+        let calm = shown.iter().all(|value| *value == Some(&before));
         let value = match (&before, &value) {
             // One of them at a time, unless all are taken back.
             (Value::Group(_), Value::Text(_)) if self.rng.percent(50) => {
@@ -395,6 +397,7 @@ impl Run {
             _ => value,
         };
         let equal = before == value;
+        let world = &mut self.worlds[side];
         if equal && !traced {
             // Nobody can ever know of it.
             world.set(now, field, &value, None, None, false);
@@ -410,6 +413,10 @@ impl Run {
             (edit.field == field && edit.side != side && edit.value == before).then_some(1u64 << at)
         };
         let may = self.edits.iter().enumerate().filter_map(same).fold(0, |set, bit| set | bit);
+        // Where all show the same, whoever edits may count as having seen how that came about. What was latest anyway, and what a
+        // preferred side entered, is decided the same either way.
+        let outer = !matches!(self.options.policy, Policy::Latest | Policy::Prefer | Policy::Owns);
+        let may = if outer && calm { may | self.edits_of(field) } else { may };
         if let Some(remote) = &mut self.worlds[side].remote {
             remote.may[field] |= may;
             let may = remote.may[field];
@@ -417,6 +424,12 @@ impl Run {
         }
         self.told.push(told);
         self.say(|| format!("edit {id}: {}.{} = {value} at {time}, saw {saw:b}", system_name(side), field_name(field)));
+    }
+
+    /// All edits of a field so far.
+    fn edits_of(&self, field: usize) -> EditSet {
+        let own = self.edits.iter().enumerate().filter(|(_, edit)| edit.field == field);
+        own.fold(0, |set, (id, _)| set | (1 << id))
     }
 
     /// One input: decided, committed (unless a crash comes before), effects sent (unless one comes after).
@@ -478,11 +491,5 @@ impl Run {
                 self.feed(|_, _| Input::Work { entity: ENTITY, system: system_id(side), create: true });
             }
         }
-    }
-}
-
-impl Value {
-    fn into_text(self) -> Self {
-        Self::Text(self.to_string())
     }
 }

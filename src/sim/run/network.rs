@@ -1,7 +1,7 @@
 //! The way between the engine and the worlds: late, doubled, out of order, with lost answers.
 
 use super::audit::Sight;
-use super::setup::{ENTITY, OBJECT, home, part, parts, remote_id, system_id, system_name, whole};
+use super::setup::{ENTITY, OBJECT, home, kind, part, parts, remote_id, system_id, system_name, whole};
 use super::{Doing, LOST_PERCENT, POLL_MS, Run, STRAY_MS};
 use crate::engine::{Effect, Event, Events, Input, PageRows, Pass, Step, View};
 use crate::model::{
@@ -297,7 +297,8 @@ impl Run {
         let now = self.now;
         let traced = self.traced[side];
         let grouped = self.options.grouped;
-        let given = |field: usize| whole(parts(grouped, field), &item.fields);
+        let kind = kind(self.options.policy);
+        let given = |field: usize| whole(&kind, parts(grouped, field), &item.fields);
         let world = &mut self.worlds[side];
         let mut created = None;
         if let Target::Create { value, .. } = &item.target {

@@ -30,10 +30,10 @@ pub(super) fn part(parts: &[&str], value: &Value, at: usize) -> Value {
 }
 
 /// The value of a field of which some properties were given; none = none of them was.
-pub(super) fn whole(parts: &[&str], given: &[(String, Raw)]) -> Option<Value> {
+pub(super) fn whole(kind: &FieldKind, parts: &[&str], given: &[(String, Raw)]) -> Option<Value> {
     let raw = |name: &&str| given.iter().find(|(given, _)| given == name).map(|(_, raw)| raw);
-    let text = |raw: &Raw| FieldKind::Text.read(raw).unwrap_or_default();
-    let values: Vec<Option<Value>> = parts.iter().map(|name| raw(name).map(text)).collect();
+    let value = |raw: &Raw| kind.read(raw).unwrap_or_default();
+    let values: Vec<Option<Value>> = parts.iter().map(|name| raw(name).map(value)).collect();
     values.iter().any(Option::is_some).then(|| {
         let mut values: Vec<Value> = values.into_iter().map(Option::unwrap_or_default).collect();
         if parts.len() > 1 { Value::group(values) } else { values.pop().unwrap_or_default() }
@@ -70,11 +70,58 @@ pub(super) fn source(options: &Options, side: usize) -> SourceKind {
     }
 }
 
+/// What the fields hold.
+pub(super) fn kind(policy: Policy) -> FieldKind {
+    match policy {
+        Policy::Latest | Policy::Prefer | Policy::Owns => FieldKind::Text,
+        Policy::Max | Policy::Min => FieldKind::Integer,
+        Policy::Forward => FieldKind::Enum,
+        Policy::Union => FieldKind::Set,
+    }
+}
+
+/// One of four values, of which a field of the first kind begins with one.
+pub(super) fn some_value(policy: Policy, n: i64) -> Value {
+    match policy {
+        Policy::Latest | Policy::Prefer | Policy::Owns => Value::Text(n.to_string()),
+        Policy::Max | Policy::Min => Value::Int(n),
+        Policy::Forward => Value::Enum(STAGES[n.rem_euclid(4) as usize].into()),
+        Policy::Union => Value::set([OPTIONS[n.rem_euclid(3) as usize]]),
+    }
+}
+
+/// What a person makes of a value, who would enter the `n`th of them.
+pub(super) fn entered(policy: Policy, before: &Value, n: i64) -> Value {
+    match (policy, before) {
+        (Policy::Union, before) => {
+            let mut options = match before {
+                Value::Set(options) => options.clone(),
+                _ => Vec::new(),
+            };
+            let option = OPTIONS[n.rem_euclid(3) as usize].to_owned();
+            match options.iter().position(|own| *own == option) {
+                Some(at) => drop(options.remove(at)),
+                None => options.push(option),
+            }
+            Value::set(options)
+        }
+        _ => some_value(policy, n),
+    }
+}
+
+/// The last of them is none that the policy names.
+pub(super) const STAGES: [&str; 4] = ["new", "open", "won", "lost"];
+const OPTIONS: [&str; 3] = ["a", "b", "c"];
+
 pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
     let policy = match options.policy {
         Policy::Latest => ConflictPolicy::Latest,
         Policy::Prefer => ConflictPolicy::Prefer(system_id(0)),
         Policy::Owns => ConflictPolicy::Owns(system_id(0)),
+        Policy::Max => ConflictPolicy::Max,
+        Policy::Min => ConflictPolicy::Min,
+        Policy::Forward => ConflictPolicy::ForwardOnly(STAGES[..3].iter().map(|stage| (*stage).to_owned()).collect()),
+        Policy::Union => ConflictPolicy::Union,
     };
     let systems = worlds.iter().enumerate().map(|(side, world)| System {
         id: system_id(side),
@@ -95,13 +142,13 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
     let field = |id: usize, names: &[&str], members: Vec<Field>| Field {
         id: FieldId(id as u32),
         name: names.concat(),
-        kind: if members.is_empty() { FieldKind::Text } else { FieldKind::Group },
+        kind: if members.is_empty() { kind(options.policy) } else { FieldKind::Group },
         bindings: {
             let properties: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
             let binding = |side| FieldBinding { properties: properties.clone(), ..FieldBinding::new(home(side), "") };
             (0..worlds.len()).map(binding).collect()
         },
-        conflict: policy,
+        conflict: policy.clone(),
         on_link: LinkPolicy::FillBlanks,
         mismatch: Mismatch::default(),
         sensitive: false,
@@ -132,5 +179,5 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         stamp: StampPolicy::OnCreate,
         edit_against_delete: Default::default(),
     };
-    Rules { systems: systems.collect(), entities: vec![entity] }
+    Rules { systems: systems.collect(), entities: vec![entity], write_budget: Rules::WRITE_BUDGET }
 }
