@@ -52,7 +52,7 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 const OWNED: &str = "phone = {";
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 55] = [
+const OFFLINE: [(&str, &str, &str); 56] = [
     ("condition_cut_short", "object = \"contacts\"", "object = \"contacts\", where = 'stage == '"),
     ("condition_of_an_unknown_field", "object = \"contacts\"", "object = \"contacts\", where = 'stages == \"lead\"'"),
     ("condition_that_is_none", "object = \"contacts\"", "object = \"contacts\", where = 'born + 3'"),
@@ -82,6 +82,7 @@ const OFFLINE: [(&str, &str, &str); 55] = [
     ("unknown_system_in_rank", "\"salesforce\", \"hubspot\"]", "\"saleforce\", \"hubspot\"]"),
     ("unknown_policy", "conflict = \"latest\"", "conflict = \"newest\""),
     ("link_policy_without_times", "conflict = \"latest\"", "on_link = \"latest\""),
+    ("budget_in_words", "conflict = \"latest\"", "write_budget = \"few\""),
     ("policy_that_is_not_safe", "conflict = \"prefer salesforce\"", "conflict = \"append\""),
     ("policy_for_another_type", "conflict = \"prefer salesforce\"", "conflict = \"max\""),
     ("rule_that_gives_something_else", "conflict = \"prefer salesforce\"", "conflict = { rule = \"size(edits)\" }"),
