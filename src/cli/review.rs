@@ -222,7 +222,7 @@ fn write_csv(file: &Path, config: &Config, rows: &[&Value], output: Output) -> R
         writer.write_record(header.chain(["since", "expires", "decided"]))?;
         for row in rows {
             let cell = |key: &str| text(&row[key]);
-            let values = systems.iter().map(|system| text(&row["sides"][*system]["value"]));
+            let values = systems.iter().map(|system| inert(text(&row["sides"][*system]["value"])));
             let front = ["id", "version", "entity", "field"].map(cell);
             writer.write_record(front.into_iter().chain(values).chain([
                 cell("since"),
@@ -236,6 +236,12 @@ fn write_csv(file: &Path, config: &Config, rows: &[&Value], output: Output) -> R
     output.say(format!("{} reviews in {}", rows.len(), file.display()));
     output.say("fill in `decided`: the name of a system, or =VALUE; then `syncline review --import FILE`");
     Ok(())
+}
+
+/// A cell that no spreadsheet takes for a formula. Import reads none of them.
+fn inert(cell: String) -> String {
+    let formula = cell.starts_with(['=', '@', '+', '-']) && cell.chars().any(|char| char.is_alphabetic());
+    if formula { format!("'{cell}") } else { cell }
 }
 
 fn read_csv(file: &Path) -> Result<Vec<Pick>, CliError> {
@@ -269,4 +275,18 @@ fn csv_error(file: &Path, error: &csv::Error) -> CliError {
         format!("{}: {error}", file.display()),
         "name a file that `syncline review --export` wrote, or another place",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_record_holds_is_no_formula() {
+        for (cell, wanted) in
+            [("=HYPERLINK(1)", "'=HYPERLINK(1)"), ("@sum", "'@sum"), ("+1 202-555", "+1 202-555"), ("-", "-")]
+        {
+            assert_eq!(inert(cell.to_owned()), wanted);
+        }
+    }
 }

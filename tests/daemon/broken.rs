@@ -52,7 +52,7 @@ systems.salesforce = { url = "https://example--staging.sandbox.my.salesforce.com
 const OWNED: &str = "phone = {";
 
 /// (name, what is replaced, by what).
-const OFFLINE: [(&str, &str, &str); 71] = [
+const OFFLINE: [(&str, &str, &str); 72] = [
     (
         "ties_with_a_policy",
         "phone = {",
@@ -142,6 +142,7 @@ const OFFLINE: [(&str, &str, &str); 71] = [
     ("unknown_system_in_rank", "\"salesforce\", \"hubspot\"]", "\"saleforce\", \"hubspot\"]"),
     ("unknown_policy", "conflict = \"latest\"", "conflict = \"newest\""),
     ("link_policy_without_times", "conflict = \"latest\"", "on_link = \"latest\""),
+    ("budget_in_words", "conflict = \"latest\"", "write_budget = \"few\""),
     ("policy_that_is_not_safe", "conflict = \"prefer salesforce\"", "conflict = \"append\""),
     ("policy_for_another_type", "conflict = \"prefer salesforce\"", "conflict = \"max\""),
     ("rule_that_gives_something_else", "conflict = \"prefer salesforce\"", "conflict = { rule = \"size(edits)\" }"),

@@ -8,7 +8,7 @@ use crate::daemon::DaemonError;
 use crate::daemon::driver::{Deleting, Leaving, Watch};
 use crate::engine::{AT_HOME, Change, Happening, JournalEntry, View};
 use crate::model::{EntityId, FieldId, FieldKind, Home, Record, RecordId, SystemId, Value};
-use crate::rules::{Entity, Field, FieldBinding, HIDDEN, Rules};
+use crate::rules::{ConflictPolicy, Entity, Field, FieldBinding, HIDDEN, Rules};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -214,6 +214,13 @@ impl Collector {
                         plan.link_samples.push(LinkSample { field: of.name.clone(), kept, other, split: *split });
                     }
                 }
+                // The register goes back to what both had seen: nobody has won.
+                Happening::Review { field, .. } if is_reviewed(entity, *field) => {
+                    let conflict = Conflict { policy: "review".into(), winner: "nobody yet".into() };
+                    conflicts.insert((entity.id, entry.record, *field), conflict);
+                }
+                Happening::Value { field, rule: Some(rule), .. }
+                    if rule.starts_with("review") && conflicts.contains_key(&(entity.id, entry.record, *field)) => {}
                 Happening::Value { field, rule: Some(rule), system, .. } => {
                     let conflict = Conflict { policy: rule.clone(), winner: name(&self.rules, *system) };
                     conflicts.insert((entity.id, entry.record, *field), conflict);
@@ -236,6 +243,11 @@ impl Collector {
             }
         }
     }
+}
+
+/// Do persons decide its conflicts?
+fn is_reviewed(entity: &Entity, field: FieldId) -> bool {
+    entity.field(field).is_some_and(|field| matches!(field.conflict, ConflictPolicy::Review(_)))
 }
 
 impl Watch for Collector {
