@@ -122,6 +122,10 @@ fn a_first_sync_adds_and_what_comes_or_goes_on_one_side_does_on_the_other() {
     role(&world, &big_there, &cyd[1], None);
     let (code, plan) = world.json(&["plan", "--out", "p.plan"]);
     assert_eq!(code, Some(0), "{plan}");
+    let (_, out, _) = world.run(&["plan"]);
+    assert!(out.contains("+ann@x.example") && out.contains("+cyd@x.example"), "as people know them: {out}");
+    let (_, mapping, _) = world.run(&["export", "--mapping"]);
+    assert!(mapping.contains("Opportunity.OpportunityContactRole(OpportunityId, ContactId)"), "{mapping}");
     let (code, done) = world.json(&["apply", "p.plan"]);
     assert_eq!((code, &done["as_planned"], &done["held_back"]), (Some(0), &json!(true), &json!(0)), "{done}");
     assert_eq!(associated(&world, &big), of(&[&ann, &bob, &cyd], 0));
