@@ -17,6 +17,7 @@ use crate::model::{ObjectSchema, SourceKind, SystemId};
 use crate::rules::advice::{Severity, check_schema_beside, check_transforms};
 use crate::rules::config::{Config, ConfigError};
 use crate::rules::{Entity, Mode, Rules, System, check_fallbacks};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Options of `check`.
@@ -47,6 +48,7 @@ pub fn run(args: &CheckArgs, context: &Context) -> Result<Exit, CliError> {
         connectors = checked.connect(&mut config);
         let asked = ask_remotes(&mut config, &connectors, args.create_properties);
         checked.add(runtime.block_on(asked));
+        runtime.block_on(checked.ask_rights(&config, &connectors));
         checked.changed = Some(seen::compare(&config, before, &checked.schemas, &checked.reached));
     }
     let limit = |id| connectors.iter().find(|(system, _)| *system == id)?.1.daily_limit();
@@ -90,6 +92,8 @@ pub(super) struct Checked {
     steps: Vec<(String, String, Vec<String>)>,
     /// What the systems have changed since they were last asked; none = not asked now.
     changed: Option<seen::Changed>,
+    /// By system, the rights that its credential has, where it says so.
+    granted: Vec<(String, BTreeSet<String>)>,
     /// What each system says of its objects.
     pub(super) schemas: Vec<(SystemId, ObjectSchema)>,
 }
@@ -120,6 +124,25 @@ impl Checked {
         let at = format!("systems.{system}.token");
         let error = config.source.error(&at, error.to_string(), error.mend());
         self.fail("secret", Blame::Usage, error.said_by("secrets"));
+    }
+
+    /// Which rights the credentials have; those that are missing are warned of, since not every account says it for certain.
+    async fn ask_rights(&mut self, config: &Config, connectors: &Connectors) {
+        for (id, connector) in connectors {
+            let Some(system) = config.settings.system(*id) else { continue };
+            if !self.reached.iter().any(|(reached, _)| *reached == system.name) {
+                continue;
+            }
+            let Some(granted) = connector.granted().await else { continue };
+            self.granted.push((system.name.clone(), granted.into_iter().collect()));
+            let missing = rights::of(config, system, self).missing().join(", ");
+            if !missing.is_empty() {
+                let at = format!("systems.{}.token", system.name);
+                let message = format!("the token lacks {missing}");
+                let warning = config.source.error(&at, message, "grant it in the settings of its app");
+                self.warnings.push(warning.said_by(&system.name));
+            }
+        }
     }
 
     /// A system that cannot be asked.

@@ -236,7 +236,7 @@ fn field_document(rules: &Rules, entity: &Entity, group: Option<&Field>, field: 
             let binding = field.binding(object.home())?;
             let properties = match binding.property() {
                 _ if binding.is_record_url() => json!({ "record_url": true }),
-                Some(property) => property.into(),
+                Some(property) => spoken(property).into(),
                 None => binding.properties.clone().into(),
             };
             Some((object.object.clone(), properties))

@@ -244,6 +244,11 @@ pub trait Connector: Send + Sync {
         Box::pin(std::future::ready(Ok(None)))
     }
 
+    /// The rights that the credential has, by the system's names; none = the system does not say, or not in a way that we understand.
+    fn granted(&self) -> BoxFuture<'_, Option<Vec<String>>> {
+        Box::pin(std::future::ready(None))
+    }
+
     /// Where people find the records of each of these objects: an address with `{id}` in it; none = the system cannot say.
     fn record_urls<'a>(&'a self, objects: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<String>>, ConnectorError>> {
         Box::pin(std::future::ready(Ok(vec![None; objects.len()])))

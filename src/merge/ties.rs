@@ -106,8 +106,9 @@ impl FieldState {
             return;
         }
         let (system, place) = (side.system, Place::at(sight.begun));
-        if matches!(side.apart, Some(Apart::Parked { .. })) {
-            side.apart = None;
+        // One tie that is refused must not hold back the others: whatever is new is tried at once.
+        for side in &mut self.sides {
+            side.apart = side.apart.filter(|apart| !matches!(apart, Apart::Parked { .. }));
         }
         let stamp = Stamp::mint(now, self.stamp, Origin::System(system));
         let from = std::mem::replace(&mut self.value, to.clone());

@@ -1,7 +1,7 @@
 //! What people and logs may see of values: the one place that hides those of sensitive fields.
 
 use super::{Entity, Field, FieldBinding};
-use crate::model::{SystemId, Value};
+use crate::model::{SystemId, Value, spoken};
 use std::fmt;
 
 /// What stands in the place of a sensitive value.
@@ -40,7 +40,7 @@ impl Entity {
     pub fn named(&self, system: SystemId, properties: &[String]) -> Vec<String> {
         let sensitive = self.is_sensitive_at(system);
         let ours = |name: &&String| self.bindings_of(system).any(|(_, binding)| binding.properties.contains(*name));
-        properties.iter().filter(|name| !sensitive || ours(name)).cloned().collect()
+        properties.iter().filter(|name| !sensitive || ours(name)).map(|name| spoken(name)).collect()
     }
 
     fn is_sensitive_at(&self, system: SystemId) -> bool {

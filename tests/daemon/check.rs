@@ -208,7 +208,9 @@ fn the_rights_that_are_needed_and_those_beyond_are_told() {
     ] {
         assert!(!fields.contains(&format!("\"{needed}\"")), "{needed} in {fields}");
     }
+    assert!(hubspot["granted"].to_string().contains("crm.objects.owners.read"), "{hubspot}");
     let (_, out, _) = world.run(&["check"]);
+    assert!(out.contains("the token has them, and beyond them crm.lists.read, crm.objects.owners.read"), "{out}");
     assert!(
         out.contains("salesforce: it may edit ") && out.contains("hubspot: the scopes crm.objects.companies.read, "),
         "{out}"
@@ -221,6 +223,9 @@ fn the_rights_that_are_needed_and_those_beyond_are_told() {
     let needed = document["systems"]["hubspot"]["rights"]["needed"].to_string();
     assert!(!needed.contains("write") && needed.contains("crm.objects.deals.read"), "{document}");
     assert_eq!(beyond(&document), "null", "nobody was asked");
+    assert_eq!(document["systems"]["hubspot"]["rights"]["granted"], Value::Null);
+    let (_, out, _) = world.run(&["check", "--offline"]);
+    assert!(out.contains("which ones the token has could not be checked"), "{out}");
 }
 
 /// Adds a property to HubSpot's contacts.

@@ -122,6 +122,10 @@ fn a_first_sync_adds_and_what_comes_or_goes_on_one_side_does_on_the_other() {
     role(&world, &big_there, &cyd[1], None);
     let (code, plan) = world.json(&["plan", "--out", "p.plan"]);
     assert_eq!(code, Some(0), "{plan}");
+    let (_, out, _) = world.run(&["plan"]);
+    assert!(out.contains("+ann@x.example") && out.contains("+cyd@x.example"), "as people know them: {out}");
+    let (_, mapping, _) = world.run(&["export", "--mapping"]);
+    assert!(mapping.contains("Opportunity.OpportunityContactRole(OpportunityId, ContactId)"), "{mapping}");
     let (code, done) = world.json(&["apply", "p.plan"]);
     assert_eq!((code, &done["as_planned"], &done["held_back"]), (Some(0), &json!(true), &json!(0)), "{done}");
     assert_eq!(associated(&world, &big), of(&[&ann, &bob, &cyd], 0));
@@ -251,4 +255,35 @@ fn lost_answers_and_kills_make_nobody_twice_and_lose_nobody() {
     assert_eq!(roles(&world, &deal_there).len(), left.len(), "{:?}", roles(&world, &deal_there));
     assert_eq!(live.stop(), Some(0));
     world.assert_equal();
+}
+
+#[test]
+fn one_tie_that_is_refused_holds_back_no_other_and_is_listed() {
+    let world = world(0, "");
+    world.edit_config("{ object = \"Contact\" }", "{ object = [\"Contact\", \"Lead\"], create_as = \"Contact\" }");
+    world.edit_config("salesforce = \"MailingCity\"", "salesforce = { Contact = \"MailingCity\", Lead = \"City\" }");
+    let ann = person(&world, "ann");
+    let (deal, deal_there) = (hubspot_deal(&world, "big"), opportunity(&world, "big"));
+    // A lead cannot have a part in an opportunity.
+    let properties = json!({ "email": "leo@x.example", "lastname": "leo" });
+    let leo = id_of(&world.person("hubspot", "POST", CONTACTS, &json!({ "properties": properties })));
+    let fields = json!({ "Email": "leo@x.example", "LastName": "leo", "Company": "Leo's" });
+    world.person("salesforce", "POST", &format!("{SOBJECTS}/Lead"), &fields);
+    tie(&world, &deal, &leo, None);
+    tie(&world, &deal, &ann[0], None);
+    let (code, out, err) = world.run(&["backfill"]);
+    assert_eq!(code, Some(1), "{out}{err}");
+    assert_eq!(there(&world, &deal_there), of(&[&ann], 1));
+    let listed = out + &err;
+    assert!(listed.contains("Contact ID: id value of incorrect type"), "{listed}");
+    let live = start(&world);
+    let amount = json!({ "properties": { "amount": "12" } });
+    world.person("hubspot", "PATCH", &format!("{DEALS}/{deal}"), &amount);
+    until("the rest flows", || world.query("SELECT Amount FROM Opportunity")[0]["Amount"] == json!(12.0));
+    untie(&world, &deal, &ann[0]);
+    until("ann goes all the same", || there(&world, &deal_there).is_empty());
+    untie(&world, &deal, &leo);
+    world.settle();
+    assert_eq!(live.stop(), Some(0));
+    assert!(roles(&world, &deal_there).is_empty());
 }

@@ -11,12 +11,14 @@ use std::collections::BTreeSet;
 /// Of one system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Rights {
-    /// HubSpot's scopes. Which of them a token has, is not shown in a way that could be relied on.
+    /// HubSpot's scopes.
     Scopes {
         /// What the job needs.
         needed: BTreeSet<String>,
         /// What making our properties needs besides, once.
         making: BTreeSet<String>,
+        /// What the token has, where HubSpot says so.
+        granted: Option<BTreeSet<String>>,
     },
     /// Salesforce's fields that the user may edit and the mapping does not write: `Object.Field`. None = not asked.
     Fields(Option<Vec<String>>),
@@ -25,12 +27,12 @@ pub(super) enum Rights {
 /// The rights of a system.
 pub(super) fn of(config: &Config, system: &SystemSettings, checked: &Checked) -> Rights {
     match system.kind {
-        SystemKind::HubSpot => scopes(config, system),
+        SystemKind::HubSpot => scopes(config, system, checked),
         SystemKind::Salesforce => Rights::Fields(excess(config, system, checked)),
     }
 }
 
-fn scopes(config: &Config, system: &SystemSettings) -> Rights {
+fn scopes(config: &Config, system: &SystemSettings, checked: &Checked) -> Rights {
     let (mut needed, mut making) = (BTreeSet::new(), BTreeSet::new());
     for entity in &config.rules.entities {
         for binding in entity.bindings_in(system.id) {
@@ -46,7 +48,8 @@ fn scopes(config: &Config, system: &SystemSettings) -> Rights {
             }
         }
     }
-    Rights::Scopes { needed, making }
+    let granted = checked.granted.iter().find(|(name, _)| *name == system.name).map(|(_, granted)| granted.clone());
+    Rights::Scopes { needed, making, granted }
 }
 
 fn excess(config: &Config, system: &SystemSettings, checked: &Checked) -> Option<Vec<String>> {
@@ -78,12 +81,30 @@ fn excess(config: &Config, system: &SystemSettings, checked: &Checked) -> Option
 }
 
 impl Rights {
+    /// What is needed and known not to be there.
+    pub(super) fn missing(&self) -> Vec<String> {
+        match self {
+            Self::Scopes { needed, granted: Some(granted), .. } => needed.difference(granted).cloned().collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Tells people.
     pub(super) fn say(&self, system: &str, output: Output) {
         let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
         match self {
-            Self::Scopes { needed, making } => {
-                output.say(format!("  {system}: the scopes {}; which ones the token has cannot be seen here", list(needed)));
+            Self::Scopes { needed, making, granted } => {
+                let has = match granted {
+                    None => "which ones the token has could not be checked".to_owned(),
+                    Some(_) if !self.missing().is_empty() => format!("it lacks {}", self.missing().join(", ")),
+                    Some(granted) => {
+                        let beyond = granted.difference(needed).filter(|scope| !making.contains(*scope) && *scope != "oauth");
+                        let beyond = beyond.cloned().collect::<BTreeSet<_>>();
+                        let beyond = if beyond.is_empty() { "nothing".to_owned() } else { list(&beyond) };
+                        format!("the token has them, and beyond them {beyond}")
+                    }
+                };
+                output.say(format!("  {system}: the scopes {}; {has}", list(needed)));
                 if !making.is_empty() {
                     output.say(format!("    only for --create-properties: {}", list(making)));
                 }
@@ -111,7 +132,9 @@ impl Rights {
     /// Tells machines.
     pub(super) fn document(&self) -> Value {
         match self {
-            Self::Scopes { needed, making } => json!({ "needed": needed, "only_to_create_properties": making }),
+            Self::Scopes { needed, making, granted } => {
+                json!({ "needed": needed, "only_to_create_properties": making, "granted": granted })
+            }
             Self::Fields(fields) => json!({ "editable_beyond_the_mapping": fields }),
         }
     }

@@ -96,6 +96,8 @@ pub struct HubSpot {
     associations_every_ms: i64,
     lists: Vec<(String, String)>,
     sets: Vec<(String, String)>,
+    /// A token that is not renewed, to be asked about.
+    token: Option<SecretString>,
     ability: Ability,
 }
 
@@ -117,6 +119,10 @@ impl HubSpot {
                 cause: format!("`{}` is no version", config.version),
             });
         }
+        let token = match &config.credential {
+            Credential::Static(token) => Some(token.clone()),
+            _ => None,
+        };
         let token_path = format!("/oauth/{}/token", config.version);
         let client = Client::new(
             config.name,
@@ -144,6 +150,7 @@ impl HubSpot {
             associations_every_ms: config.associations_every_ms,
             lists: config.lists,
             sets: config.sets,
+            token,
             ability,
         })
     }
@@ -187,6 +194,10 @@ impl Connector for HubSpot {
 
     fn schema<'a>(&'a self, object: &'a str) -> BoxFuture<'a, Result<ObjectSchema, ConnectorError>> {
         Box::pin(self.describe(object))
+    }
+
+    fn granted(&self) -> BoxFuture<'_, Option<Vec<String>>> {
+        Box::pin(self.granted_scopes())
     }
 
     fn record_urls<'a>(&'a self, objects: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<String>>, ConnectorError>> {

@@ -1,4 +1,10 @@
-//! The scopes that a token needs, by object.
+//! The scopes that a token needs, by object; and those that it has, as far as HubSpot says so.
+
+use super::super::encode::json_text;
+use super::super::transport::{Method, Request};
+use super::HubSpot;
+use secrecy::ExposeSecret;
+use serde_json::Value;
 
 /// What a token needs to do with the records of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +34,35 @@ pub fn object_scopes(object: &str) -> ObjectScopes {
     }
 }
 
+impl HubSpot {
+    /// The scopes of a private app's token. What this call answers is not written down for certain, so whatever is not as expected
+    /// means that nothing is known.
+    pub(super) async fn granted_scopes(&self) -> Option<Vec<String>> {
+        let token = self.token.as_ref()?;
+        let body = format!(r#"{{"tokenKey":{}}}"#, json_text(token.expose_secret()));
+        let request = Request::json(Method::Post, "/oauth/v2/private-apps/get/access-token-info".to_owned(), body);
+        let reply = self.client.read(request).await.ok()?;
+        (reply.answer.status == 200).then(|| scopes_in(&reply.answer.body)).flatten()
+    }
+}
+
+fn scopes_in(body: &[u8]) -> Option<Vec<String>> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let scopes = value.get("scopes")?.as_array()?.iter().map(|scope| scope.as_str().map(str::to_owned));
+    scopes.collect::<Option<Vec<_>>>().filter(|scopes| !scopes.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_is_not_as_expected_says_nothing() {
+        let of = |body: &str| super::scopes_in(body.as_bytes());
+        assert_eq!(of(r#"{"hubId":1,"scopes":["a","b"]}"#), Some(vec!["a".to_owned(), "b".to_owned()]));
+        for other in ["", "[]", r#"{"scopes":[]}"#, r#"{"scopes":"a b"}"#, r#"{"scopes":[1]}"#] {
+            assert_eq!(of(other), None, "{other}");
+        }
+    }
+
     use super::*;
 
     #[test]

@@ -42,6 +42,17 @@ impl HubSpotWorld {
         Response::json(200, &answer)
     }
 
+    /// `POST /oauth/v2/private-apps/get/access-token-info`. The names of its fields are not known for certain.
+    pub(super) fn token_info(&self, request: &Request) -> Result<Response, Refusal> {
+        let body = super::body_of(request)?;
+        if body.get("tokenKey").and_then(Value::as_str) != Some(&*self.tokens.token) {
+            return Err(Refusal::not_found("0"));
+        }
+        let scopes: Vec<&str> = SCOPES.into_iter().filter(|scope| !self.lists.is_closed() || *scope != LISTS).collect();
+        let answer = json!({ "userId": super::show::USER_ID, "hubId": PORTAL_ID, "appId": self.tokens.app_id, "scopes": scopes });
+        Ok(Response::json(200, &answer))
+    }
+
     /// `GET /account-info/{version}/api-usage/daily/private-apps`.
     pub(super) fn usage(&self, call: Call) -> Response {
         let (used, limit) = self.quota.today();
@@ -144,8 +155,10 @@ fn grant_refused(error: &str, status: &str, message: &str) -> Response {
 pub const PORTAL_ID: u64 = 14_600_001;
 
 const ACCESS_TOKEN_MS: i64 = 1_800_000;
-const SCOPES: [&str; 9] = [
+const LISTS: &str = "crm.lists.read";
+const SCOPES: [&str; 10] = [
     "oauth",
+    LISTS,
     "crm.objects.contacts.read",
     "crm.objects.contacts.write",
     "crm.objects.companies.read",

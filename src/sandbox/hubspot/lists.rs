@@ -64,6 +64,11 @@ impl Ask {
 }
 
 impl Lists {
+    /// Has it lost it?
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// The integration loses the scope.
     pub fn close(&mut self) {
         self.closed = true;

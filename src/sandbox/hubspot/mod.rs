@@ -188,6 +188,7 @@ impl HubSpotWorld {
             Route::Lists { ask } => self.list_call(&ask, request, call),
             Route::Owners { id } => account::owners(id.as_deref(), request),
             Route::AccountDetails => Ok(account::details()),
+            Route::TokenInfo => self.token_info(request),
             Route::AccountUsage => Ok(self.usage(call)),
             Route::Token => Ok(self.token(request, call.now_ms)),
         }

@@ -55,6 +55,8 @@ pub enum Route {
     AccountDetails,
     /// `/account-info/{version}/api-usage/daily/private-apps`.
     AccountUsage,
+    /// `/oauth/v2/private-apps/get/access-token-info`.
+    TokenInfo,
     /// `/oauth/{version}/token`.
     Token,
 }
@@ -172,6 +174,7 @@ impl Route {
             ["oauth", version, rest @ ..] if matches!(*version, "v1" | "v3") || is_dated(version) => {
                 ("oauth", *version, rest)
             }
+            ["oauth", "v2", "private-apps", "get", "access-token-info"] => return Ok(Self::TokenInfo),
             _ => return Err(no_such_path()),
         };
         let multi_status = version == "v3" || version < "2026-09";
@@ -216,7 +219,7 @@ impl Route {
             Self::Pipelines { .. } => "pipelines",
             Self::Owners { .. } => "owners",
             Self::Lists { .. } => "lists",
-            Self::AccountDetails | Self::AccountUsage => "account",
+            Self::AccountDetails | Self::AccountUsage | Self::TokenInfo => "account",
             Self::Token => "token",
         }
     }
