@@ -210,7 +210,7 @@ fn the_rights_that_are_needed_and_those_beyond_are_told() {
     }
     assert!(hubspot["granted"].to_string().contains("crm.objects.owners.read"), "{hubspot}");
     let (_, out, _) = world.run(&["check"]);
-    assert!(out.contains("the token has them, and beyond them crm.lists.read, crm.objects.owners.read"), "{out}");
+    assert!(out.contains("the token has them, and beyond them crm.lists.read, crm.objects.custom.read, "), "{out}");
     assert!(
         out.contains("salesforce: it may edit ") && out.contains("hubspot: the scopes crm.objects.companies.read, "),
         "{out}"

@@ -156,7 +156,7 @@ pub const PORTAL_ID: u64 = 14_600_001;
 
 const ACCESS_TOKEN_MS: i64 = 1_800_000;
 const LISTS: &str = "crm.lists.read";
-const SCOPES: [&str; 10] = [
+const SCOPES: [&str; 12] = [
     "oauth",
     LISTS,
     "crm.objects.contacts.read",
@@ -166,5 +166,7 @@ const SCOPES: [&str; 10] = [
     "crm.objects.deals.read",
     "crm.objects.deals.write",
     "crm.objects.owners.read",
+    "crm.objects.custom.read",
+    "crm.objects.custom.write",
     "crm.schemas.contacts.write",
 ];
