@@ -4,7 +4,7 @@
 //! decision outranks it under every policy, and an undo yields to it.
 
 use super::{Edit, Fate, FieldRules, FieldState, Taken, Turn};
-use crate::model::{Apart, Millis, Place, SystemId, Value};
+use crate::model::{Apart, FieldKind, Millis, Origin, Place, Stamp, SystemId, Value};
 
 impl FieldState {
     /// Takes in an operator's edit; `author` is [`SystemId::OPERATOR`] or [`SystemId::UNDO`]. What was left apart until somebody
@@ -18,6 +18,9 @@ impl FieldState {
         out: &mut Vec<Fate>,
     ) {
         assert!(author.is_operator(), "an edit of a system has a side");
+        if matches!(rules.field.kind, FieldKind::Refs { .. }) {
+            return self.operate_ties(author, value, now, out);
+        }
         let three_way = rules.policy.is_three_way();
         self.note_past(three_way);
         let base = self.turn;
@@ -29,6 +32,20 @@ impl FieldState {
         self.recent.push(Taken { system: author, edit, base, turn: self.turn });
         self.decide_at(rules, self.recent.len() - 1, out);
         self.note_past(three_way);
+    }
+
+    /// Each tie is decided by itself, by whoever is heard last: there is nothing to weigh against what has not been heard.
+    fn operate_ties(&mut self, author: SystemId, to: Value, now: Millis, out: &mut Vec<Fate>) {
+        for side in &mut self.sides {
+            side.apart = side.apart.filter(|apart| *apart == Apart::OneWay);
+        }
+        if to == self.value {
+            return;
+        }
+        let stamp = Stamp::mint(now, self.stamp, Origin::of(author));
+        let from = std::mem::replace(&mut self.value, to.clone());
+        out.push(Fate::Took { from, to, stamp, system: author, place: Place::at(now), contested: false });
+        self.stamp = stamp;
     }
 
     /// Gives side `ix` a value of its own back, apart from the others, until the next edit anywhere: as if the first link had

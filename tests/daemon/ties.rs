@@ -106,6 +106,27 @@ fn written(world: &World) -> (u64, [Value; 2]) {
 }
 
 #[test]
+fn a_tie_is_taken_back_like_any_edit() {
+    let world = world(0, "");
+    let [ann, bob] = ["ann", "bob"].map(|name| person(&world, name));
+    let (big, big_there) = (hubspot_deal(&world, "big"), opportunity(&world, "big"));
+    tie(&world, &big, &ann[0], None);
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    let live = start(&world);
+    tie(&world, &big, &bob[0], None);
+    until("bob's part arrives", || there(&world, &big_there) == of(&[&ann, &bob], 1));
+    world.settle();
+    let (code, done) = world.json(&["undo", "--by", "hubspot", "--since", "1h", "--yes"]);
+    assert_eq!((code, &done["done"]["restored"]), (Some(0), &json!(1)), "{done}");
+    until("it is taken back on both sides", || {
+        there(&world, &big_there) == of(&[&ann], 1) && associated(&world, &big) == of(&[&ann], 0)
+    });
+    world.settle();
+    assert_eq!(live.stop(), Some(0));
+    world.assert_equal();
+}
+
+#[test]
 fn a_first_sync_adds_and_what_comes_or_goes_on_one_side_does_on_the_other() {
     let world = world(0, "");
     let [ann, bob, cyd] = ["ann", "bob", "cyd"].map(|name| person(&world, name));
