@@ -888,3 +888,18 @@ fn a_decision_ends_what_was_left_apart() {
     story.operator(SystemId::OPERATOR, "one", 10);
     assert_eq!((story.state.value.clone(), story.owes(A), story.owes(B)), (text("one"), false, true));
 }
+
+#[test]
+fn what_was_refused_is_tried_again_at_once_when_somebody_corrects_it() {
+    let mut story = Story::of(Latest, SourceKind::Stream, 2);
+    story.person(A, "wrong", 10);
+    let op = story.send(B, 20);
+    let until = Millis(20 + HOUR);
+    let now = Millis(21);
+    story.with(|state, rules, fates| state.answered(rules, B, op, Landing::Refused { until }, now, fates));
+    assert!(!story.owes(B), "it is not tried again and again");
+    story.person(A, "wrong", 30);
+    assert!(!story.owes(B), "the same value would be refused again");
+    story.person(A, "right", 40);
+    assert!(story.owes(B));
+}

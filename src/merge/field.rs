@@ -443,6 +443,10 @@ impl FieldState {
                 let from = std::mem::replace(&mut self.value, to.clone());
                 out.push(Fate::Took { from, to, stamp, system, place, contested: rivals > 0 });
                 self.stamp = stamp;
+                // What was refused was another value.
+                for side in &mut self.sides {
+                    side.apart = side.apart.filter(|apart| !matches!(apart, Apart::Parked { .. }));
+                }
             }
         }
         out.extend(losers);
