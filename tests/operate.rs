@@ -7,9 +7,9 @@ use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::connect::Connectors;
 use syncline::daemon::{Decisions, Driver};
-use syncline::engine::{Authority, Cause, Happening, Hindrance, Operation, Run, View};
+use syncline::engine::{Authority, Cause, Change, Clocks, Happening, Hindrance, Input, Operation, Run, View, step};
 use syncline::model::{FieldId, FieldKind, Millis, Raw, Record, RemoteId, Stamp, SystemId, Value};
-use syncline::rules::{ConflictSpec, CreateSpec, EntitySpec, FieldSpec, Rules};
+use syncline::rules::{ConflictSpec, CreateSpec, EntitySpec, FieldSpec, Mode, Rules, SystemSpec};
 use syncline::store::Store;
 
 const CRM: &str = "crm";
@@ -26,22 +26,23 @@ struct Case {
     driver: Driver,
 }
 
+/// The desk may be read only.
+fn rules(systems: &[Arc<Memory>; 2], conflict: ConflictSpec, mode: Mode) -> Rules {
+    let field = |name: &str, kind| FieldSpec::new(name, kind).at(CRM, name).at(DESK, name);
+    let person = EntitySpec::new("person").at_with_id(CRM, "people", "ext").at_with_id(DESK, "people", "ext");
+    let person = person.match_by("email").create(CreateSpec::Everywhere).field(field("email", FieldKind::Email));
+    let person = person.field(field("city", FieldKind::Text).conflict(conflict));
+    let desk = SystemSpec { name: DESK.into(), ability: systems[1].ability().clone(), mode, max_deletes: 0 };
+    Rules::builder().system(CRM, systems[0].ability().clone()).system_with(desk).entity(person).build().unwrap()
+}
+
 impl Case {
     async fn new(conflict: ConflictSpec) -> Self {
         let systems = [Arc::new(Memory::new(now)), Arc::new(Memory::new(now))];
         for system in &systems {
             put(system, &[("email", "ann@example.com"), ("city", "Rome")]);
         }
-        let field = |name: &str, kind| FieldSpec::new(name, kind).at(CRM, name).at(DESK, name);
-        let person = EntitySpec::new("person").at_with_id(CRM, "people", "ext").at_with_id(DESK, "people", "ext");
-        let person = person.match_by("email").create(CreateSpec::Everywhere).field(field("email", FieldKind::Email));
-        let person = person.field(field("city", FieldKind::Text).conflict(conflict));
-        let rules = Rules::builder()
-            .system(CRM, systems[0].ability().clone())
-            .system(DESK, systems[1].ability().clone())
-            .entity(person)
-            .build()
-            .unwrap();
+        let rules = rules(&systems, conflict, Mode::ReadWrite);
         let connectors: Connectors = vec![
             (SystemId::of(CRM), systems[0].clone() as Arc<dyn Connector>),
             (SystemId::of(DESK), systems[1].clone() as Arc<dyn Connector>),
@@ -169,5 +170,24 @@ fn each_command_is_a_run_and_the_run_under_way_goes_on() {
         let runs: Vec<Run> = snapshot.runs(Run(2), 9).unwrap().into_iter().map(|(_, entry)| entry.run).collect();
         assert_eq!(runs, [Run(2), Run(1)]);
         assert_eq!(snapshot.check_chain().unwrap().broken, None);
+    });
+}
+
+#[test]
+fn what_was_owed_to_a_system_that_is_only_read_by_now_is_not_written() {
+    run(async {
+        let mut case = Case::new(ConflictSpec::Latest).await;
+        assert_eq!(case.decide(Authority::Decide, "Oslo", None).await, []);
+        for (mode, writes) in [(Mode::ReadWrite, 1), (Mode::Read, 0)] {
+            let rules = rules(&case.systems, ConflictSpec::Latest, mode);
+            let (entity, system) = (rules.entities[0].id, SystemId::of(DESK));
+            let clocks = Clocks { now: now().plus(1), offsets: Vec::new() };
+            let view = case.driver.store().snapshot().unwrap();
+            let work = step(&rules, &view, &clocks, Input::Work { entity, system, create: true }).unwrap();
+            assert_eq!(work.effects.len(), writes, "{mode:?}: {:?}", work.effects);
+            // And nothing waits for ever.
+            let dropped = work.changes.iter().any(|change| matches!(change, Change::SetOutbox(.., None)));
+            assert_eq!(dropped, mode == Mode::Read, "{:?}", work.changes);
+        }
     });
 }

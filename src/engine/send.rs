@@ -10,7 +10,7 @@ use crate::model::{
     Apart, Departure, EntityId, FieldKind, Home, Millis, ObjectId, OpId, Outcome, Place, Raw, RawDigest, RecordId,
     RemoteId, RemoteKey, Side, SideState, SourceKind, SystemId, Target, WriteItem,
 };
-use crate::rules::{Binding, Entity, Field, Unfit};
+use crate::rules::{Binding, Entity, Field, Mode, Unfit};
 
 /// How long edits wait behind a write before it is read back, in milliseconds.
 const DEADLINE_MS: i64 = 60_000;
@@ -54,7 +54,14 @@ impl Txn<'_> {
         for binding in entity.bindings_in(system) {
             let here = due.iter().filter(|(_, row)| row.object == binding.object_id).copied();
             let (deletes, here): (Vec<_>, Vec<_>) = here.partition(|(_, row)| row.is_delete());
-            let (creates, updates): (Vec<_>, Vec<_>) = here.into_iter().partition(|(_, row)| row.is_create());
+            let (mut creates, mut updates): (Vec<_>, Vec<_>) = here.into_iter().partition(|(_, row)| row.is_create());
+            if rules.mode != Mode::ReadWrite {
+                // Queued before the rules said so. Only whether a create has landed is still asked.
+                let probes = creates.extract_if(.., |(_, row)| row.probe.is_none());
+                for (record, _) in probes.chain(updates.drain(..)) {
+                    self.set_outbox((system, id, record), None)?;
+                }
+            }
             // While one batch of creates leaves, the next is looked up.
             let (creates, updates) = (batch(creates, limits.write.saturating_mul(2)), batch(updates, limits.write));
             let mut items = Vec::new();
