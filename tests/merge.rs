@@ -903,3 +903,16 @@ fn what_was_refused_is_tried_again_at_once_when_somebody_corrects_it() {
     story.person(A, "right", 40);
     assert!(story.owes(B));
 }
+
+#[test]
+fn what_is_corrected_while_the_refused_write_flies_is_written_at_once() {
+    for (corrected, owes) in [("right", true), ("wrong", false)] {
+        let mut story = Story::of(Latest, SourceKind::Stream, 2);
+        story.person(A, "wrong", 10);
+        let op = story.send(B, 20);
+        story.person(A, corrected, 21);
+        let (until, now) = (Millis(20 + HOUR), Millis(30));
+        story.with(|state, rules, fates| state.answered(rules, B, op, Landing::Refused { until }, now, fates));
+        assert_eq!(story.owes(B), owes, "{corrected}");
+    }
+}

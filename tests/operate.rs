@@ -6,9 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::connect::Connectors;
-use syncline::daemon::{Decisions, Driver};
-use syncline::engine::{Authority, Cause, Change, Clocks, Happening, Hindrance, Input, Operation, Run, View, step};
-use syncline::model::{FieldId, FieldKind, Millis, Raw, Record, RemoteId, Stamp, SystemId, Value};
+use syncline::daemon::{Decisions, Driver, Wanted, retry};
+use syncline::engine::{
+    Authority, Cause, Change, Clocks, Happening, Hindrance, Input, Operation, OutboxRow, Problem, Run, Task, View, step,
+};
+use syncline::model::{
+    Apart, Differs, FieldId, FieldKind, Millis, Origin, Raw, Record, RemoteId, Stamp, SystemId, Value,
+};
 use syncline::rules::{ConflictSpec, CreateSpec, EntitySpec, FieldSpec, Mode, Rules, SystemSpec};
 use syncline::store::Store;
 
@@ -189,5 +193,58 @@ fn what_was_owed_to_a_system_that_is_only_read_by_now_is_not_written() {
             let dropped = work.changes.iter().any(|change| matches!(change, Change::SetOutbox(.., None)));
             assert_eq!(dropped, mode == Mode::Read, "{:?}", work.changes);
         }
+    });
+}
+
+#[test]
+fn what_was_refused_is_tried_again_when_somebody_says_that_the_cause_is_gone() {
+    run(async {
+        let mut case = Case::new(ConflictSpec::Latest).await;
+        // As if the desk had refused a city for the next hour.
+        let mut record = case.record().await;
+        let (entity, id, desk, city) = (record.entity, record.id, SystemId::of(DESK), FieldId::of("city"));
+        let stamp = Stamp::mint(now(), record.register(city).unwrap().marker, Origin::Engine);
+        record.set(city, Value::Text("Oslo".into()), stamp);
+        let until = now().plus(3_600_000);
+        for side in &mut record.sides {
+            let apart = (side.system == desk).then_some(Apart::Parked { until });
+            let shown = Value::Text(if side.system == desk { "Rome" } else { "Oslo" }.into());
+            side.differs = apart
+                .into_iter()
+                .map(|apart| Differs { field: city, shown: shown.clone(), apart: Some(apart), wanted: None })
+                .collect();
+        }
+        put(&case.systems[0], &[("city", "Oslo")]);
+        let (code, message, fields) = ("NOT_NOW".to_owned(), "it is closed".to_owned(), vec!["city".to_owned()]);
+        let problem = Problem { since: now(), code, message, fields };
+        let object = record.side(desk).unwrap().object;
+        let row = OutboxRow {
+            object,
+            due: until,
+            task: Task::Update,
+            seen: now(),
+            looked: None,
+            probe: None,
+            flying: None,
+            attempts: 1,
+        };
+        let changes = [
+            Change::PutRecord(Box::new(record)),
+            Change::SetOutbox(desk, entity, id, Some(row)),
+            Change::SetProblem(entity, id, desk, Some(Box::new(problem))),
+        ];
+        case.driver.store().apply(&changes).unwrap();
+        let clocks = Clocks { now: now(), offsets: Vec::new() };
+        let again = |case: &Case, code: &str| {
+            let wanted = Wanted { code: Some(code.to_owned()), ..Wanted::default() };
+            retry(&case.rules, case.driver.store(), &clocks, &wanted).unwrap()
+        };
+        assert_eq!(again(&case, "ANOTHER_CODE"), 0);
+        case.sync().await;
+        assert_eq!(case.cities().await, ["Oslo", "Rome"], "it is left alone");
+        assert_eq!(again(&case, "NOT_NOW"), 1);
+        case.sync().await;
+        assert_eq!(case.cities().await, ["Oslo", "Oslo"]);
+        assert_eq!(case.driver.store().snapshot().unwrap().problems_len(), Ok(0));
     });
 }

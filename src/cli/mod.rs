@@ -88,6 +88,8 @@ enum Command {
     Run(run::RunArgs),
     /// Show what a running sync is doing.
     Status(status::StatusArgs),
+    /// Show what keeps records from being equal, by cause or one by one, and try it again.
+    Problems(problems::ProblemsArgs),
     /// Say why a record is as it is, field by field.
     Explain(explain::ExplainArgs),
     /// Show every value that a record's fields have had, also those that did not hold.
@@ -138,6 +140,7 @@ fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
         Command::Backfill(args) => backfill::run(args, context),
         Command::Run(args) => run::run(args, context),
         Command::Status(args) => status::run(args, context),
+        Command::Problems(args) => problems::run(args, context),
         Command::Explain(args) => explain::run(args, context),
         Command::History(args) => explain::history(args, context),
         Command::Audit(args) => audit::run(args, context),

@@ -1,9 +1,148 @@
 //! Problems for people: what, how often, an example, and what to do about it.
 
-use super::Output;
-use crate::daemon::Cause;
+use super::ground::{self, Ground};
+use super::{CliError, Context, Exit, Output};
+use crate::daemon::{self, Cause, DaemonError, Wanted, socket};
+use crate::engine::Clocks;
 use indicatif::HumanCount;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// Options of `problems`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ProblemsArgs {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    filter: Filter,
+}
+
+/// What is to be done about them.
+#[derive(Debug, Clone, Copy, clap::Subcommand)]
+enum What {
+    /// List them one by one.
+    Show,
+    /// Try them again now: somebody has removed the cause.
+    Retry,
+}
+
+/// Which are meant; without any, all of them.
+#[derive(Debug, Clone, clap::Args)]
+struct Filter {
+    /// Of this system.
+    #[arg(long, global = true, value_name = "NAME")]
+    system: Option<String>,
+    /// Of this entity.
+    #[arg(long, global = true, value_name = "NAME")]
+    entity: Option<String>,
+    /// With this code.
+    #[arg(long, global = true, value_name = "CODE")]
+    code: Option<String>,
+    /// Of this record, in any form that `explain` takes.
+    #[arg(long, global = true, value_name = "WHAT")]
+    record: Option<String>,
+}
+
+/// Runs it.
+pub fn run(args: &ProblemsArgs, context: &Context) -> Result<Exit, CliError> {
+    let Filter { system, entity, code, record } = args.filter.clone();
+    let wanted = Wanted { system, entity, code, record };
+    known(&wanted, context)?;
+    match args.what {
+        Some(What::Retry) => retry(&wanted, context),
+        Some(What::Show) => list(&wanted, context),
+        None if wanted != Wanted::default() => list(&wanted, context),
+        None => by_cause(context),
+    }
+}
+
+/// A name that the config does not have would quietly mean nothing.
+fn known(wanted: &Wanted, context: &Context) -> Result<(), CliError> {
+    let rules = context.load()?.rules;
+    let no = |what: &str, name: &str, names: Vec<&str>| {
+        Err(CliError::usage(
+            "usage",
+            format!("the config names no {what} `{name}`"),
+            format!("one of: {}", names.join(", ")),
+        ))
+    };
+    match (&wanted.system, &wanted.entity) {
+        (Some(name), _) if rules.systems.iter().all(|system| system.name != *name) => {
+            no("system", name, rules.systems.iter().map(|system| &*system.name).collect())
+        }
+        (_, Some(name)) if rules.entities.iter().all(|entity| entity.name != *name) => {
+            no("entity", name, rules.entities.iter().map(|entity| &*entity.name).collect())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn by_cause(context: &Context) -> Result<Exit, CliError> {
+    let status = ground::consult(context, &json!({ "cmd": "status" }), |rules, snapshot| {
+        daemon::offline(rules, snapshot, ground::now())
+    })?;
+    let total = status["problems"].as_u64().unwrap_or_default();
+    match total {
+        0 => context.output.say("there are no problems"),
+        _ => {
+            show_status(&status, context.output);
+            context.output.say("`syncline problems show` lists them one by one, `problems retry` tries them again now");
+        }
+    }
+    context.output.document(&json!({ "problems": total, "problem_causes": status["problem_causes"] }));
+    Ok(if total == 0 { Exit::Equal } else { Exit::Problems })
+}
+
+fn request(command: &str, wanted: &Wanted) -> Value {
+    let mut request = serde_json::to_value(wanted).unwrap_or_else(|_| json!({}));
+    request["cmd"] = command.into();
+    request
+}
+
+fn list(wanted: &Wanted, context: &Context) -> Result<Exit, CliError> {
+    let answer = ground::consult(context, &request("problems", wanted), |rules, snapshot| {
+        daemon::listed(rules, snapshot, wanted, socket::LISTED)
+    })?;
+    let rows = answer["listed"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let cells = rows.iter().map(|row| {
+        let text = |key: &str| plain(row[key].as_str().unwrap_or_default());
+        let remote = row["remote"].as_object().into_iter().flatten();
+        let remote = example(remote.map(|(system, id)| (system.as_str(), id.as_str().unwrap_or_default())));
+        [
+            format!("{}/{}", text("entity"), text("record")),
+            plain(&remote),
+            text("system"),
+            text("code"),
+            text("message"),
+        ]
+    });
+    match rows.is_empty() {
+        true => context.output.say("there are none of that kind"),
+        false => context.output.table(["record", "where it stands", "system", "code", "what was said of it"], cells),
+    }
+    if let Some(more) = answer["more"].as_u64().filter(|more| *more > 0) {
+        context.output.say(format!("... and {} more", HumanCount(more)));
+    }
+    context.output.document(&answer);
+    Ok(if rows.is_empty() { Exit::Equal } else { Exit::Problems })
+}
+
+fn retry(wanted: &Wanted, context: &Context) -> Result<Exit, CliError> {
+    let mut config = context.load()?;
+    let answer = match ground::runtime()?.block_on(ground::ask_for_or_open(&config, &request("retry", wanted)))? {
+        Ground::Daemon(answer) => answer,
+        Ground::Store(store) => {
+            daemon::recall_people(&mut config.rules, &store)?;
+            let clocks = Clocks { now: ground::now(), offsets: Vec::new() };
+            let records = daemon::retry(&config.rules, &store, &clocks, wanted)?;
+            store.close().map_err(DaemonError::from)?;
+            context.output.say("the next `syncline run` tries them");
+            json!({ "retried": records })
+        }
+    };
+    context.output.say(format!("records to be tried again: {}", answer["retried"]));
+    context.output.document(&answer);
+    Ok(Exit::Equal)
+}
 
 /// A cause as it is shown.
 struct Row {

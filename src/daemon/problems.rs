@@ -1,11 +1,14 @@
 //! What keeps records from being equal, by cause: a count alone helps nobody.
 
-use crate::engine::{Problem, View, ViewError};
+use super::DaemonError;
+use crate::engine::{self, Clocks, Input, Problem, View, ViewError};
 use crate::model::{EntityId, RecordId, SystemId};
 use crate::rules::Rules;
+use crate::store::Store;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Problems of one kind: what one system says about records of one entity, or one of their fields, under one code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +53,96 @@ impl Cause {
     }
 }
 
+/// Which problems are meant: all that is stated must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    /// A system's name.
+    pub system: Option<String>,
+    /// An entity's name.
+    pub entity: Option<String>,
+    /// The remote's own code, or ours.
+    pub code: Option<String>,
+    /// Our id of a record, or anything else that `explain` takes.
+    pub record: Option<String>,
+}
+
+impl Wanted {
+    /// The problems that are meant, at most `limit`, and how many more there are of the first 100,000 that are looked at.
+    fn of(&self, rules: &Rules, view: &dyn View, limit: usize) -> Result<(Vec<Listed>, usize), ViewError> {
+        let system = self.system.as_deref().map(SystemId::of);
+        let entity = self.entity.as_deref().map(EntityId::of);
+        let records: Option<Vec<(EntityId, RecordId)>> = match &self.record {
+            Some(text) => {
+                let found = engine::find(rules, view, text)?;
+                Some(found.into_iter().map(|meant| (meant.entity, meant.record)).collect())
+            }
+            None => None,
+        };
+        let mut all = view.problems(PROBLEMS_MAX)?;
+        all.retain(|(of, record, at, problem)| {
+            entity.is_none_or(|entity| entity == *of)
+                && system.is_none_or(|system| system == *at)
+                && self.code.as_ref().is_none_or(|code| *code == problem.code)
+                && records.as_ref().is_none_or(|records| records.contains(&(*of, *record)))
+        });
+        let more = all.len().saturating_sub(limit);
+        all.truncate(limit);
+        Ok((all, more))
+    }
+}
+
+type Listed = (EntityId, RecordId, SystemId, Problem);
+
+/// Problems one by one, as a document.
+///
+/// # Errors
+/// The mirror cannot be read.
+pub fn listed(rules: &Rules, view: &dyn View, wanted: &Wanted, limit: usize) -> Result<Value, ViewError> {
+    let (all, more) = wanted.of(rules, view, limit)?;
+    let mut rows = Vec::new();
+    for (entity, record, system, problem) in all {
+        let of = rules.entity(entity);
+        let example = example(rules, view, entity, record)?;
+        let remote = example.remote.into_iter().map(|(system, id)| (system, Value::from(id)));
+        rows.push(json!({
+            "entity": of.map(|entity| entity.name.clone()).unwrap_or_default(),
+            "record": record.to_string(),
+            "remote": remote.collect::<Map<_, _>>(),
+            "system": rules.system(system).map(|system| system.name.clone()).unwrap_or_default(),
+            "code": problem.code,
+            "message": cut(&words(rules, entity, system, &problem)),
+            "fields": of.map_or_else(Vec::new, |entity| entity.named(system, &problem.fields)),
+            "since": super::account::time(problem.since),
+        }));
+    }
+    Ok(json!({ "listed": rows, "more": more }))
+}
+
+/// Has what is meant tried again; returns how many records that are.
+///
+/// # Errors
+/// The store cannot be used.
+pub fn retry(rules: &Rules, store: &Store, clocks: &Clocks, wanted: &Wanted) -> Result<usize, DaemonError> {
+    let (all, _) = wanted.of(rules, &store.snapshot()?, PROBLEMS_MAX)?;
+    let records: BTreeSet<(EntityId, RecordId)> =
+        all.into_iter().map(|(entity, record, ..)| (entity, record)).collect();
+    let records: Vec<(EntityId, RecordId)> = records.into_iter().collect();
+    for chunk in records.chunks(CHUNK) {
+        let step = engine::step(rules, &store.snapshot()?, clocks, Input::Retry { records: chunk.to_vec() })?;
+        store.apply(&step.changes)?;
+    }
+    Ok(records.len())
+}
+
+/// What was said of it, as it may be shown: what was kept before a field became sensitive is not shown either.
+fn words(rules: &Rules, entity: EntityId, system: SystemId, problem: &Problem) -> String {
+    match rules.entity(entity).filter(|_| !problem.is_ours()) {
+        Some(entity) => entity.words(system, &problem.message, &problem.fields),
+        None => problem.message.clone(),
+    }
+}
+
 /// The most frequent causes, at most 20. Of more than 100,000 problems the first so many are looked at.
 ///
 /// # Errors
@@ -67,11 +160,7 @@ pub fn causes(rules: &Rules, view: &dyn View) -> Result<Vec<Cause>, ViewError> {
     groups.truncate(CAUSES_MAX);
     let causes = groups.into_iter().map(|((system, entity, code, _), (count, record, problem))| {
         let of = rules.entity(entity);
-        // What was kept before a field became sensitive is not shown either.
-        let message = match of.filter(|_| !problem.is_ours()) {
-            Some(entity) => entity.words(system, &problem.message, &problem.fields),
-            None => problem.message,
-        };
+        let message = words(rules, entity, system, &problem);
         Ok(Cause {
             system: rules.system(system).map(|system| system.name.clone()).unwrap_or_default(),
             entity: of.map(|entity| entity.name.clone()).unwrap_or_default(),
@@ -106,6 +195,8 @@ pub(super) fn document(causes: &[Cause]) -> Value {
     causes.iter().map(Cause::document).collect()
 }
 
+/// Records that are tried again in one commit.
+const CHUNK: usize = 500;
 /// Causes that are listed.
 const CAUSES_MAX: usize = 20;
 /// Problems that are looked at.

@@ -2,6 +2,7 @@
 
 use super::account::{self, Wish};
 use super::driver::Handle;
+use super::problems::{Wanted, listed};
 use super::reviews::Pick;
 use crate::model::Millis;
 use serde::Deserialize;
@@ -28,6 +29,8 @@ enum Command {
     Chain,
     Runs,
     Undo(Wish),
+    Problems(Wanted),
+    Retry(Wanted),
 }
 
 /// Where the socket of a store is: beside it, or, where that path is too long for a socket, in the folder for temporary
@@ -119,6 +122,8 @@ async fn answer(command: Command, handle: &Handle) -> Value {
         Command::Chain => handle.read(|_, snapshot| account::chain(snapshot)).await,
         Command::Runs => handle.read(account::runs).await,
         Command::Undo(wish) => handle.undo(wish).await,
+        Command::Problems(wanted) => handle.read(move |rules, books| listed(rules, books, &wanted, LISTED)).await,
+        Command::Retry(wanted) => handle.retry(wanted).await.map(|records| json!({ "retried": records })),
     };
     answer.unwrap_or_else(|error| json!({ "error": { "code": "daemon", "message": error.to_string() } }))
 }
@@ -137,6 +142,8 @@ pub async fn ask_for(store: &Path, request: &Value) -> Option<Value> {
     serde_json::from_str(&answer).ok()
 }
 
+/// Problems that are listed one by one.
+pub const LISTED: usize = 200;
 /// Longest request, in bytes: one with many decisions in it.
 const LINE_MAX: u64 = 64 << 20;
 /// Longest path that every system takes for a socket, with room for the name that it has while it is bound.

@@ -230,6 +230,11 @@ pub enum Input<'a> {
         /// Records a step.
         limit: usize,
     },
+    /// Tries again now what was refused, put off or could not be read: somebody says that the cause is gone.
+    Retry {
+        /// The records.
+        records: Vec<(EntityId, RecordId)>,
+    },
     /// Asks what is to be done for one entity on one system.
     Work {
         /// The entity.
@@ -257,7 +262,7 @@ impl Input<'_> {
             Input::Remap { .. } => Cause::Mapping,
             Input::People { .. } => Cause::Users,
             Input::Sweep { .. } | Input::Forget { .. } => Cause::Time,
-            Input::Operate(_) => Cause::Operator,
+            Input::Operate(_) | Input::Retry { .. } => Cause::Operator,
             Input::Work { .. } => Cause::Work,
         }
     }
@@ -416,6 +421,7 @@ pub fn step(rules: &Rules, view: &dyn View, clocks: &Clocks, input: Input<'_>) -
         Input::Sweep { entity, after, limit } => txn.sweep(entity, after, limit)?,
         Input::Operate(operate) => txn.operate(operate)?,
         Input::Forget { entity, after, limit } => txn.forget(entity, after, limit)?,
+        Input::Retry { records } => txn.retry(records)?,
         Input::Work { entity, system, create } => txn.work(entity, system, create)?,
     }
     txn.finish()

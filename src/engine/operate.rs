@@ -1,8 +1,9 @@
 //! What whoever operates Syncline decides about single fields: a value to hold from now on, or one to take back.
 
+use super::record::remote_key;
 use super::txn::Txn;
 use super::{Begin, Happening, Notice, ViewError};
-use crate::model::{EntityId, FieldId, RecordId, Stamp, SystemId, Value};
+use crate::model::{Apart, EntityId, FieldId, RecordId, SideState, Stamp, SystemId, Value};
 use crate::rules::ConflictPolicy;
 
 /// Decisions of one command.
@@ -117,5 +118,29 @@ impl Txn<'_> {
         work.recheck = true;
         self.put(work);
         Ok(None)
+    }
+
+    /// Tries again now what was refused, put off or could not be read.
+    pub fn retry(&mut self, records: Vec<(EntityId, RecordId)>) -> Result<(), ViewError> {
+        for (entity, record) in records {
+            let Some(mut work) = self.take(entity, record)? else { continue };
+            let mut keys = Vec::new();
+            for side in &mut work.record.sides {
+                for differs in &mut side.differs {
+                    if let Some(Apart::Parked { until }) = &mut differs.apart {
+                        *until = self.now;
+                    }
+                }
+                if side.state == SideState::Live {
+                    keys.push(remote_key(entity, side));
+                }
+            }
+            work.recheck = true;
+            self.put(work);
+            for key in keys {
+                self.read_again(&key, 0)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -521,12 +521,14 @@ impl Txn<'_> {
                     own.any(|property| properties.contains(property))
                 };
                 let any = !creating && entity.fields_at(home).any(|(field, _)| named(field));
+                let mut outdated = false;
                 self.each_flight(entity, work, system, Some(op), |state, context, ix, now, fates| {
+                    outdated |= state.is_outdated(context, ix);
                     let parked = !any || named(context.field);
                     let landing = if parked && !creating { Landing::Refused { until } } else { Landing::NotWritten };
                     state.answered(context, ix, op, landing, now, fates);
                 });
-                let due = if any { self.now } else { until };
+                let due = if any || outdated { self.now } else { until };
                 let row = row.map(|row| OutboxRow { due, flying: None, attempts: attempts + 1, ..row });
                 self.set_outbox(at, row)?;
                 self.refused(entity, system, (id, op), code, &message, &properties);

@@ -4,7 +4,7 @@ use super::{
     Edit, Entry, EntryKind, Fate, FieldRules, FieldState, Flight, FlightState, Own, SettledBy, Snapshot, SnapshotFate,
     Stray,
 };
-use crate::model::{Apart, Mark, Millis, OpId, Place, SourceKind, Value};
+use crate::model::{Apart, FieldKind, Mark, Millis, OpId, Place, SourceKind, Value};
 
 /// What a call's answer said about one field's write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,11 +88,25 @@ impl FieldState {
                 self.release(rules, ix, out);
             }
             Landing::Refused { until } => {
+                // What is owed by now is another value: that is tried.
+                let outdated = self.is_outdated(rules, ix);
+                let side = &mut self.sides[ix];
                 side.late.flight = None;
-                side.apart = Some(Apart::Parked { until });
+                if !outdated {
+                    side.apart = Some(Apart::Parked { until });
+                }
                 self.release(rules, ix, out);
             }
         }
+    }
+
+    /// Has the register taken a value since the write in flight was built that this side would show otherwise?
+    pub fn is_outdated(&self, rules: &FieldRules<'_>, ix: usize) -> bool {
+        let side = &self.sides[ix];
+        let own = |value: &Value| side.wanted.as_ref() == Some(value);
+        let ties = matches!(rules.field.kind, FieldKind::Refs { .. });
+        let flight = side.late.flight.as_ref().filter(|flight| !ties && !own(&flight.value));
+        flight.is_some_and(|flight| flight.value != rules.project(ix, &self.value))
     }
 
     /// The write in flight landed at `place`.

@@ -122,6 +122,17 @@ fn a_refused_record_is_listed_with_its_cause() {
     check(&world.status());
     let (_, out, _) = world.run(&["status"]);
     assert!(out.contains("STRING_TOO_LONG") && ids.iter().any(|id| out.contains(id)), "{out}");
+    // One by one, by what they have in common; and what nobody named is said.
+    let (code, listed) = world.json(&["problems", "show", "--system", "salesforce", "--code", "STRING_TOO_LONG"]);
+    let rows = listed["listed"].as_array().expect("rows");
+    assert_eq!((code, rows.len()), (Some(1), 2), "{listed}");
+    assert!(rows.iter().all(|row| row["entity"] == "person" && ids.iter().any(|id| row["remote"]["hubspot"] == *id)));
+    assert_eq!(world.json(&["problems", "show", "--code", "OTHER"]).1["listed"], json!([]));
+    assert_eq!(world.json(&["problems", "--system", "nobody"]).0, Some(2));
+    let (code, by_cause) = world.json(&["problems"]);
+    assert_eq!((code, &by_cause["problems"]), (Some(1), &json!(2)), "{by_cause}");
+    let (code, retried) = world.json(&["problems", "retry", "--record", "a@example.org"]);
+    assert_eq!((code, &retried["retried"]), (Some(0), &json!(1)), "{retried}");
     let (code, out, err) = world.run(&["run", "--once", "--interval", "100ms"]);
     assert_eq!(code, Some(1), "problems remain: {err}");
     assert!(out.contains("STRING_TOO_LONG"), "{out}");
@@ -129,6 +140,8 @@ fn a_refused_record_is_listed_with_its_cause() {
     let live = world.start(&["run", "--interval", "100ms"]);
     until("the daemon answers", || world.status()["daemon"] == true);
     check(&world.status());
+    let (code, retried) = world.json(&["problems", "retry"]);
+    assert_eq!((code, &retried["retried"]), (Some(0), &json!(2)), "{retried}");
     // Somebody mends one: it is tried at once, and its problem is gone.
     world.edit_hubspot(&ids[0], json!({ "lastname": "short" }));
     until("the mended record arrives", || world.status()["problems"] == 1);

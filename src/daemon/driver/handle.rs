@@ -2,6 +2,7 @@
 
 use super::{Decisions, Event, Pair, Tally};
 use crate::connector::Connector;
+use crate::daemon::Wanted;
 use crate::daemon::account::{self, Wish};
 use crate::daemon::status::{self, Live};
 use crate::daemon::{DaemonError, reviews, schemas, verify};
@@ -21,6 +22,8 @@ pub(super) enum Ask {
     Snapshot(oneshot::Sender<Result<Snapshot, DaemonError>>),
     /// What it has done.
     Tally(oneshot::Sender<Tally>),
+    /// Somebody wants to have what is listed tried again.
+    Retry(Wanted, oneshot::Sender<Result<usize, DaemonError>>),
     /// Somebody decides.
     Operate(Box<Decisions>, oneshot::Sender<Result<Vec<(Operation, Hindrance)>, DaemonError>>),
 }
@@ -170,6 +173,14 @@ impl Handle {
             false => self.operate(reviews::decisions(what, operations)).await?,
         };
         Ok(reviews::outcome(&rules, picks.len(), refusals, hindered))
+    }
+
+    /// Has what is listed tried again; returns how many records that are.
+    ///
+    /// # Errors
+    /// The driver has ended, or the store cannot be used.
+    pub async fn retry(&self, wanted: Wanted) -> Result<usize, DaemonError> {
+        self.ask(|answer| Ask::Retry(wanted, answer)).await?
     }
 
     /// The state as of the last commit.
