@@ -156,7 +156,12 @@ impl Stage {
                 format!("HubSpot     {}: phone becomes {ours}", person.name),
                 format!("Salesforce  {}: phone becomes {theirs}", person.name),
             ],
-            result: format!("{conflicts} conflict: {name}'s wins ({why}); the other value is kept in the journal"),
+            result: match conflicts {
+                0 => format!(
+                    "{name}'s came first, and covered the other before a poll could see it: the limit of polling"
+                ),
+                _ => format!("{conflicts} conflict: {name}'s wins ({why}); the other value is kept in the journal"),
+            },
             arrived_ms,
             calls,
         })
@@ -230,14 +235,15 @@ impl Stage {
         let text = format!("{}.phone", person.email);
         let document = self.handle.read(move |rules, books| account::explained(rules, books, &text, None)).await?;
         let field = &document["found"][0]["fields"][0];
-        let kept = field["lost"].as_array().is_some_and(|lost| !lost.is_empty());
+        // Whether anything lost depends on which of the two was read first.
+        let known = field["because"].is_object();
         let mut did = vec![format!("syncline explain {}.phone", person.email)];
         did.extend(explain::field_lines(field).into_iter().map(|line| format!("  {line}")));
         Ok(Scene {
             title: "Why does this contact show that phone number?",
             did,
             result: "from the journal: who, when, by which rule, and what did not hold".to_owned(),
-            arrived_ms: kept.then_some(began.elapsed().as_millis() as u64),
+            arrived_ms: known.then_some(began.elapsed().as_millis() as u64),
             calls: self.calls_since(calls).await?,
         })
     }
