@@ -1,7 +1,7 @@
 //! Simulated histories of the merge rules, judged by the reference in `src/sim`:
 //! `cargo run --release --no-default-features --features sim --example simulate -- 0..1000`.
 //!
-//! Arguments: `FROM..TO [--only PART-OF-A-ROW'S-NAME] [--defect NAME] [--grouped] [--trace]`. A row's name is `SYSTEMS:POLICY:SOURCES`, such
+//! Arguments: `FROM..TO [--only PART-OF-A-ROW'S-NAME] [--defect NAME] [--grouped] [--stored] [--trace]`. A row's name is `SYSTEMS:POLICY:SOURCES`, such
 //! as `3:latest:streams`. Exit code 1 if an edit was lost where every side tells its edits one by one, or if anywhere
 //! sides ended apart, writes went round, or a record was created twice; where a side is only polled, some edits cannot be
 //! known, and their rate is printed. With `--defect` (feature `defects`) the exit code says only that the runs were made.
@@ -18,22 +18,31 @@ struct Args {
     only: Option<String>,
     defect: Option<&'static str>,
     grouped: bool,
+    stored: bool,
     trace: bool,
 }
 
-const USAGE: &str = "usage: simulate FROM..TO [--only PART] [--defect NAME] [--grouped] [--trace]";
+const USAGE: &str = "usage: simulate FROM..TO [--only PART] [--defect NAME] [--grouped] [--stored] [--trace]";
 
 fn args() -> Result<Args, String> {
     let mut given = std::env::args().skip(1);
     let seeds = given.next().ok_or(USAGE)?;
     let (from, to) = seeds.split_once("..").ok_or(USAGE)?;
     let number = |text: &str| text.parse().map_err(|_| format!("{text} is no seed\n{USAGE}"));
-    let mut args =
-        Args { from: number(from)?, to: number(to)?, only: None, defect: None, grouped: false, trace: false };
+    let mut args = Args {
+        from: number(from)?,
+        to: number(to)?,
+        only: None,
+        defect: None,
+        grouped: false,
+        stored: false,
+        trace: false,
+    };
     while let Some(flag) = given.next() {
         match flag.as_str() {
             "--only" => args.only = Some(given.next().ok_or(USAGE)?),
             "--defect" => args.defect = Some(defect(&given.next().ok_or(USAGE)?)?),
+            "--stored" => args.stored = true,
             "--grouped" => args.grouped = true,
             "--trace" => args.trace = true,
             _ => return Err(format!("{flag} is no argument\n{USAGE}")),
@@ -106,7 +115,9 @@ fn row(args: &Args, systems: usize, policy: Policy, sources: Sources) -> Row {
             if seed >= args.to {
                 break row;
             }
-            row.take(seed, &run(Options { seed, systems, policy, sources, grouped: args.grouped, trace: args.trace }));
+            let (grouped, stored, trace) = (args.grouped, args.stored, args.trace);
+            let options = Options { grouped, stored, trace, ..Options::new(seed, systems, policy, sources) };
+            row.take(seed, &run(options));
         }
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -3,10 +3,7 @@
 mod support;
 
 use proptest::prelude::*;
-use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use support::{assert_equal, change};
 use syncline::engine::*;
 use syncline::model::*;
@@ -234,95 +231,14 @@ fn problems_of_fields_stand_beside_the_record_s_own() {
     }
 }
 
-/// A disk whose power fails: what was not synced survives in part, in any order, and even half a write.
-#[derive(Debug, Clone)]
-struct Failing {
-    synced: Arc<Mutex<Vec<u8>>>,
-    pending: Arc<Mutex<Vec<Pending>>>,
-    seen: MemoryDisk,
-    left: Arc<AtomicU64>,
-}
-
-#[derive(Debug, Clone)]
-enum Pending {
-    Write(u64, Vec<u8>),
-    Len(u64),
-}
-
-impl Failing {
-    fn new() -> Self {
-        Self {
-            synced: Arc::default(),
-            pending: Arc::default(),
-            seen: MemoryDisk::new(),
-            left: Arc::new(AtomicU64::new(u64::MAX)),
-        }
-    }
-
-    fn spend(&self) -> io::Result<()> {
-        let left = self.left.load(Ordering::Relaxed);
-        self.left.store(left.saturating_sub(1), Ordering::Relaxed);
-        if left == 0 { Err(io::Error::other("no power")) } else { Ok(()) }
-    }
-
-    /// What is there when the power is back; `luck` says which of the pending writes made it.
-    fn after_the_cut(&self, mut luck: u64) -> MemoryDisk {
-        let disk = MemoryDisk::with(self.synced.lock().unwrap().clone());
-        for pending in self.pending.lock().unwrap().iter() {
-            luck = luck.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            match (luck >> 62, pending) {
-                (0, _) => {}
-                (1, Pending::Write(at, bytes)) => disk.write(*at, &bytes[..bytes.len() / 2]).unwrap(),
-                (_, Pending::Write(at, bytes)) => disk.write(*at, bytes).unwrap(),
-                (_, Pending::Len(len)) => disk.set_len(*len).unwrap(),
-            }
-        }
-        // A file system grows a file before it writes beyond its end.
-        let len = self.synced.lock().unwrap().len() as u64;
-        if disk.len().unwrap() < len {
-            disk.set_len(len).unwrap();
-        }
-        disk
-    }
-}
-
-impl Disk for Failing {
-    fn len(&self) -> io::Result<u64> {
-        self.seen.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.seen.read(offset, out)
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.spend()?;
-        self.pending.lock().unwrap().push(Pending::Write(offset, data.to_vec()));
-        self.seen.write(offset, data)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.spend()?;
-        self.pending.lock().unwrap().push(Pending::Len(len));
-        self.seen.set_len(len)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.spend()?;
-        self.pending.lock().unwrap().clear();
-        *self.synced.lock().unwrap() = self.seen.to_vec();
-        Ok(())
-    }
-}
-
 #[test]
 fn a_step_is_there_wholly_or_not_at_all_wherever_the_power_fails() {
     let (mut lost, mut kept) = (0, 0);
     for cut in 0..60 {
-        let disk = Failing::new();
+        let disk = FailingDisk::new();
         let store = Store::on_disk(disk.clone(), NOW, &options()).unwrap();
         store.apply(&numbered(1, 20)).unwrap();
-        disk.left.store(cut, Ordering::Relaxed);
+        disk.fail_after(cut);
         let mut done = 1;
         let failure = loop {
             match store.apply(&numbered(done + 1, 20)) {
@@ -334,7 +250,7 @@ fn a_step_is_there_wholly_or_not_at_all_wherever_the_power_fails() {
         assert!(store.apply(&numbered(99, 20)).is_err(), "after a failed sync nothing more is taken");
         drop(store);
         for luck in 0..4 {
-            let store = Store::on_disk(disk.after_the_cut(luck), NOW, &options()).unwrap();
+            let store = Store::on_disk(MemoryDisk::with(disk.after_the_cut(luck)), NOW, &options()).unwrap();
             let found = agreed(&store, 20);
             assert!(found == done || found == done + 1, "{done} steps were answered, {found} are there");
             if found == done {

@@ -78,8 +78,17 @@ pub struct Options {
     pub sources: Sources,
     /// Is the first field a group of two, of which people edit one at a time?
     pub grouped: bool,
+    /// Is the mirror a real store, on a disk whose power fails in the middle of commits?
+    pub stored: bool,
     /// Print what happens.
     pub trace: bool,
+}
+
+impl Options {
+    /// Fields of their own, a mirror in maps, nothing printed.
+    pub fn new(seed: u64, systems: usize, policy: Policy, sources: Sources) -> Self {
+        Self { seed, systems, policy, sources, grouped: false, stored: false, trace: false }
+    }
 }
 
 /// What was wrong.
@@ -99,7 +108,7 @@ pub enum Violation {
     Loop,
     /// A record was created twice.
     Duplicate,
-    /// The engine said that its view cannot be read.
+    /// The engine said that its view cannot be read, or the store that it cannot be opened, or does not agree with itself.
     Broken,
 }
 

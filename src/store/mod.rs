@@ -9,6 +9,7 @@ mod chain;
 mod check;
 mod disk;
 mod error;
+mod failing;
 #[doc(hidden)]
 pub mod fuzzing;
 mod key;
@@ -23,6 +24,7 @@ pub use chain::ChainReport;
 pub use check::Checked;
 pub use disk::{Disk, MemoryDisk};
 pub use error::StoreError;
+pub use failing::FailingDisk;
 pub use open::{OpenOptions, Store, StoreId};
 pub use read::{Snapshot, Stats, TableStats};
 pub use schemas::SeenSchemas;

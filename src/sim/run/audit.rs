@@ -2,7 +2,6 @@
 
 use super::setup::{ENTITY, field_name, kind, parts, system_id, whole};
 use super::{Run, STRAY_MS};
-use crate::engine::{Books, View};
 use crate::merge::Turn;
 use crate::model::{OpId, SourceKind, Value, WriteItem};
 use crate::sim::Violation;
@@ -30,7 +29,7 @@ pub(super) struct Sight {
 
 impl Run {
     pub(super) fn verdict(&mut self, silent: bool) -> Option<Violation> {
-        if self.broken {
+        if self.broken || !self.mirror.is_sound() {
             return Some(Violation::Broken);
         }
         if self.worlds.iter().any(|world| world.remote.as_ref().is_some_and(|remote| remote.creates > 1)) {
@@ -103,9 +102,9 @@ impl Run {
 
     /// Does the journal tell the values that each register has had without a gap, up to the one that it has?
     fn is_booked(&self) -> bool {
-        let records = self.view.record_scan(ENTITY, None, 8).unwrap_or_default();
+        let records = self.view().record_scan(ENTITY, None, 8).unwrap_or_default();
         records.iter().all(|record| {
-            let entries = self.view.entries_of(ENTITY, record.id).unwrap_or_default();
+            let entries = self.view().entries_of(ENTITY, record.id).unwrap_or_default();
             record.registers.iter().all(|register| {
                 let moves = entries.iter().filter_map(|(_, entry)| entry.what.moved());
                 let moves: Vec<_> = moves.filter(|(field, ..)| *field == register.field).collect();
@@ -246,9 +245,9 @@ impl Run {
 
     /// Which edits has the engine taken in? Read off its memory of them, by side, place and value.
     pub(super) fn learn(&mut self) {
-        let ids = self.view.lately_scan(ENTITY, None, 4).unwrap_or_default();
+        let ids = self.view().lately_scan(ENTITY, None, 4).unwrap_or_default();
         for id in ids {
-            let Ok(Some(lately)) = self.view.lately(ENTITY, id) else { continue };
+            let Ok(Some(lately)) = self.view().lately(ENTITY, id) else { continue };
             for row in &lately.fields {
                 let field = row.field.0 as usize - 1;
                 for taken in &row.recent {

@@ -1,6 +1,7 @@
 //! One simulated history: people, a lossy network, crashes, and the real engine over a map.
 
 mod audit;
+mod mirror;
 mod network;
 mod setup;
 
@@ -8,10 +9,12 @@ use super::oracle::Edited;
 use super::rng::Rng;
 use super::world::{EditSet, FIELDS, Told, World};
 use super::{Options, Policy, Report, Sources};
-use crate::engine::{Answer, Answers, Clocks, Effect, Input, LookedUp, MemoryView, Pass, Reads, View, step};
+use crate::engine::{Answer, Answers, Books, Clocks, Effect, Input, LookedUp, Pass, Reads, Step, step};
 use crate::model::{ClockOffset, Millis, OpId, Outcome, Raw, ReadRow, RecordId, SourceKind, Timing, Value, WriteItem};
 use crate::rules::Rules;
+use crate::store::StoreError;
 use audit::Sight;
+use mirror::Mirror;
 use network::Row;
 use setup::{ENTITY, OBJECT, entered, field_name, home, remote_id, rules, some_value, source, system_id, system_name};
 use std::cmp::Reverse;
@@ -67,7 +70,9 @@ struct Run {
     moving: usize,
     worlds: Vec<World>,
     rules: Rules,
-    view: MemoryView,
+    mirror: Mirror,
+    /// Of disks alone, so that a seed gives the same history with either mirror but for what a power cut takes.
+    luck: Rng,
     edits: Vec<Edited>,
     /// Per edit, the writes of ours that its author saw, and what each told.
     told: Vec<Vec<Told>>,
@@ -135,6 +140,8 @@ impl Run {
             .collect();
         let rules = rules(&options, &worlds);
         let traced = (0..n).map(|_| rng.percent(50)).collect();
+        let mirror = if options.stored { Mirror::on_disk() } else { Ok(Mirror::in_maps()) };
+        let (mirror, broken) = mirror.map_or_else(|_| (Mirror::in_maps(), true), |mirror| (mirror, false));
         Self {
             options,
             rng,
@@ -145,7 +152,8 @@ impl Run {
             moving: 0,
             worlds,
             rules,
-            view: MemoryView::new(),
+            mirror,
+            luck: Rng::new(options.seed ^ 0xd15c),
             edits: Vec::new(),
             told: Vec::new(),
             sights: Vec::new(),
@@ -164,7 +172,7 @@ impl Run {
             storm: false,
             traced,
             report: Report::default(),
-            broken: false,
+            broken,
             committed: false,
         }
     }
@@ -260,12 +268,12 @@ impl Run {
         let silent = quiet_since.is_some_and(|_| self.writes() == writes);
         self.report.violation = self.verdict(silent);
         if self.options.trace {
-            let records = self.view.record_scan(ENTITY, None, 2);
-            let lately = self.view.lately_scan(ENTITY, None, 4).unwrap_or_default();
-            let lately: Vec<_> = lately.iter().map(|id| self.view.lately(ENTITY, *id)).collect();
+            let records = self.view().record_scan(ENTITY, None, 2);
+            let lately = self.view().lately_scan(ENTITY, None, 4).unwrap_or_default();
+            let lately: Vec<_> = lately.iter().map(|id| self.view().lately(ENTITY, *id)).collect();
             println!("{records:#?}\n{lately:#?}");
             let rows: Vec<_> = (0..self.worlds.len())
-                .map(|side| self.view.outbox_due(system_id(side), ENTITY, Millis(i64::MAX), 4))
+                .map(|side| self.view().outbox_due(system_id(side), ENTITY, Millis(i64::MAX), 4))
                 .collect();
             println!("{rows:?} {:?}", self.report);
         }
@@ -277,11 +285,11 @@ impl Run {
 
     /// Nothing is to be sent or read.
     fn idle(&self) -> bool {
-        self.view.outbox_len(ENTITY) == Ok(0) && self.view.reread_len() == Ok(0)
+        self.view().outbox_len(ENTITY) == Ok(0) && self.view().reread_len() == Ok(0)
     }
 
     fn quiet(&self) -> bool {
-        self.idle() && self.moving == 0 && self.view.lately_scan(ENTITY, None, 1).is_ok_and(|ids| ids.is_empty())
+        self.idle() && self.moving == 0 && self.view().lately_scan(ENTITY, None, 1).is_ok_and(|ids| ids.is_empty())
     }
 
     /// Plays the next event; false when none is left.
@@ -437,7 +445,7 @@ impl Run {
         let offsets = self.worlds.iter().enumerate().map(|(side, world)| (system_id(side), world.offset)).collect();
         let clocks = Clocks { now: Millis(self.now), offsets };
         let input = input(&self.rules, clocks.now);
-        let step = match step(&self.rules, &self.view, &clocks, input) {
+        let step = match step(&self.rules, self.view(), &clocks, input) {
             Ok(step) => step,
             Err(_) => {
                 self.broken = true;
@@ -447,9 +455,17 @@ impl Run {
         let crash = self.storm && !step.changes.is_empty() && self.rng.one_in(25);
         self.committed = false;
         if crash && self.rng.percent(30) {
+            let there = self.mirror.crash_within(&step.changes, &mut self.luck);
+            if self.is_done(there) == Some(true) {
+                self.took(&step);
+                return self.crash("at the end of a commit");
+            }
             return self.crash("before a commit");
         }
-        self.view.apply(&step.changes);
+        let done = self.mirror.commit(&step.changes);
+        if self.is_done(done).is_none() {
+            return;
+        }
         if self.options.trace {
             for change in &step.changes {
                 if let crate::engine::Change::Journal(entry) = change {
@@ -457,16 +473,36 @@ impl Run {
                 }
             }
         }
+        self.took(&step);
+        if crash {
+            let done = self.mirror.crash(&mut self.luck);
+            self.is_done(done);
+            return self.crash("after a commit");
+        }
+        self.send(step);
+    }
+
+    /// What the mirror says; a history whose mirror fails is over.
+    fn is_done<T>(&mut self, result: Result<T, StoreError>) -> Option<T> {
+        if let Err(error) = &result {
+            self.say(|| format!("the store fails: {error}"));
+            self.broken = true;
+        }
+        result.ok()
+    }
+
+    fn view(&self) -> &dyn Books {
+        self.mirror.books()
+    }
+
+    /// A step is committed.
+    fn took(&mut self, step: &Step) {
         self.committed = true;
         self.learn();
         for effect in &step.effects {
             let Effect::Write { home, items, .. } = effect else { continue };
             items.iter().for_each(|(_, item)| self.leaves(home.system.0 as usize - 1, item));
         }
-        if crash {
-            return self.crash("after a commit");
-        }
-        self.send(step);
     }
 
     fn crash(&mut self, when: &str) {
@@ -482,7 +518,7 @@ impl Run {
         let life = self.life;
         self.after(if self.storm { 150 } else { 300 }, Doing::Tick { life });
         // What has nothing to do changes nothing, and is not asked.
-        if self.view.lately_scan(ENTITY, None, 1).is_ok_and(|ids| ids.is_empty()) && self.idle() {
+        if self.view().lately_scan(ENTITY, None, 1).is_ok_and(|ids| ids.is_empty()) && self.idle() {
             return;
         }
         self.feed(|_, _| Input::Sweep { entity: ENTITY, after: None, limit: 10 });

@@ -3,7 +3,7 @@
 use super::audit::Sight;
 use super::setup::{ENTITY, OBJECT, home, kind, part, parts, remote_id, system_id, system_name, whole};
 use super::{Doing, LOST_PERCENT, POLL_MS, Run, STRAY_MS};
-use crate::engine::{Effect, Event, Events, Input, PageRows, Pass, Step, View};
+use crate::engine::{Effect, Event, Events, Input, PageRows, Pass, Step};
 use crate::model::{
     FieldKind, Mark, Millis, Outcome, PastValue, Place, Raw, RawDigest, RawRow, RecordId, RemoteKey, RowDecoder,
     SourceKind, Target, Timing, Value, WriteItem,
@@ -191,7 +191,7 @@ impl Run {
 
     pub(super) fn linked(&self, side: usize) -> bool {
         let key = RemoteKey { entity: ENTITY, system: system_id(side), object: OBJECT, remote: remote_id() };
-        self.view.index(&key).is_ok_and(|id| id.is_some())
+        self.view().index(&key).is_ok_and(|id| id.is_some())
     }
 
     pub(super) fn page(&mut self, side: usize, row: Option<Row>, timing: Timing, complete: bool, pass: Pass) {
