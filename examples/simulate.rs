@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use syncline::sim::{Options, Policy, Report, Sources, Violation, run};
+use syncline::sim::{Options, Policy, Report, Size, Sources, Violation, every, run};
 
 struct Args {
     from: u64,
@@ -19,10 +19,11 @@ struct Args {
     defect: Option<&'static str>,
     grouped: bool,
     stored: bool,
+    every: Option<Size>,
     trace: bool,
 }
 
-const USAGE: &str = "usage: simulate FROM..TO [--only PART] [--defect NAME] [--grouped] [--stored] [--trace]";
+const USAGE: &str = "usage: simulate FROM..TO [--only PART] [--defect NAME] [--grouped] [--stored] [--every EDITS,PLAYS,FAULTS] [--trace]";
 
 fn args() -> Result<Args, String> {
     let mut given = std::env::args().skip(1);
@@ -36,12 +37,14 @@ fn args() -> Result<Args, String> {
         defect: None,
         grouped: false,
         stored: false,
+        every: None,
         trace: false,
     };
     while let Some(flag) = given.next() {
         match flag.as_str() {
             "--only" => args.only = Some(given.next().ok_or(USAGE)?),
             "--defect" => args.defect = Some(defect(&given.next().ok_or(USAGE)?)?),
+            "--every" => args.every = Some(size(&given.next().ok_or(USAGE)?)?),
             "--stored" => args.stored = true,
             "--grouped" => args.grouped = true,
             "--trace" => args.trace = true,
@@ -49,6 +52,15 @@ fn args() -> Result<Args, String> {
         }
     }
     Ok(args)
+}
+
+/// How small a world is whose histories are all played.
+fn size(text: &str) -> Result<Size, String> {
+    let numbers: Vec<usize> = text.split(',').map_while(|number| number.parse().ok()).collect();
+    let [edits, plays, faults] = numbers[..] else {
+        return Err(format!("{text} is no size of a small world\n{USAGE}"));
+    };
+    Ok(Size { edits, plays, faults })
 }
 
 #[cfg(feature = "defects")]
@@ -72,6 +84,9 @@ fn plant(defect: Option<&'static str>) {
 /// What the histories of a row did, together.
 #[derive(Default)]
 struct Row {
+    runs: u64,
+    /// Violations of small worlds that were told with their choices.
+    told: u8,
     edits: u64,
     writes: u64,
     crashes: u64,
@@ -80,6 +95,7 @@ struct Row {
 
 impl Row {
     fn take(&mut self, seed: u64, report: &Report) {
+        self.runs += 1;
         self.edits += u64::from(report.edits);
         self.writes += u64::from(report.writes);
         self.crashes += u64::from(report.crashes);
@@ -89,6 +105,7 @@ impl Row {
     }
 
     fn join(mut self, other: Self) -> Self {
+        self.runs += other.runs;
         self.edits += other.edits;
         self.writes += other.writes;
         self.crashes += other.crashes;
@@ -117,7 +134,18 @@ fn row(args: &Args, systems: usize, policy: Policy, sources: Sources) -> Row {
             }
             let (grouped, stored, trace) = (args.grouped, args.stored, args.trace);
             let options = Options { grouped, stored, trace, ..Options::new(seed, systems, policy, sources) };
-            row.take(seed, &run(options));
+            let Some(size) = args.every else {
+                row.take(seed, &run(options));
+                continue;
+            };
+            every(options, size, |choices, report| {
+                row.take(seed, report);
+                if report.violation.is_some() && row.told < 3 {
+                    row.told += 1;
+                    println!("  seed {seed}: {:?} by {choices:?}", report.violation);
+                }
+                true
+            });
         }
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -149,7 +177,7 @@ fn main() -> ExitCode {
             }
             let started = Instant::now();
             let row = row(&args, systems, policy, sources);
-            let (total, runs) = (row.violations.values().map(Vec::len).sum::<usize>(), args.to - args.from);
+            let (total, runs) = (row.violations.values().map(Vec::len).sum::<usize>(), row.runs);
             let rate = runs as f64 / started.elapsed().as_secs_f64();
             print!("{name:<22} {total:>5} of {runs} ({rate:.0}/s, ");
             print!("{} edits, {} writes, {} crashes)", row.edits, row.writes, row.crashes);

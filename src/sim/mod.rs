@@ -8,5 +8,5 @@ mod run;
 mod world;
 
 pub use options::{Options, Policy, Report, Sources, Violation};
-pub use rng::Rng;
-pub use run::run;
+pub use rng::{Choices, Rng};
+pub use run::{Size, every, run, run_bytes};

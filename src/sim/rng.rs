@@ -1,19 +1,28 @@
-//! The one source of chance: splitmix64 (Steele, Lea, Flood, 2014), seeded.
+//! The one source of chance: splitmix64 (Steele, Lea, Flood, 2014) from a seed, or bytes that somebody else chose.
 
-/// A seeded generator.
+/// A generator.
 #[derive(Debug, Clone)]
-pub struct Rng(u64);
+pub struct Rng {
+    state: u64,
+    /// Read from the end; when none are left, `state` goes on.
+    bytes: Vec<u8>,
+}
 
 impl Rng {
     /// A generator for a seed.
     pub fn new(seed: u64) -> Self {
-        Self(seed)
+        Self { state: seed, bytes: Vec::new() }
+    }
+
+    /// A generator whose first choices are these bytes, one a choice.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self { state: 0, bytes: bytes.iter().rev().copied().collect() }
     }
 
     /// The next 64 bits.
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
@@ -24,7 +33,14 @@ impl Rng {
         if high <= low {
             return low;
         }
-        low + (self.bits() % (high - low) as u64) as i64
+        let span = (high - low) as u64;
+        let choice = match self.bytes.pop() {
+            // Spread over ranges that are longer than a byte.
+            Some(byte) if span > 256 => u64::from(byte).wrapping_mul(span) >> 8,
+            Some(byte) => u64::from(byte) % span,
+            None => self.bits() % span,
+        };
+        low + choice as i64
     }
 
     /// True once in `n`.
@@ -35,5 +51,47 @@ impl Rng {
     /// True with a chance in per cent.
     pub fn percent(&mut self, chance: i64) -> bool {
         self.range(0, 100) < chance
+    }
+}
+
+/// Every choice there is, one history after the other: the digits of a number whose bases are found as it is read.
+#[derive(Debug, Clone, Default)]
+pub struct Choices {
+    /// (of how many, which), in the order in which they are made.
+    digits: Vec<(u32, u32)>,
+    at: usize,
+}
+
+impl Choices {
+    /// One of `n`.
+    pub fn choose(&mut self, n: usize) -> usize {
+        if n < 2 {
+            return 0;
+        }
+        if self.at == self.digits.len() {
+            self.digits.push((n as u32, 0));
+        }
+        let (of, choice) = self.digits[self.at];
+        assert_eq!(of as usize, n, "the same choices lead to the same choice");
+        self.at += 1;
+        choice as usize
+    }
+
+    /// Goes on to the next history; false when all have been told.
+    pub fn advance(&mut self) -> bool {
+        self.digits.truncate(self.at);
+        self.at = 0;
+        while let Some((of, choice)) = self.digits.pop() {
+            if choice + 1 < of {
+                self.digits.push((of, choice + 1));
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The choices that were made, by which a history can be told again.
+    pub fn made(&self) -> Vec<u32> {
+        self.digits[..self.at].iter().map(|(_, choice)| *choice).collect()
     }
 }

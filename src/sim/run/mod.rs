@@ -4,6 +4,7 @@ mod audit;
 mod mirror;
 mod network;
 mod setup;
+mod small;
 
 use super::oracle::Edited;
 use super::rng::Rng;
@@ -19,6 +20,8 @@ use network::Row;
 use setup::{ENTITY, OBJECT, entered, field_name, home, remote_id, rules, some_value, source, system_id, system_name};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+
+pub use small::{Size, every};
 
 const POLL_MS: i64 = 4_000;
 const STRAY_MS: i64 = 30_000;
@@ -101,11 +104,21 @@ struct Run {
     report: Report,
     broken: bool,
     committed: bool,
+    /// Set where choices are made one after the other, and not by chance.
+    small: Option<small::Small>,
 }
 
 /// Runs one history.
 pub fn run(options: Options) -> Report {
-    let mut run = Run::new(options);
+    tell(Run::new(options))
+}
+
+/// Runs the history whose choices are these bytes, and the seed's when they end.
+pub fn run_bytes(options: Options, bytes: &[u8]) -> Report {
+    tell(Run::by(options, Rng::of_bytes(bytes)))
+}
+
+fn tell(mut run: Run) -> Report {
     run.storm();
     run.heal();
     run.report
@@ -113,7 +126,10 @@ pub fn run(options: Options) -> Report {
 
 impl Run {
     fn new(options: Options) -> Self {
-        let mut rng = Rng::new(options.seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5eed);
+        Self::by(options, Rng::new(options.seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x5eed))
+    }
+
+    fn by(options: Options, mut rng: Rng) -> Self {
         let n = options.systems;
         let worlds: Vec<World> = (0..n)
             .map(|side| {
@@ -162,7 +178,7 @@ impl Run {
             heard: Vec::new(),
             outstanding: Vec::new(),
             missed: 0,
-            first: [Value::Null, Value::Null],
+            first: [0, 0].map(|n| some_value(options.policy, n)),
             known: [0; FIELDS],
             life: 0,
             up: true,
@@ -174,6 +190,7 @@ impl Run {
             report: Report::default(),
             broken,
             committed: false,
+            small: None,
         }
     }
 
@@ -192,28 +209,12 @@ impl Run {
 
     /// Sets the world up, lets the engine link it, and plays the storm.
     fn storm(&mut self) {
-        let n = self.worlds.len();
         let born_everywhere = self.rng.percent(75);
         for value in &mut self.first {
             *value = some_value(self.options.policy, self.rng.range(0, 3));
         }
-        if self.options.grouped {
-            let other = some_value(self.options.policy, self.rng.range(0, 3));
-            self.first[0] = Value::group([self.first[0].clone(), other]);
-        }
-        let first = self.first.clone();
-        for side in 0..n {
-            if born_everywhere || side == 0 {
-                let now = self.now;
-                self.worlds[side].create(now, &first, None, None);
-            }
-        }
-        self.now += 10_000;
-        for side in 0..n {
-            self.first_read(side);
-        }
-        self.feed(|_, _| Input::Link { entity: ENTITY, after: None, create: true, limit: 100 });
-        self.storm = true;
+        self.begin(born_everywhere);
+        let n = self.worlds.len();
         let edits = self.rng.range(1, 9);
         let mut at = self.rng.range(0, 4_000);
         for _ in 0..edits {
@@ -228,14 +229,36 @@ impl Run {
                 _ => self.rng.range(0, 25_000),
             };
         }
+        let end = self.now + STORM_MS;
+        while self.now < end && self.next() {}
+        self.storm = false;
+    }
+
+    /// The record is born, read and linked; then the storm may begin.
+    fn begin(&mut self, everywhere: bool) {
+        if self.options.grouped {
+            let other = some_value(self.options.policy, self.rng.range(0, 3));
+            self.first[0] = Value::group([self.first[0].clone(), other]);
+        }
+        let first = self.first.clone();
+        let n = self.worlds.len();
+        for side in 0..n {
+            if everywhere || side == 0 {
+                let now = self.now;
+                self.worlds[side].create(now, &first, None, None);
+            }
+        }
+        self.now += 10_000;
+        for side in 0..n {
+            self.first_read(side);
+        }
+        self.feed(|_, _| Input::Link { entity: ENTITY, after: None, create: true, limit: 100 });
+        self.storm = true;
         for side in 0..n {
             let delay = self.rng.range(0, POLL_MS);
             self.after(delay, Doing::Poll { side });
         }
         self.after(100, Doing::Tick { life: 0 });
-        let end = self.now + STORM_MS;
-        while self.now < end && self.next() {}
-        self.storm = false;
     }
 
     fn first_read(&mut self, side: usize) {
@@ -385,9 +408,16 @@ impl Run {
         let now = self.now;
         let traced = self.traced[side];
         let id = self.edits.len();
-        let Some(remote) = &self.worlds[side].remote else { return };
+        if self.worlds[side].remote.is_none() {
+            return;
+        }
         // Few values, so that reverts and equal saves happen.
-        let value = match self.rng.range(0, 6) {
+        let chosen = match self.small_entry() {
+            Some(chosen) => chosen,
+            None => self.rng.range(0, 6),
+        };
+        let Some(remote) = &self.worlds[side].remote else { return };
+        let value = match chosen {
             0 => remote.value(field).clone(),
             1 => self.first[field].clone(),
             n => entered(self.options.policy, remote.value(field), n - 2),
@@ -452,9 +482,16 @@ impl Run {
                 return;
             }
         };
-        let crash = self.storm && !step.changes.is_empty() && self.rng.one_in(25);
+        let storm = self.storm && !step.changes.is_empty();
+        let (crash, early) = match self.small.is_some() {
+            true => [(false, false), (true, true), (true, false)][if storm { self.fault(2) } else { 0 }],
+            false => {
+                let crash = storm && self.rng.one_in(25);
+                (crash, crash && self.rng.percent(30))
+            }
+        };
         self.committed = false;
-        if crash && self.rng.percent(30) {
+        if early {
             let there = self.mirror.crash_within(&step.changes, &mut self.luck);
             if self.is_done(there) == Some(true) {
                 self.took(&step);

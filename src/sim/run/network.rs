@@ -44,6 +44,14 @@ impl Run {
         }
     }
 
+    /// Is a delivery doubled?
+    fn doubled(&mut self, once_in: i64) -> bool {
+        match self.small.is_some() {
+            true => self.fault(1) > 0,
+            false => self.storm && self.rng.one_in(once_in),
+        }
+    }
+
     pub(super) fn row(&self, side: usize) -> Option<Row> {
         let world = &self.worlds[side];
         let remote = world.remote.as_ref()?;
@@ -127,7 +135,7 @@ impl Run {
         let timing = self.timing(side);
         if self.worlds[side].source == SourceKind::Stream {
             let upto = self.worlds[side].position;
-            let doubled = self.storm && self.rng.one_in(3);
+            let doubled = self.doubled(3);
             let clock = self.worlds[side].clock(self.now);
             let latency = self.latency();
             self.after(latency, Doing::Stream { side, doubled, upto, clock, life });
@@ -140,7 +148,7 @@ impl Run {
         self.now += there;
         let row = self.row(side);
         self.now = at;
-        let twice = self.storm && self.rng.one_in(6);
+        let twice = self.doubled(6);
         // A row taken in the future would see edits that have not happened: so evaluate now instead when people are about.
         let row = if there > 0 { self.row(side) } else { row };
         let again = row.clone();
@@ -263,8 +271,13 @@ impl Run {
         let life = self.life;
         let knew = self.known;
         self.say(|| format!("write to {}: {:?}", system_name(side), item));
-        let lost = self.storm && self.rng.percent(LOST_PERCENT);
-        let lands = !self.storm || self.rng.percent(if lost { 60 } else { 95 });
+        let (lost, lands) = match self.small.is_some() {
+            true => [(false, true), (true, true), (true, false), (false, false)][self.fault(3)],
+            false => {
+                let lost = self.storm && self.rng.percent(LOST_PERCENT);
+                (lost, !self.storm || self.rng.percent(if lost { 60 } else { 95 }))
+            }
+        };
         let there = self.latency();
         let (op, back) = (item.op, self.latency());
         if lost {
