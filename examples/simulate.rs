@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use syncline::sim::{Options, Policy, Report, Size, Sources, Violation, every, run};
+use syncline::sim::{Also, Options, Policy, Report, Size, Sources, Violation, every, run};
 
 struct Args {
     from: u64,
@@ -122,7 +122,7 @@ impl Row {
     }
 }
 
-fn row(args: &Args, systems: usize, policy: Policy, sources: Sources) -> Row {
+fn row(args: &Args, systems: usize, policy: Policy, sources: Sources, also: Also) -> Row {
     let next = AtomicU64::new(args.from);
     let worker = || {
         plant(args.defect);
@@ -133,7 +133,7 @@ fn row(args: &Args, systems: usize, policy: Policy, sources: Sources) -> Row {
                 break row;
             }
             let (grouped, stored, trace) = (args.grouped, args.stored, args.trace);
-            let options = Options { grouped, stored, trace, ..Options::new(seed, systems, policy, sources) };
+            let options = Options { grouped, stored, also, trace, ..Options::new(seed, systems, policy, sources) };
             let Some(size) = args.every else {
                 row.take(seed, &run(options));
                 continue;
@@ -167,19 +167,31 @@ fn main() -> ExitCode {
     };
     let (mut rows, mut broken) = (0, false);
     let policies = if args.grouped { &Policy::OF_ANY[..] } else { &Policy::ALL[..] };
+    let each = |policy: &Policy| if Policy::OF_ANY.contains(policy) { &Also::ALL[..] } else { &Also::ALL[..1] };
     for sources in Sources::ALL {
-        for (systems, policy) in
-            [2, 3].into_iter().flat_map(|systems| policies.iter().map(move |policy| (systems, *policy)))
+        let of_policy = |policy: &'static Policy| each(policy).iter().map(move |also| (*policy, *also));
+        let kinds = policies.iter().flat_map(of_policy);
+        for (systems, (policy, also)) in
+            [2, 3].into_iter().flat_map(|systems| kinds.clone().map(move |kind| (systems, kind)))
         {
-            let name = format!("{systems}:{policy:?}:{sources:?}").to_lowercase();
-            if args.only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
+            let mut name = format!("{systems}:{policy:?}:{sources:?}").to_lowercase();
+            name += match also {
+                Also::Nothing => "",
+                Also::Operator => ":operator",
+                Also::Deletes(false) => ":detach",
+                Also::Deletes(true) => ":propagate",
+                Also::Restore => ":restore",
+            };
+            if args.only.as_ref().is_some_and(|only| !name.contains(only.as_str()))
+                || (args.every.is_some() && also != Also::Nothing)
+            {
                 continue;
             }
             let started = Instant::now();
-            let row = row(&args, systems, policy, sources);
+            let row = row(&args, systems, policy, sources, also);
             let (total, runs) = (row.violations.values().map(Vec::len).sum::<usize>(), row.runs);
             let rate = runs as f64 / started.elapsed().as_secs_f64();
-            print!("{name:<22} {total:>5} of {runs} ({rate:.0}/s, ");
+            print!("{name:<32} {total:>5} of {runs} ({rate:.0}/s, ");
             print!("{} edits, {} writes, {} crashes)", row.edits, row.writes, row.crashes);
             rows += 1;
             broken |= row.broken(sources);

@@ -83,6 +83,8 @@ pub mod daemon;
 #[cfg(feature = "defects")]
 pub mod defects;
 pub mod engine;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod merge;
 pub mod model;
 pub mod rules;

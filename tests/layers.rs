@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Lowest first: a layer imports only what stands before it.
 const LAYERS: &[&str] =
-    &["codec", "model", "rules", "merge", "engine", "store", "connector", "daemon", "sandbox", "sim", "cli"];
+    &["codec", "model", "rules", "merge", "engine", "store", "connector", "daemon", "sandbox", "sim", "fuzzing", "cli"];
 
 /// What a layer may import although it stands beside it rather than below.
 const ALSO: &[(&str, &str)] = &[];

@@ -1,5 +1,5 @@
 //! Whole histories through the real engine, judged by the reference in `src/sim`: `examples/simulate.rs` runs many more.
-use syncline::sim::{Options, Policy, Report, Sources, Violation, run};
+use syncline::sim::{Also, Options, Policy, Report, Size, Sources, Violation, every, run};
 
 /// Seeds per configuration; fewer where the engine is not optimised, so that a plain `cargo test` stays short.
 const SEEDS: std::ops::Range<u64> = 0..if cfg!(debug_assertions) { 40 } else { 300 };
@@ -59,6 +59,39 @@ fn a_store_whose_power_fails_loses_nothing() {
         }
     }
     assert!(crashes > 50, "a run must have done something");
+}
+
+/// An operator decides, somebody deletes the record, an old copy of the mirror is restored.
+#[test]
+fn what_happens_besides_edits_loses_nothing_and_brings_nothing_back() {
+    let (mut runs, seeds) = (0, SEEDS.end / 4);
+    for also in Also::ALL {
+        for sources in [Sources::Streams, Sources::Histories, Sources::Mixed] {
+            for policy in Policy::OF_ANY {
+                for seed in 0..seeds {
+                    let options = Options { also, ..Options::new(seed, 2 + seed as usize % 2, policy, sources) };
+                    assert_eq!(run(options).violation, None, "{options:?}");
+                    runs += 1;
+                }
+            }
+        }
+    }
+    assert!(runs > 400, "a run must have done something");
+}
+
+/// Every order in which two edits can be told and written, with one crash or lost, refused or doubled call at every place.
+#[test]
+fn small_worlds_are_right_in_every_order() {
+    let plays = if cfg!(debug_assertions) { 3 } else { 5 };
+    for sources in [Sources::Streams, Sources::Histories, Sources::Mixed] {
+        let mut runs = 0;
+        every(Options::new(1, 2, Policy::Latest, sources), Size { edits: 2, plays, faults: 1 }, |choices, report| {
+            assert_eq!(report.violation, None, "{sources:?} {choices:?}");
+            runs += 1;
+            true
+        });
+        assert!(runs > 500, "{runs} histories are not all");
+    }
 }
 
 /// People edit different fields of a group at the same time: one group wins, and none is a mix.

@@ -7,6 +7,6 @@ mod rng;
 mod run;
 mod world;
 
-pub use options::{Options, Policy, Report, Sources, Violation};
+pub use options::{Also, Options, Policy, Report, Sources, Violation};
 pub use rng::{Choices, Rng};
 pub use run::{Size, every, run, run_bytes};

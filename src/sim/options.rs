@@ -65,6 +65,25 @@ impl Sources {
     }
 }
 
+/// What happens in a history besides edits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Also {
+    /// Nothing.
+    Nothing,
+    /// An operator decides about fields.
+    Operator,
+    /// Somebody deletes the record in a system; true = its counterparts are to be deleted too.
+    Deletes(bool),
+    /// An older copy of the mirror takes its place.
+    Restore,
+}
+
+impl Also {
+    /// Each of them.
+    pub const ALL: [Self; 5] =
+        [Self::Nothing, Self::Operator, Self::Deletes(false), Self::Deletes(true), Self::Restore];
+}
+
 /// One run's parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -80,14 +99,16 @@ pub struct Options {
     pub grouped: bool,
     /// Is the mirror a real store, on a disk whose power fails in the middle of commits?
     pub stored: bool,
+    /// What happens besides edits.
+    pub also: Also,
     /// Print what happens.
     pub trace: bool,
 }
 
 impl Options {
-    /// Fields of their own, a mirror in maps, nothing printed.
+    /// Fields of their own, a mirror in maps, nothing but edits, nothing printed.
     pub fn new(seed: u64, systems: usize, policy: Policy, sources: Sources) -> Self {
-        Self { seed, systems, policy, sources, grouped: false, stored: false, trace: false }
+        Self { seed, systems, policy, sources, grouped: false, stored: false, also: Also::Nothing, trace: false }
     }
 }
 
@@ -108,6 +129,10 @@ pub enum Violation {
     Loop,
     /// A record was created twice.
     Duplicate,
+    /// What was deleted came back.
+    Resurrected,
+    /// What should have gone with a deleted record is still there.
+    Outlived,
     /// The engine said that its view cannot be read, or the store that it cannot be opened, or does not agree with itself.
     Broken,
 }

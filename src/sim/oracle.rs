@@ -1,8 +1,8 @@
 //! The reference, in other words than the engine: what people could see decides which final values are right.
 
 use super::world::EditSet;
-use crate::model::{SourceKind, Value};
-use crate::rules::ConflictPolicy;
+use crate::model::{SourceKind, SystemId, Value};
+use crate::rules::{ConflictPolicy, Rules};
 
 /// One edit by a person.
 #[derive(Debug, Clone)]
@@ -25,25 +25,41 @@ pub struct Edited {
 pub struct Order<'a> {
     /// The policy; systems are named by their number.
     pub policy: ConflictPolicy,
-    /// Number of a system of the policy.
-    pub side_of: &'a dyn Fn(crate::model::SystemId) -> usize,
-    /// Rank of a side, 0 = highest.
-    pub rank: &'a dyn Fn(usize) -> usize,
+    /// Who ranks before whom.
+    pub rules: &'a Rules,
     /// The coarsest step.
     pub coarse: i64,
     /// Are the exposed times those of the edits?
     pub sources: &'a [SourceKind],
 }
 
+/// Systems are named by their number.
+fn side_of(system: SystemId) -> usize {
+    system.0 as usize - 1
+}
+
 /// The final values that are right for a field.
 pub fn admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_>) -> Vec<Value> {
-    let unsure: Vec<usize> = (0..edits.len()).filter(|at| edits[*at].1.may & !edits[*at].1.saw != 0).collect();
+    let unsure: Vec<usize> = (0..edits.len()).filter(|at| edits[*at].1.may & !edits[*at].1.saw != 0).take(6).collect();
+    // Of what its author may have seen: nothing, all of it, or what was decided for all sides alone.
+    let decisions = edits.iter().filter(|(_, edit)| edit.side == order.sources.len());
+    let decisions: EditSet = decisions.fold(0, |set, (id, _)| set | (1 << id));
+    let ways: usize = if decisions == 0 { 2 } else { 3 };
     let mut right = Vec::new();
-    for choice in 0u32..1 << unsure.len().min(6) {
+    for choice in 0..ways.pow(unsure.len() as u32) {
         let mut owned: Vec<(usize, Edited)> = edits.iter().map(|(id, edit)| (*id, (*edit).clone())).collect();
-        for (bit, at) in unsure.iter().enumerate().filter(|(bit, _)| choice & (1 << bit) != 0) {
-            debug_assert!(bit < 6);
-            owned[*at].1.saw |= owned[*at].1.may;
+        for (digit, at) in unsure.iter().enumerate() {
+            let edit = &mut owned[*at].1;
+            edit.saw |= match choice / ways.pow(digit as u32) % ways {
+                0 => 0,
+                1 => edit.may,
+                _ => edit.may & decisions,
+            };
+        }
+        // What people of a side have seen, those of later edits have.
+        for at in 1..owned.len() {
+            let earlier = owned[..at].iter().filter(|(_, edit)| edit.side == owned[at].1.side);
+            owned[at].1.saw |= earlier.fold(0, |set, (_, edit)| set | edit.saw) & !(1 << owned[at].0);
         }
         let view: Vec<(usize, &Edited)> = owned.iter().map(|(id, edit)| (*id, edit)).collect();
         right.extend(surely_admissible(&view, first, order));
@@ -55,8 +71,18 @@ pub fn admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_>) 
 
 fn surely_admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_>) -> Vec<Value> {
     let newest_of = |side: usize| edits.iter().rev().find(|(_, edit)| edit.side == side);
+    // Whoever operates stands behind the systems, and outranks what he has not seen.
+    let decided = newest_of(order.sources.len());
+    let overruled = |of: Option<&(usize, &Edited)>| {
+        decided
+            .filter(|(id, _)| of.is_none_or(|(_, edit)| edit.saw & (1 << id) == 0))
+            .map(|(_, edit)| edit.value.clone())
+    };
     if let ConflictPolicy::Owns(owner) = &order.policy {
-        let owner = (order.side_of)(*owner);
+        let owner = side_of(*owner);
+        if let Some(value) = overruled(newest_of(owner)) {
+            return vec![value];
+        }
         return vec![newest_of(owner).map_or(first.clone(), |(_, edit)| edit.value.clone())];
     }
     // A ratchet: of all that was ever entered, the furthest, whoever saw what. What its own side took back may have been gone
@@ -76,6 +102,9 @@ fn surely_admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_
     if open.is_empty() {
         return vec![first.clone()];
     }
+    if let Some((_, edit)) = open.iter().rev().find(|(_, edit)| edit.side == order.sources.len()) {
+        return vec![edit.value.clone()];
+    }
     let numbers = || open.iter().map(|(_, edit)| &edit.value);
     let outermost = match order.policy {
         ConflictPolicy::Max => numbers().max(),
@@ -89,7 +118,7 @@ fn surely_admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_
         return unions(edits, &open, first, order);
     }
     if let ConflictPolicy::Prefer(system) = &order.policy {
-        let preferred = (order.side_of)(*system);
+        let preferred = side_of(*system);
         if let Some((_, edit)) = open.iter().find(|(_, edit)| edit.side == preferred)
             && order.sources.len() == 2
         {
@@ -100,7 +129,7 @@ fn surely_admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_
     if exact && order.sources.len() == 2 {
         let key = |edit: &Edited| {
             let floor = edit.time.div_euclid(order.coarse);
-            (floor, std::cmp::Reverse((order.rank)(edit.side)), edit.time)
+            (floor, std::cmp::Reverse(order.rules.rank(SystemId(edit.side as u32 + 1))), edit.time)
         };
         let winner = open.iter().max_by_key(|(_, edit)| key(edit));
         return winner.map(|(_, edit)| edit.value.clone()).into_iter().collect();

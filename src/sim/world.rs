@@ -70,6 +70,8 @@ pub struct World {
     pub offset: ClockOffset,
     /// The record, if it exists here.
     pub remote: Option<Remote>,
+    /// What it was when somebody deleted it.
+    pub buried: Option<Remote>,
     /// Last position of the stream.
     pub position: u64,
     /// Writes of ours that it accepted.
@@ -77,6 +79,11 @@ pub struct World {
 }
 
 impl World {
+    /// The record, or what it was when it was deleted.
+    pub fn known(&self) -> Option<&Remote> {
+        self.remote.as_ref().or(self.buried.as_ref())
+    }
+
     /// The clock, floored to the step.
     pub fn clock(&self, now: i64) -> i64 {
         Millis(now + self.skew).floor(self.step).0

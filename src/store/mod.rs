@@ -10,8 +10,6 @@ mod check;
 mod disk;
 mod error;
 mod failing;
-#[doc(hidden)]
-pub mod fuzzing;
 mod key;
 mod open;
 mod read;

@@ -1,9 +1,9 @@
 //! The audit: what could be known of each edit, and whether the end is right by it.
 
-use super::setup::{ENTITY, field_name, kind, parts, system_id, whole};
+use super::setup::{ENTITY, field_name, kind, parts, whole};
 use super::{Run, STRAY_MS};
 use crate::merge::Turn;
-use crate::model::{OpId, SourceKind, Value, WriteItem};
+use crate::model::{Apart, OpId, SourceKind, Value, WriteItem};
 use crate::sim::Violation;
 use crate::sim::oracle::{Edited, Order, admissible};
 use crate::sim::world::{EditSet, FIELDS, Told, World};
@@ -35,6 +35,11 @@ impl Run {
         if self.worlds.iter().any(|world| world.remote.as_ref().is_some_and(|remote| remote.creates > 1)) {
             return Some(Violation::Duplicate);
         }
+        // What a lost part of the mirror wrote comes back as answers to our writes, like an automation's: such a quarrel is
+        // parked and listed.
+        if self.restored && self.is_apart(|apart| matches!(apart, Apart::Parked { .. })) {
+            return None;
+        }
         if !silent {
             return Some(Violation::Restless);
         }
@@ -42,9 +47,16 @@ impl Run {
             return Some(Violation::Unbooked);
         }
         for field in 0..FIELDS {
+            // What is being created as its origin is deleted may be in one system and not in another.
+            let there = self
+                .worlds
+                .iter()
+                .filter(|world| world.buried.is_none() && (self.deleted.is_none() || world.remote.is_some()));
             let shown: Vec<Option<&Value>> =
-                self.worlds.iter().map(|world| world.remote.as_ref().map(|remote| remote.value(field))).collect();
-            if shown.windows(2).any(|pair| pair[0] != pair[1]) {
+                there.map(|world| world.remote.as_ref().map(|remote| remote.value(field))).collect();
+            // A mirror from before a link finds both sides and keeps both values, until somebody edits.
+            let split = self.restored && self.is_apart(|apart| apart == Apart::Split);
+            if !split && shown.windows(2).any(|pair| pair[0] != pair[1]) {
                 return Some(Violation::Diverged);
             }
         }
@@ -54,25 +66,22 @@ impl Run {
         if self.writes() > bound {
             return Some(Violation::Loop);
         }
+        if let Some(violation) = self.judge_life() {
+            return Some(violation);
+        }
         // What only a late row shows, over which a listing has gone already, may be taken in or not.
         let (shown, shown_in_order) = (self.shown(true), self.shown(false));
         for field in 0..FIELDS {
             let judged: Vec<Edited> = (0..self.edits.len()).map(|id| self.as_known(id)).collect();
             let of_field = judged.iter().enumerate().filter(|(_, edit)| edit.field == field);
             let edits: Vec<(usize, &Edited)> = of_field.filter(|(id, _)| self.can_be_known(shown, *id)).collect();
-            let unsure = !shown_in_order & (self.missed | (shown & self.of_polled()));
+            let unsure = !shown_in_order & (self.missed | (shown & self.of_polled())) | self.of_deleted();
             let sure: Vec<(usize, &Edited)> = edits.iter().copied().filter(|(id, _)| unsure & (1 << id) == 0).collect();
             // What a read alone shows is dated by the record's modified time.
             let dated = edits.iter().all(|(id, _)| self.missed & (1 << id) == 0);
             let source = |world: &World| if dated { world.source } else { SourceKind::Polled };
             let sources: Vec<SourceKind> = self.worlds.iter().map(source).collect();
-            let order = Order {
-                policy: self.rules.entities[0].fields[field].conflict.clone(),
-                side_of: &|system| system.0 as usize - 1,
-                rank: &|side| self.rules.rank(system_id(side)),
-                coarse: self.worlds.iter().map(|world| world.step).max().unwrap_or(1),
-                sources: &sources,
-            };
+            let order = self.order(field, &sources);
             // Each of the others may be judged either way.
             let others: Vec<usize> = edits.iter().map(|(id, _)| *id).filter(|id| unsure & (1 << id) != 0).collect();
             let mut right = admissible(&edits, &self.first[field], &order);
@@ -82,8 +91,17 @@ impl Run {
                 let known: Vec<(usize, &Edited)> = edits.iter().filter(taken).copied().collect();
                 right.extend(admissible(&known, &self.first[field], &order));
             }
-            let shown = self.worlds[0].remote.as_ref().map(|remote| remote.value(field).clone()).unwrap_or_default();
+            let mut there = self.worlds.iter().filter(|world| world.buried.is_none());
+            let Some(standing) = there.find_map(|world| world.remote.as_ref()) else { break };
+            let shown = standing.value(field).clone();
             self.say(|| format!("end {}: {shown}, right: {right:?}", field_name(field)));
+            if self.restored {
+                // What the lost part of the mirror knew is not known; so this only: nothing is invented.
+                if !self.is_anybodys(field, &shown) {
+                    return Some(Violation::Lost);
+                }
+                continue;
+            }
             if !right.contains(&shown) {
                 let alike: Vec<usize> = sure.iter().map(|(id, _)| *id).filter(|id| self.looks_ours(*id)).collect();
                 let others = |alike: &[usize]| -> Vec<(usize, &Edited)> {
@@ -98,6 +116,24 @@ impl Run {
             }
         }
         None
+    }
+
+    fn order<'a>(&'a self, field: usize, sources: &'a [SourceKind]) -> Order<'a> {
+        Order {
+            policy: self.rules.entities[0].fields[field].conflict.clone(),
+            rules: &self.rules,
+            coarse: self.worlds.iter().map(|world| world.step).max().unwrap_or(1),
+            sources,
+        }
+    }
+
+    /// What would be right for a field if only the first edits had been made.
+    pub(super) fn right_after(&self, field: usize, edits: usize) -> Vec<Value> {
+        let judged: Vec<Edited> = (0..edits).map(|id| self.as_known(id)).collect();
+        let of_field: Vec<(usize, &Edited)> =
+            judged.iter().enumerate().filter(|(_, edit)| edit.field == field).collect();
+        let sources: Vec<SourceKind> = self.worlds.iter().map(|world| world.source).collect();
+        admissible(&of_field, &self.first[field], &self.order(field, &sources))
     }
 
     /// Does the journal tell the values that each register has had without a gap, up to the one that it has?
@@ -116,7 +152,8 @@ impl Run {
 
     /// What our own write covered between two polls nobody can ever know of: the limit of a side that is only polled.
     pub(super) fn can_be_known(&self, shown: EditSet, id: usize) -> bool {
-        let polled = self.worlds[self.edits[id].side].source == SourceKind::Polled;
+        let world = self.worlds.get(self.edits[id].side);
+        let polled = world.is_some_and(|world| world.source == SourceKind::Polled);
         !polled || shown & (1 << id) != 0
     }
 
@@ -124,6 +161,9 @@ impl Run {
     /// landed, he may have seen nothing.
     pub(super) fn as_known(&self, id: usize) -> Edited {
         let mut edit = self.edits[id].clone();
+        if edit.side == self.operator() {
+            return edit;
+        }
         let (known, unknown): (Vec<&Told>, Vec<&Told>) =
             self.told[id].iter().partition(|told| self.is_known(edit.side, edit.field, told.op, told.traced));
         let all = |told: &[&Told]| told.iter().fold(0, |set, told| set | told.knew);
@@ -141,19 +181,20 @@ impl Run {
     /// Does an edit on a polled side show the value of a write that was not answered yet, or never, while that might land?
     pub(super) fn looks_ours(&self, id: usize) -> bool {
         let edit = &self.edits[id];
-        let time = edit.time - self.worlds[edit.side].skew;
+        let Some(world) = self.worlds.get(edit.side) else { return false };
+        let time = edit.time - world.skew;
         let alike = |sent: &Sight| {
             let here = sent.side == edit.side && sent.field == edit.field && sent.value == edit.value;
             // Times of rows and clocks are rough.
             here && (-3_000..STRAY_MS + 3_000).contains(&(time - sent.at))
         };
         let answered = |op: &OpId| self.heard.iter().any(|(heard, at)| heard == op && *at < time);
-        let polled = self.worlds[edit.side].source == SourceKind::Polled;
+        let polled = world.source == SourceKind::Polled;
         polled && self.outstanding.iter().any(|(op, sent)| !answered(op) && alike(sent))
     }
 
     pub(super) fn of_polled(&self) -> EditSet {
-        let polled = |edit: &Edited| self.worlds[edit.side].source == SourceKind::Polled;
+        let polled = |edit: &Edited| self.worlds.get(edit.side).is_some_and(|world| world.source == SourceKind::Polled);
         self.edits.iter().enumerate().fold(0, |set, (id, edit)| set | (u64::from(polled(edit)) << id))
     }
 
@@ -250,11 +291,11 @@ impl Run {
             let Ok(Some(lately)) = self.view().lately(ENTITY, id) else { continue };
             for row in &lately.fields {
                 let field = row.field.0 as usize - 1;
-                for taken in &row.recent {
+                for taken in row.recent.iter().filter(|taken| !taken.system.is_operator()) {
                     let side = taken.system.0 as usize - 1;
                     let time = taken.edit.place.time.0;
                     // A position names it; a time alone may fit several, of which the newest was shown.
-                    let history = self.worlds[side].remote.as_ref().map(|remote| &remote.history[field]);
+                    let history = self.worlds[side].known().map(|remote| &remote.history[field]);
                     let named = taken.edit.place.position.and_then(|position| {
                         history?.iter().find(|past| past.position == position).and_then(|past| past.edit)
                     });

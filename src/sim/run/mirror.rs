@@ -13,6 +13,12 @@ pub(super) enum Mirror {
     Disk(Box<OnDisk>),
 }
 
+/// A copy of a mirror.
+pub(super) enum Backup {
+    Map(Box<MemoryView>),
+    Disk(Vec<u8>),
+}
+
 /// A store, open.
 pub(super) struct OnDisk {
     disk: FailingDisk,
@@ -74,6 +80,27 @@ impl Mirror {
                 Ok(disk.steps > before)
             }
         }
+    }
+
+    /// A copy of all that is there.
+    pub(super) fn backup(&self) -> Backup {
+        match self {
+            Self::Map(map) => Backup::Map(map.clone()),
+            Self::Disk(disk) => Backup::Disk(disk.disk.after_the_cut(0)),
+        }
+    }
+
+    /// A copy takes the place of what is there.
+    pub(super) fn restore(&mut self, backup: Backup) -> Result<(), StoreError> {
+        match (self, backup) {
+            (Self::Map(map), Backup::Map(copy)) => *map = copy,
+            (Self::Disk(disk), Backup::Disk(bytes)) => {
+                disk.open = None;
+                disk.reopen(bytes)?;
+            }
+            _ => unreachable!("a mirror stays what it is"),
+        }
+        Ok(())
     }
 
     /// Does the store agree with itself, and is its journal whole?

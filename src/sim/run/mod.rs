@@ -1,6 +1,7 @@
 //! One simulated history: people, a lossy network, crashes, and the real engine over a map.
 
 mod audit;
+mod besides;
 mod mirror;
 mod network;
 mod setup;
@@ -9,7 +10,7 @@ mod small;
 use super::oracle::Edited;
 use super::rng::Rng;
 use super::world::{EditSet, FIELDS, Told, World};
-use super::{Options, Policy, Report, Sources};
+use super::{Also, Options, Policy, Report, Sources};
 use crate::engine::{Answer, Answers, Books, Clocks, Effect, Input, LookedUp, Pass, Reads, Step, step};
 use crate::model::{ClockOffset, Millis, OpId, Outcome, Raw, ReadRow, RecordId, SourceKind, Timing, Value, WriteItem};
 use crate::rules::Rules;
@@ -53,12 +54,26 @@ enum Doing {
     Tick { life: u32 },
     /// The program starts again.
     Restart,
+    /// An operator decides.
+    Decide { field: usize },
+    /// A person deletes the record.
+    Delete { side: usize },
+    /// A list of what was deleted arrives.
+    Gone { side: usize, life: u32 },
+    /// A delete of ours is applied by the remote.
+    Bury { side: usize },
+    /// Its answer arrives.
+    Buried { side: usize, record: RecordId, op: OpId, outcome: Outcome, life: u32 },
+    /// A copy of the mirror is made.
+    Backup,
+    /// It takes the mirror's place.
+    Restore,
 }
 
 impl Doing {
     /// Does it change what a remote shows?
     fn moves(&self) -> bool {
-        matches!(self, Self::Apply { .. } | Self::Edit { .. })
+        matches!(self, Self::Apply { .. } | Self::Edit { .. } | Self::Bury { .. } | Self::Delete { .. })
     }
 }
 
@@ -104,6 +119,10 @@ struct Run {
     report: Report,
     broken: bool,
     committed: bool,
+    deleted: Option<besides::Deleted>,
+    /// A copy of the mirror, and of the positions in streams.
+    backup: Option<(mirror::Backup, Vec<u64>, Vec<i64>)>,
+    restored: bool,
     /// Set where choices are made one after the other, and not by chance.
     small: Option<small::Small>,
 }
@@ -149,6 +168,7 @@ impl Run {
                     skew,
                     offset: ClockOffset { low: skew - under, high: skew + over },
                     remote: None,
+                    buried: None,
                     position: 0,
                     accepted: 0,
                 }
@@ -190,6 +210,9 @@ impl Run {
             report: Report::default(),
             broken,
             committed: false,
+            deleted: None,
+            backup: None,
+            restored: false,
             small: None,
         }
     }
@@ -229,6 +252,7 @@ impl Run {
                 _ => self.rng.range(0, 25_000),
             };
         }
+        self.plan_besides();
         let end = self.now + STORM_MS;
         while self.now < end && self.next() {}
         self.storm = false;
@@ -391,6 +415,21 @@ impl Run {
                     self.heard.push((op, self.now));
                 }
             }
+            Doing::Decide { field } => self.decide(field),
+            Doing::Delete { side } => self.delete(side),
+            Doing::Gone { side, life } if self.alive(life) => self.tell_gone(side),
+            Doing::Bury { side } => {
+                self.say(|| format!("our delete lands on {}", system_name(side)));
+                let remote = self.worlds[side].remote.take();
+                self.worlds[side].buried = remote.or(self.worlds[side].buried.take());
+            }
+            Doing::Buried { side, record, op, outcome, life } if self.alive(life) => {
+                self.buried(side, record, op, outcome);
+            }
+            Doing::Backup => {
+                self.backup = Some((self.mirror.backup(), self.streamed.clone(), self.told_until.clone()));
+            }
+            Doing::Restore => self.restore(),
             Doing::Tick { life } if self.alive(life) => self.tick(),
             Doing::Restart => {
                 self.up = true;
@@ -452,8 +491,9 @@ impl Run {
         };
         let may = self.edits.iter().enumerate().filter_map(same).fold(0, |set, bit| set | bit);
         // Where all show the same, whoever edits may count as having seen how that came about. What was latest anyway, and what a
-        // preferred side entered, is decided the same either way.
-        let outer = !matches!(self.options.policy, Policy::Latest | Policy::Prefer | Policy::Owns);
+        // preferred side entered, is decided the same either way; what an operator decided is not.
+        let operated = self.options.also == Also::Operator;
+        let outer = operated || !matches!(self.options.policy, Policy::Latest | Policy::Prefer | Policy::Owns);
         let may = if outer && calm { may | self.edits_of(field) } else { may };
         if let Some(remote) = &mut self.worlds[side].remote {
             remote.may[field] |= may;

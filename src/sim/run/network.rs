@@ -5,8 +5,8 @@ use super::setup::{ENTITY, OBJECT, home, kind, part, parts, remote_id, system_id
 use super::{Doing, LOST_PERCENT, POLL_MS, Run, STRAY_MS};
 use crate::engine::{Effect, Event, Events, Input, PageRows, Pass, Step};
 use crate::model::{
-    FieldKind, Mark, Millis, Outcome, PastValue, Place, Raw, RawDigest, RawRow, RecordId, RemoteKey, RowDecoder,
-    SourceKind, Target, Timing, Value, WriteItem,
+    Departure, FieldKind, Mark, Millis, Outcome, PastValue, Place, Raw, RawDigest, RawRow, RecordId, RemoteKey,
+    RowDecoder, SourceKind, Target, Timing, Value, WriteItem,
 };
 use crate::sim::world::{EditSet, FIELDS, Past, Told};
 
@@ -112,7 +112,7 @@ impl Run {
     /// A change of a field, and which of its properties it tells of: those that changed, and all that we wrote where an equal
     /// save leaves a trace.
     fn told(&self, side: usize, field: usize, at: usize) -> Option<(&Past, Vec<usize>)> {
-        let (remote, parts) = (self.worlds[side].remote.as_ref()?, parts(self.options.grouped, field));
+        let (remote, parts) = (self.worlds[side].known()?, parts(self.options.grouped, field));
         let past = remote.history[field].get(at)?;
         let before = at.checked_sub(1).and_then(|at| remote.history[field].get(at)).map(|past| &past.value);
         let all = parts.len() < 2 || past.op.is_some() && self.traced[side];
@@ -133,6 +133,10 @@ impl Run {
         }
         let life = self.life;
         let timing = self.timing(side);
+        if self.worlds[side].remote.is_none() && self.worlds[side].buried.is_some() {
+            let delay = self.latency() + self.latency();
+            self.after(delay, Doing::Gone { side, life });
+        }
         if self.worlds[side].source == SourceKind::Stream {
             let upto = self.worlds[side].position;
             let doubled = self.doubled(3);
@@ -166,7 +170,7 @@ impl Run {
         let mut passed: EditSet = 0;
         for field in 0..FIELDS {
             let parts = parts(self.options.grouped, field);
-            let count = self.worlds[side].remote.as_ref().map_or(0, |remote| remote.history[field].len());
+            let count = self.worlds[side].known().map_or(0, |remote| remote.history[field].len());
             let pasts = (0..count).filter_map(|at| self.told(side, field, at));
             for (past, told) in pasts.filter(|(past, _)| past.position > from && past.position <= upto) {
                 let raw = |at: usize| FieldKind::Text.write(&part(parts, &past.value, at));
@@ -253,8 +257,13 @@ impl Run {
                     let latency = self.latency();
                     self.after(latency, Doing::LookUp { side, values, records, timing, life });
                 }
-                // Nobody deletes here.
-                Effect::Delete { .. } => {}
+                Effect::Delete { home, items, .. } => {
+                    let side = home.system.0 as usize - 1;
+                    self.busy[side] = true;
+                    for (record, item) in items {
+                        self.launch_delete(side, record, item);
+                    }
+                }
                 Effect::Write { home, items, .. } => {
                     let side = home.system.0 as usize - 1;
                     self.busy[side] = true;
@@ -270,6 +279,9 @@ impl Run {
     pub(super) fn launch(&mut self, side: usize, record: RecordId, item: WriteItem) {
         let life = self.life;
         let knew = self.known;
+        if matches!(item.target, Target::Create { .. }) {
+            self.creates(side);
+        }
         self.say(|| format!("write to {}: {:?}", system_name(side), item));
         let (lost, lands) = match self.small.is_some() {
             true => [(false, true), (true, true), (true, false), (false, false)][self.fault(3)],
@@ -341,6 +353,14 @@ impl Run {
                 }
                 return;
             }
+        }
+        if world.remote.is_none() {
+            self.say(|| format!("gone on {}", system_name(side)));
+            if let Some(back) = answer {
+                let outcome = Outcome::Gone(Departure::Deleted);
+                self.after(back, Doing::Answered { side, record, op: item.op, outcome, life });
+            }
+            return;
         }
         world.accepted += 1;
         for (field, knew) in knew.into_iter().enumerate() {

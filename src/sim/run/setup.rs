@@ -6,10 +6,11 @@ use crate::model::{
     Value,
 };
 use crate::rules::{
-    Binding, ConflictPolicy, Entity, Field, FieldBinding, LinkPolicy, Mismatch, Mode, Rules, StampPolicy, System,
+    Binding, ConflictPolicy, Entity, Field, FieldBinding, LinkPolicy, Mismatch, Mode, OnDelete, Rules, StampPolicy,
+    System,
 };
 use crate::sim::world::{FIELDS, World};
-use crate::sim::{Options, Policy, Sources};
+use crate::sim::{Also, Options, Policy, Sources};
 
 pub(super) fn field_name(field: usize) -> &'static str {
     ["f", "g"][field]
@@ -168,7 +169,10 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         external_id: Some("ext".into()),
         on_create: Vec::new(),
         scope: None,
-        on_delete: Default::default(),
+        on_delete: match options.also {
+            Also::Deletes(true) => OnDelete::Propagate,
+            _ => OnDelete::Detach,
+        },
     });
     let entity = Entity {
         id: ENTITY,

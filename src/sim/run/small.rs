@@ -101,6 +101,8 @@ impl Run {
                 | Doing::LookUp { life, .. }
                 | Doing::Answered { life, .. } => self.alive(*life),
                 Doing::Read { .. } | Doing::Apply { .. } | Doing::Restart => true,
+                // Only in histories by chance.
+                _ => false,
             };
             if may {
                 slots.push(slot);
