@@ -882,6 +882,26 @@ fn who_has_seen_a_decision_may_change_it_and_a_decision_sees_all_that_was_taken_
 }
 
 #[test]
+fn who_cannot_change_a_field_neither_replaces_a_decision_nor_brings_back_what_lost_to_it() {
+    let mut story = Story::of(Owns(system(A)), SourceKind::Stream, 2);
+    story.operator(SystemId::OPERATOR, "decided", 10);
+    story.send(B, 20);
+    story.lands(B, "decided", 21);
+    story.person(B, "other", 30);
+    assert_eq!(story.state.value, text("decided"), "it is not theirs");
+    story.person(A, "own", 15);
+    assert_eq!(story.state.value, text("decided"), "nobody who may has replaced the decision");
+
+    let mut story = Story::of(Owns(system(A)), SourceKind::Stream, 2);
+    story.operator(SystemId::OPERATOR, "decided", 10);
+    story.send(B, 20);
+    story.person(A, "own", 15);
+    story.lands(B, "decided", 21);
+    story.person(B, "other", 30);
+    assert_eq!(story.state.value, text("decided"), "the owner's edit had lost");
+}
+
+#[test]
 fn a_decision_ends_what_was_left_apart() {
     let mut story = Story::linked(Latest, LinkPolicy::FillBlanks, SourceKind::Stream, &["one", "two"]);
     assert_eq!(story.state.sides[B].apart, Some(Apart::Split));

@@ -358,13 +358,19 @@ impl FieldState {
         out: &mut Vec<Fate>,
     ) -> usize {
         let edit = &self.recent[at];
+        // Who cannot change the field replaces nobody's edit in it, and brings back none that has lost.
+        let counts = |taken: &Taken| match policy {
+            ConflictPolicy::Owns(owner) => taken.system == *owner || taken.system.is_operator(),
+            _ => true,
+        };
         let mut set = vec![edit];
         let authors = self.sides.iter().map(|side| side.system).chain([SystemId::OPERATOR, SystemId::UNDO]);
         for author in authors.filter(|author| *author != edit.system) {
             let unseen = self.recent.iter().filter(|taken| taken.system == author && taken.turn > edit.base);
             let newest = unseen.max_by(|a, b| a.edit.place.order(&b.edit.place).then(a.turn.cmp(&b.turn)));
             let replaced = |rival: &Taken| {
-                self.recent.iter().any(|taken| taken.system != rival.system && taken.base >= rival.turn)
+                let mut others = self.recent.iter().filter(|taken| taken.system != rival.system && counts(taken));
+                others.any(|taken| taken.base >= rival.turn)
             };
             set.extend(newest.filter(|rival| crate::defect!("replaced") || !replaced(rival)));
             if crate::defect!("pairwise") {
@@ -386,7 +392,7 @@ impl FieldState {
             before: &own_before,
         };
         let rivals = set.len() - 1;
-        let mut ranked = set.clone();
+        let mut ranked = if counts(edit) { set.clone() } else { vec![edit] };
         let mut verdict = match outranking(&mut ranked) {
             Some(decision) => Verdict::Edit(decision),
             None if rivals == 0 && self.stays_in_review(rules, &edit.edit.value) => Verdict::Review(self.value.clone()),
