@@ -54,6 +54,25 @@ pub fn encode_into<T: Encode>(version: u8, value: &T, out: &mut Vec<u8>) {
     bincode::encode_into_std_write(value, out, config()).expect("encoding into memory cannot fail");
 }
 
+/// Reads a text as `String` is encoded, and hands it on where it stands.
+pub(crate) fn decode_str<D: Decoder, T>(decoder: &mut D, take: impl FnOnce(&str) -> T) -> Result<T, DecodeError> {
+    let len = u64::decode(decoder)?;
+    let len = usize::try_from(len).map_err(|_| DecodeError::OutsideUsizeRange(len))?;
+    decoder.claim_bytes_read(len)?;
+    fn text(bytes: &[u8]) -> Result<&str, DecodeError> {
+        std::str::from_utf8(bytes).map_err(|inner| DecodeError::Utf8 { inner })
+    }
+    let reader = decoder.reader();
+    if let Some(bytes) = reader.peek_read(len) {
+        let taken = take(text(bytes)?);
+        reader.consume(len);
+        return Ok(taken);
+    }
+    let mut bytes = vec![0; len];
+    reader.read(&mut bytes)?;
+    Ok(take(text(&bytes)?))
+}
+
 /// Decodes what [`encode`] wrote; trailing bytes are damage.
 pub fn decode<T: Decode<()>>(version: u8, bytes: &[u8]) -> Result<T, CodecError> {
     let Some((&found, rest)) = bytes.split_first() else {

@@ -49,7 +49,7 @@ pub fn join(bytes: &[u8]) {
         };
         let stamp = Stamp { hlc: Hlc::from_bits(u64::from(edit[3])), origin };
         // A stamp is minted once, so it stands for one value.
-        let value = Value::Text(format!("{stamp:?}"));
+        let value = Value::Text(format!("{stamp:?}").into());
         if replica.register(field).is_none_or(|register| stamp > register.marker) {
             replica.set(field, value.clone(), stamp);
         }

@@ -493,10 +493,10 @@ mod another_crate {
                 let bytes = syncline::codec::encode(1, value);
                 ValueMirror::Decimal(bytes[2..].try_into().unwrap())
             }
-            Value::Text(value) => ValueMirror::Text(value),
+            Value::Text(value) => ValueMirror::Text(value.into()),
             Value::Date(value) => ValueMirror::Date(value),
             Value::DateTime(value) => ValueMirror::DateTime(value),
-            Value::Enum(value) => ValueMirror::Enum(value),
+            Value::Enum(value) => ValueMirror::Enum(value.into()),
             Value::Set(values) => ValueMirror::Set(values),
             Value::Ref(id) => ValueMirror::Ref(id.0),
             Value::Group(members) => ValueMirror::Group(members.values().iter().map(member).collect()),
@@ -507,7 +507,7 @@ mod another_crate {
     fn member(value: &Value) -> MemberMirror {
         match value {
             Value::Null => MemberMirror::Null,
-            Value::Text(text) => MemberMirror::Text(text.clone()),
+            Value::Text(text) => MemberMirror::Text(text.clone().into()),
             Value::Int(number) => MemberMirror::Int(*number),
             other => panic!("{other}"),
         }

@@ -204,7 +204,7 @@ impl Story {
 
     fn value(&self) -> String {
         match &self.state.value {
-            Value::Text(value) => value.clone(),
+            Value::Text(value) => value.clone().into(),
             _ => String::new(),
         }
     }

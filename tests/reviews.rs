@@ -110,7 +110,7 @@ impl Case {
         let remotes = read_all(&self.rules, &self.connectors).await.unwrap();
         let verdict = verify_offline(&self.rules, &self.connectors, &store, remotes).await.unwrap();
         let lost = store.journal(0, 1_000).unwrap().into_iter().filter_map(|(_, entry)| match entry.what {
-            Happening::Lost { value: Value::Text(text), .. } => Some(text),
+            Happening::Lost { value: Value::Text(text), .. } => Some(String::from(text)),
             _ => None,
         });
         let mut lost: Vec<String> = lost.collect();

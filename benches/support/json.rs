@@ -62,7 +62,7 @@ pub fn raw(page: &[u8], mut row: impl FnMut(RemoteText, RawDigest)) {
 pub fn canonical(page: &[u8], mut row: impl FnMut(RemoteText, Digest)) {
     let page: Page<Properties<'_>> = serde_json::from_slice(page).expect("our own page");
     for Row { id, properties } in page.results {
-        let values: Vec<Value> = properties.0.into_iter().map(|text| Value::Text(text.into_owned())).collect();
+        let values: Vec<Value> = properties.0.into_iter().map(|text| Value::Text(text.into_owned().into())).collect();
         row(id, Digest::of_fields((0..).map(FieldId).zip(&values)));
     }
 }

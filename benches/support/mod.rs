@@ -108,7 +108,7 @@ pub fn record(number: u64, version: u64) -> Record {
     for id in 0..FIELDS {
         let version = if id < 10 { version } else { 0 };
         let stamp = Stamp { hlc: Hlc::at(Millis(1_772_359_200_000)), origin: Origin::System(HUBSPOT) };
-        record.set(FieldId(id), Value::Text(field(number, id, version)), stamp);
+        record.set(FieldId(id), Value::Text(field(number, id, version).into()), stamp);
     }
     record.put_side(Side {
         system: HUBSPOT,
@@ -149,8 +149,8 @@ pub fn edited(number: u64, version: u64) -> Vec<Change> {
         record: Some(record.id),
         what: Happening::Value {
             field: FieldId(1),
-            from: Value::Text(field(number, 1, version - 1)),
-            to: Value::Text(field(number, 1, version)),
+            from: Value::Text(field(number, 1, version - 1).into()),
+            to: Value::Text(field(number, 1, version).into()),
             stamp: Stamp::ZERO,
             system: HUBSPOT,
             place: Place::at(Millis(0)),

@@ -84,7 +84,7 @@ impl Txn<'_> {
             let Ok(Value::Text(id)) = &*value else { continue };
             let found = resolve(self.rules, (to, home.system), id, |key| self.index_of(key))?;
             if found.is_none() {
-                shown.unresolved.push((field.id, id.clone()));
+                shown.unresolved.push((field.id, id.clone().into()));
             }
             *value = found.map(Value::Ref).ok_or(Amiss { field: field.id, error: ValueError::UNRESOLVED });
         }

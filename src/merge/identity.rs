@@ -9,7 +9,7 @@ pub fn match_key(field: &Field, value: &Value) -> Option<Vec<u8>> {
         (_, Value::Null) => return None,
         (FieldKind::Domain, Value::Text(domain)) if field.is_shared_domain(domain) => return None,
         // People type names in any case.
-        (FieldKind::Text, Value::Text(text)) => Value::Text(text.to_lowercase()),
+        (FieldKind::Text, Value::Text(text)) => Value::Text(text.to_lowercase().into()),
         (_, value) => value.clone(),
     };
     let mut key = field.id.0.to_be_bytes().to_vec();

@@ -129,7 +129,7 @@ fn furthest<'a>(order: &[String], set: &[&'a Taken], ground: &Ground<'_>) -> Ver
     let carried = set.iter().copied().filter(|taken| place(&taken.edit.value) == Some(best));
     match ground.latest(carried) {
         Some(edit) => Verdict::Edit(edit),
-        None => order.get(best).map_or(Verdict::Register, |option| Verdict::Value(Value::Enum(option.clone()))),
+        None => order.get(best).map_or(Verdict::Register, |option| Verdict::Value(Value::Enum(option.as_str().into()))),
     }
 }
 

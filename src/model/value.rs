@@ -1,7 +1,7 @@
 //! Canonical values: one form and one byte encoding for each meaning, so that a remote's reformatting is never a change.
 
 use super::host;
-use super::{Decimal, EntityId, Millis, Raw, RecordId, Region, Tied};
+use super::{Decimal, EntityId, Millis, Raw, RecordId, Region, Text, Tied};
 use crate::codec::{self, BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode};
 use std::fmt;
 use std::str::FromStr;
@@ -19,13 +19,13 @@ pub enum Value {
     /// A decimal number.
     Decimal(Decimal),
     /// Text, trimmed, with `\n` line ends, never empty.
-    Text(String),
+    Text(Text),
     /// Days since 1970-01-01.
     Date(i32),
     /// Milliseconds since 1970-01-01 UTC.
     DateTime(i64),
     /// One option, by its canonical name.
-    Enum(String),
+    Enum(Text),
     /// Several options, sorted, without repeats.
     Set(Vec<String>),
     /// Another record.
@@ -319,19 +319,19 @@ impl FieldKind {
         }
         match self {
             Self::Refs { .. } => Ok(Value::set(text.lines().map(trim).filter(|tie| !tie.is_empty()))),
-            Self::Ref { .. } | Self::Owner => Ok(Value::Text(trimmed.to_owned())),
+            Self::Ref { .. } | Self::Owner => Ok(Value::Text(trimmed.into())),
             Self::Group => Err(ValueError { wanted: "a group", reason: "a single value" }),
-            Self::Text => Ok(Value::Text(trimmed.replace("\r\n", "\n").replace('\r', "\n"))),
-            Self::Email => Ok(Value::Text(host::email(trimmed))),
-            Self::Phone => Ok(Value::Text(phone(trimmed))),
+            Self::Text => Ok(Value::Text(trimmed.replace("\r\n", "\n").replace('\r', "\n").into())),
+            Self::Email => Ok(Value::Text(host::email(trimmed).into())),
+            Self::Phone => Ok(Value::Text(phone(trimmed).into())),
             Self::PhoneOf(region) => {
                 let plain = phone(trimmed);
                 // A text that becomes a number only once it is stripped must not be read in two ways.
                 let full = region.international(trimmed).or_else(|| region.international(&plain));
-                Ok(Value::Text(full.unwrap_or(plain)))
+                Ok(Value::Text(full.unwrap_or(plain).into()))
             }
             Self::Domain => Ok(domain(trimmed)),
-            Self::Url => Ok(Value::Text(url(trimmed))),
+            Self::Url => Ok(Value::Text(url(trimmed).into())),
             Self::Integer => {
                 const WANTED: &str = "a whole number";
                 let number = Decimal::parse(trimmed)
@@ -351,7 +351,7 @@ impl FieldKind {
             },
             Self::Date => date(trimmed).map(Value::Date),
             Self::DateTime { step_ms } => datetime(trimmed).map(|ms| Value::DateTime(Millis(ms).floor(*step_ms).0)),
-            Self::Enum => Ok(Value::Enum(trimmed.to_owned())),
+            Self::Enum => Ok(Value::Enum(trimmed.into())),
             Self::Set => Ok(Value::set(trimmed.split(';').map(trim).filter(|option| !option.is_empty()))),
         }
     }
@@ -416,7 +416,7 @@ fn domain(text: &str) -> Value {
         }
         host = stripped;
     }
-    if host.is_empty() { Value::Text(lower) } else { Value::Text(host.to_owned()) }
+    if host.is_empty() { Value::Text(lower.into()) } else { Value::Text(host.into()) }
 }
 
 /// Scheme and host in lower case, without what says nothing. Anything that is not like an address stays as it is.
@@ -608,7 +608,7 @@ mod tests {
     }
 
     fn members() -> impl Strategy<Value = Value> {
-        prop_oneof![Just(Value::Null), "[ab]{0,2}".prop_map(Value::Text), (0i64..3).prop_map(Value::Int)]
+        prop_oneof![Just(Value::Null), "[ab]{0,2}".prop_map(|text| Value::Text(text.into())), (0i64..3).prop_map(Value::Int)]
     }
 
     /// Bytes that nest without end must not exhaust the stack.
@@ -670,8 +670,8 @@ mod tests {
             };
             let (one, other) = (Value::Ref(RecordId(a)), Value::Ref(RecordId(b)));
             prop_assert_eq!(bytes(std::slice::from_ref(&one)) == bytes(std::slice::from_ref(&other)), a == b);
-            prop_assert_ne!(bytes(std::slice::from_ref(&one)), bytes(&[Value::Text(text)]));
-            let after = Value::Text(after);
+            prop_assert_ne!(bytes(std::slice::from_ref(&one)), bytes(&[Value::Text(text.into())]));
+            let after = Value::Text(after.into());
             prop_assert_eq!(bytes(&[one.clone(), after.clone()]), [bytes(&[one]), bytes(&[after])].concat());
         }
 

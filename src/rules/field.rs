@@ -101,7 +101,9 @@ impl Field {
             transforms => transform::read(transforms, &self.kind, raw)?,
         };
         match value {
-            Value::Enum(shown) if !binding.values.is_empty() => self.canonical_option(binding, shown).map(Value::Enum),
+            Value::Enum(shown) if !binding.values.is_empty() => {
+                self.canonical_option(binding, shown.into()).map(|option| Value::Enum(option.into()))
+            }
             Value::Set(shown) if self.ties_to().is_some() => {
                 Ok(Value::set(shown.into_iter().map(|tie| binding.tie(&tie))))
             }

@@ -126,7 +126,7 @@ pub(super) fn check(spec: &FieldSpec, at: &str, checks: &mut Checks) {
 /// A part in its canonical form.
 fn part(raw: &Raw) -> String {
     match FieldKind::Text.read(raw) {
-        Ok(Value::Text(text)) => text,
+        Ok(Value::Text(text)) => text.into(),
         _ => String::new(),
     }
 }

@@ -39,7 +39,7 @@ impl FieldBinding {
 
 impl Value {
     fn from_text(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Self::Text(text.into())
     }
 }
 
@@ -89,10 +89,10 @@ pub fn check_fallbacks(rules: &Rules) -> Vec<Finding> {
                 continue;
             }
             let default = match &binding.default {
-                Some(Value::Text(email)) => Some(email),
+                Some(Value::Text(email)) => Some(&**email),
                 _ => None,
             };
-            for (key, email) in [("fallback", binding.fallback.as_ref()), ("default", default)] {
+            for (key, email) in [("fallback", binding.fallback.as_deref()), ("default", default)] {
                 let Some(email) = email.filter(|email| people.id_of(email).is_none()) else { continue };
                 let message = match people.knows(email) {
                     true => format!("the {key} `{email}` is not active in {name}"),

@@ -204,7 +204,7 @@ proptest! {
                 for (canonical, theirs) in &binding.values {
                     let value = field.read(binding, &[Raw::Text(theirs.clone())]).unwrap();
                     prop_assert_eq!(field.project(binding, &value), value);
-                    let once = field.project(binding, &Value::Enum(canonical.clone()));
+                    let once = field.project(binding, &Value::Enum(canonical.clone().into()));
                     prop_assert_eq!(field.project(binding, &once), once);
                 }
             }

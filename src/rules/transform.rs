@@ -172,13 +172,13 @@ impl Transform {
         }
         Ok(match value {
             Value::Text(text) => Value::Text(match self {
-                Self::Trim => text.trim().to_owned(),
-                Self::Upper => text.to_uppercase(),
-                Self::Lower => text.to_lowercase(),
-                Self::Title => title(&text),
-                Self::Replace { from, to } => text.replace(from, to),
-                Self::Prefix(prefix) => format!("{prefix}{text}"),
-                Self::Suffix(suffix) => format!("{text}{suffix}"),
+                Self::Trim => text.trim().into(),
+                Self::Upper => text.to_uppercase().into(),
+                Self::Lower => text.to_lowercase().into(),
+                Self::Title => title(&text).into(),
+                Self::Replace { from, to } => text.replace(from, to).into(),
+                Self::Prefix(prefix) => format!("{prefix}{text}").into(),
+                Self::Suffix(suffix) => format!("{text}{suffix}").into(),
                 Self::Times { .. } | Self::Shift { .. } | Self::Custom(_) => text,
             }),
             Value::Int(number) => Value::Decimal(self.times(number.into(), 1)?),
@@ -195,10 +195,10 @@ impl Transform {
         }
         Ok(match value {
             Value::Text(text) => Value::Text(match self {
-                Self::Trim => text.trim().to_owned(),
-                Self::Replace { from, to } => text.replace(to, from),
-                Self::Prefix(prefix) => text.strip_prefix(&**prefix).unwrap_or(&text).to_owned(),
-                Self::Suffix(suffix) => text.strip_suffix(&**suffix).unwrap_or(&text).to_owned(),
+                Self::Trim => text.trim().into(),
+                Self::Replace { from, to } => text.replace(to, from).into(),
+                Self::Prefix(prefix) => text.strip_prefix(&**prefix).unwrap_or(&text).into(),
+                Self::Suffix(suffix) => text.strip_suffix(&**suffix).unwrap_or(&text).into(),
                 _ => text,
             }),
             Value::Decimal(number) => {
@@ -391,11 +391,11 @@ mod tests {
 
     /// Leaves letters out, which nobody can take back; or turns a text round.
     fn custom(turns: bool) -> Transform {
-        let text = |value: &Value| if let Value::Text(text) = value { text.clone() } else { String::new() };
-        let turn = move |value: &Value| Some(Value::Text(text(value).chars().rev().collect()));
+        let text = |value: &Value| if let Value::Text(text) = value { text.clone() } else { String::new().into() };
+        let turn = move |value: &Value| Some(Value::Text(text(value).chars().rev().collect::<String>().into()));
         Transform::Custom(match turns {
             true => Custom::new("turned", turn).back("turned", turn),
-            false => Custom::new("without a", move |value| Some(Value::Text(text(value).replace('a', "")))),
+            false => Custom::new("without a", move |value| Some(Value::Text(text(value).replace('a', "").into()))),
         })
     }
 
@@ -449,7 +449,7 @@ mod tests {
             let steps = vec![Transform::Prefix(before), Transform::Suffix(behind)];
             prop_assert!(steps.iter().all(|step| step.loss().is_none()));
             let texts = field(FieldKind::Text, steps);
-            let value = Value::Text(text);
+            let value = Value::Text(text.into());
             prop_assert_eq!(texts.project(&texts.bindings[0], &value), value);
             let numbers = field(FieldKind::Decimal { scale: None }, vec![Transform::Times { power }]);
             let value = Value::Decimal(i64::from(number).into());

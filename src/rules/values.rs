@@ -183,7 +183,9 @@ impl FieldValues<'_> {
             return Err(unfit("blank".to_owned()));
         }
         match value {
-            Value::Enum(option) => self.default_option(binding, &option, theirs).map(Value::Enum),
+            Value::Enum(option) => {
+                self.default_option(binding, &option, theirs).map(|option| Value::Enum(option.into()))
+            }
             Value::Set(options) => {
                 let options = options.iter().map(|option| self.default_option(binding, option, theirs));
                 Ok(Value::set(options.collect::<Result<Vec<_>, _>>()?))
@@ -253,7 +255,7 @@ fn written<'a>(binding: &'a FieldBinding, canonical: &str) -> Option<&'a str> {
 /// An option as it is read, none if it is blank.
 pub(super) fn option_text(option: &str) -> Option<String> {
     match FieldKind::Enum.read(&Raw::Text(option.to_owned())) {
-        Ok(Value::Enum(option)) => Some(option),
+        Ok(Value::Enum(option)) => Some(option.into()),
         _ => None,
     }
 }

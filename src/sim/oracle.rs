@@ -89,11 +89,11 @@ fn surely_admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_
     // before anybody read it.
     if let ConflictPolicy::ForwardOnly(stages) = &order.policy {
         let taken_back = |id: usize, edit: &Edited| edits.iter().any(|(o, other)| *o > id && other.side == edit.side);
-        let place = |value: &Value| stages.iter().position(|stage| *value == Value::Enum(stage.clone()));
+        let place = |value: &Value| stages.iter().position(|stage| *value == Value::Enum(stage.as_str().into()));
         let sure = edits.iter().filter(|(id, edit)| !taken_back(*id, edit)).filter_map(|(_, edit)| place(&edit.value));
         let least = sure.chain(place(first)).max();
         let further = edits.iter().filter(|(_, edit)| place(&edit.value) > least).map(|(_, edit)| edit.value.clone());
-        let least = least.map_or(first.clone(), |at| Value::Enum(stages[at].clone()));
+        let least = least.map_or(first.clone(), |at| Value::Enum(stages[at].as_str().into()));
         return further.chain([least]).collect();
     }
     // Not seen by any later edit.

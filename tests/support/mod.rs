@@ -59,7 +59,7 @@ fn body() -> impl Strategy<Value = Record> {
         let mut record = Record::new(id, entity);
         for field in 0..fields {
             let stamp = Stamp { hlc: Hlc::from_bits(u64::from(field) + 1), origin: Origin::Engine };
-            record.set(FieldId(field), Value::Text(text.clone()), stamp);
+            record.set(FieldId(field), Value::Text(text.clone().into()), stamp);
         }
         record
     })

@@ -138,8 +138,8 @@ fn samples(kind: &FieldKind) -> Vec<(Value, Vec<Value>)> {
             Value::DateTime(Millis(1_700_000_000_000 + n * 86_400_000).floor(*step_ms).0)
         }
         FieldKind::Set => Value::set([format!("{n}"), "a".into()]),
-        FieldKind::Enum => Value::Enum(format!("option {n}")),
-        _ => Value::Text(format!("text{n}")),
+        FieldKind::Enum => Value::Enum(format!("option {n}").into()),
+        _ => Value::Text(format!("text{n}").into()),
     };
     let cycle = |first: Vec<Value>| first.into_iter().cycle().take(8).collect::<Vec<_>>();
     vec![

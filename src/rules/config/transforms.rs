@@ -145,7 +145,7 @@ fn expression(text: &str, kind: &FieldKind) -> Result<Expression, (String, Strin
 /// What an expression gives, as a value of the type of `from`.
 fn converted(from: &Value, given: cel::Value) -> Option<Value> {
     match (from, given) {
-        (Value::Text(_), cel::Value::String(text)) => Some(Value::Text((*text).clone())),
+        (Value::Text(_), cel::Value::String(text)) => Some(Value::Text((*text).clone().into())),
         (Value::Bool(_), cel::Value::Bool(value)) => Some(Value::Bool(value)),
         (Value::Int(_) | Value::Decimal(_), cel::Value::Int(number)) => Some(Value::Decimal(number.into())),
         (Value::Int(_) | Value::Decimal(_), cel::Value::Float(number)) => {

@@ -84,7 +84,7 @@ pub(super) fn kind(policy: Policy) -> FieldKind {
 /// One of four values, of which a field of the first kind begins with one.
 pub(super) fn some_value(policy: Policy, n: i64) -> Value {
     match policy {
-        Policy::Latest | Policy::Prefer | Policy::Owns => Value::Text(n.to_string()),
+        Policy::Latest | Policy::Prefer | Policy::Owns => Value::Text(n.to_string().into()),
         Policy::Max | Policy::Min => Value::Int(n),
         Policy::Forward => Value::Enum(STAGES[n.rem_euclid(4) as usize].into()),
         Policy::Union => Value::set([OPTIONS[n.rem_euclid(3) as usize]]),
