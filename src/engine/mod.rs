@@ -29,6 +29,7 @@ mod review;
 mod ruled;
 mod scope;
 mod send;
+mod shared;
 mod sweep;
 mod ties;
 mod timeline;

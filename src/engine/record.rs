@@ -1,6 +1,7 @@
 //! One record at work: its fields taken apart for the merge rules, and put together again.
 
 use super::refs::Away;
+use super::shared::Shared;
 use super::txn::Txn;
 use super::{AT_HOME, Change, DigestRow, Happening, KeyHolder, OutboxRow, Task, ViewError};
 use crate::merge::identity::match_key;
@@ -13,8 +14,8 @@ use crate::rules::{Entity, Field, Mode, Rules};
 
 /// A record taken out of the store for one step.
 pub(super) struct Work {
-    pub record: Record,
-    pub lately: Lately,
+    pub record: Shared<Record>,
+    pub lately: Shared<Lately>,
     /// Raw digests that this step read, by system.
     pub raws: Vec<(SystemId, RawDigest)>,
     /// Sides whose digest must stay as it is, because not all that was read could be judged.
@@ -24,22 +25,23 @@ pub(super) struct Work {
     /// References that sides are owed and cannot be written now.
     pub away: Vec<(SystemId, FieldId, Away)>,
     fates: Vec<(FieldId, Fate)>,
-    loaded: Option<Box<(Record, Lately)>>,
+    loaded: Option<(Shared<Record>, Shared<Lately>)>,
     gone: bool,
 }
 
 impl Work {
     /// A record of the store.
     pub fn loaded(record: Record, lately: Lately) -> Self {
-        let loaded = Some(Box::new((record.clone(), lately.clone())));
+        let (record, lately) = (Shared::new(record), Shared::new(lately));
+        let loaded = Some((record.clone(), lately.clone()));
         let (raws, unjudged, fates) = (Vec::new(), Vec::new(), Vec::new());
         Self { record, lately, raws, unjudged, recheck: false, away: Vec::new(), fates, loaded, gone: false }
     }
 
     /// A record that is first mirrored now.
     pub fn new(id: RecordId, entity: EntityId) -> Self {
-        let record = Record::new(id, entity);
-        let lately = Lately::default();
+        let record = Shared::new(Record::new(id, entity));
+        let lately = Shared::new(Lately::default());
         let (raws, unjudged, fates) = (Vec::new(), Vec::new(), Vec::new());
         Self { record, lately, raws, unjudged, recheck: false, away: Vec::new(), fates, loaded: None, gone: false }
     }
@@ -220,7 +222,7 @@ impl Work {
     /// Nothing of its values is known any more, nor when they were written.
     pub fn forget_all(&mut self) {
         self.record.registers.clear();
-        self.lately = Lately::default();
+        self.lately = Shared::new(Lately::default());
         self.fates.clear();
         self.away.clear();
     }
@@ -345,16 +347,17 @@ impl<'a> Txn<'a> {
             }
             return Ok(());
         }
-        self.save_held(entity, before.as_ref().map(|before| &before.0), &work)?;
+        let stood: Option<&Record> = before.as_ref().map(|before| &*before.0);
+        self.save_held(entity, stood, &work)?;
         let was_quiet = before.as_ref().is_some_and(|before| before.1.is_empty());
         if was_quiet && !work.lately.is_empty() {
             self.close_quiet_past(entity, &mut work)?;
         }
         self.close_and_prune(entity, &mut work)?;
-        self.take_back(entity, before.as_ref().map(|before| &before.0), &mut work)?;
+        self.take_back(entity, stood, &mut work)?;
         self.note_quarrels(entity, &mut work)?;
         self.note_rules(entity, work.record.id, &work.fates)?;
-        self.note_reviews(entity, before.as_ref().map(|before| &before.0), &work)?;
+        self.note_reviews(entity, stood, &work)?;
         let fates = std::mem::take(&mut work.fates);
         let filled = before.as_ref().map(|before| filled(&before.0, &work.record, &fates)).unwrap_or_default();
         for (field, fate) in fates {
@@ -378,22 +381,22 @@ impl<'a> Txn<'a> {
             self.save_outbox(entity, &work, changed)?;
         }
         if changed {
-            self.save_keys(entity, old, Some(&work.record))?;
+            self.save_keys(entity, stood, Some(&work.record))?;
         }
         self.save_digests(entity, &work, changed, &left)?;
         if old_lately.map_or(!work.lately.is_empty(), |old| *old != work.lately) {
-            let lately = (!work.lately.is_empty()).then(|| Box::new(work.lately));
+            let lately = (!work.lately.is_empty()).then(|| Box::new(work.lately.into_inner()));
             self.record_changes.push(Change::SetLately(entity.id, work.record.id, lately));
         }
         if changed {
-            self.record_changes.push(Change::PutRecord(Box::new(work.record)));
+            self.record_changes.push(Change::PutRecord(Box::new(work.record.into_inner())));
         }
         Ok(())
     }
 
     fn close_and_prune(&mut self, entity: &Entity, work: &mut Work) -> Result<(), ViewError> {
         if work.lately.fields.is_empty() {
-            work.lately = Lately::default();
+            work.lately = Shared::new(Lately::default());
             return Ok(());
         }
         let mut doubtful = false;
@@ -442,7 +445,7 @@ impl<'a> Txn<'a> {
             work.put_state(field, state, Vec::new());
         }
         if work.lately.fields.is_empty() {
-            work.lately = Lately::default();
+            work.lately = Shared::new(Lately::default());
         }
         Ok(())
     }

@@ -206,15 +206,7 @@ impl CvRDT for Record {
     }
 }
 
-/// Stored form of a [`Record`]: `LWWReg` knows no codec.
-#[derive(Encode, Decode)]
-struct RecordWire {
-    id: RecordId,
-    entity: EntityId,
-    registers: Vec<(FieldId, Value, Stamp)>,
-    sides: Vec<Side>,
-}
-
+// By hand, since `LWWReg` knows no codec: as a sequence of (field, value, stamp).
 impl Encode for Record {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
         self.id.encode(encoder)?;
@@ -231,18 +223,22 @@ impl Encode for Record {
 
 impl<C> Decode<C> for Record {
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let wire = RecordWire::decode(decoder)?;
-        let ascending = wire.registers.windows(2).all(|pair| pair[0].0 < pair[1].0)
-            && wire.sides.windows(2).all(|pair| pair[0].system < pair[1].system);
+        let (id, entity) = (RecordId::decode(decoder)?, EntityId::decode(decoder)?);
+        let count = u64::decode(decoder)?;
+        // A register has a byte at least, so a hostile count is no allocation.
+        let room = usize::try_from(count).map_err(|_| DecodeError::OutsideUsizeRange(count))?;
+        let mut registers = Vec::with_capacity(room.min(1_024));
+        for _ in 0..room {
+            let (field, val, marker) = Decode::decode(decoder)?;
+            registers.push(Register { field, reg: LWWReg { val, marker } });
+        }
+        let sides = Vec::<Side>::decode(decoder)?;
+        let ascending = registers.windows(2).all(|pair| pair[0].field < pair[1].field)
+            && sides.windows(2).all(|pair| pair[0].system < pair[1].system);
         if !ascending {
             return Err(DecodeError::Other("registers or sides out of order"));
         }
-        let registers = wire
-            .registers
-            .into_iter()
-            .map(|(field, val, marker)| Register { field, reg: LWWReg { val, marker } })
-            .collect();
-        Ok(Self { id: wire.id, entity: wire.entity, registers, sides: wire.sides })
+        Ok(Self { id, entity, registers, sides })
     }
 }
 

@@ -608,7 +608,11 @@ mod tests {
     }
 
     fn members() -> impl Strategy<Value = Value> {
-        prop_oneof![Just(Value::Null), "[ab]{0,2}".prop_map(|text| Value::Text(text.into())), (0i64..3).prop_map(Value::Int)]
+        prop_oneof![
+            Just(Value::Null),
+            "[ab]{0,2}".prop_map(|text| Value::Text(text.into())),
+            (0i64..3).prop_map(Value::Int)
+        ]
     }
 
     /// Bytes that nest without end must not exhaust the stack.

@@ -168,7 +168,11 @@ mod tests {
             let id = RecordId(u128::from(at).to_be_bytes());
             let mut record = Record::new(id, EntityId::of("thing"));
             for field in &rules.entities[0].fields {
-                record.set(field.id, Value::Text(format!("{at}").into()), Stamp::mint(Millis(1), Stamp::ZERO, Origin::Engine));
+                record.set(
+                    field.id,
+                    Value::Text(format!("{at}").into()),
+                    Stamp::mint(Millis(1), Stamp::ZERO, Origin::Engine),
+                );
             }
             for system in ["a", "b"] {
                 record.put_side(Side {
