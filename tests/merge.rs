@@ -902,6 +902,18 @@ fn who_cannot_change_a_field_neither_replaces_a_decision_nor_brings_back_what_lo
 }
 
 #[test]
+fn our_mark_behind_an_edit_is_not_the_create_of_what_was_edited() {
+    // The mirror is an old copy: it knows of the create, and not of the write that followed.
+    let mut story = Story::of(Latest, SourceKind::Stream, 2);
+    story.state.sides[B].made = Millis(50);
+    story.lands(B, "old", 5);
+    assert!(story.fates.is_empty(), "that is the create");
+    story.person(B, "theirs", 10);
+    story.lands(B, "ours", 20);
+    assert_eq!(story.shows(B), &text("ours"));
+}
+
+#[test]
 fn a_decision_ends_what_was_left_apart() {
     let mut story = Story::linked(Latest, LinkPolicy::FillBlanks, SourceKind::Stream, &["one", "two"]);
     assert_eq!(story.state.sides[B].apart, Some(Apart::Split));

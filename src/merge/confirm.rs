@@ -328,7 +328,9 @@ impl FieldState {
             if self.stray_landed(rules, ix, *place, true, value, by, out) {
                 return;
             }
-            if *mark == Mark::Ours && place.time <= self.sides[ix].made {
+            // What carries our mark before the create was heard of is that create, unless somebody has edited what it made.
+            let edited = self.sides[ix].late.edited.as_ref().is_some_and(|edited| edited.before(place));
+            if *mark == Mark::Ours && place.time <= self.sides[ix].made && !edited {
                 return;
             }
             if *mark == Mark::Ours && (flies || !self.sides[ix].late.ours.is_empty()) {
