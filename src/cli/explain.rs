@@ -97,9 +97,15 @@ fn show_once(found: &Value, output: Output) {
         Some(values) => {
             output.say(format!("{} as of {at}", head(found)));
             let rows = values.iter().map(|(name, value)| [name.clone(), plain(value)]);
-            output.table(["field", "value"], rows);
+            let later = found["known_since"].as_object().into_iter().flatten();
+            let later = later.map(|(name, since)| [name.clone(), format!("(not mirrored before {})", plain(since))]);
+            output.table(["field", "value"], rows.chain(later));
         }
-        None => output.say(format!("{} was not mirrored yet at {at}", head(found))),
+        None => {
+            let since =
+                found["mirrored_since"].as_str().map(|since| format!("; it is since {since}")).unwrap_or_default();
+            output.say(format!("{} was not mirrored yet at {at}{since}", head(found)));
+        }
     }
 }
 

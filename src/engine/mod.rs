@@ -45,7 +45,7 @@ pub use explain::{Explanation, FieldAccount, SideAccount, Standing, explain};
 pub use find::{Meant, find};
 pub use forget::TOMBSTONE_MS;
 pub use held::{OWNER_UNKNOWN, awaits_mend};
-pub use history::{Came, Moment, as_of, history};
+pub use history::{AsOf, Came, Held, Moment, as_of, history};
 pub use input::{
     Answer, Answers, Ask, Begin, Clocks, DeleteItem, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice,
     PageRows, Pass, Reads, Step, step,

@@ -33,6 +33,12 @@ fn the_field(document: &Value) -> &Value {
     &document["found"][0]["fields"][0]
 }
 
+/// This moment, as `--at` takes it.
+fn now() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time since 1970");
+    syncline::daemon::account::time(syncline::model::Millis(i64::try_from(since.as_millis()).expect("a time")))
+}
+
 fn last_run(world: &World) -> String {
     let (code, runs) = world.json(&["audit", "runs"]);
     assert_eq!(code, Some(0), "{runs}");
@@ -82,6 +88,7 @@ fn a_conflict_is_explained_told_and_taken_back() {
     let people = people(&world, 2);
     let [a, b] = people.as_slice() else { panic!("too few people") };
     let before = world.salesforce(&a.salesforce, "Title");
+    let backfilled = now();
 
     // Both edit one field, and somebody another record, while nobody syncs.
     world.edit_hubspot(&a.hubspot, json!({ "jobtitle": "Archivist" }));
@@ -122,8 +129,13 @@ fn a_conflict_is_explained_told_and_taken_back() {
         .collect();
     assert_eq!(told.first(), Some(&("first read", before.as_str())), "{document}");
     assert!(told.contains(&("edit", "Baker")) && told.contains(&("lost", "Archivist")), "{document}");
-    let (_, then) = world.json(&["history", &format!("{}.jobtitle", a.email), "--at", "1d"]);
+    let (_, then) = world.json(&["history", &format!("{}.jobtitle", a.email), "--at", &backfilled]);
     assert_eq!(then["found"][0]["values"]["jobtitle"], before.as_str(), "{then}");
+    // Yesterday nothing was mirrored, whatever the systems showed.
+    let (_, then) = world.json(&["history", &format!("{}.jobtitle", a.email), "--at", "1d"]);
+    let found = &then["found"][0];
+    let since = found["mirrored_since"].as_str().unwrap_or_default();
+    assert!(found["values"].is_null() && !since.is_empty() && *since <= *backfilled, "{then}");
 
     let run = last_run(&world);
 
@@ -169,6 +181,7 @@ fn what_a_person_reads_is_frozen() {
     assert_eq!(world.json(&["backfill"]).0, Some(0));
     let people = people(&world, 2);
     let [a, b] = people.as_slice() else { panic!("too few people") };
+    let backfilled = now();
     world.edit_salesforce("Contact", &a.salesforce, &json!({ "Title": "Baker" }));
     world.edit_hubspot(&b.hubspot, json!({ "city": "Ghent" }));
     once(&world);
@@ -177,7 +190,8 @@ fn what_a_person_reads_is_frozen() {
     let field = format!("{}.jobtitle", a.email);
     assert_reads(&world, "explain", &["explain", &field]);
     assert_reads(&world, "history", &["history", &field]);
-    assert_reads(&world, "as-of", &["history", &field, "--at", "1d"]);
+    assert_reads(&world, "as-of", &["history", &field, "--at", &backfilled]);
+    assert_reads(&world, "not-yet", &["history", &field, "--at", "1d"]);
     assert_reads(&world, "undo", &["undo", "--run", "2"]);
     assert_reads(&world, "runs", &["audit", "runs"]);
 }
