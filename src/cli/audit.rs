@@ -54,7 +54,7 @@ fn stream(args: &AuditArgs, context: &Context) -> Result<Exit, CliError> {
         for entry in answer["entries"].as_array().into_iter().flatten() {
             count += 1;
             last = entry["number"].as_u64().unwrap_or(last);
-            context.output.say(entries::line(entry));
+            context.output.line(entries::line(entry));
             context.output.document(entry);
         }
         match answer["next"].as_u64() {
@@ -93,7 +93,7 @@ fn verify(context: &Context) -> Result<Exit, CliError> {
         }
         broken => {
             let why = broken["why"].as_str().unwrap_or_default();
-            context.output.say(format!("the chain is broken at entry {}: {why}", broken["number"]));
+            context.output.line(format!("the chain is broken at entry {}: {why}", broken["number"]));
             Ok(Exit::Problems)
         }
     }

@@ -96,9 +96,9 @@ fn show_once(found: &Value, output: Output) {
     match found["values"].as_object() {
         Some(values) => {
             output.say(format!("{} as of {at}", head(found)));
-            let rows = values.iter().map(|(name, value)| [name.clone(), plain(value)]);
+            let rows = values.iter().map(|(name, value)| [name.clone(), shown(value)]);
             let later = found["known_since"].as_object().into_iter().flatten();
-            let later = later.map(|(name, since)| [name.clone(), format!("(not mirrored before {})", plain(since))]);
+            let later = later.map(|(name, since)| [name.clone(), format!("(not mirrored before {})", shown(since))]);
             output.table(["field", "value"], rows.chain(later));
         }
         None => {
@@ -111,10 +111,10 @@ fn show_once(found: &Value, output: Output) {
 
 fn show(found: &Value, output: Output) {
     output.say(head(found));
-    record_lines(found).into_iter().for_each(|line| output.say(line));
+    record_lines(found).into_iter().for_each(|line| output.line(line));
     for field in found["fields"].as_array().into_iter().flatten() {
         output.say("");
-        field_lines(field).into_iter().for_each(|line| output.say(format!("  {line}")));
+        field_lines(field).into_iter().for_each(|line| output.line(format!("  {line}")));
     }
 }
 
@@ -179,13 +179,13 @@ fn show_history(found: &Value, output: Output) {
                 _ => "as it was first read".to_owned(),
             };
             let run = moment["run"].as_u64().map(|run| format!("run {run}, {}", text("cause"))).unwrap_or_default();
-            [text("at").to_owned(), plain(&moment["value"]), how, run]
+            [text("at").to_owned(), shown(&moment["value"]), how, run]
         });
         output.say(format!("{name}:"));
         output.table(["decided", "value", "by", "in"], rows);
     }
 }
 
-fn plain(value: &Value) -> String {
+fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

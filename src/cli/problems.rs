@@ -104,16 +104,10 @@ fn list(wanted: &Wanted, context: &Context) -> Result<Exit, CliError> {
     })?;
     let rows = answer["listed"].as_array().map(Vec::as_slice).unwrap_or_default();
     let cells = rows.iter().map(|row| {
-        let text = |key: &str| plain(row[key].as_str().unwrap_or_default());
+        let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
         let remote = row["remote"].as_object().into_iter().flatten();
         let remote = example(remote.map(|(system, id)| (system.as_str(), id.as_str().unwrap_or_default())));
-        [
-            format!("{}/{}", text("entity"), text("record")),
-            plain(&remote),
-            text("system"),
-            text("code"),
-            text("message"),
-        ]
+        [format!("{}/{}", text("entity"), text("record")), remote, text("system"), text("code"), text("message")]
     });
     match rows.is_empty() {
         true => context.output.say("there are none of that kind"),
@@ -192,12 +186,12 @@ fn table(total: u64, rows: Vec<Row>, output: Output) {
     let shown: u64 = rows.iter().map(|row| row.count).sum();
     let mut mends: Vec<(String, &str)> = Vec::new();
     for row in &rows {
-        let mend = mend(&row.code).map(|mend| (plain(&row.code), mend));
+        let mend = mend(&row.code).map(|mend| (row.code.clone(), mend));
         mends.extend(mend.filter(|mend| !mends.contains(mend)));
     }
     let cells = rows.into_iter().map(|row| {
         let count = HumanCount(row.count).to_string();
-        [count, row.system, row.entity, plain(&row.code), plain(&row.example), plain(&row.message)]
+        [count, row.system, row.entity, row.code, row.example, row.message]
     });
     output.say("");
     output.table(["problems", "system", "entity", "code", "for example", "what was said of it"], cells);
@@ -211,11 +205,6 @@ fn table(total: u64, rows: Vec<Row>, output: Output) {
 
 fn example<'a>(remote: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     remote.map(|(system, id)| format!("{system} {id}")).collect::<Vec<_>>().join(", ")
-}
-
-/// One line without control characters: remotes say what they like, and terminals obey.
-fn plain(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }
 
 /// What helps against a code that needs no look at the account. Our own codes' messages end with what helps.
@@ -249,14 +238,4 @@ fn mend(code: &str) -> Option<&'static str> {
         }
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_remote_says_cannot_move_the_cursor() {
-        assert_eq!(plain("a\u{1b}[2J\nb\u{9b}"), "a [2J b ");
-    }
 }

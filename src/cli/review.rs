@@ -1,6 +1,7 @@
 //! `syncline review`: what waits for a person, and what persons decide.
 
 use super::ground::{self, PATIENCE, PAUSE};
+use super::output::plain;
 use super::{CliError, Context, Exit, Output};
 use crate::daemon::reviews::{self, Choice, Pick};
 use crate::daemon::{DaemonError, recall_people, socket};
@@ -158,7 +159,7 @@ fn rows(list: &Value) -> impl Iterator<Item = &Value> {
 fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect(),
+        Value::String(text) => plain(text),
         value => value.to_string(),
     }
 }
@@ -187,7 +188,7 @@ fn show(id: &str, list: &Value, output: Output) -> Result<Exit, CliError> {
         return Err(CliError::usage("no_such_review", format!("nothing is asked as {id}"), "see `syncline review`"));
     };
     let remote = |system: &str| text(&row["remote"][system]);
-    output.say(format!(
+    output.line(format!(
         "{} {}, version {}, asked {}",
         text(&row["entity"]),
         text(&row["field"]),
@@ -208,7 +209,7 @@ fn told(outcome: &Value, output: Output) -> Exit {
     output.say(format!("{} decided", outcome["decided"]));
     let refused: Vec<&Value> = outcome["refused"].as_array().into_iter().flatten().collect();
     for refusal in &refused {
-        output.say(format!("{}: {}", text(&refusal["id"]), text(&refusal["message"])));
+        output.line(format!("{}: {}", text(&refusal["id"]), text(&refusal["message"])));
     }
     output.document(outcome);
     if refused.is_empty() { Exit::Equal } else { Exit::Problems }

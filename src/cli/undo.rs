@@ -157,7 +157,7 @@ fn show(plan: &Value, output: Output) {
     let restore = &plan["restore"];
     output.say(format!("{} would be restored", values(&restore["count"])));
     for (field, count) in restore["by_field"].as_object().into_iter().flatten() {
-        output.say(format!("  {count} of {field}"));
+        output.line(format!("  {count} of {field}"));
     }
     let samples = restore["samples"].as_array().map(Vec::as_slice).unwrap_or_default();
     if !samples.is_empty() {
@@ -190,7 +190,7 @@ fn show(plan: &Value, output: Output) {
     for row in lasting {
         let examples = row["examples"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let examples = examples.collect::<Vec<_>>().join(", ");
-        output.say(format!("  {} × {} ({examples})", row["count"], row["why"].as_str().unwrap_or_default()));
+        output.line(format!("  {} × {} ({examples})", row["count"], row["why"].as_str().unwrap_or_default()));
     }
 }
 

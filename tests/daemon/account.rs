@@ -197,6 +197,34 @@ fn what_a_person_reads_is_frozen() {
 }
 
 #[test]
+fn a_value_cannot_move_the_cursor() {
+    let world = World::new(20);
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    let a = &people(&world, 1)[0];
+    for title in ["Cook\u{1b}[2J\u{9b}31m", "Baker\u{1b}]0;owned\u{7}"] {
+        world.edit_salesforce("Contact", &a.salesforce, &json!({ "Title": title }));
+        once(&world);
+    }
+    let (field, then) = (format!("{}.jobtitle", a.email), now());
+    for args in [
+        &["explain", &field][..],
+        &["history", &field],
+        &["explain", &field, "--at", &then],
+        &["audit", "--since", "1h"],
+        &["undo", "--run", "3"],
+        &["problems", "show"],
+        &["status"],
+    ] {
+        let (code, out, err) = world.run(args);
+        assert!(code.is_some_and(|code| code < 2), "{args:?}: {out}{err}");
+        let unruly = out.chars().chain(err.chars()).filter(|char| char.is_control() && *char != '\n');
+        assert_eq!(unruly.collect::<String>(), "", "{args:?}: {out:?}{err:?}");
+        let told = args[0] != "problems" && args[0] != "status";
+        assert!(!told || out.contains("owned") || out.contains("[2J"), "{args:?}: {out}");
+    }
+}
+
+#[test]
 fn a_first_sync_that_preferred_the_wrong_system_is_taken_back_side_by_side() {
     let data = SeedPlan { records: 60, ..SeedPlan::default() };
     let world = World::with(SandboxConfig { data: Some(data), ..SandboxConfig::default() });
