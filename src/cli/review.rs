@@ -1,15 +1,14 @@
 //! `syncline review`: what waits for a person, and what persons decide.
 
-use super::ground::{self, PATIENCE, PAUSE};
+use super::ground::{self, Ground};
 use super::output::plain;
 use super::{CliError, Context, Exit, Output};
 use crate::daemon::reviews::{self, Choice, Pick};
-use crate::daemon::{DaemonError, recall_people, socket};
+use crate::daemon::{DaemonError, recall_people};
 use crate::rules::config::Config;
-use crate::store::{OpenOptions, Store, StoreError};
+use crate::store::Store;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// Options of `review`.
 #[derive(Debug, Clone, clap::Args)]
@@ -117,23 +116,9 @@ impl AcceptArgs {
 
 /// Asks the daemon, or does it in the store that nobody holds.
 async fn ask(config: &Config, request: &Value) -> Result<Value, CliError> {
-    let path = &config.settings.store;
-    let until = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = socket::ask_for(path, request).await {
-            return match answer.get("error") {
-                None => Ok(answer),
-                Some(error) => {
-                    let message = error["message"].as_str().unwrap_or("the daemon failed").to_owned();
-                    Err(CliError::world("daemon", message, "see what the running `syncline` says"))
-                }
-            };
-        }
-        match Store::open(path, &OpenOptions::default()) {
-            Ok(store) => return in_store(config, &store, request),
-            Err(StoreError::InUse { .. }) if Instant::now() < until => tokio::time::sleep(PAUSE).await,
-            Err(error) => return Err(DaemonError::from(error).into()),
-        }
+    match ground::ask_for_or_open(config, request).await? {
+        Ground::Daemon(answer) => Ok(answer),
+        Ground::Store(store) => in_store(config, &store, request),
     }
 }
 
