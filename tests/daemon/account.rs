@@ -176,6 +176,32 @@ fn a_conflict_is_explained_told_and_taken_back() {
 }
 
 #[test]
+fn an_undo_that_is_interrupted_while_it_reads_takes_nothing_back() {
+    let world = World::new(20);
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    let a = &people(&world, 1)[0];
+    world.edit_salesforce("Contact", &a.salesforce, &json!({ "Title": "Baker" }));
+    once(&world);
+    world.set_faults(&json!({ "latency_ms": 700 }));
+    let undo = world.start(&["undo", "--run", "2", "--yes"]);
+    until("it reads", || world.status()["daemon"] == true);
+    assert_eq!(undo.signal("-INT"), Some(3));
+    world.set_faults(&json!({}));
+    once(&world);
+    assert_eq!(world.hubspot(&a.hubspot, "jobtitle"), "Baker");
+    let (_, runs) = world.json(&["audit", "runs"]);
+    let runs = runs["runs"].as_array().expect("runs").clone();
+    assert!(runs.iter().any(|run| run["command"].as_str().is_some_and(|command| command.starts_with("undo"))));
+    assert!(!runs.iter().any(|run| run["command"].as_str().is_some_and(|command| command.contains("of run 2"))));
+    // Once more, in peace: it says what it read and wrote.
+    let (code, out, err) = world.run(&["undo", "--run", "2", "--yes"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    for part in ["  read     ", "  wrote    hubspot 0 created, 1 updated", "restored 1 value\n"] {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+}
+
+#[test]
 fn what_a_person_reads_is_frozen() {
     let world = World::new(60);
     assert_eq!(world.json(&["backfill"]).0, Some(0));

@@ -22,7 +22,7 @@ impl Driver {
                 Ok(())
             }
             Event::Stop => {
-                self.stopping = true;
+                (self.told, self.stopping) = (true, true);
                 Ok(())
             }
         }
