@@ -3,7 +3,6 @@
 use super::ground::{self, Ground};
 use super::{CliError, Context, Exit, Output};
 use crate::daemon::{self, Cause, DaemonError, Wanted, socket};
-use crate::engine::Clocks;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 
@@ -126,8 +125,7 @@ fn retry(wanted: &Wanted, context: &Context) -> Result<Exit, CliError> {
         Ground::Daemon(answer) => answer,
         Ground::Store(store) => {
             daemon::recall_people(&mut config.rules, &store)?;
-            let clocks = Clocks { now: ground::now(), offsets: Vec::new() };
-            let records = daemon::retry(&config.rules, &store, &clocks, wanted)?;
+            let records = daemon::retry_in(&config.rules, &store, wanted)?;
             store.close().map_err(DaemonError::from)?;
             context.output.say("the next `syncline run` tries them");
             json!({ "retried": records })

@@ -129,10 +129,6 @@ fn in_store(config: &Config, store: &Store, request: &Value) -> Result<Value, Cl
     if request["cmd"] == "reviews" {
         return Ok(reviews::document(&rules, &view).map_err(DaemonError::from)?);
     }
-    let known = store.fingerprint().map_err(DaemonError::from)?;
-    if known.is_some_and(|known| known != rules.fingerprint().0) {
-        return Err(DaemonError::Mapping.into());
-    }
     let picks: Vec<Pick> = serde_json::from_value(request["picks"].clone()).unwrap_or_default();
     Ok(reviews::decide_in(&rules, store, &text(&request["what"]), &picks)?)
 }

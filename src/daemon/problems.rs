@@ -1,7 +1,8 @@
 //! What keeps records from being equal, by cause: a count alone helps nobody.
 
 use super::DaemonError;
-use crate::engine::{self, Clocks, Input, Problem, View, ViewError};
+use super::driver::{decide_alone, expect_own};
+use crate::engine::{self, Input, Problem, View, ViewError};
 use crate::model::{EntityId, RecordId, SystemId};
 use crate::rules::Rules;
 use crate::store::Store;
@@ -90,6 +91,13 @@ impl Wanted {
         all.truncate(limit);
         Ok((all, more))
     }
+
+    /// The records that have a problem that is meant.
+    pub(super) fn records(&self, rules: &Rules, view: &dyn View) -> Result<Vec<(EntityId, RecordId)>, ViewError> {
+        let (all, _) = self.of(rules, view, PROBLEMS_MAX)?;
+        let records: BTreeSet<_> = all.into_iter().map(|(entity, record, ..)| (entity, record)).collect();
+        Ok(records.into_iter().collect())
+    }
 }
 
 type Listed = (EntityId, RecordId, SystemId, Problem);
@@ -119,18 +127,15 @@ pub fn listed(rules: &Rules, view: &dyn View, wanted: &Wanted, limit: usize) -> 
     Ok(json!({ "listed": rows, "more": more }))
 }
 
-/// Has what is meant tried again; returns how many records that are.
+/// Has what is meant tried again by the next driver of a store that none works on; returns how many records that are.
 ///
 /// # Errors
-/// The store cannot be used.
-pub fn retry(rules: &Rules, store: &Store, clocks: &Clocks, wanted: &Wanted) -> Result<usize, DaemonError> {
-    let (all, _) = wanted.of(rules, &store.snapshot()?, PROBLEMS_MAX)?;
-    let records: BTreeSet<(EntityId, RecordId)> =
-        all.into_iter().map(|(entity, record, ..)| (entity, record)).collect();
-    let records: Vec<(EntityId, RecordId)> = records.into_iter().collect();
-    for chunk in records.chunks(CHUNK) {
-        let step = engine::step(rules, &store.snapshot()?, clocks, Input::Retry { records: chunk.to_vec() })?;
-        store.apply(&step.changes)?;
+/// The store was made with another mapping, or cannot be used.
+pub fn retry_in(rules: &Rules, store: &Store, wanted: &Wanted) -> Result<usize, DaemonError> {
+    expect_own(rules, store)?;
+    let records = wanted.records(rules, &store.snapshot()?)?;
+    for records in records.chunks(CHUNK) {
+        decide_alone(rules, store, Input::Retry { records: records.to_vec() })?;
     }
     Ok(records.len())
 }

@@ -19,8 +19,10 @@ mod watch;
 pub use backfill::BackfillReport;
 pub use handle::Handle;
 pub use operate::Decisions;
+pub(super) use operate::decide_alone;
 pub use people::recall_people;
 pub use progress::{OnProgress, Progress};
+pub(super) use remap::expect_own;
 pub use remap::remap;
 pub use tally::Tally;
 pub use watch::{Deleting, Leaving, Watch};
@@ -149,9 +151,7 @@ impl Driver {
     /// # Errors
     /// The store was made with another mapping (see [`remap`]), or cannot be used.
     pub fn new(rules: Rules, connectors: &Connectors, store: Store) -> Result<Self, DaemonError> {
-        if remap::is_other(&rules, &store)? {
-            return Err(DaemonError::Mapping);
-        }
+        remap::expect_own(&rules, &store)?;
         remap::note(&rules, &store)?;
         let now = Instant::now();
         let remotes: Vec<Remote> = connectors
