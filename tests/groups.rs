@@ -1,7 +1,7 @@
 //! Atomic groups through the engine, by hand: their fields are decided together, whoever edits which of them, and never mixed.
 
 use syncline::engine::{
-    Answer, Answers, Clocks, Effect, Event, Events, Input, MemoryView, PageRows, Pass, Reads, View, step,
+    Answer, Answers, Clocks, Effect, Event, Events, Input, MemoryView, PageRows, Pass, ProblemPlace, Reads, View, step,
 };
 use syncline::model::{
     Ability, BatchLimits, Creates, EntityId, FieldId, FieldKind, Home, Mark, Millis, Outcome, PastValue, Place, Raw,
@@ -448,7 +448,7 @@ fn what_one_field_cannot_hold_holds_back_its_group_and_names_the_field() {
     case.edit(HERE, "zip", "D-53113");
     assert_eq!(case.settle(), []);
     let problems = case.view.problems(9).unwrap();
-    let [(_, record, _, problem)] = &problems[..] else { panic!("{problems:?}") };
+    let [(ProblemPlace { record, .. }, problem)] = &problems[..] else { panic!("{problems:?}") };
     assert_eq!((problem.code.as_str(), &*problem.fields), ("VALUE_TOO_LONG", &["zip".to_owned()][..]));
     assert!(problem.message.starts_with("zip (zip): 7 characters"), "{}", problem.message);
     let register = case.view.record(entity(), *record).unwrap().unwrap();

@@ -28,6 +28,7 @@ pub(super) fn what(entry: &Value) -> String {
         items.collect::<Vec<_>>().join(", ")
     };
     let (system, remote, field) = (text("system"), text("remote"), text("field"));
+    let of = if field.is_empty() { String::new() } else { format!(" of {field}") };
     match text("what") {
         "page" => format!("{} rows of {system} were read, {} linked", entry["rows"], entry["linked"]),
         "mirrored" => format!("first seen in {system} as {remote}"),
@@ -62,6 +63,8 @@ pub(super) fn what(entry: &Value) -> String {
         "left the scope" => format!("left the scope in {system} ({remote})"),
         "returned" => format!("back in scope in {system} ({remote})"),
         "mapping changed" => format!("the mapping changed; new or read anew: {}", list("new")),
+        "problem ignored" => format!("problem{of} in {system} ignored: {}: {}", text("code"), text("reason")),
+        "problem not ignored" => format!("problem{of} in {system} ignored no longer: {}", text("code")),
         "began" => format!("{} began, with mapping {:.12}", text("command"), text("config")),
         other => other.to_owned(),
     }

@@ -131,7 +131,8 @@ fn record_lines(found: &Value) -> Vec<String> {
     for problem in found["problems"].as_array().into_iter().flatten() {
         let field = problem["field"].as_str().map(|field| format!(" of {field}")).unwrap_or_default();
         let (system, code, message) = (text(problem, "system"), text(problem, "code"), text(problem, "message"));
-        lines.push(format!("  problem{field} in {system}: {code}: {message}"));
+        let ignored = problem["ignored"].as_str().map(|why| format!(" (ignored: {why})")).unwrap_or_default();
+        lines.push(format!("  problem{field} in {system}: {code}: {message}{ignored}"));
     }
     for entry in found["story"].as_array().into_iter().flatten() {
         lines.push(format!("  {}: {}", text(entry, "at"), entries::what(entry)));

@@ -310,6 +310,26 @@ pub enum Happening {
         /// What there is to choose from.
         values: Vec<(SystemId, Value)>,
     },
+    /// Somebody wants no more to be told of a problem, until it is another one.
+    Ignored {
+        /// The system that it is with.
+        system: SystemId,
+        /// The field; none = the record as a whole.
+        field: Option<FieldId>,
+        /// The problem's code.
+        code: String,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody wants to be told of it again.
+    Heeded {
+        /// The system that it is with.
+        system: SystemId,
+        /// The field; none = the record as a whole.
+        field: Option<FieldId>,
+        /// The problem's code.
+        code: String,
+    },
 }
 
 /// Why a record is not deleted after all.

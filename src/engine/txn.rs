@@ -2,8 +2,8 @@
 
 use super::record::Work;
 use super::{
-    Begin, Cause, Change, Clocks, DigestRow, Effect, Happening, JournalEntry, KeyHolder, Meta, Notice, OutboxRow,
-    Problem, RereadRow, Run, Step, View, ViewError,
+    Begin, Cause, Change, Clocks, DigestRow, Effect, Happening, Ignored, JournalEntry, KeyHolder, Meta, Notice,
+    OutboxRow, Problem, ProblemPlace, RereadRow, Run, Step, View, ViewError,
 };
 use crate::codec::{Decode, Encode};
 use crate::model::{EntityId, FieldId, Home, Millis, OpId, Place, RecordId, RemoteKey, SystemId};
@@ -28,7 +28,7 @@ pub(super) struct Txn<'a> {
     /// Records to which somebody does not refer any more in a system.
     pub released: Vec<(SystemId, EntityId, RecordId)>,
     meta: Meta,
-    run: Run,
+    pub run: Run,
     cause: Cause,
     journal: Vec<JournalEntry>,
     works: BTreeMap<(EntityId, RecordId), Option<Work>>,
@@ -37,8 +37,9 @@ pub(super) struct Txn<'a> {
     digests: BTreeMap<RemoteKey, Option<DigestRow>>,
     outbox: BTreeMap<(SystemId, EntityId, RecordId), Moved<OutboxRow>>,
     rereads: BTreeMap<RemoteKey, Moved<RereadRow>>,
-    problems: BTreeMap<(EntityId, RecordId, SystemId), Option<Problem>>,
-    field_problems: BTreeMap<(EntityId, RecordId, SystemId, FieldId), Option<Problem>>,
+    pub problems: BTreeMap<(EntityId, RecordId, SystemId), Option<Problem>>,
+    pub field_problems: BTreeMap<(EntityId, RecordId, SystemId, FieldId), Option<Problem>>,
+    pub ignored: BTreeMap<ProblemPlace, Option<Ignored>>,
     cursors: Vec<(String, Option<Vec<u8>>)>,
     delivered: BTreeMap<(Home, EntityId), Option<Place>>,
     pub record_changes: Vec<Change>,
@@ -85,6 +86,7 @@ impl<'a> Txn<'a> {
             rereads: BTreeMap::new(),
             problems: BTreeMap::new(),
             field_problems: BTreeMap::new(),
+            ignored: BTreeMap::new(),
             cursors: Vec::new(),
             delivered: BTreeMap::new(),
             record_changes: Vec::new(),
@@ -329,6 +331,7 @@ impl<'a> Txn<'a> {
             self.save(work)?;
         }
         self.hasten_deletes()?;
+        let ignored = self.save_ignored()?;
         let mut changes = std::mem::take(&mut self.record_changes);
         changes.extend(self.index.into_iter().map(|(key, id)| Change::SetIndex(key, id)));
         for ((entity, key), (before, after)) in self.keys {
@@ -351,6 +354,7 @@ impl<'a> Txn<'a> {
         changes.extend(self.field_problems.into_iter().map(|((entity, record, system, field), problem)| {
             Change::SetFieldProblem(entity, record, system, field, problem.map(Box::new))
         }));
+        changes.extend(ignored);
         changes.extend(self.cursors.into_iter().map(|(name, bytes)| Change::SetCursor(name, bytes)));
         changes.extend(self.journal.into_iter().map(|entry| Change::Journal(Box::new(entry))));
         if !changes.is_empty() {

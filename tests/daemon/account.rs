@@ -1,6 +1,6 @@
 //! What the journal is for: why a value is there, what was there before, and taking it back, with and without a daemon.
 
-use super::world::{SOBJECTS, World, until};
+use super::world::{CONTACTS, SOBJECTS, World, until};
 use serde_json::{Value, json};
 use syncline::sandbox::listener::SandboxConfig;
 use syncline::sandbox::seed::SeedPlan;
@@ -48,9 +48,11 @@ fn last_run(world: &World) -> String {
 /// What a person reads, with times, users and our ids masked, is what stands in a file.
 fn assert_reads(world: &World, name: &str, args: &[&str]) {
     let (code, out, err) = world.run(args);
-    assert_eq!((code, err.as_str()), (Some(0), ""), "{args:?}");
+    assert!(code.is_some_and(|code| code < 2) && err.is_empty(), "{args:?}: {err}");
     let mask = |word: &str| {
         let core = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        // A problem's id goes on behind the record's.
+        let core = core.split_once('.').map_or(core, |(first, _)| if first.len() == 32 { first } else { core });
         let ours = core.len() == 32 && core.bytes().all(|b| b.is_ascii_hexdigit());
         let mapping = core.len() == 12 && core.bytes().all(|b| b.is_ascii_hexdigit());
         let time = core.len() == 24 && core.starts_with("20") && core.ends_with('Z');
@@ -248,6 +250,23 @@ fn a_value_cannot_move_the_cursor() {
         let told = args[0] != "problems" && args[0] != "status";
         assert!(!told || out.contains("owned") || out.contains("[2J"), "{args:?}: {out}");
     }
+}
+
+#[test]
+fn what_a_person_reads_of_problems_is_frozen() {
+    let world = World::new(0);
+    for email in ["a@example.org", "b@example.org"] {
+        let body = json!({ "properties": { "email": email, "lastname": "x".repeat(81) } });
+        world.person("hubspot", "POST", CONTACTS, &body);
+    }
+    assert_eq!(world.json(&["backfill"]).0, Some(1));
+    let (_, listed) = world.json(&["problems", "show"]);
+    let id = listed["listed"][0]["id"].as_str().expect("an id").to_owned();
+    assert_reads(&world, "problem-ignored", &["problems", "ignore", &id, "--reason", "the ERP shortens it tonight"]);
+    assert_reads(&world, "problems", &["problems"]);
+    assert_reads(&world, "problems-all", &["problems", "show", "--all"]);
+    let record = id.split_once('.').expect("a record").0;
+    assert_reads(&world, "explain-ignored", &["explain", &format!("{record}.email")]);
 }
 
 #[test]

@@ -216,6 +216,17 @@ pub(super) fn document(rules: &Rules, number: u64, entry: &JournalEntry) -> Valu
                 .map(|(system, value)| (names.author(*system), Value::from(names.value(entity, *field, value))));
             put("values", Value::Object(each.collect()));
         }
+        Happening::Ignored { system, field: _, code, reason } => {
+            what("problem ignored");
+            put("system", author(system));
+            put("code", code.as_str().into());
+            put("reason", reason.as_str().into());
+        }
+        Happening::Heeded { system, field: _, code } => {
+            what("problem not ignored");
+            put("system", author(system));
+            put("code", code.as_str().into());
+        }
         Happening::Filled { field, from, to, stamp: _ } => {
             what("filled");
             put("from", names.value(entity, *field, from).into());

@@ -125,7 +125,12 @@ fn explanation_of(rules: &Rules, explanation: &Explanation, field: Option<FieldI
         "record": explanation.record.to_string(),
         "sides": explanation.sides.iter().map(|side| side_of(names, side)).collect::<Vec<_>>(),
         "fields": fields.map(|account| field_of(rules, entity, account)).collect::<Vec<_>>(),
-        "problems": problems.map(|problem| problem_of(names, entity, problem)).collect::<Vec<_>>(),
+        "problems": problems.map(|problem| {
+            let mut out = problem_of(names, entity, problem);
+            let ignored = explanation.ignored.iter().find(|(system, field, _)| (*system, *field) == (problem.0, problem.1));
+            out["ignored"] = ignored.map(|(.., ignored)| ignored.reason.as_str()).into();
+            out
+        }).collect::<Vec<_>>(),
         "story": explanation.story.iter().map(entry).collect::<Vec<_>>(),
     })
 }

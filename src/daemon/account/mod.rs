@@ -19,7 +19,7 @@ pub fn time(at: Millis) -> String {
 
 /// Names of what the store knows by ids. What the config no longer names is shown by its id.
 #[derive(Clone, Copy)]
-pub(super) struct Names<'a>(pub &'a Rules);
+pub(in crate::daemon) struct Names<'a>(pub &'a Rules);
 
 impl<'a> Names<'a> {
     pub fn entity(self, id: EntityId) -> String {

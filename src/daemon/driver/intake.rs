@@ -146,6 +146,9 @@ impl Driver {
             Ask::Snapshot(to) => drop(to.send(self.store.snapshot().map_err(DaemonError::from))),
             Ask::Tally(to) => drop(to.send(self.tally.clone())),
             Ask::Retry(wanted, to) => drop(to.send(self.retry(&wanted))),
+            Ask::Ignore { what, wanted, reason, answer } => {
+                drop(answer.send(self.ignore(&what, &wanted, reason.as_deref())));
+            }
             Ask::Operate(decisions, to) => drop(to.send(self.operate(*decisions))),
         }
     }

@@ -1,6 +1,7 @@
 //! What whoever operates Syncline decides while the driver works.
 
 use super::{Driver, wall_clock};
+use crate::daemon::problems::ignores;
 use crate::daemon::{DaemonError, Wanted};
 use crate::engine::{self, Authority, Begin, Clocks, Hindrance, Input, Notice, Operate, Operation, Step};
 use crate::rules::Rules;
@@ -49,6 +50,18 @@ impl Driver {
             self.take(Input::Retry { records: records.to_vec() })?;
         }
         Ok(records.len())
+    }
+
+    /// Has what is listed ignored, for a reason, or without one no longer; returns how many problems that are.
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    pub fn ignore(&mut self, what: &str, wanted: &Wanted, reason: Option<&str>) -> Result<usize, DaemonError> {
+        let problems = wanted.places(&self.rules, &self.store.snapshot()?)?;
+        for ignore in ignores(&self.rules.clone(), what, &problems, reason) {
+            self.take(Input::Ignore(ignore))?;
+        }
+        Ok(problems.len())
     }
 }
 
