@@ -168,6 +168,7 @@ fn happenings() -> Vec<Happening> {
         system: HUBSPOT,
         place: place(),
         rule: rule.map(str::to_owned),
+        who: rule.map(|_| "userId:42".to_owned()),
     };
     vec![
         Happening::Page { system: HUBSPOT, rows: 100, mirrored: 60, linked: 40 },
@@ -192,6 +193,7 @@ fn happenings() -> Vec<Happening> {
             system: SALESFORCE,
             place: Place::at(NOW),
             rule: "prefer hubspot".into(),
+            who: Some("0055g00000XyZabAAB".into()),
         },
         Happening::Sent { system: HUBSPOT, op: OpId(1), fields: vec![FieldId(1), FieldId(2)], create: false },
         settled(SettledBy::Answer),

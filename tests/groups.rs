@@ -149,7 +149,7 @@ impl Case {
         let raws = self.raws(side);
         let raw = RawDigest::of_bytes(format!("{raws:?}").as_bytes());
         let (modified, mark) = (Millis(self.worlds[side].modified), self.mark(side));
-        let rows = [RawRow { remote: remote(), modified, raw, mark }];
+        let rows = [RawRow { remote: remote(), modified, raw, mark, who: None }];
         let (timing, decoder) = (self.timing(), OneRow(raws));
         let (entity, home, complete) = (entity(), home(side), Some(timing));
         self.feed(Input::Page(PageRows {
@@ -181,7 +181,7 @@ impl Case {
             _ => Vec::new(),
         };
         let (modified, mark, values) = (Millis(self.worlds[side].modified), self.mark(side), self.raws(side));
-        let rows = vec![ReadRow { remote: remote(), modified, mark, values, history }];
+        let rows = vec![ReadRow { remote: remote(), modified, mark, who: None, values, history }];
         let (asked, timing) = (vec![remote()], self.timing());
         self.feed(Input::Read(Reads { entity: entity(), home: home(side), asked, rows, timing }));
     }

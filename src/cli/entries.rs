@@ -20,6 +20,16 @@ pub(super) fn line(entry: &Value) -> String {
     )
 }
 
+/// Whose edit it was: the system, and the user whom it names.
+pub(super) fn by(entry: &Value) -> String {
+    let (by, user) = (entry["by"].as_str().unwrap_or_default(), &entry["user"]);
+    let Some(name) = user["address"].as_str().or(user["id"].as_str()) else { return by.to_owned() };
+    match user["of"].as_str() {
+        Some("record") => format!("{by}, record last changed by {name},"),
+        _ => format!("{by}, {name},"),
+    }
+}
+
 /// What happened.
 pub(super) fn what(entry: &Value) -> String {
     let text = |key: &str| entry[key].as_str().unwrap_or_default();
@@ -38,10 +48,10 @@ pub(super) fn what(entry: &Value) -> String {
         "link split" => format!("first link: {field} is {}; {} stays where it is", text("to"), text("other")),
         "edit" => {
             let rule = entry["rule"].as_str().map(|rule| format!(", by {rule}")).unwrap_or_default();
-            format!("{field}: {} → {} ({} at {}{rule})", text("from"), text("to"), text("by"), text("edited_at"))
+            format!("{field}: {} → {} ({} at {}{rule})", text("from"), text("to"), by(entry), text("edited_at"))
         }
         "lost" => {
-            let (value, by, at, rule) = (text("value"), text("by"), text("edited_at"), text("rule"));
+            let (value, by, at, rule) = (text("value"), by(entry), text("edited_at"), text("rule"));
             format!("{field}: {value} did not hold ({by} at {at}, by {rule})")
         }
         "filled" => {

@@ -172,8 +172,8 @@ fn show_history(found: &Value, output: Output) {
             let text = |key: &str| moment[key].as_str().unwrap_or_default();
             let rule = moment["rule"].as_str().map(|rule| format!(", by {rule}")).unwrap_or_default();
             let how = match text("what") {
-                "edit" => format!("{} at {}{rule}", text("by"), text("edited_at")),
-                "lost" => format!("did not hold: {} at {}{rule}", text("by"), text("edited_at")),
+                "edit" => format!("{} at {}{rule}", entries::by(moment), text("edited_at")),
+                "lost" => format!("did not hold: {} at {}{rule}", entries::by(moment), text("edited_at")),
                 "link decided" => format!("first link; {} gave way", text("other")),
                 "link split" => format!("first link; {} stays where it is", text("other")),
                 "filled" => "the first link, or a reference that followed".to_owned(),

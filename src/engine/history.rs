@@ -28,6 +28,8 @@ pub enum Came {
         place: Place,
         /// The policy that decided, when there were rivals.
         rule: Option<String>,
+        /// The remote user or source, where the system names one.
+        who: Option<String>,
     },
     /// Somebody's edit, which did not hold.
     Lost {
@@ -37,6 +39,8 @@ pub enum Came {
         place: Place,
         /// The policy that decided.
         rule: String,
+        /// The remote user or source, where the system names one.
+        who: Option<String>,
     },
     /// The first link decided between two different values.
     Linked {
@@ -73,8 +77,12 @@ pub fn history(
             known = true;
         }
         let (value, by) = match entry.what {
-            Happening::Value { to, system: author, place, rule, .. } => (to, Came::Edit { author, place, rule }),
-            Happening::Lost { value, system: author, place, rule, .. } => (value, Came::Lost { author, place, rule }),
+            Happening::Value { to, system: author, place, rule, who, .. } => {
+                (to, Came::Edit { author, place, rule, who })
+            }
+            Happening::Lost { value, system: author, place, rule, who, .. } => {
+                (value, Came::Lost { author, place, rule, who })
+            }
             Happening::LinkDecided { to, other, system, split, .. } => (to, Came::Linked { system, other, split }),
             Happening::Filled { to, .. } => (to, Came::Filled),
             _ => continue,
@@ -185,6 +193,7 @@ mod tests {
             system,
             place,
             rule,
+            who: None,
         };
         let (from, to, at) = (Value::Null, text("found"), stamp(200, Origin::Engine));
         let fill = Happening::Filled { field: filled, from, to, stamp: at };

@@ -142,6 +142,8 @@ pub enum Happening {
         place: Place,
         /// The policy that decided, when there were rivals.
         rule: Option<String>,
+        /// The remote user or source that the system names; of a polled row whoever changed the record last.
+        who: Option<String>,
     },
     /// An edit lost, or was overtaken by a later one of its own side: it can be restored from here.
     Lost {
@@ -155,6 +157,8 @@ pub enum Happening {
         place: Place,
         /// The policy that decided, or [`AT_HOME`].
         rule: String,
+        /// As of a value that held.
+        who: Option<String>,
     },
     /// A write is about to leave.
     Sent {

@@ -282,7 +282,8 @@ mod tests {
             let stamp = Stamp { hlc: Hlc::at(time), origin: Origin::Engine };
             record.set(field, text(to), stamp);
             let (from, to, system) = (text(from), text(to), SystemId::of(author));
-            let what = Happening::Value { field, from, to, stamp, system, place: Place::at(time), rule: None };
+            let what =
+                Happening::Value { field, from, to, stamp, system, place: Place::at(time), rule: None, who: None };
             let entry = JournalEntry {
                 at: time,
                 run: Run(*run),

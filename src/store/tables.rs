@@ -9,7 +9,7 @@ use crate::model::{Digest, RawDigest, Record, SeenSchema};
 use redb::TableDefinition;
 
 /// Version of the whole: which tables there are and what their keys mean. Raised by a migration.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// A table. Rows are written in the order of this enum, and within a table by key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

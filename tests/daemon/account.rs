@@ -109,6 +109,12 @@ fn a_conflict_is_explained_told_and_taken_back() {
         assert_eq!((&field["value"], &field["origin"]), (&json!("Baker"), &json!("salesforce")), "{field}");
         assert_eq!((&field["lost"][0]["value"], &field["lost"][0]["rule"]), (&json!("Archivist"), &json!("latest")));
         assert_eq!(field["sides"]["hubspot"]["standing"], "equal", "{field}");
+        // Each system names who made it, as far as it can.
+        let [winner, loser] = [&field["because"]["user"], &field["lost"][0]["user"]];
+        assert_eq!((&winner["of"], &loser["of"]), (&json!("record"), &json!("edit")), "{field}");
+        let users = world.query("SELECT Id, LastModifiedById FROM Contact WHERE Title = 'Baker'");
+        assert_eq!(winner["id"], users[0]["LastModifiedById"], "{field}");
+        assert!(loser["id"].as_str().is_some_and(|id| id.starts_with("userId:")), "{field}");
     }
     // A company's phone is not meant by the address of somebody there.
     let (_, document) = world.json(&["explain", &format!("{}.phone", a.email)]);
@@ -118,7 +124,8 @@ fn a_conflict_is_explained_told_and_taken_back() {
     );
     let (code, text, _) = world.run(&["explain", &a.email]);
     assert_eq!(code, Some(0));
-    for part in ["person/", "hubspot: contacts", "jobtitle = Baker", "Archivist did not hold (hubspot at", "by latest"]
+    for part in
+        ["person/", "hubspot: contacts", "jobtitle = Baker", "Archivist did not hold (hubspot, userId:", "by latest"]
     {
         assert!(text.contains(part), "{part} in {text}");
     }

@@ -104,17 +104,19 @@ pub(super) fn document(rules: &Rules, number: u64, entry: &JournalEntry) -> Valu
             put("to", names.value(entity, *field, to).into());
             put("other", names.value(entity, *field, other).into());
         }
-        Happening::Value { field, from, to, stamp: _, system, place, rule } => {
+        Happening::Value { field, from, to, stamp: _, system, place, rule, who } => {
             what("edit");
             put("by", author(system));
+            put("user", names.user(*system, who.as_deref()));
             put("edited_at", time(place.time).into());
             put("from", names.value(entity, *field, from).into());
             put("to", names.value(entity, *field, to).into());
             put("rule", rule.as_deref().into());
         }
-        Happening::Lost { field, value, system, place, rule } => {
+        Happening::Lost { field, value, system, place, rule, who } => {
             what("lost");
             put("by", author(system));
+            put("user", names.user(*system, who.as_deref()));
             put("edited_at", time(place.time).into());
             put("value", names.value(entity, *field, value).into());
             put("rule", rule.as_str().into());

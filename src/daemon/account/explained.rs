@@ -93,11 +93,13 @@ fn moment_of(names: Names<'_>, entity: &Entity, field: FieldId, moment: &Moment)
     let value = names.value(Some(entity), field, &moment.value);
     let mut out = match &moment.by {
         Came::FirstRead => json!({ "what": "first read", "value": value }),
-        Came::Edit { author, place, rule } => json!({
+        Came::Edit { author, place, rule, who } => json!({
             "what": "edit", "value": value, "by": names.author(*author), "edited_at": time(place.time), "rule": rule,
+            "user": names.user(*author, who.as_deref()),
         }),
-        Came::Lost { author, place, rule } => json!({
+        Came::Lost { author, place, rule, who } => json!({
             "what": "lost", "value": value, "by": names.author(*author), "edited_at": time(place.time), "rule": rule,
+            "user": names.user(*author, who.as_deref()),
         }),
         Came::Linked { system, other, split } => json!({
             "what": if *split { "link split" } else { "link decided" }, "value": value,

@@ -215,7 +215,7 @@ mod tests {
         });
         let (decoder, timing) = (Row(shown.collect()), Timing { sent: Millis(10_000), offset: ClockOffset::default() });
         let remote = RemoteId::parse("1").unwrap();
-        let row = RawRow { remote, modified: Millis(5_000), raw: RawDigest(7), mark: Mark::Unknown };
+        let row = RawRow { remote, modified: Millis(5_000), raw: RawDigest(7), mark: Mark::Unknown, who: None };
         let (entity, home, pass) = (EntityId::of("thing"), Home::of(system, "things"), Pass::Backfill);
         let rows = [row];
         let page =

@@ -320,6 +320,7 @@ impl Run {
                     remote: remote_id(),
                     modified: Millis(row.modified),
                     mark: row.mark,
+                    who: None,
                     values: row.raws,
                     history: row.history,
                 });
@@ -339,6 +340,7 @@ impl Run {
                     remote: remote_id(),
                     modified: Millis(row.modified),
                     mark: row.mark,
+                    who: None,
                     values: row.raws,
                     history: Vec::new(),
                 });
