@@ -123,7 +123,13 @@ impl World {
             let value = |field: &u32| field_at(number, *field, versions);
             let bytes: Vec<u8> = [number as u32].iter().chain(versions).flat_map(|part| part.to_le_bytes()).collect();
             let (remote, modified) = (remote(number as u64), self.now.plus(-500));
-            page.rows.push(RawRow { remote, modified, mark: Mark::Unknown, raw: RawDigest::of_bytes(&bytes) });
+            page.rows.push(RawRow {
+                remote,
+                modified,
+                mark: Mark::Unknown,
+                who: None,
+                raw: RawDigest::of_bytes(&bytes),
+            });
             page.values.push(self.order.iter().map(|field| Raw::Text(value(field))).collect());
         }
         page
@@ -254,6 +260,7 @@ impl World {
                     remote: RemoteId::parse(&id.0).expect("digits"),
                     modified: self.now,
                     mark: Mark::Unknown,
+                    who: None,
                     raw,
                 })
             });

@@ -58,7 +58,7 @@ fn sync(rules: &Rules, view: &mut MemoryView, crms: &mut BTreeMap<&str, Crm>, pa
             let raw = RawDigest(u64::from_be_bytes(
                 Digest::of_bytes(format!("{values:?}").as_bytes()).0[..8].try_into().unwrap(),
             ));
-            RawRow { remote: RemoteId::parse(id).expect("an id"), modified, raw, mark: Mark::Unknown }
+            RawRow { remote: RemoteId::parse(id).expect("an id"), modified, raw, mark: Mark::Unknown, who: None }
         };
         let rows: Vec<RawRow> = crm.iter().map(row).collect();
         let decoder = Rows(crm.values().cloned().collect());

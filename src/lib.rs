@@ -57,7 +57,7 @@
 //!     let order = rules.entities[0].fields_at(home).map(|(field, _)| usize::from(field.name == "phone"));
 //!     let decoder = Row(order.map(|at| values[at].clone()).collect());
 //!     let remote = RemoteId::parse("7").unwrap();
-//!     let row = RawRow { remote, modified: Millis(500), raw: RawDigest(1), mark: Mark::Unknown };
+//!     let row = RawRow { remote, modified: Millis(500), raw: RawDigest(1), mark: Mark::Unknown, who: None };
 //!     let timing = Timing { sent: Millis(1_000), offset: ClockOffset::default() };
 //!     let page = PageRows {
 //!         entity, home, pass: Pass::Backfill, rows: &[row], decoder: &decoder, timing,

@@ -99,8 +99,10 @@ impl Hand {
     /// A whole listing of a system.
     fn page(&mut self, system: SystemId, values: Option<Vec<Raw>>, modified: i64, mark: Mark, pass: Pass) {
         let raw = RawDigest::of_bytes(format!("{values:?}").as_bytes());
-        let rows: Vec<RawRow> =
-            values.iter().map(|_| RawRow { remote: remote(), modified: Millis(modified), raw, mark }).collect();
+        let rows: Vec<RawRow> = values
+            .iter()
+            .map(|_| RawRow { remote: remote(), modified: Millis(modified), raw, mark, who: None })
+            .collect();
         let (entity, timing, decoder) = (self.entity(), self.timing(), One(values.unwrap_or_default()));
         let complete = Some(timing);
         let rows = &rows[..];
@@ -157,6 +159,7 @@ impl Hand {
             remote: remote(),
             modified: Millis(modified),
             mark,
+            who: None,
             values: raws(f, g, Some(&values[0])),
             history: Vec::new(),
         };
@@ -169,7 +172,14 @@ impl Hand {
     fn read(&mut self, f: &str, g: &str, modified: i64, mark: Mark) {
         self.now += 5_000;
         let values = raws(f, g, None);
-        let rows = vec![ReadRow { remote: remote(), modified: Millis(modified), mark, values, history: Vec::new() }];
+        let rows = vec![ReadRow {
+            remote: remote(),
+            modified: Millis(modified),
+            mark,
+            who: None,
+            values,
+            history: Vec::new(),
+        }];
         let (entity, timing) = (self.entity(), self.timing());
         self.give(Input::Read(Reads { entity, home: home(b()), asked: vec![remote()], rows, timing }));
     }

@@ -168,6 +168,7 @@ fn happenings() -> Vec<Happening> {
         system: HUBSPOT,
         place: place(),
         rule: rule.map(str::to_owned),
+        who: rule.map(|_| "userId:42".to_owned()),
     };
     vec![
         Happening::Page { system: HUBSPOT, rows: 100, mirrored: 60, linked: 40 },
@@ -192,6 +193,7 @@ fn happenings() -> Vec<Happening> {
             system: SALESFORCE,
             place: Place::at(NOW),
             rule: "prefer hubspot".into(),
+            who: Some("0055g00000XyZabAAB".into()),
         },
         Happening::Sent { system: HUBSPOT, op: OpId(1), fields: vec![FieldId(1), FieldId(2)], create: false },
         settled(SettledBy::Answer),
@@ -231,6 +233,13 @@ fn happenings() -> Vec<Happening> {
             version: 70_000,
             values: vec![(HUBSPOT, Value::Null), (SALESFORCE, Value::Int(7))],
         },
+        Happening::Ignored {
+            system: SALESFORCE,
+            field: Some(FieldId(2)),
+            code: "TOO_LONG".into(),
+            reason: "known to the org".into(),
+        },
+        Happening::Heeded { system: SALESFORCE, field: None, code: "TOO_LONG".into() },
     ]
 }
 
@@ -276,6 +285,8 @@ fn name(what: &Happening) -> &'static str {
         Happening::Merged { .. } => "merged",
         Happening::Forgotten { .. } => "forgotten",
         Happening::Review { .. } => "review",
+        Happening::Ignored { .. } => "ignored",
+        Happening::Heeded { .. } => "heeded",
     }
 }
 
@@ -371,6 +382,8 @@ fn stored_forms_are_frozen() {
         fields: vec!["Email".into(), "Phone".into()],
     };
     golden("problem", vec![("problem", problem)]);
+    let ignored = Ignored { at: NOW, run: Run(7), reason: "known to the org".into() };
+    golden("ignored", vec![("ignored", ignored)]);
     golden("meta", vec![("meta", Meta { last_op: 70_000, now_max: NOW, run: Run(300), last_run: Run(301) })]);
     golden("journal_entry", entries());
     golden("schema", schemas());

@@ -1,7 +1,7 @@
 //! Atomic groups through the engine, by hand: their fields are decided together, whoever edits which of them, and never mixed.
 
 use syncline::engine::{
-    Answer, Answers, Clocks, Effect, Event, Events, Input, MemoryView, PageRows, Pass, Reads, View, step,
+    Answer, Answers, Clocks, Effect, Event, Events, Input, MemoryView, PageRows, Pass, ProblemPlace, Reads, View, step,
 };
 use syncline::model::{
     Ability, BatchLimits, Creates, EntityId, FieldId, FieldKind, Home, Mark, Millis, Outcome, PastValue, Place, Raw,
@@ -149,7 +149,7 @@ impl Case {
         let raws = self.raws(side);
         let raw = RawDigest::of_bytes(format!("{raws:?}").as_bytes());
         let (modified, mark) = (Millis(self.worlds[side].modified), self.mark(side));
-        let rows = [RawRow { remote: remote(), modified, raw, mark }];
+        let rows = [RawRow { remote: remote(), modified, raw, mark, who: None }];
         let (timing, decoder) = (self.timing(), OneRow(raws));
         let (entity, home, complete) = (entity(), home(side), Some(timing));
         self.feed(Input::Page(PageRows {
@@ -181,7 +181,7 @@ impl Case {
             _ => Vec::new(),
         };
         let (modified, mark, values) = (Millis(self.worlds[side].modified), self.mark(side), self.raws(side));
-        let rows = vec![ReadRow { remote: remote(), modified, mark, values, history }];
+        let rows = vec![ReadRow { remote: remote(), modified, mark, who: None, values, history }];
         let (asked, timing) = (vec![remote()], self.timing());
         self.feed(Input::Read(Reads { entity: entity(), home: home(side), asked, rows, timing }));
     }
@@ -448,7 +448,7 @@ fn what_one_field_cannot_hold_holds_back_its_group_and_names_the_field() {
     case.edit(HERE, "zip", "D-53113");
     assert_eq!(case.settle(), []);
     let problems = case.view.problems(9).unwrap();
-    let [(_, record, _, problem)] = &problems[..] else { panic!("{problems:?}") };
+    let [(ProblemPlace { record, .. }, problem)] = &problems[..] else { panic!("{problems:?}") };
     assert_eq!((problem.code.as_str(), &*problem.fields), ("VALUE_TOO_LONG", &["zip".to_owned()][..]));
     assert!(problem.message.starts_with("zip (zip): 7 characters"), "{}", problem.message);
     let register = case.view.record(entity(), *record).unwrap().unwrap();

@@ -322,7 +322,7 @@ fn what_others_refer_to_is_not_deleted_until_they_are_gone() {
         let store = case.driver.take().unwrap().into_store();
         let listed = store.snapshot().unwrap().problems(10).unwrap();
         assert!(
-            listed.iter().any(|(of, .., problem)| *of == entity && problem.code == "DELETE_HAS_CHILDREN"),
+            listed.iter().any(|(of, problem)| of.entity == entity && problem.code == "DELETE_HAS_CHILDREN"),
             "{listed:?}"
         );
         case.driver = Some(Driver::new(case.rules.clone(), &case.connectors, store).unwrap());

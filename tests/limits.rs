@@ -161,10 +161,10 @@ impl Case {
         let store = self.driver.take().unwrap().into_store();
         let problems = store.snapshot().unwrap().problems(100).unwrap();
         let rules = self.rules();
-        let line = |(entity, _, system, problem): (EntityId, _, SystemId, syncline::engine::Problem)| {
-            assert_eq!(entity, EntityId::of("person"));
+        let line = |(at, problem): (syncline::engine::ProblemPlace, syncline::engine::Problem)| {
+            assert_eq!(at.entity, EntityId::of("person"));
             assert_eq!(problem.fields, std::slice::from_ref(&self.field.name), "{problem:?}");
-            format!("{} {} {}", rules.system(system).unwrap().name, problem.code, problem.message)
+            format!("{} {} {}", rules.system(at.system).unwrap().name, problem.code, problem.message)
         };
         let lines = problems.into_iter().map(line).collect();
         self.start(store);

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::connect::Connectors;
-use syncline::daemon::{Decisions, Driver, Wanted, retry};
+use syncline::daemon::{Decisions, Driver, Wanted};
 use syncline::engine::{
     Authority, Cause, Change, Clocks, Happening, Hindrance, Input, Operation, OutboxRow, Problem, Run, Task, View, step,
 };
@@ -234,15 +234,14 @@ fn what_was_refused_is_tried_again_when_somebody_says_that_the_cause_is_gone() {
             Change::SetProblem(entity, id, desk, Some(Box::new(problem))),
         ];
         case.driver.store().apply(&changes).unwrap();
-        let clocks = Clocks { now: now(), offsets: Vec::new() };
-        let again = |case: &Case, code: &str| {
+        let again = |case: &mut Case, code: &str| {
             let wanted = Wanted { code: Some(code.to_owned()), ..Wanted::default() };
-            retry(&case.rules, case.driver.store(), &clocks, &wanted).unwrap()
+            case.driver.retry(&wanted).unwrap()
         };
-        assert_eq!(again(&case, "ANOTHER_CODE"), 0);
+        assert_eq!(again(&mut case, "ANOTHER_CODE"), 0);
         case.sync().await;
         assert_eq!(case.cities().await, ["Oslo", "Rome"], "it is left alone");
-        assert_eq!(again(&case, "NOT_NOW"), 1);
+        assert_eq!(again(&mut case, "NOT_NOW"), 1);
         case.sync().await;
         assert_eq!(case.cities().await, ["Oslo", "Oslo"]);
         assert_eq!(case.driver.store().snapshot().unwrap().problems_len(), Ok(0));

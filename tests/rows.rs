@@ -101,7 +101,8 @@ impl Hand {
     /// A whole listing of a system that was asked for at a moment; a row's modified time and mark with it.
     fn page(&mut self, system: SystemId, values: [&str; 2], modified: i64, mark: Mark, asked: i64, pass: Pass) {
         let raw = RawDigest::of_bytes(values.concat().as_bytes());
-        let rows = [RawRow { remote: remote(), modified: Millis(modified), raw, mark }];
+        let who = Some(if mark == Mark::Ours { "us" } else { "somebody" }.to_owned());
+        let rows = [RawRow { remote: remote(), modified: Millis(modified), raw, mark, who }];
         let timing = Timing { sent: Millis(asked), offset: ClockOffset::default() };
         let entity = self.rules.entities[0].id;
         let (decoder, complete) = (One(raws(values)), Some(timing));
@@ -122,6 +123,7 @@ impl Hand {
             remote: remote(),
             modified: Millis(modified),
             mark,
+            who: None,
             values: raws(values),
             history: Vec::new(),
         }];
@@ -159,6 +161,24 @@ impl Hand {
     fn guessed(&self) -> bool {
         self.journal.iter().any(|what| matches!(what, Happening::Settled { by: SettledBy::Guessed, .. }))
     }
+}
+
+#[test]
+fn whoever_changed_a_row_last_is_named_with_its_edits_unless_that_was_us() {
+    let mut hand = Hand::new(["old", "0"]);
+    let named = |hand: &Hand| {
+        let who = hand.journal.iter().rev().find_map(|what| match what {
+            Happening::Value { who, .. } => Some(who.clone()),
+            _ => None,
+        });
+        who.expect("an edit")
+    };
+    hand.now = 11_000;
+    hand.page(a(), ["x", "0"], 10_500, Mark::Theirs, 10_990, Pass::Changes);
+    assert_eq!(named(&hand).as_deref(), Some("somebody"));
+    hand.now = 12_000;
+    hand.page(a(), ["y", "0"], 11_500, Mark::Ours, 11_990, Pass::Changes);
+    assert_eq!(named(&hand), None, "somebody edited it before we changed something else there");
 }
 
 /// b was sent `f = x` without an answer; it was given up, the register went on to y, and b shows that.
@@ -246,6 +266,7 @@ fn a_history_that_was_asked_for_before_a_page_does_not_answer_it() {
             remote: remote(),
             modified: Millis(modified),
             mark: Mark::Unknown,
+            who: None,
             values: raws([value, "0"]),
             history,
         }];
@@ -304,7 +325,7 @@ fn what_is_not_shown_is_not_cleared() {
     let row = |f: Raw, g: &str| vec![Raw::Text(g.into()), f, Raw::Text("k".into())];
     let page = |hand: &mut Hand, values: Vec<Raw>, modified: i64| {
         let raw = RawDigest::of_bytes(format!("{values:?}").as_bytes());
-        let rows = [RawRow { remote: remote(), modified: Millis(modified), raw, mark: Mark::Theirs }];
+        let rows = [RawRow { remote: remote(), modified: Millis(modified), raw, mark: Mark::Theirs, who: None }];
         let timing = Timing { sent: Millis(hand.now - 10), offset: ClockOffset::default() };
         let (entity, decoder, complete) = (hand.rules.entities[0].id, One(values), Some(timing));
         hand.give(Input::Page(PageRows {
@@ -357,7 +378,8 @@ fn the_last_change_before_a_link_is_no_edit_when_its_history_is_read() {
     hand.page(b(), ["y", "1"], 11_500, Mark::Unknown, 11_990, Pass::Changes);
     let history = vec![vec![past("1", 11_500), past("0", 900)], vec![past("y", 1_000)], vec![past("k", 900)]];
     let values = raws(["y", "1"]);
-    let rows = vec![ReadRow { remote: remote(), modified: Millis(11_500), mark: Mark::Unknown, values, history }];
+    let rows =
+        vec![ReadRow { remote: remote(), modified: Millis(11_500), mark: Mark::Unknown, who: None, values, history }];
     let timing = Timing { sent: Millis(12_100), offset: ClockOffset::default() };
     hand.now = 12_200;
     hand.give(Input::Read(Reads { entity, home: home(b()), asked: vec![remote()], rows, timing }));

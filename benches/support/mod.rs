@@ -155,6 +155,7 @@ pub fn edited(number: u64, version: u64) -> Vec<Change> {
             system: HUBSPOT,
             place: Place::at(Millis(0)),
             rule: None,
+            who: None,
         },
     };
     vec![

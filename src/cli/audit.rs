@@ -44,17 +44,17 @@ fn stream(args: &AuditArgs, context: &Context) -> Result<Exit, CliError> {
     let day_ago = || Millis(ground::now().0.saturating_sub(DAY_MS));
     let since = args.since.or_else(|| args.after.is_none().then(day_ago));
     let (mut after, mut last, mut count) = (args.after.unwrap_or(0), args.after.unwrap_or(0), 0u64);
+    let mut reader = ground::Reader::new(context)?;
     loop {
         let request = json!({
             "cmd": "audit", "after": after, "since": since.map(|at| at.0), "until": args.until.map(|at| at.0), "limit": PAGE,
         });
-        let answer = ground::consult(context, &request, |rules, snapshot| {
-            account::audit(rules, snapshot, after, (since, args.until), PAGE)
-        })?;
+        let answer = reader
+            .consult(&request, |rules, snapshot| account::audit(rules, snapshot, after, (since, args.until), PAGE))?;
         for entry in answer["entries"].as_array().into_iter().flatten() {
             count += 1;
             last = entry["number"].as_u64().unwrap_or(last);
-            context.output.say(entries::line(entry));
+            context.output.line(entries::line(entry));
             context.output.document(entry);
         }
         match answer["next"].as_u64() {
@@ -93,7 +93,7 @@ fn verify(context: &Context) -> Result<Exit, CliError> {
         }
         broken => {
             let why = broken["why"].as_str().unwrap_or_default();
-            context.output.say(format!("the chain is broken at entry {}: {why}", broken["number"]));
+            context.output.line(format!("the chain is broken at entry {}: {why}", broken["number"]));
             Ok(Exit::Problems)
         }
     }

@@ -1,5 +1,6 @@
 //! `syncline duplicates`: records that one system holds twice, before anything is linked. Nothing is merged.
 
+use super::output::plain;
 use super::{CliError, Context, Exit, Output, ground};
 use crate::daemon::{DaemonError, read_all};
 use crate::engine::{Duplicates, Remotes, duplicates};
@@ -98,7 +99,7 @@ fn csv(rules: &Rules, found: &[Duplicates]) -> Result<String, CliError> {
             let keep = if place == 0 { "yes" } else { "" };
             let there = elsewhere(rules, group);
             let row = [&number, &entity, &system, &by, &value, twin.remote.as_str(), &filled, keep, &there];
-            writer.write_record(row).map_err(failed)?;
+            writer.write_record(row.map(plain)).map_err(failed)?;
         }
     }
     let bytes = writer.into_inner().unwrap_or_default();

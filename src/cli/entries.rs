@@ -20,6 +20,16 @@ pub(super) fn line(entry: &Value) -> String {
     )
 }
 
+/// Whose edit it was: the system, and the user whom it names.
+pub(super) fn by(entry: &Value) -> String {
+    let (by, user) = (entry["by"].as_str().unwrap_or_default(), &entry["user"]);
+    let Some(name) = user["address"].as_str().or(user["id"].as_str()) else { return by.to_owned() };
+    match user["of"].as_str() {
+        Some("record") => format!("{by}, record last changed by {name},"),
+        _ => format!("{by}, {name},"),
+    }
+}
+
 /// What happened.
 pub(super) fn what(entry: &Value) -> String {
     let text = |key: &str| entry[key].as_str().unwrap_or_default();
@@ -28,6 +38,7 @@ pub(super) fn what(entry: &Value) -> String {
         items.collect::<Vec<_>>().join(", ")
     };
     let (system, remote, field) = (text("system"), text("remote"), text("field"));
+    let of = if field.is_empty() { String::new() } else { format!(" of {field}") };
     match text("what") {
         "page" => format!("{} rows of {system} were read, {} linked", entry["rows"], entry["linked"]),
         "mirrored" => format!("first seen in {system} as {remote}"),
@@ -37,10 +48,10 @@ pub(super) fn what(entry: &Value) -> String {
         "link split" => format!("first link: {field} is {}; {} stays where it is", text("to"), text("other")),
         "edit" => {
             let rule = entry["rule"].as_str().map(|rule| format!(", by {rule}")).unwrap_or_default();
-            format!("{field}: {} → {} ({} at {}{rule})", text("from"), text("to"), text("by"), text("edited_at"))
+            format!("{field}: {} → {} ({} at {}{rule})", text("from"), text("to"), by(entry), text("edited_at"))
         }
         "lost" => {
-            let (value, by, at, rule) = (text("value"), text("by"), text("edited_at"), text("rule"));
+            let (value, by, at, rule) = (text("value"), by(entry), text("edited_at"), text("rule"));
             format!("{field}: {value} did not hold ({by} at {at}, by {rule})")
         }
         "filled" => {
@@ -62,6 +73,8 @@ pub(super) fn what(entry: &Value) -> String {
         "left the scope" => format!("left the scope in {system} ({remote})"),
         "returned" => format!("back in scope in {system} ({remote})"),
         "mapping changed" => format!("the mapping changed; new or read anew: {}", list("new")),
+        "problem ignored" => format!("problem{of} in {system} ignored: {}: {}", text("code"), text("reason")),
+        "problem not ignored" => format!("problem{of} in {system} ignored no longer: {}", text("code")),
         "began" => format!("{} began, with mapping {:.12}", text("command"), text("config")),
         other => other.to_owned(),
     }

@@ -1,5 +1,6 @@
 //! How a command ends: exit codes, and errors as people and as machines read them.
 
+use super::output::plain;
 use crate::connector::ConnectorError;
 use crate::rules::config::{ConfigError, ConfigErrors};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, NamedSource, SourceSpan};
@@ -113,7 +114,7 @@ impl CliError {
     /// The report for people: each fault with its line of the config and a caret.
     pub fn to_report(&self, colour: bool) -> String {
         let shown = match &self.config {
-            None => vec![(None, Shown::new(self.message.clone(), self.mend.clone(), None))],
+            None => vec![(None, Shown::new(plain(&self.message), plain(&self.mend), None))],
             Some(config) => {
                 let each = |error| (heading(config, error), Shown::of(config, error));
                 config.errors.iter().take(SHOWN_MAX).map(each).collect()
@@ -217,10 +218,13 @@ impl Shown {
 
     fn of(config: &ConfigErrors, error: &ConfigError) -> Self {
         match &error.place {
-            None => Self::new(format!("{}: {}", config.file.display(), error.message), error.mend.clone(), None),
+            None => {
+                let message = format!("{}: {}", config.file.display(), error.message);
+                Self::new(plain(&message), plain(&error.mend), None)
+            }
             Some(place) => {
                 let text = NamedSource::new(config.file.display().to_string(), config.text.to_string());
-                Self::new(error.message.clone(), error.mend.clone(), Some((text, place.span.clone().into())))
+                Self::new(plain(&error.message), plain(&error.mend), Some((text, place.span.clone().into())))
             }
         }
     }

@@ -96,19 +96,25 @@ fn show_once(found: &Value, output: Output) {
     match found["values"].as_object() {
         Some(values) => {
             output.say(format!("{} as of {at}", head(found)));
-            let rows = values.iter().map(|(name, value)| [name.clone(), plain(value)]);
-            output.table(["field", "value"], rows);
+            let rows = values.iter().map(|(name, value)| [name.clone(), shown(value)]);
+            let later = found["known_since"].as_object().into_iter().flatten();
+            let later = later.map(|(name, since)| [name.clone(), format!("(not mirrored before {})", shown(since))]);
+            output.table(["field", "value"], rows.chain(later));
         }
-        None => output.say(format!("{} was not mirrored yet at {at}", head(found))),
+        None => {
+            let since =
+                found["mirrored_since"].as_str().map(|since| format!("; it is since {since}")).unwrap_or_default();
+            output.say(format!("{} was not mirrored yet at {at}{since}", head(found)));
+        }
     }
 }
 
 fn show(found: &Value, output: Output) {
     output.say(head(found));
-    record_lines(found).into_iter().for_each(|line| output.say(line));
+    record_lines(found).into_iter().for_each(|line| output.line(line));
     for field in found["fields"].as_array().into_iter().flatten() {
         output.say("");
-        field_lines(field).into_iter().for_each(|line| output.say(format!("  {line}")));
+        field_lines(field).into_iter().for_each(|line| output.line(format!("  {line}")));
     }
 }
 
@@ -125,7 +131,8 @@ fn record_lines(found: &Value) -> Vec<String> {
     for problem in found["problems"].as_array().into_iter().flatten() {
         let field = problem["field"].as_str().map(|field| format!(" of {field}")).unwrap_or_default();
         let (system, code, message) = (text(problem, "system"), text(problem, "code"), text(problem, "message"));
-        lines.push(format!("  problem{field} in {system}: {code}: {message}"));
+        let ignored = problem["ignored"].as_str().map(|why| format!(" (ignored: {why})")).unwrap_or_default();
+        lines.push(format!("  problem{field} in {system}: {code}: {message}{ignored}"));
     }
     for entry in found["story"].as_array().into_iter().flatten() {
         lines.push(format!("  {}: {}", text(entry, "at"), entries::what(entry)));
@@ -165,21 +172,21 @@ fn show_history(found: &Value, output: Output) {
             let text = |key: &str| moment[key].as_str().unwrap_or_default();
             let rule = moment["rule"].as_str().map(|rule| format!(", by {rule}")).unwrap_or_default();
             let how = match text("what") {
-                "edit" => format!("{} at {}{rule}", text("by"), text("edited_at")),
-                "lost" => format!("did not hold: {} at {}{rule}", text("by"), text("edited_at")),
+                "edit" => format!("{} at {}{rule}", entries::by(moment), text("edited_at")),
+                "lost" => format!("did not hold: {} at {}{rule}", entries::by(moment), text("edited_at")),
                 "link decided" => format!("first link; {} gave way", text("other")),
                 "link split" => format!("first link; {} stays where it is", text("other")),
                 "filled" => "the first link, or a reference that followed".to_owned(),
                 _ => "as it was first read".to_owned(),
             };
             let run = moment["run"].as_u64().map(|run| format!("run {run}, {}", text("cause"))).unwrap_or_default();
-            [text("at").to_owned(), plain(&moment["value"]), how, run]
+            [text("at").to_owned(), shown(&moment["value"]), how, run]
         });
         output.say(format!("{name}:"));
         output.table(["decided", "value", "by", "in"], rows);
     }
 }
 
-fn plain(value: &Value) -> String {
+fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -87,7 +87,7 @@ pub(super) fn fault(answer: Value) -> Result<Value, CliError> {
     let Some(error) = answer.get("error").filter(|error| error.is_object()) else { return Ok(answer) };
     let message = error["message"].as_str().unwrap_or("the daemon failed").to_owned();
     Err(match error["usage"].as_bool() {
-        Some(true) => CliError::usage("usage", message, "`syncline audit runs` lists the runs; see `--help`"),
+        Some(true) => CliError::usage("usage", message, error["mend"].as_str().unwrap_or("see `--help`")),
         _ => CliError::world("daemon", message, "see what the running `syncline` says"),
     })
 }
@@ -126,15 +126,40 @@ pub(super) fn consult<E: Into<DaemonError>>(
     request: &Value,
     read: impl FnOnce(&Rules, &Snapshot) -> Result<Value, E>,
 ) -> Result<Value, CliError> {
-    let mut config = context.load()?;
-    let answer = runtime()?.block_on(ask_for_or_open(&config, request))?;
-    let store = match answer {
-        Ground::Daemon(answer) => return Ok(answer),
-        Ground::Store(store) => store,
-    };
-    recall_people(&mut config.rules, &store)?;
-    let snapshot = store.snapshot().map_err(DaemonError::from)?;
-    fault(read(&config.rules, &snapshot).map_err(Into::into)?)
+    Reader::new(context)?.consult(request, read)
+}
+
+/// For questions in a row: the config is read once, and so is the file, when nobody else answers.
+pub(super) struct Reader {
+    config: Config,
+    runtime: Runtime,
+    file: Option<(Store, Snapshot)>,
+}
+
+impl Reader {
+    pub fn new(context: &Context) -> Result<Self, CliError> {
+        Ok(Self { config: context.load()?, runtime: runtime()?, file: None })
+    }
+
+    /// As [`consult`].
+    pub fn consult<E: Into<DaemonError>>(
+        &mut self,
+        request: &Value,
+        read: impl FnOnce(&Rules, &Snapshot) -> Result<Value, E>,
+    ) -> Result<Value, CliError> {
+        let (_, snapshot) = match &mut self.file {
+            Some(file) => file,
+            none => match self.runtime.block_on(ask_for_or_open(&self.config, request))? {
+                Ground::Daemon(answer) => return Ok(answer),
+                Ground::Store(store) => {
+                    recall_people(&mut self.config.rules, &store)?;
+                    let snapshot = store.snapshot().map_err(DaemonError::from)?;
+                    none.insert((store, snapshot))
+                }
+            },
+        };
+        fault(read(&self.config.rules, snapshot).map_err(Into::into)?)
+    }
 }
 
 /// Refuses to go on while a daemon answers for a store.

@@ -20,10 +20,15 @@ impl Output {
         }
     }
 
+    /// As [`Self::say`], of one line with values or words of a system in it.
+    pub fn line(self, text: impl AsRef<str>) {
+        self.say(plain(text.as_ref()));
+    }
+
     /// Warns on stderr; nothing where machines listen.
     pub fn warn(self, text: impl AsRef<str>) {
         if !self.json {
-            line(std::io::stderr(), &format!("warning: {}", text.as_ref()));
+            line(std::io::stderr(), &format!("warning: {}", plain(text.as_ref())));
         }
     }
 
@@ -46,7 +51,7 @@ impl Output {
         let mut table = comfy_table::Table::new();
         table.load_style(comfy_table::presets::NOTHING).set_header(header);
         for row in rows {
-            table.add_row(row);
+            table.add_row(row.iter().map(|cell| plain(cell)));
         }
         self.say(table.trim_fmt());
     }
@@ -70,8 +75,23 @@ impl Output {
     }
 }
 
+/// One line without control characters: records hold and remotes say what they like, and terminals obey.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
+}
+
 /// A closed pipe is no reason to panic.
 fn line(mut out: impl Write, text: &str) {
     let _ = writeln!(out, "{text}");
     let _ = out.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_remote_says_cannot_move_the_cursor() {
+        assert_eq!(plain("a\u{1b}[2J\nb\u{9b}"), "a [2J b ");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod what_if;
 
+use super::output::plain;
 use super::steps::Steps;
 use super::{CliError, Context, Exit, Output, ground, problems};
 use crate::daemon::DaemonError;
@@ -116,7 +117,7 @@ fn show(report: &PlanReport, config: &Config, args: &PlanArgs, output: Output) {
     for entity in &report.entities {
         decisions(entity, output);
         for sample in &entity.samples {
-            output.say(sample_text(sample));
+            output.line(sample_text(sample));
         }
     }
     problems::show(report.counts.problems, &report.counts.causes, output);
@@ -291,8 +292,7 @@ fn how(kind: Kind, system: &SystemPlan, config: &Config, written: bool) -> Optio
 /// A value on one line, without control characters, cut where it is long.
 fn quoted(value: Option<&str>) -> String {
     let Some(value) = value else { return "(blank)".to_owned() };
-    let plain = |char: char| if char.is_control() { ' ' } else { char };
-    let mut text: String = value.chars().take(VALUE_MAX).map(plain).collect();
+    let mut text = plain(&value.chars().take(VALUE_MAX).collect::<String>());
     if value.chars().nth(VALUE_MAX).is_some() {
         text.push('…');
     }

@@ -3,7 +3,6 @@
 use super::ground::{self, Ground};
 use super::{CliError, Context, Exit, Output};
 use crate::daemon::{self, Cause, DaemonError, Wanted, socket};
-use crate::engine::Clocks;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 
@@ -17,12 +16,29 @@ pub struct ProblemsArgs {
 }
 
 /// What is to be done about them.
-#[derive(Debug, Clone, Copy, clap::Subcommand)]
+#[derive(Debug, Clone, clap::Subcommand)]
 enum What {
     /// List them one by one.
     Show,
-    /// Try them again now: somebody has removed the cause.
-    Retry,
+    /// Try them again now: somebody has removed the cause. What was ignored is only tried when it is named, or with --all, and
+    /// is not ignored any more then.
+    Retry {
+        /// One of them, by its id.
+        id: Option<String>,
+    },
+    /// List and count one no more, until it is another problem.
+    Ignore {
+        /// Its id.
+        id: String,
+        /// Why: it is kept in the journal.
+        #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        reason: String,
+    },
+    /// Take that back.
+    Unignore {
+        /// Its id.
+        id: String,
+    },
 }
 
 /// Which are meant; without any, all of them.
@@ -40,17 +56,24 @@ struct Filter {
     /// Of this record, in any form that `explain` takes.
     #[arg(long, global = true, value_name = "WHAT")]
     record: Option<String>,
+    /// Those too that are ignored.
+    #[arg(long, global = true)]
+    all: bool,
 }
 
 /// Runs it.
 pub fn run(args: &ProblemsArgs, context: &Context) -> Result<Exit, CliError> {
-    let Filter { system, entity, code, record } = args.filter.clone();
-    let wanted = Wanted { system, entity, code, record };
+    let Filter { system, entity, code, record, all } = args.filter.clone();
+    let wanted = Wanted { system, entity, code, record, id: None, ignored: (!all).then_some(false) };
     known(&wanted, context)?;
-    match args.what {
-        Some(What::Retry) => retry(&wanted, context),
+    let named = |id: &String| Wanted { id: Some(id.clone()), ignored: None, ..wanted.clone() };
+    match &args.what {
+        Some(What::Retry { id: Some(id) }) => retry(&named(id), context),
+        Some(What::Retry { id: None }) => retry(&wanted, context),
+        Some(What::Ignore { id, reason }) => ignore(id, &named(id), Some(reason), context),
+        Some(What::Unignore { id }) => ignore(id, &named(id), None, context),
         Some(What::Show) => list(&wanted, context),
-        None if wanted != Wanted::default() => list(&wanted, context),
+        None if wanted != (Wanted { ignored: Some(false), ..Wanted::default() }) => list(&wanted, context),
         None => by_cause(context),
     }
 }
@@ -88,7 +111,12 @@ fn by_cause(context: &Context) -> Result<Exit, CliError> {
             context.output.say("`syncline problems show` lists them one by one, `problems retry` tries them again now");
         }
     }
-    context.output.document(&json!({ "problems": total, "problem_causes": status["problem_causes"] }));
+    if let Some(ignored) = status["ignored"].as_u64().filter(|ignored| *ignored > 0) {
+        context.output.say(format!("{} ignored: `syncline problems show --all` lists them too", HumanCount(ignored)));
+    }
+    context.output.document(&json!({
+        "problems": total, "problem_causes": status["problem_causes"], "ignored": status["ignored"],
+    }));
     Ok(if total == 0 { Exit::Equal } else { Exit::Problems })
 }
 
@@ -104,44 +132,83 @@ fn list(wanted: &Wanted, context: &Context) -> Result<Exit, CliError> {
     })?;
     let rows = answer["listed"].as_array().map(Vec::as_slice).unwrap_or_default();
     let cells = rows.iter().map(|row| {
-        let text = |key: &str| plain(row[key].as_str().unwrap_or_default());
+        let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
         let remote = row["remote"].as_object().into_iter().flatten();
         let remote = example(remote.map(|(system, id)| (system.as_str(), id.as_str().unwrap_or_default())));
-        [
-            format!("{}/{}", text("entity"), text("record")),
-            plain(&remote),
-            text("system"),
-            text("code"),
-            text("message"),
-        ]
+        let ignored = row["ignored"]["reason"].as_str().map(|why| format!(" (ignored: {why})")).unwrap_or_default();
+        [text("entity"), text("id"), remote, text("code"), text("message") + &ignored]
     });
     match rows.is_empty() {
         true => context.output.say("there are none of that kind"),
-        false => context.output.table(["record", "where it stands", "system", "code", "what was said of it"], cells),
+        false => context.output.table(["entity", "id", "where it stands", "code", "what was said of it"], cells),
     }
     if let Some(more) = answer["more"].as_u64().filter(|more| *more > 0) {
         context.output.say(format!("... and {} more", HumanCount(more)));
     }
     context.output.document(&answer);
-    Ok(if rows.is_empty() { Exit::Equal } else { Exit::Problems })
+    let heeded = rows.iter().any(|row| row["ignored"].is_null());
+    Ok(if heeded { Exit::Problems } else { Exit::Equal })
 }
 
 fn retry(wanted: &Wanted, context: &Context) -> Result<Exit, CliError> {
+    if wanted.ignored.is_none() {
+        let ignored = Wanted { ignored: Some(true), ..wanted.clone() };
+        say(&ignored, None, "problems retry", context)?;
+    }
     let mut config = context.load()?;
     let answer = match ground::runtime()?.block_on(ground::ask_for_or_open(&config, &request("retry", wanted)))? {
         Ground::Daemon(answer) => answer,
         Ground::Store(store) => {
             daemon::recall_people(&mut config.rules, &store)?;
-            let clocks = Clocks { now: ground::now(), offsets: Vec::new() };
-            let records = daemon::retry(&config.rules, &store, &clocks, wanted)?;
+            let records = daemon::retry_in(&config.rules, &store, wanted)?;
             store.close().map_err(DaemonError::from)?;
             context.output.say("the next `syncline run` tries them");
             json!({ "retried": records })
         }
     };
+    if let Some(id) = wanted.id.as_ref().filter(|_| answer["retried"] == 0) {
+        return Err(no_such("problem", id));
+    }
     context.output.say(format!("records to be tried again: {}", answer["retried"]));
     context.output.document(&answer);
     Ok(Exit::Equal)
+}
+
+fn ignore(id: &str, wanted: &Wanted, reason: Option<&str>, context: &Context) -> Result<Exit, CliError> {
+    let command = if reason.is_some() { "problems ignore" } else { "problems unignore" };
+    // What is not ignored cannot be taken back; what is may be given another reason.
+    let wanted = Wanted { ignored: reason.is_none().then_some(true), ..wanted.clone() };
+    let answer = say(&wanted, reason, command, context)?;
+    if answer["problems"] == 0 {
+        return Err(no_such(if reason.is_some() { "problem" } else { "ignored problem" }, id));
+    }
+    context.output.say(match reason {
+        Some(_) => "ignored until it is another problem; `syncline problems unignore` takes that back",
+        None => "ignored no longer",
+    });
+    context.output.document(&answer);
+    Ok(Exit::Equal)
+}
+
+fn no_such(what: &str, id: &str) -> CliError {
+    let mend = "`syncline problems show --all` lists them with their ids";
+    CliError::usage("no_such_problem", format!("there is no {what} {id}"), mend)
+}
+
+/// Has what is meant ignored, or no longer, by whoever answers for the store.
+fn say(wanted: &Wanted, reason: Option<&str>, command: &str, context: &Context) -> Result<Value, CliError> {
+    let mut config = context.load()?;
+    let what = ground::on_behalf(command);
+    let request = json!({ "cmd": "ignore", "what": what, "wanted": wanted, "reason": reason });
+    match ground::runtime()?.block_on(ground::ask_for_or_open(&config, &request))? {
+        Ground::Daemon(answer) => Ok(answer),
+        Ground::Store(store) => {
+            daemon::recall_people(&mut config.rules, &store)?;
+            let problems = daemon::ignore_in(&config.rules, &store, &what, wanted, reason)?;
+            store.close().map_err(DaemonError::from)?;
+            Ok(json!({ "problems": problems }))
+        }
+    }
 }
 
 /// A cause as it is shown.
@@ -192,12 +259,12 @@ fn table(total: u64, rows: Vec<Row>, output: Output) {
     let shown: u64 = rows.iter().map(|row| row.count).sum();
     let mut mends: Vec<(String, &str)> = Vec::new();
     for row in &rows {
-        let mend = mend(&row.code).map(|mend| (plain(&row.code), mend));
+        let mend = mend(&row.code).map(|mend| (row.code.clone(), mend));
         mends.extend(mend.filter(|mend| !mends.contains(mend)));
     }
     let cells = rows.into_iter().map(|row| {
         let count = HumanCount(row.count).to_string();
-        [count, row.system, row.entity, plain(&row.code), plain(&row.example), plain(&row.message)]
+        [count, row.system, row.entity, row.code, row.example, row.message]
     });
     output.say("");
     output.table(["problems", "system", "entity", "code", "for example", "what was said of it"], cells);
@@ -211,11 +278,6 @@ fn table(total: u64, rows: Vec<Row>, output: Output) {
 
 fn example<'a>(remote: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     remote.map(|(system, id)| format!("{system} {id}")).collect::<Vec<_>>().join(", ")
-}
-
-/// One line without control characters: remotes say what they like, and terminals obey.
-fn plain(text: &str) -> String {
-    text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
 }
 
 /// What helps against a code that needs no look at the account. Our own codes' messages end with what helps.
@@ -249,14 +311,4 @@ fn mend(code: &str) -> Option<&'static str> {
         }
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_remote_says_cannot_move_the_cursor() {
-        assert_eq!(plain("a\u{1b}[2J\nb\u{9b}"), "a [2J b ");
-    }
 }

@@ -1,14 +1,14 @@
 //! `syncline review`: what waits for a person, and what persons decide.
 
-use super::ground::{self, PATIENCE, PAUSE};
+use super::ground::{self, Ground};
+use super::output::plain;
 use super::{CliError, Context, Exit, Output};
 use crate::daemon::reviews::{self, Choice, Pick};
-use crate::daemon::{DaemonError, recall_people, socket};
+use crate::daemon::{DaemonError, recall_people};
 use crate::rules::config::Config;
-use crate::store::{OpenOptions, Store, StoreError};
+use crate::store::Store;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// Options of `review`.
 #[derive(Debug, Clone, clap::Args)]
@@ -116,23 +116,9 @@ impl AcceptArgs {
 
 /// Asks the daemon, or does it in the store that nobody holds.
 async fn ask(config: &Config, request: &Value) -> Result<Value, CliError> {
-    let path = &config.settings.store;
-    let until = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = socket::ask_for(path, request).await {
-            return match answer.get("error") {
-                None => Ok(answer),
-                Some(error) => {
-                    let message = error["message"].as_str().unwrap_or("the daemon failed").to_owned();
-                    Err(CliError::world("daemon", message, "see what the running `syncline` says"))
-                }
-            };
-        }
-        match Store::open(path, &OpenOptions::default()) {
-            Ok(store) => return in_store(config, &store, request),
-            Err(StoreError::InUse { .. }) if Instant::now() < until => tokio::time::sleep(PAUSE).await,
-            Err(error) => return Err(DaemonError::from(error).into()),
-        }
+    match ground::ask_for_or_open(config, request).await? {
+        Ground::Daemon(answer) => Ok(answer),
+        Ground::Store(store) => in_store(config, &store, request),
     }
 }
 
@@ -142,10 +128,6 @@ fn in_store(config: &Config, store: &Store, request: &Value) -> Result<Value, Cl
     recall_people(&mut rules, store)?;
     if request["cmd"] == "reviews" {
         return Ok(reviews::document(&rules, &view).map_err(DaemonError::from)?);
-    }
-    let known = store.fingerprint().map_err(DaemonError::from)?;
-    if known.is_some_and(|known| known != rules.fingerprint().0) {
-        return Err(DaemonError::Mapping.into());
     }
     let picks: Vec<Pick> = serde_json::from_value(request["picks"].clone()).unwrap_or_default();
     Ok(reviews::decide_in(&rules, store, &text(&request["what"]), &picks)?)
@@ -158,7 +140,7 @@ fn rows(list: &Value) -> impl Iterator<Item = &Value> {
 fn text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect(),
+        Value::String(text) => plain(text),
         value => value.to_string(),
     }
 }
@@ -187,7 +169,7 @@ fn show(id: &str, list: &Value, output: Output) -> Result<Exit, CliError> {
         return Err(CliError::usage("no_such_review", format!("nothing is asked as {id}"), "see `syncline review`"));
     };
     let remote = |system: &str| text(&row["remote"][system]);
-    output.say(format!(
+    output.line(format!(
         "{} {}, version {}, asked {}",
         text(&row["entity"]),
         text(&row["field"]),
@@ -208,7 +190,7 @@ fn told(outcome: &Value, output: Output) -> Exit {
     output.say(format!("{} decided", outcome["decided"]));
     let refused: Vec<&Value> = outcome["refused"].as_array().into_iter().flatten().collect();
     for refusal in &refused {
-        output.say(format!("{}: {}", text(&refusal["id"]), text(&refusal["message"])));
+        output.line(format!("{}: {}", text(&refusal["id"]), text(&refusal["message"])));
     }
     output.document(outcome);
     if refused.is_empty() { Exit::Equal } else { Exit::Problems }

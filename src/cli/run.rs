@@ -2,8 +2,7 @@
 
 use super::polling::{Polling, polling};
 use super::{CliError, Context, Exit, ground, problems};
-use crate::daemon::{DaemonError, Progress, causes};
-use crate::engine::View;
+use crate::daemon::{DaemonError, Progress, causes, heeded_len};
 use crate::rules::config::parse_duration;
 use serde_json::json;
 use std::sync::Arc;
@@ -58,7 +57,7 @@ pub fn run(args: &RunArgs, context: &Context) -> Result<Exit, CliError> {
         if args.once {
             let view = store.snapshot().map_err(DaemonError::from)?;
             let causes = causes(&config.rules, &view).map_err(DaemonError::from)?;
-            problems = view.problems_len().map_err(DaemonError::from)?;
+            problems = heeded_len(&view).map_err(DaemonError::from)?;
             problems::show(problems, &causes, output);
         }
         store.close().map_err(DaemonError::from)?;

@@ -29,10 +29,14 @@ pub fn run(_args: &StatusArgs, context: &Context) -> Result<Exit, CliError> {
 fn show(status: &Value, output: Output) {
     let flag = |key: &str| status[key].as_bool().unwrap_or_default();
     output.say(format!(
-        "{}, {}; {} problems, {} reviews",
+        "{}, {}; {} problems{}, {} reviews",
         if flag("daemon") { "running" } else { "not running" },
         if flag("quiet") { "quiet" } else { "at work" },
         status["problems"],
+        match status["ignored"].as_u64() {
+            Some(ignored) if ignored > 0 => format!(" (and {ignored} ignored)"),
+            _ => String::new(),
+        },
         status["reviews"]
     ));
     let text = |value: &Value| match value {

@@ -1,13 +1,15 @@
 //! `syncline undo`: takes back what was done, and shows first what that would be.
 
 use super::ground::{self, Ground};
+use super::steps::Steps;
 use super::{CliError, Context, Exit, Output, when};
 use crate::daemon::account::{self, Wish};
-use crate::daemon::{DaemonError, Driver, recall_people};
+use crate::daemon::{DaemonError, Driver, Progress, recall_people};
 use crate::model::Millis;
 use crate::rules::config::Config;
 use serde_json::{Value, json};
 use std::io::{BufRead, IsTerminal, Write};
+use std::sync::Arc;
 
 /// Options of `undo`.
 #[derive(Debug, Clone, clap::Args)]
@@ -101,14 +103,28 @@ async fn by_ourselves(args: &UndoArgs, context: &Context) -> Result<Value, CliEr
     let store = ground::open(&config, false, &schemas).await?;
     let (mut driver, _socket) = ground::driver(&config, &connectors, store, "undo")?;
     ground::stop_on_signal(driver.handle());
-    let done = catch_up_and_undo(args, &config, &mut driver).await;
+    let done = catch_up_and_undo(args, &config, &mut driver, context.output).await;
     driver.into_store().close().map_err(DaemonError::from)?;
     done
 }
 
-async fn catch_up_and_undo(args: &UndoArgs, config: &Config, driver: &mut Driver) -> Result<Value, CliError> {
+async fn catch_up_and_undo(
+    args: &UndoArgs,
+    config: &Config,
+    driver: &mut Driver,
+    output: Output,
+) -> Result<Value, CliError> {
     let interval = config.settings.run.interval;
-    driver.live(interval, true).await?;
+    let steps = Steps::new(output);
+    let told = steps.clone();
+    driver.on_progress(Arc::new(move |progress| told.take(progress)));
+    steps.take(Progress::Phase("read"));
+    let read = driver.live(interval, true).await;
+    steps.finish();
+    read?;
+    if driver.is_told_to_stop()? {
+        return Err(CliError::world("stopped", "it was stopped before anything was taken back", "start it again"));
+    }
     let (mut document, decisions) = {
         let rules = driver.handle().rules();
         let snapshot = driver.store().snapshot().map_err(DaemonError::from)?;
@@ -116,8 +132,12 @@ async fn catch_up_and_undo(args: &UndoArgs, config: &Config, driver: &mut Driver
     };
     let wanted = decisions.operations.len();
     let hindered = driver.operate(decisions)?.len();
-    driver.live(interval, true).await?;
+    steps.take(Progress::Phase("write"));
+    let wrote = driver.live(interval, true).await;
+    steps.finish();
+    wrote?;
     document["done"] = account::carried_out(wanted, hindered);
+    document["done"]["stopped"] = driver.is_told_to_stop()?.into();
     Ok(document)
 }
 
@@ -147,17 +167,16 @@ fn agreed(args: &UndoArgs, plan: &Value, output: Output) -> bool {
 
 fn end(document: &Value, output: Output) -> Exit {
     output.document(document);
-    match document["done"]["moved_meanwhile"].as_u64() {
-        Some(moved) if moved > 0 => Exit::Problems,
-        _ => Exit::Equal,
-    }
+    let done = &document["done"];
+    let moved = done["moved_meanwhile"].as_u64().is_some_and(|moved| moved > 0);
+    if moved || done["stopped"] == true { Exit::Problems } else { Exit::Equal }
 }
 
 fn show(plan: &Value, output: Output) {
     let restore = &plan["restore"];
     output.say(format!("{} would be restored", values(&restore["count"])));
     for (field, count) in restore["by_field"].as_object().into_iter().flatten() {
-        output.say(format!("  {count} of {field}"));
+        output.line(format!("  {count} of {field}"));
     }
     let samples = restore["samples"].as_array().map(Vec::as_slice).unwrap_or_default();
     if !samples.is_empty() {
@@ -190,7 +209,7 @@ fn show(plan: &Value, output: Output) {
     for row in lasting {
         let examples = row["examples"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let examples = examples.collect::<Vec<_>>().join(", ");
-        output.say(format!("  {} × {} ({examples})", row["count"], row["why"].as_str().unwrap_or_default()));
+        output.line(format!("  {} × {} ({examples})", row["count"], row["why"].as_str().unwrap_or_default()));
     }
 }
 
@@ -203,5 +222,8 @@ fn show_done(done: &Value, output: Output) {
     output.say(format!("restored {}", values(&done["restored"])));
     if let Some(moved) = done["moved_meanwhile"].as_u64().filter(|moved| *moved > 0) {
         output.say(format!("{moved} had changed meanwhile, and stay"));
+    }
+    if done["stopped"] == true {
+        output.say("stopped before everything was written; the next `syncline run` writes the rest");
     }
 }

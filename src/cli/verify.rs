@@ -79,7 +79,7 @@ pub(super) fn show(answer: &Value, output: Output) {
         for difference in entity["differences"].as_array().into_iter().flatten().take(SHOWN_MAX) {
             let field = difference["field"].as_str().unwrap_or("the whole record");
             let values = if difference["field"].is_null() { &difference["there"] } else { &difference["values"] };
-            output.say(format!("{name} {}: {field}: {values}", difference["remote"]));
+            output.line(format!("{name} {}: {field}: {values}", difference["remote"]));
         }
     }
     output.say(if answer["equal"] == true { "equal" } else { "not equal" });

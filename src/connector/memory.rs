@@ -101,7 +101,7 @@ impl Memory {
             .map(|(id, entry)| {
                 let values = entry.values(spec);
                 let raw = RawDigest::of_bytes(format!("{values:?}").as_bytes());
-                (RawRow { remote: id.clone(), modified: entry.modified, mark: Mark::Unknown, raw }, values)
+                (RawRow { remote: id.clone(), modified: entry.modified, mark: Mark::Unknown, who: None, raw }, values)
             })
             .unzip();
         RawPage { rows, decoder: Arc::new(Decoded(values)), timing, end: state.end() }
@@ -285,6 +285,7 @@ impl Connector for Memory {
         let found = state.of(&spec.object).filter(|(id, entry)| entry.gone.is_none() && asked(id, entry));
         let row = |(id, entry): (&RemoteId, &Entry)| ReadRow {
             mark: Mark::Unknown,
+            who: None,
             remote: id.clone(),
             modified: entry.modified,
             values: entry.values(spec),

@@ -22,6 +22,6 @@ pub use driver::{
 };
 pub use error::DaemonError;
 pub use people::read_people;
-pub use problems::{Cause, Example, Wanted, causes, listed, retry};
+pub use problems::{Cause, Example, Wanted, causes, heeded_len, ignore_in, listed, retry_in};
 pub use status::{Counts, EntityStatus, Live, Status, SystemStatus, offline};
 pub use verify::{read_all, verify_offline};

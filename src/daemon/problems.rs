@@ -1,7 +1,9 @@
 //! What keeps records from being equal, by cause: a count alone helps nobody.
 
 use super::DaemonError;
-use crate::engine::{self, Clocks, Input, Problem, View, ViewError};
+use super::account::Names;
+use super::driver::{decide_alone, expect_own};
+use crate::engine::{self, Begin, Ignore, Ignored, Input, Problem, ProblemPlace, View, ViewError};
 use crate::model::{EntityId, RecordId, SystemId};
 use crate::rules::Rules;
 use crate::store::Store;
@@ -65,11 +67,18 @@ pub struct Wanted {
     pub code: Option<String>,
     /// Our id of a record, or anything else that `explain` takes.
     pub record: Option<String>,
+    /// Its id: the record's, the system's name and, of a single field, that one's, with dots between.
+    pub id: Option<String>,
+    /// Is it ignored?
+    pub ignored: Option<bool>,
 }
 
 impl Wanted {
     /// The problems that are meant, at most `limit`, and how many more there are of the first 100,000 that are looked at.
     fn of(&self, rules: &Rules, view: &dyn View, limit: usize) -> Result<(Vec<Listed>, usize), ViewError> {
+        if self.ignored == Some(true) && view.ignored_len()? == 0 {
+            return Ok((Vec::new(), 0));
+        }
         let system = self.system.as_deref().map(SystemId::of);
         let entity = self.entity.as_deref().map(EntityId::of);
         let records: Option<Vec<(EntityId, RecordId)>> = match &self.record {
@@ -79,20 +88,57 @@ impl Wanted {
             }
             None => None,
         };
-        let mut all = view.problems(PROBLEMS_MAX)?;
-        all.retain(|(of, record, at, problem)| {
-            entity.is_none_or(|entity| entity == *of)
-                && system.is_none_or(|system| system == *at)
+        let mut all = Vec::new();
+        for (place, problem) in view.problems(PROBLEMS_MAX)? {
+            let meant = entity.is_none_or(|entity| entity == place.entity)
+                && system.is_none_or(|system| system == place.system)
                 && self.code.as_ref().is_none_or(|code| *code == problem.code)
-                && records.as_ref().is_none_or(|records| records.contains(&(*of, *record)))
-        });
+                && records.as_ref().is_none_or(|records| records.contains(&(place.entity, place.record)))
+                && self.id.as_ref().is_none_or(|wanted| *wanted == id(rules, place));
+            let ignored = if meant { view.ignored(place)? } else { None };
+            if meant && self.ignored.is_none_or(|wanted| wanted == ignored.is_some()) {
+                all.push(Listed { place, problem, ignored });
+            }
+        }
         let more = all.len().saturating_sub(limit);
         all.truncate(limit);
         Ok((all, more))
     }
+
+    /// The records that have a problem that is meant.
+    pub(super) fn records(&self, rules: &Rules, view: &dyn View) -> Result<Vec<(EntityId, RecordId)>, ViewError> {
+        let (all, _) = self.of(rules, view, PROBLEMS_MAX)?;
+        let records: BTreeSet<_> = all.into_iter().map(|Listed { place, .. }| (place.entity, place.record)).collect();
+        Ok(records.into_iter().collect())
+    }
+
+    /// Where those stand that are meant.
+    pub(super) fn places(&self, rules: &Rules, view: &dyn View) -> Result<Vec<ProblemPlace>, ViewError> {
+        let (all, _) = self.of(rules, view, PROBLEMS_MAX)?;
+        Ok(all.into_iter().map(|listed| listed.place).collect())
+    }
 }
 
-type Listed = (EntityId, RecordId, SystemId, Problem);
+struct Listed {
+    place: ProblemPlace,
+    problem: Problem,
+    ignored: Option<Ignored>,
+}
+
+/// What a person names a problem by.
+fn id(rules: &Rules, place: ProblemPlace) -> String {
+    let names = Names(rules);
+    let field = place.field.map(|field| format!(".{}", names.field(rules.entity(place.entity), field)));
+    format!("{}.{}{}", place.record, names.author(place.system), field.unwrap_or_default())
+}
+
+/// Number of problems that nobody ignores.
+///
+/// # Errors
+/// The mirror cannot be read.
+pub fn heeded_len(view: &dyn View) -> Result<u64, ViewError> {
+    Ok(view.problems_len()?.saturating_sub(view.ignored_len()?))
+}
 
 /// Problems one by one, as a document.
 ///
@@ -101,11 +147,18 @@ type Listed = (EntityId, RecordId, SystemId, Problem);
 pub fn listed(rules: &Rules, view: &dyn View, wanted: &Wanted, limit: usize) -> Result<Value, ViewError> {
     let (all, more) = wanted.of(rules, view, limit)?;
     let mut rows = Vec::new();
-    for (entity, record, system, problem) in all {
+    for Listed { place, problem, ignored } in all {
+        let ProblemPlace { entity, record, system, field } = place;
         let of = rules.entity(entity);
         let example = example(rules, view, entity, record)?;
         let remote = example.remote.into_iter().map(|(system, id)| (system, Value::from(id)));
+        let ignored = ignored.map(
+            |ignored| json!({ "reason": ignored.reason, "at": super::account::time(ignored.at), "run": ignored.run.0 }),
+        );
         rows.push(json!({
+            "id": id(rules, place),
+            "field": field.map(|field| Names(rules).field(of, field)),
+            "ignored": ignored,
             "entity": of.map(|entity| entity.name.clone()).unwrap_or_default(),
             "record": record.to_string(),
             "remote": remote.collect::<Map<_, _>>(),
@@ -119,20 +172,51 @@ pub fn listed(rules: &Rules, view: &dyn View, wanted: &Wanted, limit: usize) -> 
     Ok(json!({ "listed": rows, "more": more }))
 }
 
-/// Has what is meant tried again; returns how many records that are.
+/// Has what is meant tried again by the next driver of a store that none works on; returns how many records that are.
 ///
 /// # Errors
-/// The store cannot be used.
-pub fn retry(rules: &Rules, store: &Store, clocks: &Clocks, wanted: &Wanted) -> Result<usize, DaemonError> {
-    let (all, _) = wanted.of(rules, &store.snapshot()?, PROBLEMS_MAX)?;
-    let records: BTreeSet<(EntityId, RecordId)> =
-        all.into_iter().map(|(entity, record, ..)| (entity, record)).collect();
-    let records: Vec<(EntityId, RecordId)> = records.into_iter().collect();
-    for chunk in records.chunks(CHUNK) {
-        let step = engine::step(rules, &store.snapshot()?, clocks, Input::Retry { records: chunk.to_vec() })?;
-        store.apply(&step.changes)?;
+/// The store was made with another mapping, or cannot be used.
+pub fn retry_in(rules: &Rules, store: &Store, wanted: &Wanted) -> Result<usize, DaemonError> {
+    expect_own(rules, store)?;
+    let records = wanted.records(rules, &store.snapshot()?)?;
+    for records in records.chunks(CHUNK) {
+        decide_alone(rules, store, Input::Retry { records: records.to_vec() })?;
     }
     Ok(records.len())
+}
+
+/// Has what is meant ignored, for a reason, or without one no longer, in a store that no driver works on; returns how many
+/// problems that are.
+///
+/// # Errors
+/// The store was made with another mapping, or cannot be used.
+pub fn ignore_in(
+    rules: &Rules,
+    store: &Store,
+    what: &str,
+    wanted: &Wanted,
+    reason: Option<&str>,
+) -> Result<usize, DaemonError> {
+    expect_own(rules, store)?;
+    let problems = wanted.places(rules, &store.snapshot()?)?;
+    for ignore in ignores(rules, what, &problems, reason) {
+        decide_alone(rules, store, Input::Ignore(ignore))?;
+    }
+    Ok(problems.len())
+}
+
+/// One command's word about problems, some in each commit.
+pub(super) fn ignores(
+    rules: &Rules,
+    what: &str,
+    problems: &[ProblemPlace],
+    reason: Option<&str>,
+) -> impl Iterator<Item = Ignore> {
+    let mut begin = Some(Begin { what: what.to_owned(), config: rules.fingerprint() });
+    problems.chunks(CHUNK).map(move |problems| {
+        let (problems, reason) = (problems.to_vec(), reason.map(str::to_owned));
+        Ignore { begin: begin.take(), problems, reason }
+    })
 }
 
 /// What was said of it, as it may be shown: what was kept before a field became sensitive is not shown either.
@@ -143,13 +227,17 @@ fn words(rules: &Rules, entity: EntityId, system: SystemId, problem: &Problem) -
     }
 }
 
-/// The most frequent causes, at most 20. Of more than 100,000 problems the first so many are looked at.
+/// The most frequent causes of what nobody ignores, at most 20. Of more than 100,000 problems the first so many are looked at.
 ///
 /// # Errors
 /// The mirror cannot be read.
 pub fn causes(rules: &Rules, view: &dyn View) -> Result<Vec<Cause>, ViewError> {
     let mut groups: BTreeMap<Kind, (u64, RecordId, Problem)> = BTreeMap::new();
-    for (entity, record, system, problem) in view.problems(PROBLEMS_MAX)? {
+    for (place, problem) in view.problems(PROBLEMS_MAX)? {
+        let ProblemPlace { entity, record, system, .. } = place;
+        if view.ignored(place)?.is_some() {
+            continue;
+        }
         // One cause concerns one field, if it concerns any.
         let field = <[String; 1]>::try_from(problem.fields.clone()).ok().map(|[field]| field);
         let group = groups.entry((system, entity, problem.code.clone(), field));

@@ -1,10 +1,8 @@
 //! What waits for a person: shown, and decided one by one or in bulk, by a running driver or in a store that nobody holds.
 
 use super::DaemonError;
-use super::driver::{Decisions, wall_clock};
-use crate::engine::{
-    self, Authority, Begin, Clocks, Hindrance, Input, Notice, Operate, Operation, Review, View, ViewError,
-};
+use super::driver::{Decisions, decide_alone, expect_own};
+use crate::engine::{Authority, Begin, Hindrance, Input, Notice, Operate, Operation, Review, View, ViewError};
 use crate::model::{FieldKind, Millis, Raw, RecordId};
 use crate::rules::{Entity, Field, Rules};
 use crate::store::Store;
@@ -173,16 +171,15 @@ pub fn outcome(
 /// Decides in a store that no driver works on: what follows is written when one does.
 ///
 /// # Errors
-/// The store cannot be used.
+/// The store was made with another mapping, or cannot be used.
 pub fn decide_in(rules: &Rules, store: &Store, what: &str, picks: &[Pick]) -> Result<Value, DaemonError> {
+    expect_own(rules, store)?;
     let (operations, refusals) = operations(rules, &store.snapshot()?, picks)?;
     let mut hindered = Vec::new();
     if !operations.is_empty() {
         let begin = Some(Begin { what: what.to_owned(), config: rules.fingerprint() });
         let input = Input::Operate(Operate { authority: Authority::Decide, begin, operations });
-        let clocks = Clocks { now: wall_clock(), offsets: Default::default() };
-        let step = engine::step(rules, &store.snapshot()?, &clocks, input)?;
-        store.apply(&step.changes)?;
+        let step = decide_alone(rules, store, input)?;
         hindered.extend(step.notices.into_iter().filter_map(|notice| match notice {
             Notice::NotOperated { operation, why } => Some((operation, why)),
             _ => None,

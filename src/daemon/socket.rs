@@ -31,6 +31,7 @@ enum Command {
     Undo(Wish),
     Problems(Wanted),
     Retry(Wanted),
+    Ignore { what: String, wanted: Wanted, reason: Option<String> },
 }
 
 /// Where the socket of a store is: beside it, or, where that path is too long for a socket, in the folder for temporary
@@ -124,6 +125,9 @@ async fn answer(command: Command, handle: &Handle) -> Value {
         Command::Undo(wish) => handle.undo(wish).await,
         Command::Problems(wanted) => handle.read(move |rules, books| listed(rules, books, &wanted, LISTED)).await,
         Command::Retry(wanted) => handle.retry(wanted).await.map(|records| json!({ "retried": records })),
+        Command::Ignore { what, wanted, reason } => {
+            handle.ignore(what, wanted, reason).await.map(|problems| json!({ "problems": problems }))
+        }
     };
     answer.unwrap_or_else(|error| json!({ "error": { "code": "daemon", "message": error.to_string() } }))
 }

@@ -53,8 +53,10 @@ pub struct SystemStatus {
 pub struct Counts {
     /// By entity, in the order of the rules.
     pub entities: Vec<EntityStatus>,
-    /// Problems of records and of single fields.
+    /// Problems of records and of single fields, but for those that are ignored.
     pub problems: u64,
+    /// Problems that somebody ignores.
+    pub ignored: u64,
     /// The most frequent causes of them.
     pub causes: Vec<Cause>,
     /// Fields that wait for a person.
@@ -110,7 +112,8 @@ pub(super) fn each_record(
 /// # Errors
 /// It cannot be read.
 pub fn count(rules: &Rules, view: &dyn View) -> Result<Counts, ViewError> {
-    let mut counts = Counts { problems: view.problems_len()?, causes: causes(rules, view)?, ..Counts::default() };
+    let (problems, ignored, causes) = (problems::heeded_len(view)?, view.ignored_len()?, causes(rules, view)?);
+    let mut counts = Counts { problems, ignored, causes, ..Counts::default() };
     for entity in &rules.entities {
         let mut status = EntityStatus { name: entity.name.clone(), ..EntityStatus::default() };
         status.pending = view.outbox_len(entity.id)?;
@@ -261,6 +264,7 @@ pub fn document(status: &Status, counts: &Counts) -> Value {
         "systems": systems,
         "entities": entities,
         "problems": counts.problems,
+        "ignored": counts.ignored,
         "problem_causes": problems::document(&counts.causes),
         "reviews": counts.reviews,
     })

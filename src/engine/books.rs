@@ -39,6 +39,7 @@ impl Happening {
             | Self::Parted { field, .. }
             | Self::Review { field, .. }
             | Self::Alarm { field, .. } => Some(*field),
+            Self::Ignored { field, .. } | Self::Heeded { field, .. } => *field,
             _ => None,
         }
     }

@@ -106,7 +106,36 @@ pub struct Problem {
     pub fields: Vec<String>,
 }
 
+/// What a problem is of: at most one stands there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProblemPlace {
+    /// The entity.
+    pub entity: EntityId,
+    /// The record.
+    pub record: RecordId,
+    /// The system.
+    pub system: SystemId,
+    /// The field; none = the record as a whole.
+    pub field: Option<FieldId>,
+}
+
+/// That somebody wants no more to be told of a problem, until it is another one.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Ignored {
+    /// When it was said, by our clock.
+    pub at: Millis,
+    /// The run that it was; its beginning names who.
+    pub run: Run,
+    /// Why.
+    pub reason: String,
+}
+
 impl Problem {
+    /// Is it the same as another one, whenever that was found?
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.code, &self.message, &self.fields) == (&other.code, &other.message, &other.fields)
+    }
+
     /// Is the message ours, and not the remote's? Ours repeat no value.
     pub fn is_ours(&self) -> bool {
         let ours = [
@@ -173,6 +202,8 @@ pub enum Change {
     SetCursor(String, Option<Vec<u8>>),
     /// Writes the counters.
     SetMeta(Meta),
+    /// Says that a problem is ignored, or no longer.
+    SetIgnored(ProblemPlace, Option<Box<Ignored>>),
     /// Appends to the journal.
     Journal(Box<JournalEntry>),
 }

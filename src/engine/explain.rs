@@ -1,7 +1,7 @@
 //! Why a record is as it is: where it stands, why each field has its value, and why a side shows another.
 
 use super::record::shown;
-use super::{Books, Happening, JournalEntry, Problem, ViewError};
+use super::{Books, Happening, Ignored, JournalEntry, Problem, ProblemPlace, ViewError};
 use crate::merge::{Flight, FlightState, Lately};
 use crate::model::{
     Apart, EntityId, FieldId, Millis, Record, RecordId, RemoteId, Side, SideState, Stamp, SystemId, Value,
@@ -21,6 +21,8 @@ pub struct Explanation {
     pub fields: Vec<FieldAccount>,
     /// What keeps it, or some of its fields, from being synced.
     pub problems: Vec<(SystemId, Option<FieldId>, Problem)>,
+    /// Those of them that somebody ignores.
+    pub ignored: Vec<(SystemId, Option<FieldId>, Ignored)>,
     /// The entries that brought it here or ended a link, ascending.
     pub story: Vec<(u64, JournalEntry)>,
 }
@@ -123,6 +125,11 @@ pub fn explain(
     }
     let of_fields = books.field_problems(entity.id, id)?.into_iter();
     problems.extend(of_fields.map(|(system, field, problem)| (system, Some(field), problem)));
+    let mut ignored = Vec::new();
+    for (system, field, _) in &problems {
+        let place = ProblemPlace { entity: entity.id, record: id, system: *system, field: *field };
+        ignored.extend(books.ignored(place)?.map(|ignored| (*system, *field, ignored)));
+    }
     let tells = |what: &Happening| {
         use Happening::*;
         matches!(
@@ -137,10 +144,12 @@ pub fn explain(
                 | DeleteDropped { .. }
                 | Deleted { .. }
                 | Merged { .. }
+                | Ignored { .. }
+                | Heeded { .. }
         ) || matches!(what, Sent { create: true, .. })
     };
     let story = entries.into_iter().filter(|(_, entry)| tells(&entry.what)).collect();
-    Ok(Some(Explanation { entity: entity.id, record: id, sides, fields, problems, story }))
+    Ok(Some(Explanation { entity: entity.id, record: id, sides, fields, problems, ignored, story }))
 }
 
 fn account(

@@ -1,7 +1,7 @@
 //! What a field held over time, and what a record looked like once.
 
-use super::{Books, Cause, Happening, Run, ViewError};
-use crate::model::{EntityId, FieldId, Millis, Place, RecordId, SystemId, Value};
+use super::{Books, Cause, Happening, JournalEntry, Run, ViewError};
+use crate::model::{EntityId, FieldId, Millis, Origin, Place, RecordId, Stamp, SystemId, Value};
 use std::collections::BTreeMap;
 
 /// A value that a field held, or that was offered to it and lost.
@@ -28,6 +28,8 @@ pub enum Came {
         place: Place,
         /// The policy that decided, when there were rivals.
         rule: Option<String>,
+        /// The remote user or source, where the system names one.
+        who: Option<String>,
     },
     /// Somebody's edit, which did not hold.
     Lost {
@@ -37,6 +39,8 @@ pub enum Came {
         place: Place,
         /// The policy that decided.
         rule: String,
+        /// The remote user or source, where the system names one.
+        who: Option<String>,
     },
     /// The first link decided between two different values.
     Linked {
@@ -73,8 +77,12 @@ pub fn history(
             known = true;
         }
         let (value, by) = match entry.what {
-            Happening::Value { to, system: author, place, rule, .. } => (to, Came::Edit { author, place, rule }),
-            Happening::Lost { value, system: author, place, rule, .. } => (value, Came::Lost { author, place, rule }),
+            Happening::Value { to, system: author, place, rule, who, .. } => {
+                (to, Came::Edit { author, place, rule, who })
+            }
+            Happening::Lost { value, system: author, place, rule, who, .. } => {
+                (value, Came::Lost { author, place, rule, who })
+            }
             Happening::LinkDecided { to, other, system, split, .. } => (to, Came::Linked { system, other, split }),
             Happening::Filled { to, .. } => (to, Came::Filled),
             _ => continue,
@@ -88,28 +96,123 @@ pub fn history(
     Ok(moments)
 }
 
-/// A record's fields as the mirror held them at a time (our clock), ascending by field; none = there is no such record, or it
-/// was first mirrored later.
+/// What the mirror held of a record at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AsOf {
+    /// Nothing yet: what is known of it begins later; none = it has no values at all.
+    NotYet(Option<Millis>),
+    /// Its fields, ascending.
+    Held(Vec<(FieldId, Held)>),
+}
+
+/// What the mirror held of a field at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// This value.
+    Value(Value),
+    /// Nothing yet: its first value is known from this time on.
+    NotYet(Millis),
+}
+
+/// A record as the mirror held it at a time (our clock); none = there is no such record.
 ///
 /// # Errors
 /// The store cannot be read.
-pub fn as_of(
-    books: &dyn Books,
-    entity: EntityId,
-    record: RecordId,
-    at: Millis,
-) -> Result<Option<Vec<(FieldId, Value)>>, ViewError> {
+pub fn as_of(books: &dyn Books, entity: EntityId, record: RecordId, at: Millis) -> Result<Option<AsOf>, ViewError> {
     let Some(body) = books.record(entity, record)? else { return Ok(None) };
-    let mut values: BTreeMap<FieldId, Value> =
-        body.registers.iter().map(|register| (register.field, register.reg.val.clone())).collect();
-    // Backwards: what a later change replaced is what was there.
-    for (_, entry) in books.entries_of(entity, record)?.into_iter().rev().take_while(|(_, entry)| entry.at > at) {
-        if let Happening::Mirrored { .. } = entry.what {
-            return Ok(None);
-        }
-        if let Some((field, from, _)) = entry.what.moved() {
-            values.insert(field, from.clone());
-        }
+    let entries = books.entries_of(entity, record)?;
+    // The values of a first reading are not journaled, but stamped by our clock.
+    let read = |stamp: Stamp| (stamp.origin == Origin::Engine && stamp != Stamp::ZERO).then(|| stamp.hlc.millis());
+    let first_read = body.registers.iter().filter_map(|register| read(register.reg.marker)).min();
+    let since = first_read.into_iter().chain(entries.first().map(|(_, entry)| entry.at)).min();
+    if since.is_none_or(|since| since > at) {
+        return Ok(Some(AsOf::NotYet(since)));
     }
-    Ok(Some(values.into_iter().collect()))
+    let mut fields: BTreeMap<FieldId, Held> = BTreeMap::new();
+    for register in &body.registers {
+        let held = match read(register.reg.marker).filter(|since| *since > at) {
+            Some(since) => Held::NotYet(since),
+            None => Held::Value(register.reg.val.clone()),
+        };
+        fields.insert(register.field, held);
+    }
+    let moved = |(_, entry): &(u64, JournalEntry)| entry.what.moved().map(|(field, ..)| field);
+    // Backwards: what a later change replaced is what was there.
+    for (index, (_, entry)) in entries.iter().enumerate().rev().take_while(|(_, (_, entry))| entry.at > at) {
+        let Some((field, from, _)) = entry.what.moved() else { continue };
+        // A field that was filled at first may have been blank before, or not mapped.
+        let first = || !entries[..index].iter().any(|earlier| moved(earlier) == Some(field));
+        let unread = matches!(entry.what, Happening::Filled { .. }) && from.is_null() && first();
+        let held = if unread { Held::NotYet(entry.at) } else { Held::Value(from.clone()) };
+        fields.insert(field, held);
+    }
+    Ok(Some(AsOf::Held(fields.into_iter().collect())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Change, MemoryView};
+    use crate::model::{Hlc, Record};
+
+    const RECORD: RecordId = RecordId([1; 16]);
+
+    fn stamp(at: i64, origin: Origin) -> Stamp {
+        Stamp { hlc: Hlc::at(Millis(at)), origin }
+    }
+
+    fn entry(at: i64, what: Happening) -> Change {
+        let (entity, record) = (Some(EntityId(1)), Some(RECORD));
+        Change::Journal(Box::new(JournalEntry {
+            at: Millis(at),
+            run: Run(1),
+            cause: Cause::Poll,
+            entity,
+            record,
+            what,
+        }))
+    }
+
+    /// Read at 100 without an entry, as by a backfill; one field edited since, one filled, one mapped later.
+    #[test]
+    fn nothing_is_claimed_of_a_time_before_the_first_reading() {
+        let [untouched, edited, filled, mapped] = ["a", "b", "c", "d"].map(FieldId::of);
+        let (system, text) = (SystemId::of("crm"), |text: &str| Value::Text(text.into()));
+        let mut record = Record::new(RECORD, EntityId(1));
+        record.set(untouched, text("same"), stamp(100, Origin::Engine));
+        // By the clock of the side, which is nobody's proof that we knew of it.
+        record.set(edited, text("new"), stamp(50, Origin::System(system)));
+        record.set(filled, text("found"), stamp(200, Origin::Engine));
+        record.set(mapped, text("later"), stamp(400, Origin::Engine));
+        let (place, rule) = (Place::at(Millis(50)), None);
+        let edit = Happening::Value {
+            field: edited,
+            from: text("old"),
+            to: text("new"),
+            stamp: stamp(50, Origin::System(system)),
+            system,
+            place,
+            rule,
+            who: None,
+        };
+        let (from, to, at) = (Value::Null, text("found"), stamp(200, Origin::Engine));
+        let fill = Happening::Filled { field: filled, from, to, stamp: at };
+        let mut view = MemoryView::new();
+        view.apply(&[entry(200, fill), entry(300, edit), Change::PutRecord(Box::new(record))]);
+
+        let then = |at| as_of(&view, EntityId(1), RECORD, Millis(at)).unwrap().unwrap();
+        let held = |values: [Held; 4]| {
+            let mut fields: Vec<_> = [untouched, edited, filled, mapped].into_iter().zip(values).collect();
+            fields.sort_by_key(|(field, _)| *field);
+            AsOf::Held(fields)
+        };
+        let (value, not_yet) = (|value: &str| Held::Value(text(value)), |at| Held::NotYet(Millis(at)));
+        assert_eq!(then(99), AsOf::NotYet(Some(Millis(100))));
+        assert_eq!(then(60), AsOf::NotYet(Some(Millis(100))));
+        assert_eq!(then(100), held([value("same"), value("old"), not_yet(200), not_yet(400)]));
+        assert_eq!(then(200), held([value("same"), value("old"), value("found"), not_yet(400)]));
+        assert_eq!(then(300), held([value("same"), value("new"), value("found"), not_yet(400)]));
+        assert_eq!(then(400), held([value("same"), value("new"), value("found"), value("later")]));
+        assert_eq!(as_of(&view, EntityId(1), RecordId([2; 16]), Millis(1)).unwrap(), None);
+    }
 }

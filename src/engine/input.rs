@@ -1,5 +1,6 @@
 //! What can happen to the engine, and what it asks for: two closed enums.
 
+use super::ignore::Ignore;
 use super::operate::{Hindrance, Operate, Operation};
 use super::txn::Txn;
 use super::{Cause, Change, View, ViewError};
@@ -235,6 +236,8 @@ pub enum Input<'a> {
         /// The records.
         records: Vec<(EntityId, RecordId)>,
     },
+    /// Somebody who operates Syncline ignores problems, or no longer does.
+    Ignore(Ignore),
     /// Asks what is to be done for one entity on one system.
     Work {
         /// The entity.
@@ -262,7 +265,7 @@ impl Input<'_> {
             Input::Remap { .. } => Cause::Mapping,
             Input::People { .. } => Cause::Users,
             Input::Sweep { .. } | Input::Forget { .. } => Cause::Time,
-            Input::Operate(_) | Input::Retry { .. } => Cause::Operator,
+            Input::Operate(_) | Input::Retry { .. } | Input::Ignore(_) => Cause::Operator,
             Input::Work { .. } => Cause::Work,
         }
     }
@@ -422,6 +425,7 @@ pub fn step(rules: &Rules, view: &dyn View, clocks: &Clocks, input: Input<'_>) -
         Input::Operate(operate) => txn.operate(operate)?,
         Input::Forget { entity, after, limit } => txn.forget(entity, after, limit)?,
         Input::Retry { records } => txn.retry(records)?,
+        Input::Ignore(ignore) => txn.ignore(ignore)?,
         Input::Work { entity, system, create } => txn.work(entity, system, create)?,
     }
     txn.finish()

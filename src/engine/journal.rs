@@ -142,6 +142,8 @@ pub enum Happening {
         place: Place,
         /// The policy that decided, when there were rivals.
         rule: Option<String>,
+        /// The remote user or source that the system names; of a polled row whoever changed the record last.
+        who: Option<String>,
     },
     /// An edit lost, or was overtaken by a later one of its own side: it can be restored from here.
     Lost {
@@ -155,6 +157,8 @@ pub enum Happening {
         place: Place,
         /// The policy that decided, or [`AT_HOME`].
         rule: String,
+        /// As of a value that held.
+        who: Option<String>,
     },
     /// A write is about to leave.
     Sent {
@@ -309,6 +313,26 @@ pub enum Happening {
         version: u64,
         /// What there is to choose from.
         values: Vec<(SystemId, Value)>,
+    },
+    /// Somebody wants no more to be told of a problem, until it is another one.
+    Ignored {
+        /// The system that it is with.
+        system: SystemId,
+        /// The field; none = the record as a whole.
+        field: Option<FieldId>,
+        /// The problem's code.
+        code: String,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody wants to be told of it again.
+    Heeded {
+        /// The system that it is with.
+        system: SystemId,
+        /// The field; none = the record as a whole.
+        field: Option<FieldId>,
+        /// The problem's code.
+        code: String,
     },
 }
 

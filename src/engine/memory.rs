@@ -1,8 +1,8 @@
 //! A view in memory: for simulation, for embedding, and as the reference that the store is compared with.
 
 use super::{
-    Books, Change, DigestRow, Happening, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review, Run,
-    View, ViewError,
+    Books, Change, DigestRow, Happening, Ignored, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, ProblemPlace,
+    RereadRow, Review, Run, View, ViewError,
 };
 use crate::merge::Lately;
 use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
@@ -27,6 +27,7 @@ pub struct MemoryView {
     outbox: Table<(SystemId, EntityId, RecordId), OutboxRow>,
     reread: Table<RemoteKey, RereadRow>,
     problems: Table<(EntityId, RecordId, SystemId, Option<FieldId>), Arc<Problem>>,
+    ignored: Table<ProblemPlace, Ignored>,
     reviews: Table<(EntityId, RecordId, FieldId), Review>,
     cursors: Table<String, Vec<u8>>,
     journal: Arc<Vec<Arc<JournalEntry>>>,
@@ -86,6 +87,7 @@ impl MemoryView {
             Change::SetReview(entity, record, field, review) => {
                 set(&mut self.reviews, (*entity, *record, *field), review.as_deref().cloned());
             }
+            Change::SetIgnored(place, ignored) => set(&mut self.ignored, *place, ignored.as_deref().cloned()),
             Change::SetCursor(name, bytes) => set(&mut self.cursors, name.clone(), bytes.clone()),
             Change::SetMeta(meta) => self.meta = *meta,
             Change::Journal(entry) => Arc::make_mut(&mut self.journal).push(Arc::new((**entry).clone())),
@@ -218,11 +220,18 @@ impl View for MemoryView {
         Ok(of_record.filter_map(of_field).collect())
     }
 
-    fn problems(&self, limit: usize) -> Seen<Vec<(EntityId, RecordId, SystemId, Problem)>> {
+    fn problems(&self, limit: usize) -> Seen<Vec<(ProblemPlace, Problem)>> {
         let problems = self.problems.iter().take(limit);
-        Ok(problems
-            .map(|(&(entity, record, system, _), problem)| (entity, record, system, (**problem).clone()))
-            .collect())
+        let place = |&(entity, record, system, field)| ProblemPlace { entity, record, system, field };
+        Ok(problems.map(|(at, problem)| (place(at), (**problem).clone())).collect())
+    }
+
+    fn ignored(&self, place: ProblemPlace) -> Seen<Option<Ignored>> {
+        Ok(self.ignored.get(&place).cloned())
+    }
+
+    fn ignored_len(&self) -> Seen<u64> {
+        Ok(self.ignored.len() as u64)
     }
 
     fn problems_len(&self) -> Seen<u64> {

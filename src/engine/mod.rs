@@ -15,6 +15,7 @@ mod fuse;
 mod held;
 mod history;
 mod identify;
+mod ignore;
 mod input;
 mod journal;
 mod memory;
@@ -39,14 +40,15 @@ mod verify;
 mod view;
 
 pub use books::Books;
-pub use change::{Change, DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Task};
+pub use change::{Change, DigestRow, Ignored, KeyHolder, Meta, OutboxRow, Problem, ProblemPlace, RereadRow, Task};
 pub use delete::HELD_MS;
 pub use duplicates::{Duplicates, Twin, duplicates};
 pub use explain::{Explanation, FieldAccount, SideAccount, Standing, explain};
 pub use find::{Meant, find};
 pub use forget::TOMBSTONE_MS;
 pub use held::{OWNER_UNKNOWN, awaits_mend};
-pub use history::{Came, Moment, as_of, history};
+pub use history::{AsOf, Came, Held, Moment, as_of, history};
+pub use ignore::Ignore;
 pub use input::{
     Answer, Answers, Ask, Begin, Clocks, DeleteItem, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice,
     PageRows, Pass, Reads, Step, step,

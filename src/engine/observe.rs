@@ -4,7 +4,7 @@ use super::identify::Found;
 use super::record::{Work, remote_key};
 use super::scope::Seen;
 use super::timeline::timeline;
-use super::txn::{Delivered, Txn, delivered_cursor};
+use super::txn::{Author, Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
@@ -148,6 +148,7 @@ impl Txn<'_> {
             };
             if let Some(id) = known {
                 let seen = Seen { from, pass: page.pass, raw: Some(shown.raw(row.raw)) };
+                self.note_last(id, system, (row.modified, row.mark), row.who.as_ref());
                 self.moved(entity, &key, id, &shown, seen, (row.modified, row.mark), begun, page.timing)?;
             }
         }
@@ -518,6 +519,7 @@ impl Txn<'_> {
             work.raws.push((key.system, RawDigest(0)));
         }
         if self.source(key.system) != SourceKind::History || row.history.is_empty() {
+            self.note_last(work.record.id, key.system, (row.modified, row.mark), row.who.as_ref());
             return self.snapshots(entity, work, key.home(), &shown, (row.modified, row.mark), begun, timing);
         }
         let mut judged = true;
@@ -563,7 +565,12 @@ impl Txn<'_> {
             for moment in moments {
                 let Ok(value) = field.read(binding, &moment.raws) else { continue };
                 let Some(value) = self.resolved(field, key.system, value)? else { continue };
-                entries.push(Evidence { place: Place::at(moment.at), value, mark: moment.mark });
+                let (place, mark) = (Place::at(moment.at), moment.mark);
+                if let Some(who) = moment.who.filter(|_| mark != Mark::Ours && settled.before(&place)) {
+                    let (record, field) = (work.record.id, Some(field.id));
+                    self.authors.push(Author { record, system: key.system, field, at: moment.at, who });
+                }
+                entries.push(Evidence { place, value, mark });
             }
             judged &= state.history(&context, ix, &entries, value, begun, timing.sent, &mut fates);
             work.put_state(field, state, fates);

@@ -582,11 +582,13 @@ impl<'a> Txn<'a> {
         let what = match fate {
             Fate::Took { from, to, stamp, system, place, contested } => {
                 let rule = contested.then(rule);
-                Happening::Value { field, from, to, stamp, system, place, rule }
+                let who = self.author(record, (system, field), place);
+                Happening::Value { field, from, to, stamp, system, place, rule, who }
             }
             Fate::Lost { value, system, place, at_home } => {
                 let rule = if at_home { AT_HOME.to_owned() } else { rule() };
-                Happening::Lost { field, value, system, place, rule }
+                let who = self.author(record, (system, field), place);
+                Happening::Lost { field, value, system, place, rule, who }
             }
             Fate::Linked { system, from, to, other, split, over } => {
                 Happening::LinkDecided { field, from, to, other, system, split, over }

@@ -3,7 +3,9 @@
 use super::record::{Work, remote_key};
 use super::refs::WAIT_MS;
 use super::txn::Txn;
-use super::{Answer, Answers, Ask, Effect, Happening, LookedUp, OutboxRow, Pass, Problem, Task, ViewError};
+use super::{
+    Answer, Answers, Ask, Effect, Happening, LookedUp, OutboxRow, Pass, Problem, ProblemPlace, Task, ViewError,
+};
 use crate::merge::identity::external_id;
 use crate::merge::{Fate, FlightState, Landing, SettledBy};
 use crate::model::{
@@ -611,7 +613,7 @@ impl Txn<'_> {
 
     /// The rules may have changed since a system could not hold a value.
     fn check_held(&mut self) -> Result<(), ViewError> {
-        for (entity, record, _, problem) in self.view.problems(HELD_MAX)? {
+        for (ProblemPlace { entity, record, .. }, problem) in self.view.problems(HELD_MAX)? {
             if Unfit::is_code(&problem.code)
                 && self.rules.entity(entity).is_some()
                 && let Some(mut work) = self.take(entity, record)?

@@ -9,6 +9,8 @@ pub(super) struct Moment {
     pub at: Millis,
     /// Whose write it was.
     pub mark: Mark,
+    /// The remote user or source.
+    pub who: Option<String>,
     /// One for each property.
     pub raws: Vec<Raw>,
 }
@@ -55,7 +57,8 @@ pub(super) fn timeline(histories: &[Vec<PastValue>], now: &[Raw]) -> Vec<Moment>
             }
             _ => {
                 open = Some((past, vec![property]));
-                moments.push(Moment { at: past.at, mark: past.mark, raws: raws.clone() });
+                let who = past.who.clone();
+                moments.push(Moment { at: past.at, mark: past.mark, who, raws: raws.clone() });
             }
         }
     }

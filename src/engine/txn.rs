@@ -2,11 +2,11 @@
 
 use super::record::Work;
 use super::{
-    Begin, Cause, Change, Clocks, DigestRow, Effect, Happening, JournalEntry, KeyHolder, Meta, Notice, OutboxRow,
-    Problem, RereadRow, Run, Step, View, ViewError,
+    Begin, Cause, Change, Clocks, DigestRow, Effect, Happening, Ignored, JournalEntry, KeyHolder, Meta, Notice,
+    OutboxRow, Problem, ProblemPlace, RereadRow, Run, Step, View, ViewError,
 };
 use crate::codec::{Decode, Encode};
-use crate::model::{EntityId, FieldId, Home, Millis, OpId, Place, RecordId, RemoteKey, SystemId};
+use crate::model::{EntityId, FieldId, Home, Mark, Millis, OpId, Place, RecordId, RemoteKey, SystemId};
 use crate::rules::{Entity, Rules};
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub(super) struct Txn<'a> {
     /// Records to which somebody does not refer any more in a system.
     pub released: Vec<(SystemId, EntityId, RecordId)>,
     meta: Meta,
-    run: Run,
+    pub run: Run,
     cause: Cause,
     journal: Vec<JournalEntry>,
     works: BTreeMap<(EntityId, RecordId), Option<Work>>,
@@ -37,8 +37,11 @@ pub(super) struct Txn<'a> {
     digests: BTreeMap<RemoteKey, Option<DigestRow>>,
     outbox: BTreeMap<(SystemId, EntityId, RecordId), Moved<OutboxRow>>,
     rereads: BTreeMap<RemoteKey, Moved<RereadRow>>,
-    problems: BTreeMap<(EntityId, RecordId, SystemId), Option<Problem>>,
-    field_problems: BTreeMap<(EntityId, RecordId, SystemId, FieldId), Option<Problem>>,
+    pub problems: BTreeMap<(EntityId, RecordId, SystemId), Option<Problem>>,
+    pub field_problems: BTreeMap<(EntityId, RecordId, SystemId, FieldId), Option<Problem>>,
+    /// Who a system says made an edit, for the journal.
+    pub authors: Vec<Author>,
+    pub ignored: BTreeMap<ProblemPlace, Option<Ignored>>,
     cursors: Vec<(String, Option<Vec<u8>>)>,
     delivered: BTreeMap<(Home, EntityId), Option<Place>>,
     pub record_changes: Vec<Change>,
@@ -56,6 +59,16 @@ pub(super) struct Delivered {
 /// Name of the cursor that holds how far an object's listing has been taken in completely.
 pub(super) fn delivered_cursor(home: Home, entity: EntityId) -> String {
     format!("delivered:{:08x}:{:08x}:{:08x}", home.system.0, entity.0, home.object.0)
+}
+
+/// Who a system says made the edits of a record at a time.
+pub(super) struct Author {
+    pub record: RecordId,
+    pub system: SystemId,
+    /// None = those of all its fields.
+    pub field: Option<FieldId>,
+    pub at: Millis,
+    pub who: String,
 }
 
 impl<'a> Txn<'a> {
@@ -85,6 +98,8 @@ impl<'a> Txn<'a> {
             rereads: BTreeMap::new(),
             problems: BTreeMap::new(),
             field_problems: BTreeMap::new(),
+            authors: Vec::new(),
+            ignored: BTreeMap::new(),
             cursors: Vec::new(),
             delivered: BTreeMap::new(),
             record_changes: Vec::new(),
@@ -99,6 +114,21 @@ impl<'a> Txn<'a> {
     pub fn mint_op(&mut self) -> OpId {
         self.meta.last_op += 1;
         OpId(self.meta.last_op)
+    }
+
+    /// Who made an edit, as far as this step was told.
+    pub fn author(&self, record: RecordId, (system, field): (SystemId, FieldId), place: Place) -> Option<String> {
+        let made = |author: &&Author| {
+            (author.record, author.system, author.at) == (record, system, place.time)
+                && author.field.is_none_or(|of| of == field)
+        };
+        self.authors.iter().rev().find(made).map(|author| author.who.clone())
+    }
+
+    /// Whoever changed a record last made what a row of it shows as an edit; of what we changed last somebody else made it.
+    pub fn note_last(&mut self, record: RecordId, system: SystemId, (at, mark): (Millis, Mark), who: Option<&String>) {
+        let who = who.filter(|_| mark != Mark::Ours).cloned();
+        self.authors.extend(who.map(|who| Author { record, system, field: None, at, who }));
     }
 
     pub fn journal(&mut self, entity: EntityId, record: Option<RecordId>, what: Happening) {
@@ -329,6 +359,7 @@ impl<'a> Txn<'a> {
             self.save(work)?;
         }
         self.hasten_deletes()?;
+        let ignored = self.save_ignored()?;
         let mut changes = std::mem::take(&mut self.record_changes);
         changes.extend(self.index.into_iter().map(|(key, id)| Change::SetIndex(key, id)));
         for ((entity, key), (before, after)) in self.keys {
@@ -351,6 +382,7 @@ impl<'a> Txn<'a> {
         changes.extend(self.field_problems.into_iter().map(|((entity, record, system, field), problem)| {
             Change::SetFieldProblem(entity, record, system, field, problem.map(Box::new))
         }));
+        changes.extend(ignored);
         changes.extend(self.cursors.into_iter().map(|(name, bytes)| Change::SetCursor(name, bytes)));
         changes.extend(self.journal.into_iter().map(|entry| Change::Journal(Box::new(entry))));
         if !changes.is_empty() {

@@ -246,7 +246,7 @@ const BATCH: usize = 4_096;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Cause, Change, MemoryView};
+    use crate::engine::{AsOf, Cause, Change, Held, MemoryView};
     use crate::model::{Ability, BatchLimits, Creates, FieldKind, Hlc, Origin, Place, Record, SourceKind, Stamp};
     use crate::rules::{EntitySpec, FieldSpec, OneWayEdits};
 
@@ -282,7 +282,8 @@ mod tests {
             let stamp = Stamp { hlc: Hlc::at(time), origin: Origin::Engine };
             record.set(field, text(to), stamp);
             let (from, to, system) = (text(from), text(to), SystemId::of(author));
-            let what = Happening::Value { field, from, to, stamp, system, place: Place::at(time), rule: None };
+            let what =
+                Happening::Value { field, from, to, stamp, system, place: Place::at(time), rule: None, who: None };
             let entry = JournalEntry {
                 at: time,
                 run: Run(*run),
@@ -340,9 +341,10 @@ mod tests {
     fn a_record_is_told_as_it_was() {
         let view = view("name", &[(1, "a", "", "1"), (2, "b", "1", "2")]);
         let (entity, field) = (EntityId::of("person"), FieldId::of("name"));
-        for (at, value) in [(0, ""), (1, "1"), (2, "2"), (9, "2")] {
-            let then = crate::engine::as_of(&view, entity, RECORD, Millis(at)).unwrap();
-            assert_eq!(then, Some(vec![(field, text(value))]), "{at}");
+        let then = |at| crate::engine::as_of(&view, entity, RECORD, Millis(at)).unwrap();
+        assert_eq!(then(0), Some(AsOf::NotYet(Some(Millis(1)))));
+        for (at, value) in [(1, "1"), (2, "2"), (9, "2")] {
+            assert_eq!(then(at), Some(AsOf::Held(vec![(field, Held::Value(text(value)))])), "{at}");
         }
         let moments = crate::engine::history(&view, entity, RECORD, field).unwrap();
         let values: Vec<Value> = moments.into_iter().map(|moment| moment.value).collect();

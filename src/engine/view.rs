@@ -1,6 +1,6 @@
 //! What the engine may read. The store implements it; so does a map in memory, for simulation and embedding.
 
-use super::{DigestRow, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review};
+use super::{DigestRow, Ignored, KeyHolder, Meta, OutboxRow, Problem, ProblemPlace, RereadRow, Review};
 use crate::merge::Lately;
 use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
 
@@ -64,9 +64,13 @@ pub trait View {
     /// The problems of a record's single fields, ascending by system and field.
     fn field_problems(&self, entity: EntityId, record: RecordId) -> Seen<Vec<(SystemId, FieldId, Problem)>>;
     /// All problems, of records and of fields, at most `limit`.
-    fn problems(&self, limit: usize) -> Seen<Vec<(EntityId, RecordId, SystemId, Problem)>>;
-    /// Number of problems.
+    fn problems(&self, limit: usize) -> Seen<Vec<(ProblemPlace, Problem)>>;
+    /// Number of problems, those that are ignored included.
     fn problems_len(&self) -> Seen<u64>;
+    /// Whether somebody ignores the problem that stands at a place.
+    fn ignored(&self, place: ProblemPlace) -> Seen<Option<Ignored>>;
+    /// Number of problems that are ignored.
+    fn ignored_len(&self) -> Seen<u64>;
     /// What a person is asked about a record's fields, ascending by field.
     fn reviews_of(&self, entity: EntityId, record: RecordId) -> Seen<Vec<(FieldId, Review)>>;
     /// All that persons are asked, ascending by entity, record and field, at most `limit`.

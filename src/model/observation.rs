@@ -37,8 +37,10 @@ pub struct RawRow {
     pub modified: Millis,
     /// Digest of the remote's own bytes of the asked properties; the modified time and the mark are not part of it.
     pub raw: RawDigest,
-    /// Who changed the record last, whichever field it was.
+    /// Whose write changed the record last, whichever field it was.
     pub mark: Mark,
+    /// The remote user who did, for the journal, where the source tells.
+    pub who: Option<String>,
 }
 
 /// Decodes the rows that the digests could not dismiss.
@@ -114,8 +116,10 @@ pub struct ReadRow {
     pub remote: RemoteId,
     /// The record's modified time by its system's clock.
     pub modified: Millis,
-    /// Who changed the record last, whichever field it was.
+    /// Whose write changed the record last, whichever field it was.
     pub mark: Mark,
+    /// The remote user who did, for the journal, where the source tells.
+    pub who: Option<String>,
     /// Values, one per asked property in order, the external id last where the spec names one.
     pub values: Vec<Raw>,
     /// History per asked property, newest first; empty when none was asked for.

@@ -5,7 +5,7 @@ use super::key;
 use super::open::Store;
 use super::read::Snapshot;
 use super::tables::{COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, damaged, read, read_array, read_key};
-use crate::engine::{DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review};
+use crate::engine::{DigestRow, Ignored, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review};
 use crate::merge::Lately;
 use crate::model::{EntityId, Record, RecordId, RemoteKey, SeenSchema};
 use redb::{ReadableTable, ReadableTableMetadata};
@@ -129,6 +129,10 @@ impl Snapshot {
                     Table::Reviews => {
                         read_key(table, key, |parts| Some((parts.entity()?, parts.record()?, parts.field()?)))?;
                         decodes::<Review>(table, key, bytes)?;
+                    }
+                    Table::Ignored => {
+                        read_key(table, key, super::key::problem_parts)?;
+                        decodes::<Ignored>(table, key, bytes)?;
                     }
                     Table::Meta if key == META_COUNTERS => decodes::<Meta>(table, key, bytes)?,
                     Table::OutboxDue | Table::RereadDue | Table::Cursors | Table::Meta => {}

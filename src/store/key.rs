@@ -3,7 +3,7 @@
 //! Only the last part of a key may vary in length without a terminator. They are our own bytes, not the library's tuples:
 //! no upgrade of a crate can reorder what is stored.
 
-use crate::engine::KeyHolder;
+use crate::engine::{KeyHolder, ProblemPlace};
 use crate::model::{EntityId, FieldId, Millis, ObjectId, RecordId, RemoteId, RemoteKey, SystemId};
 
 /// `entity 4 | record 16`
@@ -106,6 +106,15 @@ pub(super) fn problem(out: &mut Vec<u8>, entity: EntityId, id: RecordId, system:
 pub(super) fn field_problem(out: &mut Vec<u8>, entity: EntityId, id: RecordId, system: SystemId, field: FieldId) {
     problem(out, entity, id, system);
     out.extend_from_slice(&field.0.to_be_bytes());
+}
+
+/// A [`problem`] or a [`field_problem`] key.
+pub(super) fn problem_place(out: &mut Vec<u8>, place: ProblemPlace) {
+    let ProblemPlace { entity, record, system, field } = place;
+    match field {
+        Some(field) => field_problem(out, entity, record, system, field),
+        None => problem(out, entity, record, system),
+    }
 }
 
 /// `entity 4 | record 16 | field 4`

@@ -413,7 +413,8 @@ fn complete(database: &Database) -> Result<(), StoreError> {
     if lacking.is_empty() {
         return Ok(());
     }
-    if let Some(table) = lacking.iter().find(|table| !matches!(table, Table::Schemas | Table::Reviews)) {
+    if let Some(table) = lacking.iter().find(|table| !matches!(table, Table::Schemas | Table::Reviews | Table::Ignored))
+    {
         return Err(StoreError::Damaged { what: format!("the table {} is not there", table.name()) });
     }
     let transaction = begin_write(database)?;

@@ -5,7 +5,8 @@ use super::error::{StoreError, failed};
 use super::key;
 use super::tables::{COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, read, read_array, read_key};
 use crate::engine::{
-    DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review, Run, View, ViewError,
+    DigestRow, Ignored, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, ProblemPlace, RereadRow, Review, Run, View,
+    ViewError,
 };
 use crate::merge::Lately;
 use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
@@ -493,18 +494,27 @@ impl View for Snapshot {
         Ok(self.review_rows(&[], limit)?)
     }
 
-    fn problems(&self, limit: usize) -> Seen<Vec<(EntityId, RecordId, SystemId, Problem)>> {
+    fn problems(&self, limit: usize) -> Seen<Vec<(ProblemPlace, Problem)>> {
         let mut problems = Vec::new();
         for row in self.prefix(Table::Problems, &[])?.take(limit) {
             let (key, bytes) = row?;
-            let (entity, record, system, _) = read_key(Table::Problems, key.value(), key::problem_parts)?;
-            problems.push((entity, record, system, read(Table::Problems, key.value(), bytes.value())?));
+            let (entity, record, system, field) = read_key(Table::Problems, key.value(), key::problem_parts)?;
+            let place = ProblemPlace { entity, record, system, field };
+            problems.push((place, read(Table::Problems, key.value(), bytes.value())?));
         }
         Ok(problems)
     }
 
     fn problems_len(&self) -> Seen<u64> {
         Ok(self.rows(Table::Problems).len().map_err(failed)?)
+    }
+
+    fn ignored(&self, place: ProblemPlace) -> Seen<Option<Ignored>> {
+        Ok(self.stored(Table::Ignored, |out| key::problem_place(out, place))?)
+    }
+
+    fn ignored_len(&self) -> Seen<u64> {
+        Ok(self.rows(Table::Ignored).len().map_err(failed)?)
     }
 
     fn cursor(&self, name: &str) -> Seen<Option<Vec<u8>>> {

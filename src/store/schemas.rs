@@ -131,7 +131,9 @@ mod tests {
         Store::create_or_open(&path, Millis(1), &OpenOptions::default()).unwrap().close().unwrap();
         let database = redb::Database::open(&path).unwrap();
         let transaction = database.begin_write().unwrap();
-        assert!(transaction.delete_table(Table::Schemas.definition()).unwrap());
+        for table in [Table::Schemas, Table::Reviews, Table::Ignored] {
+            assert!(transaction.delete_table(table.definition()).unwrap());
+        }
         transaction.commit().unwrap();
         drop(database);
         assert_eq!(Store::peek_schemas(&path).unwrap(), []);

@@ -3,13 +3,13 @@
 
 use super::error::StoreError;
 use crate::codec::{self, CodecError};
-use crate::engine::{DigestRow, JournalEntry, Meta, OutboxRow, Problem, RereadRow, Review};
+use crate::engine::{DigestRow, Ignored, JournalEntry, Meta, OutboxRow, Problem, RereadRow, Review};
 use crate::merge::Lately;
 use crate::model::{Digest, RawDigest, Record, SeenSchema};
 use redb::TableDefinition;
 
 /// Version of the whole: which tables there are and what their keys mean. Raised by a migration.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// A table. Rows are written in the order of this enum, and within a table by key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,12 +50,14 @@ pub(super) enum Table {
     Schemas,
     /// `entity 4 | record 16 | field 4` → [`Review`]; a store from before it is given the table when it is opened
     Reviews,
+    /// A key of [`Self::Problems`] → [`Ignored`]; a store from before it is given the table when it is opened
+    Ignored,
     /// `format` → `4`, `store` → `16`, `created` → `8`, `fingerprint` → bytes, `counters` → [`Meta`]
     Meta,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Records,
         Self::Lately,
         Self::Digests,
@@ -73,6 +75,7 @@ impl Table {
         Self::Counts,
         Self::Schemas,
         Self::Reviews,
+        Self::Ignored,
         Self::Meta,
     ];
 
@@ -95,6 +98,7 @@ impl Table {
             Self::Counts => "counts-1",
             Self::Schemas => "schemas-1",
             Self::Reviews => "reviews-1",
+            Self::Ignored => "ignored-1",
             Self::Meta => "meta-1",
         }
     }
@@ -147,6 +151,7 @@ stored! {
     1 Meta;
     1 SeenSchema;
     1 Review;
+    1 Ignored;
 }
 
 impl Stored for DigestRow {

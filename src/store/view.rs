@@ -3,7 +3,10 @@
 
 use super::read::{Stats, TableStats};
 use super::{Store, StoreError};
-use crate::engine::{DigestRow, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review, View, ViewError};
+use crate::engine::{
+    DigestRow, Ignored, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, ProblemPlace, RereadRow, Review, View,
+    ViewError,
+};
 use crate::merge::Lately;
 use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
 
@@ -91,8 +94,10 @@ newest! {
     fn record_scan(&self, entity: EntityId, after: Option<RecordId>, limit: usize) -> Vec<Record>;
     fn problem(&self, entity: EntityId, record: RecordId, system: SystemId) -> Option<Problem>;
     fn field_problems(&self, entity: EntityId, record: RecordId) -> Vec<(SystemId, FieldId, Problem)>;
-    fn problems(&self, limit: usize) -> Vec<(EntityId, RecordId, SystemId, Problem)>;
+    fn problems(&self, limit: usize) -> Vec<(ProblemPlace, Problem)>;
     fn problems_len(&self) -> u64;
+    fn ignored(&self, place: ProblemPlace) -> Option<Ignored>;
+    fn ignored_len(&self) -> u64;
     fn reviews_of(&self, entity: EntityId, record: RecordId) -> Vec<(FieldId, Review)>;
     fn reviews(&self, limit: usize) -> Vec<(EntityId, RecordId, FieldId, Review)>;
     fn cursor(&self, name: &str) -> Option<Vec<u8>>;

@@ -122,6 +122,9 @@ impl Batch {
             Change::SetReview(entity, record, field, review) => {
                 self.set(Table::Reviews, |out| key::record_field(out, *entity, *record, *field), review.as_deref())
             }
+            Change::SetIgnored(place, ignored) => {
+                self.set(Table::Ignored, |out| key::problem_place(out, *place), ignored.as_deref())
+            }
             Change::SetCursor(name, Some(bytes)) => self.put(
                 Table::Cursors,
                 |out| out.extend_from_slice(name.as_bytes()),

@@ -9,6 +9,7 @@ mod drift;
 mod fields;
 mod first_link;
 mod groups;
+mod ignored;
 mod kill;
 mod life;
 mod lists;

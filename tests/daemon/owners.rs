@@ -72,6 +72,13 @@ fn owners_are_kept_equal_by_their_address() {
     world.settle();
     assert_eq!(world.salesforce(&ann_id, "OwnerId"), olivia);
     assert_eq!(world.hubspot(&hugo, "hubspot_owner_id"), HUGO);
+    // Who is among those users is named by the address in the journal, too.
+    let (_, record) = world.json(&["explain", &format!("salesforce:{hugo_id}.jobtitle")]);
+    let who = &record["found"][0]["fields"][0]["because"]["user"];
+    let by = world.query(&format!("SELECT LastModifiedById FROM Contact WHERE Id = '{hugo_id}'"));
+    let by = by[0]["LastModifiedById"].as_str().expect("a user").to_owned();
+    let address = &world.query(&format!("SELECT Email FROM User WHERE Id = '{by}'"))[0]["Email"];
+    assert_eq!((&who["id"], &who["address"]), (&json!(by), address), "{record}");
     world.edit_salesforce("Contact", &hugo_id, &json!({ "OwnerId": sam }));
     // Rita is a user there, and inactive.
     world.edit_hubspot(&ann, json!({ "hubspot_owner_id": RITA, "jobtitle": "Pilot" }));

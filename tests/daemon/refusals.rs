@@ -133,6 +133,15 @@ fn a_refused_record_is_listed_with_its_cause() {
     assert_eq!((code, &by_cause["problems"]), (Some(1), &json!(2)), "{by_cause}");
     let (code, retried) = world.json(&["problems", "retry", "--record", "a@example.org"]);
     assert_eq!((code, &retried["retried"]), (Some(0), &json!(1)), "{retried}");
+    // Under another mapping nothing in the store is what the config says.
+    let config = std::fs::read_to_string(world.path("syncline.toml")).expect("a config");
+    world.edit_config(
+        "[entities.person.fields]",
+        "[entities.person.fields]\nfax = { type = \"text\", hubspot = \"fax\", salesforce = \"Fax\" }",
+    );
+    let (code, refused) = world.json(&["problems", "retry"]);
+    assert_eq!((code, &refused["error"]["code"]), (Some(2), &json!("mapping")), "{refused}");
+    std::fs::write(world.path("syncline.toml"), config).expect("a config");
     let (code, out, err) = world.run(&["run", "--once", "--interval", "100ms"]);
     assert_eq!(code, Some(1), "problems remain: {err}");
     assert!(out.contains("STRING_TOO_LONG"), "{out}");

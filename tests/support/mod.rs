@@ -128,6 +128,13 @@ pub fn change() -> impl Strategy<Value = Change> {
                 Change::SetReview(entity, record, FieldId(field), version.map(review).map(Box::new))
             }
         ),
+        2 => (entity(), record(), system(), prop::option::of(0u32..3), prop::option::weighted(0.7, 0u32..4)).prop_map(
+            |(entity, record, system, field, run)| {
+                let place = ProblemPlace { entity, record, system, field: field.map(FieldId) };
+                let ignored = |run| Ignored { at: Millis(1), run: Run(run), reason: "known".into() };
+                Change::SetIgnored(place, run.map(ignored).map(Box::new))
+            }
+        ),
         1 => (prop::sample::select(&CURSORS[..]), prop::option::of(prop::collection::vec(any::<u8>(), 0..4)))
             .prop_map(|(name, bytes)| Change::SetCursor(name.into(), bytes)),
         1 => (any::<u64>(), due()).prop_map(|(last_op, now_max)| Change::SetMeta(Meta { last_op, now_max, run: Run(1), last_run: Run(2) })),
@@ -141,6 +148,7 @@ pub fn assert_equal(a: &dyn View, b: &dyn View) {
     assert_eq!(a.outbox_flying(), b.outbox_flying());
     assert_eq!(a.reread_len(), b.reread_len());
     assert_eq!(a.problems_len(), b.problems_len());
+    assert_eq!(a.ignored_len(), b.ignored_len());
     for limit in [0, 1, 3, usize::MAX] {
         assert_eq!(a.problems(limit), b.problems(limit));
         assert_eq!(a.reviews(limit), b.reviews(limit));
@@ -162,6 +170,10 @@ pub fn assert_equal(a: &dyn View, b: &dyn View) {
                 assert_eq!(a.outbox(system, entity, id), b.outbox(system, entity, id));
                 assert_eq!(a.problem(entity, id, system), b.problem(entity, id, system));
                 assert_eq!(a.field_problems(entity, id), b.field_problems(entity, id));
+                for field in [None, Some(0), Some(1), Some(2)] {
+                    let place = ProblemPlace { entity, record: id, system, field: field.map(FieldId) };
+                    assert_eq!(a.ignored(place), b.ignored(place));
+                }
             }
         }
         for after in (0..8).map(|n| Some(record_id(n))).chain([None]) {

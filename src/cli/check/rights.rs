@@ -104,7 +104,7 @@ impl Rights {
                         format!("the token has them, and beyond them {beyond}")
                     }
                 };
-                output.say(format!("  {system}: the scopes {}; {has}", list(needed)));
+                output.line(format!("  {system}: the scopes {}; {has}", list(needed)));
                 if !making.is_empty() {
                     output.say(format!("    only for --create-properties: {}", list(making)));
                 }
@@ -120,7 +120,7 @@ impl Rights {
                 let some = fields.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
                 let more = fields.len().saturating_sub(SHOWN);
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                output.say(format!(
+                output.line(format!(
                     "  {system}: it may edit {} fields that the mapping does not write: {some}{more}; `syncline init \
                      --salesforce-metadata DIR` writes a permission set without them",
                     fields.len()

@@ -135,14 +135,14 @@ impl Changed {
         let (named, others): (Vec<&Drift>, Vec<&Drift>) = self.changes.iter().partition(|change| change.at.is_some());
         for change in named {
             let line = line(config, change).map_or_else(String::new, |line| format!(" ({file}:{line})"));
-            output.say(format!("  {}{line}", text(change)));
-            change.mend.iter().for_each(|mend| output.say(format!("    {mend}")));
+            output.line(format!("  {}{line}", text(change)));
+            change.mend.iter().for_each(|mend| output.line(format!("    {mend}")));
         }
         if others.is_empty() {
             return;
         }
         output.say("  not mapped:");
-        others.iter().take(OTHERS_MAX).for_each(|change| output.say(format!("    {}", text(change))));
+        others.iter().take(OTHERS_MAX).for_each(|change| output.line(format!("    {}", text(change))));
         if others.len() > OTHERS_MAX {
             output.say(format!("    and {} more", others.len() - OTHERS_MAX));
         }

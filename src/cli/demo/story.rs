@@ -38,14 +38,14 @@ impl Scene {
         output.say("");
         output.say(format!("  {}", self.title));
         for line in &self.did {
-            output.say(format!("    {line}"));
+            output.line(format!("    {line}"));
         }
         let when = match self.arrived_ms {
             Some(ms) => format!("after {ms} ms"),
             None => "NOT in time".to_owned(),
         };
         let (hubspot, salesforce) = self.calls;
-        output.say(format!("    → {}", self.result));
+        output.line(format!("    → {}", self.result));
         output.say(format!(
             "      {when}, with {hubspot} calls to HubSpot and {salesforce} to Salesforce besides the polls"
         ));

@@ -113,7 +113,7 @@ fn show(names: &[String], now: &PlanReport, then: &PlanReport, differences: &[Di
             for LinkSample { field, kept, other, split } in plan.link_samples.iter().filter(|at| otherwise(&at.field)) {
                 let what = if *split { "stays apart from" } else { "replaces" };
                 let (kept, other) = (quoted(Some(kept)), quoted(Some(other)));
-                output.say(format!("    {}.{field}, {label}: {kept} {what} {other}", plan.name));
+                output.line(format!("    {}.{field}, {label}: {kept} {what} {other}", plan.name));
             }
         }
     }

@@ -268,7 +268,14 @@ impl HubSpot {
                 spec.properties.iter().map(each).collect::<Result<_, _>>()?
             }
         };
-        Ok(ReadRow { remote: row.id()?, modified: row.modified(object)?, mark: Mark::Unknown, values, history })
+        Ok(ReadRow {
+            remote: row.id()?,
+            modified: row.modified(object)?,
+            mark: Mark::Unknown,
+            who: None,
+            values,
+            history,
+        })
     }
 
     /// One batch read; gives the body and when it was asked for.
@@ -354,6 +361,7 @@ impl HubSpot {
                 remote,
                 modified,
                 mark: Mark::Unknown,
+                who: None,
                 raw: self.parsed(what, set.push(span, &members))?,
             });
         }

@@ -195,13 +195,8 @@ impl Salesforce {
                     let (remote, modified) = self.parsed(&what, wire::stamp(&members))?;
                     let values = self.parsed(&what, rows::values(&members, &names))?;
                     last = Some(remote.clone());
-                    answer.rows.push(ReadRow {
-                        remote,
-                        modified,
-                        mark: mark(&members, own.as_deref()),
-                        values,
-                        history: Vec::new(),
-                    });
+                    let (mark, who) = mark(&members, own.as_deref());
+                    answer.rows.push(ReadRow { remote, modified, mark, who, values, history: Vec::new() });
                 }
                 if page.is_last() || page.records.is_empty() {
                     break;
@@ -313,12 +308,8 @@ impl Salesforce {
             let members = self.parsed(what, Members::parse(record.get()))?;
             let (remote, modified) = self.parsed(what, wire::stamp(&members))?;
             let span = rows::span(body, record.get()).ok_or_else(|| self.client.protocol(what, "a row elsewhere"))?;
-            rows.push(RawRow {
-                remote,
-                modified,
-                mark: mark(&members, own),
-                raw: self.parsed(what, set.push(span, &members))?,
-            });
+            let (mark, who) = mark(&members, own);
+            rows.push(RawRow { remote, modified, mark, who, raw: self.parsed(what, set.push(span, &members))? });
         }
         Ok((rows, set))
     }
@@ -502,13 +493,16 @@ fn marked(names: &[String], own: &Option<String>) -> Vec<String> {
     names.iter().cloned().chain(own.iter().map(|_| LAST_BY.to_owned())).collect()
 }
 
-fn mark(members: &Members<'_>, own: Option<&str>) -> Mark {
+/// Whose change the last one was, and which user made it.
+fn mark(members: &Members<'_>, own: Option<&str>) -> (Mark, Option<String>) {
     let by = members.get(LAST_BY).and_then(|json| serde_json::from_str::<String>(json).ok());
-    match (own, by.and_then(|id| wire::id18(&id))) {
-        (Some(own), Some(by)) if by.as_str() == own => Mark::Ours,
+    let by = by.and_then(|id| wire::id18(&id)).map(|id| id.as_str().to_owned());
+    let mark = match (own, &by) {
+        (Some(own), Some(by)) if by == own => Mark::Ours,
         (Some(_), Some(_)) => Mark::Theirs,
         _ => Mark::Unknown,
-    }
+    };
+    (mark, by)
 }
 
 #[cfg(test)]

@@ -104,17 +104,19 @@ pub(super) fn document(rules: &Rules, number: u64, entry: &JournalEntry) -> Valu
             put("to", names.value(entity, *field, to).into());
             put("other", names.value(entity, *field, other).into());
         }
-        Happening::Value { field, from, to, stamp: _, system, place, rule } => {
+        Happening::Value { field, from, to, stamp: _, system, place, rule, who } => {
             what("edit");
             put("by", author(system));
+            put("user", names.user(*system, who.as_deref()));
             put("edited_at", time(place.time).into());
             put("from", names.value(entity, *field, from).into());
             put("to", names.value(entity, *field, to).into());
             put("rule", rule.as_deref().into());
         }
-        Happening::Lost { field, value, system, place, rule } => {
+        Happening::Lost { field, value, system, place, rule, who } => {
             what("lost");
             put("by", author(system));
+            put("user", names.user(*system, who.as_deref()));
             put("edited_at", time(place.time).into());
             put("value", names.value(entity, *field, value).into());
             put("rule", rule.as_str().into());
@@ -215,6 +217,17 @@ pub(super) fn document(rules: &Rules, number: u64, entry: &JournalEntry) -> Valu
                 .iter()
                 .map(|(system, value)| (names.author(*system), Value::from(names.value(entity, *field, value))));
             put("values", Value::Object(each.collect()));
+        }
+        Happening::Ignored { system, field: _, code, reason } => {
+            what("problem ignored");
+            put("system", author(system));
+            put("code", code.as_str().into());
+            put("reason", reason.as_str().into());
+        }
+        Happening::Heeded { system, field: _, code } => {
+            what("problem not ignored");
+            put("system", author(system));
+            put("code", code.as_str().into());
         }
         Happening::Filled { field, from, to, stamp: _ } => {
             what("filled");

@@ -3,7 +3,7 @@
 use super::entry::{cause, document};
 use super::{Names, time};
 use crate::engine::{
-    self, Books, Came, Explanation, FieldAccount, Meant, Moment, Problem, SideAccount, Standing, ViewError,
+    self, AsOf, Books, Came, Explanation, FieldAccount, Held, Meant, Moment, Problem, SideAccount, Standing, ViewError,
 };
 use crate::model::{FieldId, Millis, Origin, Stamp, SystemId};
 use crate::rules::{Entity, Rules};
@@ -65,29 +65,41 @@ fn scopes(rules: &Rules) -> Value {
 
 fn once(rules: &Rules, books: &dyn Books, target: &Meant, at: Millis) -> Result<Option<Value>, ViewError> {
     let Some(entity) = rules.entity(target.entity) else { return Ok(None) };
-    let values = engine::as_of(books, target.entity, target.record, at)?;
+    let Some(then) = engine::as_of(books, target.entity, target.record, at)? else { return Ok(None) };
     let names = Names(rules);
-    let fields = values.as_ref().map(|values| {
-        let wanted = |id: &FieldId| entity.field(*id).is_some() && target.field.is_none_or(|field| field == *id);
-        let values = values.iter().filter(|(id, _)| wanted(id));
-        let one = |(id, value): &(FieldId, _)| {
-            (names.field(Some(entity), *id), Value::from(names.value(Some(entity), *id, value)))
+    let mut out = json!({ "entity": entity.name, "record": target.record.to_string(), "at": time(at), "values": null });
+    let held = match then {
+        AsOf::NotYet(since) => {
+            out["mirrored_since"] = since.map(time).into();
+            return Ok(Some(out));
+        }
+        AsOf::Held(held) => held,
+    };
+    let (mut values, mut later) = (Map::new(), Map::new());
+    let wanted = |id: &FieldId| entity.field(*id).is_some() && target.field.is_none_or(|field| field == *id);
+    for (id, held) in held.into_iter().filter(|(id, _)| wanted(id)) {
+        let name = names.field(Some(entity), id);
+        match held {
+            Held::Value(value) => values.insert(name, names.value(Some(entity), id, &value).into()),
+            Held::NotYet(since) => later.insert(name, time(since).into()),
         };
-        values.map(one).collect::<Map<_, _>>()
-    });
-    let record = target.record.to_string();
-    Ok(Some(json!({ "entity": entity.name, "record": record, "at": time(at), "values": fields })))
+    }
+    out["values"] = values.into();
+    out["known_since"] = later.into();
+    Ok(Some(out))
 }
 
 fn moment_of(names: Names<'_>, entity: &Entity, field: FieldId, moment: &Moment) -> Value {
     let value = names.value(Some(entity), field, &moment.value);
     let mut out = match &moment.by {
         Came::FirstRead => json!({ "what": "first read", "value": value }),
-        Came::Edit { author, place, rule } => json!({
+        Came::Edit { author, place, rule, who } => json!({
             "what": "edit", "value": value, "by": names.author(*author), "edited_at": time(place.time), "rule": rule,
+            "user": names.user(*author, who.as_deref()),
         }),
-        Came::Lost { author, place, rule } => json!({
+        Came::Lost { author, place, rule, who } => json!({
             "what": "lost", "value": value, "by": names.author(*author), "edited_at": time(place.time), "rule": rule,
+            "user": names.user(*author, who.as_deref()),
         }),
         Came::Linked { system, other, split } => json!({
             "what": if *split { "link split" } else { "link decided" }, "value": value,
@@ -115,7 +127,12 @@ fn explanation_of(rules: &Rules, explanation: &Explanation, field: Option<FieldI
         "record": explanation.record.to_string(),
         "sides": explanation.sides.iter().map(|side| side_of(names, side)).collect::<Vec<_>>(),
         "fields": fields.map(|account| field_of(rules, entity, account)).collect::<Vec<_>>(),
-        "problems": problems.map(|problem| problem_of(names, entity, problem)).collect::<Vec<_>>(),
+        "problems": problems.map(|problem| {
+            let mut out = problem_of(names, entity, problem);
+            let ignored = explanation.ignored.iter().find(|(system, field, _)| (*system, *field) == (problem.0, problem.1));
+            out["ignored"] = ignored.map(|(.., ignored)| ignored.reason.as_str()).into();
+            out
+        }).collect::<Vec<_>>(),
         "story": explanation.story.iter().map(entry).collect::<Vec<_>>(),
     })
 }

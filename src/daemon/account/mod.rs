@@ -9,7 +9,7 @@ pub use entry::{audit, chain, runs};
 pub use explained::{explained, told};
 pub use taken_back::{Wish, carried_out, taken_back};
 
-use crate::model::{EntityId, FieldId, Millis, SystemId, Value};
+use crate::model::{EntityId, FieldId, Millis, SourceKind, SystemId, Value};
 use crate::rules::{Entity, Rules};
 
 /// A time as RFC 3339 in UTC.
@@ -19,7 +19,7 @@ pub fn time(at: Millis) -> String {
 
 /// Names of what the store knows by ids. What the config no longer names is shown by its id.
 #[derive(Clone, Copy)]
-pub(super) struct Names<'a>(pub &'a Rules);
+pub(in crate::daemon) struct Names<'a>(pub &'a Rules);
 
 impl<'a> Names<'a> {
     pub fn entity(self, id: EntityId) -> String {
@@ -33,6 +33,17 @@ impl<'a> Names<'a> {
             SystemId::UNDO => "undo".to_owned(),
             id => self.0.system(id).map_or_else(|| format!("{id:?}"), |system| system.name.clone()),
         }
+    }
+
+    /// Who a system says made an edit: `of` tells of what, and the address is known where owners are mapped.
+    pub fn user(self, system: SystemId, who: Option<&str>) -> serde_json::Value {
+        let Some(who) = who else { return serde_json::Value::Null };
+        let of = match self.0.system(system).map(|system| system.ability.source) {
+            Some(SourceKind::Polled) => "record",
+            _ => "edit",
+        };
+        let address = self.0.people(system).and_then(|people| people.email_of(who));
+        serde_json::json!({ "id": who, "address": address, "of": of })
     }
 
     pub fn field(self, entity: Option<&Entity>, id: FieldId) -> String {

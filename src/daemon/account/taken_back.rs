@@ -36,10 +36,27 @@ enum Misunderstood {
     Author(String),
     #[error("`{0}` is no known record")]
     Record(String),
-    #[error("`{0}` may be several records: name one by its id")]
+    #[error("`{0}` may be several records")]
     Records(String),
     #[error("there was no run {0}")]
     Run(u32),
+}
+
+impl Misunderstood {
+    /// What to do about it.
+    fn mend(&self, rules: &Rules) -> String {
+        match self {
+            Self::Author(_) => {
+                let systems = rules.systems.iter().map(|system| &*system.name).collect::<Vec<_>>().join(", ");
+                format!("name one of {systems}, operator, undo")
+            }
+            Self::Record(_) => {
+                "name it by our id, by an id in its system (SYSTEM:ID), by its address in a browser, or by its e-mail address".to_owned()
+            }
+            Self::Records(text) => format!("name one by our id: `syncline explain {text}` shows them"),
+            Self::Run(_) => "`syncline audit runs` lists the runs".to_owned(),
+        }
+    }
 }
 
 /// What an undo would do, as a document, and the decisions that do it; of a wish that cannot be understood an error document.
@@ -51,7 +68,7 @@ pub fn taken_back(rules: &Rules, books: &dyn Books, wish: &Wish) -> Result<(Valu
     let selection = match select(rules, books, wish)? {
         Ok(selection) => selection,
         Err(why) => {
-            let error = json!({ "code": "undo", "message": why.to_string(), "usage": true });
+            let error = json!({ "code": "undo", "message": why.to_string(), "mend": why.mend(rules), "usage": true });
             return Ok((json!({ "error": error }), decisions));
         }
     };

@@ -24,6 +24,8 @@ pub(super) enum Ask {
     Tally(oneshot::Sender<Tally>),
     /// Somebody wants to have what is listed tried again.
     Retry(Wanted, oneshot::Sender<Result<usize, DaemonError>>),
+    /// Somebody has what is listed ignored, for a reason, or without one no longer.
+    Ignore { what: String, wanted: Wanted, reason: Option<String>, answer: oneshot::Sender<Result<usize, DaemonError>> },
     /// Somebody decides.
     Operate(Box<Decisions>, oneshot::Sender<Result<Vec<(Operation, Hindrance)>, DaemonError>>),
 }
@@ -181,6 +183,14 @@ impl Handle {
     /// The driver has ended, or the store cannot be used.
     pub async fn retry(&self, wanted: Wanted) -> Result<usize, DaemonError> {
         self.ask(|answer| Ask::Retry(wanted, answer)).await?
+    }
+
+    /// Has what is listed ignored, for a reason, or without one no longer; returns how many problems that are.
+    ///
+    /// # Errors
+    /// The driver has ended, or the store cannot be used.
+    pub async fn ignore(&self, what: String, wanted: Wanted, reason: Option<String>) -> Result<usize, DaemonError> {
+        self.ask(|answer| Ask::Ignore { what, wanted, reason, answer }).await?
     }
 
     /// The state as of the last commit.

@@ -5,8 +5,8 @@ use super::handle::Ask;
 use super::listing::{Bookmark, Listed, Listing};
 use super::{Driver, Event, FORGET, Progress, SWEEP, backoff, wall_clock};
 use crate::connector::ConnectorError;
+use crate::daemon::DaemonError;
 use crate::daemon::status::{self, Live, SystemStatus};
-use crate::daemon::{DaemonError, retry};
 use crate::engine::{DeletedRows, Input, PageRows};
 use std::time::Instant;
 
@@ -22,7 +22,7 @@ impl Driver {
                 Ok(())
             }
             Event::Stop => {
-                self.stopping = true;
+                (self.told, self.stopping) = (true, true);
                 Ok(())
             }
         }
@@ -145,10 +145,9 @@ impl Driver {
             Ask::Live(to) => drop(to.send(self.live_state())),
             Ask::Snapshot(to) => drop(to.send(self.store.snapshot().map_err(DaemonError::from))),
             Ask::Tally(to) => drop(to.send(self.tally.clone())),
-            Ask::Retry(wanted, to) => {
-                let done = retry(&self.rules, &self.store, &self.clocks(), &wanted);
-                self.commits += 1;
-                drop(to.send(done));
+            Ask::Retry(wanted, to) => drop(to.send(self.retry(&wanted))),
+            Ask::Ignore { what, wanted, reason, answer } => {
+                drop(answer.send(self.ignore(&what, &wanted, reason.as_deref())));
             }
             Ask::Operate(decisions, to) => drop(to.send(self.operate(*decisions))),
         }

@@ -19,8 +19,10 @@ mod watch;
 pub use backfill::BackfillReport;
 pub use handle::Handle;
 pub use operate::Decisions;
+pub(super) use operate::decide_alone;
 pub use people::recall_people;
 pub use progress::{OnProgress, Progress};
+pub(super) use remap::expect_own;
 pub use remap::remap;
 pub use tally::Tally;
 pub use watch::{Deleting, Leaving, Watch};
@@ -129,7 +131,10 @@ pub struct Driver {
     commits: u64,
     tally: Tally,
     mode: Mode,
+    /// Nothing new is begun.
     stopping: bool,
+    /// Somebody has told it to stop.
+    told: bool,
     /// When the last effect came back.
     worked: Instant,
     /// Where the sweep of each entity goes on.
@@ -146,9 +151,7 @@ impl Driver {
     /// # Errors
     /// The store was made with another mapping (see [`remap`]), or cannot be used.
     pub fn new(rules: Rules, connectors: &Connectors, store: Store) -> Result<Self, DaemonError> {
-        if remap::is_other(&rules, &store)? {
-            return Err(DaemonError::Mapping);
-        }
+        remap::expect_own(&rules, &store)?;
         remap::note(&rules, &store)?;
         let now = Instant::now();
         let remotes: Vec<Remote> = connectors
@@ -191,6 +194,7 @@ impl Driver {
             tally: Tally::default(),
             mode: Mode { pass: Pass::Changes, working: false, in_order: false, polling: None },
             stopping: false,
+            told: false,
             worked: now,
             forgot: swept.clone(),
             swept,
@@ -236,6 +240,17 @@ impl Driver {
     /// What it has done since it was made.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Takes in what tasks have brought by now: has somebody told it to stop?
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    pub fn is_told_to_stop(&mut self) -> Result<bool, DaemonError> {
+        while let Ok(event) = self.inbox.try_recv() {
+            self.handle_event(event)?;
+        }
+        Ok(self.told)
     }
 
     /// The store that it drives.
@@ -436,12 +451,12 @@ impl Driver {
     /// Finishes what is under way: answers that have not been heard would have to be found out at the next start.
     async fn drain(&mut self) -> Result<(), DaemonError> {
         // Nothing new is begun meanwhile; afterwards the driver can go on where it was not told to stop.
-        let told = std::mem::replace(&mut self.stopping, true);
+        self.stopping = true;
         let until = Instant::now() + DRAIN;
         while self.lanes.iter().any(|lane| lane.busy > 0) && Instant::now() < until {
             self.turn().await?;
         }
-        self.stopping = told;
+        self.stopping = self.told;
         Ok(())
     }
 }

@@ -30,6 +30,14 @@ pub(super) fn is_other(rules: &Rules, store: &Store) -> Result<bool, DaemonError
     Ok(begun || store.fingerprint()?.is_some_and(|known| known != rules.fingerprint().0))
 }
 
+/// Refuses a store that was made with another mapping than that of the rules.
+///
+/// # Errors
+/// It was, or the store cannot be read.
+pub(in crate::daemon) fn expect_own(rules: &Rules, store: &Store) -> Result<(), DaemonError> {
+    if is_other(rules, store)? { Err(DaemonError::Mapping) } else { Ok(()) }
+}
+
 /// Notes the mapping of a store that has none yet, or was made before mappings were noted.
 ///
 /// # Errors
@@ -211,7 +219,7 @@ mod tests {
         });
         let (decoder, timing) = (Row(shown.collect()), Timing { sent: Millis(10_000), offset: ClockOffset::default() });
         let remote = RemoteId::parse("1").unwrap();
-        let row = RawRow { remote, modified: Millis(5_000), raw: RawDigest(7), mark: Mark::Unknown };
+        let row = RawRow { remote, modified: Millis(5_000), raw: RawDigest(7), mark: Mark::Unknown, who: None };
         let (entity, home, pass) = (EntityId::of("thing"), Home::of(system, "things"), Pass::Backfill);
         let rows = [row];
         let page =

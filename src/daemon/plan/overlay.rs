@@ -73,6 +73,7 @@ impl Written {
             remote,
             modified: Millis(self.modified.at),
             mark: Mark::Ours,
+            who: None,
             values: vec![Raw::Null; names.len()],
             history: if history { vec![Vec::new(); asked] } else { Vec::new() },
         };
@@ -225,6 +226,7 @@ mod tests {
             remote: RemoteId::parse("1").unwrap(),
             modified: Millis(modified),
             mark: Mark::Theirs,
+            who: None,
             values: vec![Raw::Text(value.into())],
             history: vec![vec![past(modified, value, Mark::Theirs)]],
         }

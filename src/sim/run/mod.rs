@@ -375,6 +375,7 @@ impl Run {
                     remote: remote_id(),
                     modified: Millis(row.modified),
                     mark: row.mark,
+                    who: None,
                     values: row.raws,
                     history: row.history,
                 });
@@ -394,6 +395,7 @@ impl Run {
                     remote: remote_id(),
                     modified: Millis(row.modified),
                     mark: row.mark,
+                    who: None,
                     values: row.raws,
                     history: Vec::new(),
                 });

@@ -216,6 +216,7 @@ impl Run {
                 remote: remote_id(),
                 modified: Millis(row.modified),
                 mark: row.mark,
+                who: None,
                 raw: RawDigest::of_bytes(text.as_bytes()),
             })
             .collect();
