@@ -1,8 +1,9 @@
 //! `syncline audit`: the journal, entry by entry, its runs, and whether its chain holds.
 
 use super::{CliError, Context, Exit, entries, ground, when};
-use crate::daemon::account;
+use crate::daemon::{DaemonError, account};
 use crate::model::Millis;
+use crate::store::{Pruned, Store};
 use serde_json::{Value, json};
 
 /// Options of `audit`.
@@ -29,6 +30,15 @@ pub enum What {
     Verify,
     /// List the runs: starts of the program, and operators' commands.
     Runs,
+    /// Take old entries out of the journal, but for those on which something of today rests, and give their room back.
+    Prune {
+        /// What was decided before this time: "2026-03-01", or how long ago, as in "400d".
+        #[arg(long, value_name = "TIME", value_parser = when::when)]
+        before: Millis,
+        /// Only say how much that would be.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// Runs it.
@@ -36,6 +46,7 @@ pub fn run(args: &AuditArgs, context: &Context) -> Result<Exit, CliError> {
     match args.what {
         Some(What::Verify) => verify(context),
         Some(What::Runs) => runs(context),
+        Some(What::Prune { before, dry_run }) => prune(before, dry_run, context),
         None => stream(args, context),
     }
 }
@@ -97,6 +108,37 @@ fn verify(context: &Context) -> Result<Exit, CliError> {
             Ok(Exit::Problems)
         }
     }
+}
+
+fn prune(before: Millis, dry: bool, context: &Context) -> Result<Exit, CliError> {
+    let config = context.load()?;
+    let mut store = ground::runtime()?.block_on(ground::open_alone(&config, false))?;
+    let size = |store: &Store| store.stats().map(|stats| stats.file_bytes.unwrap_or(0)).map_err(DaemonError::from);
+    let (bar, was) = (context.output.progress("journal", None), size(&store)?);
+    let pruned = store.prune(before, dry, |looked_at| {
+        bar.set_position(looked_at);
+        true
+    });
+    let pruned = pruned.map_err(DaemonError::from)?;
+    if !dry && pruned.entries > 0 {
+        store.compact().map_err(DaemonError::from)?;
+    }
+    bar.finish_and_clear();
+    let now = size(&store)?;
+    let (at, Pruned { entries, kept }) = (account::time(before), pruned);
+    let rest = format!("{kept} older ones stay, since something of today rests on them");
+    match (dry, entries) {
+        (_, 0) => context.output.say(format!("nothing to take out before {at}; {rest}")),
+        (true, _) => context.output.say(format!("{entries} entries of before {at} would go; {rest}")),
+        (false, _) => {
+            context.output.say(format!("{entries} entries of before {at} are gone; {rest}"));
+            context.output.say(format!("the store was {was} bytes and is {now}"));
+        }
+    }
+    context.output.document(&json!({
+        "before": at, "dry_run": dry, "pruned": entries, "kept": kept, "bytes_before": was, "bytes_after": now,
+    }));
+    Ok(Exit::Equal)
 }
 
 const PAGE: usize = 1_000;

@@ -101,6 +101,13 @@ fn show_once(found: &Value, output: Output) {
             let later = later.map(|(name, since)| [name.clone(), format!("(not mirrored before {})", shown(since))]);
             output.table(["field", "value"], rows.chain(later));
         }
+        None if found["pruned_until"].is_string() => {
+            let until = found["pruned_until"].as_str().unwrap_or_default();
+            output.say(format!(
+                "what {} was at {at} is not known any more: the journal was pruned up to {until}",
+                head(found)
+            ));
+        }
         None => {
             let since =
                 found["mirrored_since"].as_str().map(|since| format!("; it is since {since}")).unwrap_or_default();
@@ -177,6 +184,7 @@ fn show_history(found: &Value, output: Output) {
                 "link decided" => format!("first link; {} gave way", text("other")),
                 "link split" => format!("first link; {} stays where it is", text("other")),
                 "filled" => "the first link, or a reference that followed".to_owned(),
+                "before" => "what was there before the oldest entry that was kept".to_owned(),
                 _ => "as it was first read".to_owned(),
             };
             let run = moment["run"].as_u64().map(|run| format!("run {run}, {}", text("cause"))).unwrap_or_default();

@@ -181,7 +181,7 @@ pub(super) async fn open(config: &Config, create: bool, schemas: &Described) -> 
     Ok(store)
 }
 
-async fn open_alone(config: &Config, create: bool) -> Result<Store, CliError> {
+pub(super) async fn open_alone(config: &Config, create: bool) -> Result<Store, CliError> {
     let path = &config.settings.store;
     let until = Instant::now() + PATIENCE;
     loop {

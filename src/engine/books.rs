@@ -1,6 +1,6 @@
 //! Reading the journal: what explaining, telling the history and taking back stand on.
 
-use super::{Happening, JournalEntry, Run, View, ViewError};
+use super::{Happening, JournalEntry, PRUNED_CURSOR, Run, View, ViewError};
 use crate::model::{EntityId, FieldId, Millis, RecordId, Value};
 
 type Seen<T> = Result<T, ViewError>;
@@ -15,6 +15,11 @@ pub trait Books: View {
     fn entries_since(&self, at: Millis) -> Seen<u64>;
     /// How a run began.
     fn began(&self, run: Run) -> Seen<Option<(u64, JournalEntry)>>;
+
+    /// Up to when (our clock) entries on which nothing of today rests were taken out; none = never.
+    fn pruned(&self) -> Seen<Option<Millis>> {
+        Ok(super::prune::pruned_until(self.cursor(PRUNED_CURSOR)?))
+    }
 }
 
 impl Happening {

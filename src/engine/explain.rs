@@ -1,5 +1,6 @@
 //! Why a record is as it is: where it stands, why each field has its value, and why a side shows another.
 
+use super::history::known_authors;
 use super::record::shown;
 use super::{Books, Happening, Ignored, JournalEntry, Problem, ProblemPlace, ViewError};
 use crate::merge::{Flight, FlightState, Lately};
@@ -104,7 +105,7 @@ pub fn explain(
     let Some(entity) = rules.entity(entity) else { return Ok(None) };
     let Some(record) = books.record(entity.id, id)? else { return Ok(None) };
     let lately = books.lately(entity.id, id)?.unwrap_or_default();
-    let entries = books.entries_of(entity.id, id)?;
+    let entries = known_authors(books.entries_of(entity.id, id)?);
     let mut sides = Vec::new();
     for system in &rules.systems {
         let Some(side) = record.side(system.id) else { continue };

@@ -20,6 +20,8 @@ pub struct Moment {
 pub enum Came {
     /// It was there when the record was first read.
     FirstRead,
+    /// It was there before the oldest entry that is left: the journal was pruned.
+    Before,
     /// Somebody's edit, which held.
     Edit {
         /// Whose.
@@ -67,13 +69,16 @@ pub fn history(
 ) -> Result<Vec<Moment>, ViewError> {
     let mut moments: Vec<Moment> = Vec::new();
     let mut known = false;
-    for (number, entry) in books.entries_of(entity, record)? {
+    let entries = known_authors(books.entries_of(entity, record)?);
+    let pruned = cut(books, &entries)?.is_some();
+    for (number, entry) in entries {
         if entry.what.field() != Some(field) {
             continue;
         }
         if let (Some((_, from, _)), false) = (entry.what.moved(), known) {
             // What lost before the first change lost against what was there first.
-            moments.insert(0, Moment { entry: None, value: from.clone(), by: Came::FirstRead });
+            let by = if pruned { Came::Before } else { Came::FirstRead };
+            moments.insert(0, Moment { entry: None, value: from.clone(), by });
             known = true;
         }
         let (value, by) = match entry.what {
@@ -96,11 +101,40 @@ pub fn history(
     Ok(moments)
 }
 
+/// An edit that loses after it had held is journaled twice, and only the first time was its author read beside it.
+pub(super) fn known_authors(mut entries: Vec<(u64, JournalEntry)>) -> Vec<(u64, JournalEntry)> {
+    let mut authors: BTreeMap<(FieldId, SystemId), Vec<(Place, Value, String)>> = BTreeMap::new();
+    for (_, entry) in &mut entries {
+        match &mut entry.what {
+            Happening::Value { field, to, system, place, who: Some(who), .. } => {
+                authors.entry((*field, *system)).or_default().push((*place, to.clone(), who.clone()));
+            }
+            Happening::Lost { field, value, system, place, who: who @ None, .. } => {
+                let made = authors.get(&(*field, *system)).into_iter().flatten();
+                let mut same = made.rev().filter(|(at, to, _)| at == place && to == value);
+                *who = same.next().map(|(_, _, who)| who.clone());
+            }
+            _ => {}
+        }
+    }
+    entries
+}
+
+/// Up to when entries of a record may be missing. What is left of a pruned journal tells the whole only of records that were
+/// mirrored since.
+fn cut(books: &dyn Books, entries: &[(u64, JournalEntry)]) -> Result<Option<Millis>, ViewError> {
+    let anew = |entry: &JournalEntry| matches!(entry.what, Happening::Mirrored { .. } | Happening::Linked { .. });
+    let since = |until: &Millis| entries.first().is_some_and(|(_, entry)| entry.at >= *until && anew(entry));
+    Ok(books.pruned()?.filter(|until| !since(until)))
+}
+
 /// What the mirror held of a record at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AsOf {
     /// Nothing yet: what is known of it begins later; none = it has no values at all.
     NotYet(Option<Millis>),
+    /// That is not known any more: the journal was pruned up to this time.
+    Pruned(Millis),
     /// Its fields, ascending.
     Held(Vec<(FieldId, Held)>),
 }
@@ -120,11 +154,15 @@ pub enum Held {
 /// The store cannot be read.
 pub fn as_of(books: &dyn Books, entity: EntityId, record: RecordId, at: Millis) -> Result<Option<AsOf>, ViewError> {
     let Some(body) = books.record(entity, record)? else { return Ok(None) };
+    if let Some(until) = books.pruned()?.filter(|until| at < *until) {
+        return Ok(Some(AsOf::Pruned(until)));
+    }
     let entries = books.entries_of(entity, record)?;
     // The values of a first reading are not journaled, but stamped by our clock.
     let read = |stamp: Stamp| (stamp.origin == Origin::Engine && stamp != Stamp::ZERO).then(|| stamp.hlc.millis());
     let first_read = body.registers.iter().filter_map(|register| read(register.reg.marker)).min();
-    let since = first_read.into_iter().chain(entries.first().map(|(_, entry)| entry.at)).min();
+    let began = entries.first().map(|(_, entry)| entry.at);
+    let since = first_read.into_iter().chain(began).chain(cut(books, &entries)?).min();
     if since.is_none_or(|since| since > at) {
         return Ok(Some(AsOf::NotYet(since)));
     }
@@ -214,5 +252,23 @@ mod tests {
         assert_eq!(then(300), held([value("same"), value("new"), value("found"), not_yet(400)]));
         assert_eq!(then(400), held([value("same"), value("new"), value("found"), value("later")]));
         assert_eq!(as_of(&view, EntityId(1), RecordId([2; 16]), Millis(1)).unwrap(), None);
+    }
+
+    #[test]
+    fn an_edit_that_held_and_loses_later_keeps_its_author() {
+        let (field, system, place) = (FieldId(1), SystemId(2), Place::at(Millis(5)));
+        let text = |text: &str| Value::Text(text.into());
+        let (from, to, stamp, rule) = (Value::Null, text("mine"), Stamp::ZERO, None);
+        let held = Happening::Value { field, from, to, stamp, system, place, rule, who: Some("Ann".into()) };
+        let lost = |value: Value| Happening::Lost { field, value, system, place, rule: "latest".into(), who: None };
+        let mut books = MemoryView::new();
+        books.apply(&[held, lost(text("mine")), lost(text("another"))].map(|what| entry(9, what)));
+        let moments = history(&books, EntityId(1), RECORD, field).expect("readable");
+        let who = |moment: Moment| match moment.by {
+            Came::Lost { who, .. } => Some(who),
+            _ => None,
+        };
+        let losers: Vec<Option<String>> = moments.into_iter().filter_map(who).collect();
+        assert_eq!(losers, [Some("Ann".to_owned()), None]);
     }
 }

@@ -22,6 +22,7 @@ mod memory;
 mod observe;
 mod operate;
 mod people;
+mod prune;
 mod quarrel;
 mod record;
 mod refs;
@@ -56,6 +57,7 @@ pub use input::{
 pub use journal::{AT_HOME, Cause, Happening, JournalEntry, Keeping, Run};
 pub use memory::MemoryView;
 pub use operate::{Authority, Hindrance, Operate, Operation};
+pub use prune::{Grounds, PRUNED_CURSOR};
 pub use quarrel::WRITE_QUARREL;
 pub use refs::target_of;
 pub use review::{Review, ReviewSide};

@@ -179,9 +179,29 @@ fn a_conflict_is_explained_told_and_taken_back() {
     until("it arrives", || world.hubspot(&a.hubspot, "jobtitle") == "Baker");
     let (code, chain) = world.json(&["audit", "verify"]);
     assert_eq!((code, &chain["broken"]), (Some(0), &Value::Null), "{chain}");
+    let (code, held) = world.json(&["audit", "prune", "--before", "0s"]);
+    assert_eq!((code, &held["error"]["code"]), (Some(3), &json!("in_use")), "{held}");
     world.settle();
     assert_eq!(live.stop(), Some(0));
     world.assert_equal();
+
+    // Of an old journal what today rests on stays, and nobody claims to know the rest.
+    let (_, why) = world.json(&["explain", &format!("{}.jobtitle", a.email)]);
+    let (code, wish) = world.json(&["audit", "prune", "--before", "0s", "--dry-run"]);
+    assert!(code == Some(0) && wish["pruned"].as_u64().is_some_and(|entries| entries > 5), "{wish}");
+    let (code, done) = world.json(&["audit", "prune", "--before", "0s"]);
+    assert_eq!((code, &done["pruned"], &done["kept"]), (Some(0), &wish["pruned"], &wish["kept"]), "{done}");
+    let (code, chain) = world.json(&["audit", "verify"]);
+    assert_eq!((code, &chain["broken"]), (Some(0), &Value::Null), "{chain}");
+    let (_, still) = world.json(&["explain", &format!("{}.jobtitle", a.email)]);
+    assert_eq!(the_field(&still)["because"], the_field(&why)["because"]);
+    let (_, document) = world.json(&["history", &format!("{}.jobtitle", a.email)]);
+    assert_eq!(document["found"][0]["fields"]["jobtitle"][0]["what"], "before", "{document}");
+    let (_, then) = world.json(&["history", &a.email, "--at", &backfilled]);
+    assert!(then["found"][0]["pruned_until"].is_string() && then["found"][0]["values"].is_null(), "{then}");
+    let (code, refused) = world.json(&["undo", "--run", &run]);
+    let mend = refused["error"]["mend"].as_str().unwrap_or_default();
+    assert!(code == Some(2) && mend.contains("--since"), "{refused}");
 }
 
 #[test]

@@ -73,6 +73,10 @@ fn once(rules: &Rules, books: &dyn Books, target: &Meant, at: Millis) -> Result<
             out["mirrored_since"] = since.map(time).into();
             return Ok(Some(out));
         }
+        AsOf::Pruned(until) => {
+            out["pruned_until"] = time(until).into();
+            return Ok(Some(out));
+        }
         AsOf::Held(held) => held,
     };
     let (mut values, mut later) = (Map::new(), Map::new());
@@ -93,6 +97,7 @@ fn moment_of(names: Names<'_>, entity: &Entity, field: FieldId, moment: &Moment)
     let value = names.value(Some(entity), field, &moment.value);
     let mut out = match &moment.by {
         Came::FirstRead => json!({ "what": "first read", "value": value }),
+        Came::Before => json!({ "what": "before", "value": value }),
         Came::Edit { author, place, rule, who } => json!({
             "what": "edit", "value": value, "by": names.author(*author), "edited_at": time(place.time), "rule": rule,
             "user": names.user(*author, who.as_deref()),

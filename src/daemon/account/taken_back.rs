@@ -40,6 +40,8 @@ enum Misunderstood {
     Records(String),
     #[error("there was no run {0}")]
     Run(u32),
+    #[error("the journal was pruned up to {0}: what was done before cannot be taken back any more")]
+    Pruned(String),
 }
 
 impl Misunderstood {
@@ -55,6 +57,7 @@ impl Misunderstood {
             }
             Self::Records(text) => format!("name one by our id: `syncline explain {text}` shows them"),
             Self::Run(_) => "`syncline audit runs` lists the runs".to_owned(),
+            Self::Pruned(until) => format!("take back what was done since then: --since \"{until}\""),
         }
     }
 }
@@ -94,6 +97,12 @@ fn select(rules: &Rules, books: &dyn Books, wish: &Wish) -> Result<Result<Select
         && books.began(run)?.is_none()
     {
         return Ok(Err(Misunderstood::Run(run.0)));
+    }
+    if let Some(until) = books.pruned()? {
+        let began = selection.run.map(|run| books.began(run)).transpose()?.flatten().map(|(_, entry)| entry.at);
+        if began.into_iter().chain(selection.since).max().is_none_or(|from| from < until) {
+            return Ok(Err(Misunderstood::Pruned(super::time(until))));
+        }
     }
     if let Some(name) = &wish.by {
         let author = match name.as_str() {
