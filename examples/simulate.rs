@@ -2,7 +2,7 @@
 //! `cargo run --release --no-default-features --features sim --example simulate -- 0..1000`.
 //!
 //! Arguments: `FROM..TO [--only PART-OF-A-ROW'S-NAME] [--defect NAME] [--grouped] [--stored] [--trace]`. A row's name is `SYSTEMS:POLICY:SOURCES`, such
-//! as `3:latest:streams`. Exit code 1 if an edit was lost where every side tells its edits one by one, or if anywhere
+//! as `3:latest:streams`; with a colon at the end, that row alone. Exit code 1 if an edit was lost where every side tells its edits one by one, or if anywhere
 //! sides ended apart, writes went round, or a record was created twice; where a side is only polled, some edits cannot be
 //! known, and their rate is printed. With `--defect` (feature `defects`) the exit code says only that the runs were made.
 
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use syncline::sim::{Also, Options, Policy, Report, Size, Sources, Violation, every, run};
+use syncline::sim::{Also, Options, Policy, Report, Size, Sources, Violation, every, replay, run};
 
 struct Args {
     from: u64,
@@ -20,10 +20,11 @@ struct Args {
     grouped: bool,
     stored: bool,
     every: Option<Size>,
+    shortest: bool,
     trace: bool,
 }
 
-const USAGE: &str = "usage: simulate FROM..TO [--only PART] [--defect NAME] [--grouped] [--stored] [--every EDITS,PLAYS,FAULTS] [--trace]";
+const USAGE: &str = "usage: simulate FROM..TO [--only PART] [--defect NAME] [--grouped] [--stored] [--every EDITS,PLAYS,FAULTS | --shortest] [--trace]";
 
 fn args() -> Result<Args, String> {
     let mut given = std::env::args().skip(1);
@@ -38,6 +39,7 @@ fn args() -> Result<Args, String> {
         grouped: false,
         stored: false,
         every: None,
+        shortest: false,
         trace: false,
     };
     while let Some(flag) = given.next() {
@@ -45,6 +47,7 @@ fn args() -> Result<Args, String> {
             "--only" => args.only = Some(given.next().ok_or(USAGE)?),
             "--defect" => args.defect = Some(defect(&given.next().ok_or(USAGE)?)?),
             "--every" => args.every = Some(size(&given.next().ok_or(USAGE)?)?),
+            "--shortest" => args.shortest = true,
             "--stored" => args.stored = true,
             "--grouped" => args.grouped = true,
             "--trace" => args.trace = true,
@@ -157,6 +160,34 @@ fn row(args: &Args, systems: usize, policy: Policy, sources: Sources, also: Also
     })
 }
 
+/// The smallest world in which something is wrong, and its history; false if there is none up to the largest that is tried.
+fn shortest(args: &Args, options: Options) -> bool {
+    plant(args.defect);
+    let sizes =
+        (0..9usize).flat_map(|plays| (1..=3).flat_map(move |edits| (0..=1).map(move |faults| (edits, plays, faults))));
+    let mut sizes: Vec<Size> = sizes.map(|(edits, plays, faults)| Size { edits, plays, faults }).collect();
+    sizes.sort_by_key(|size| 2 * size.edits + size.plays + 2 * size.faults);
+    let mut left = 150_000u32;
+    for size in sizes {
+        let mut found = None;
+        every(options, size, |choices, report| {
+            found = report.violation.map(|violation| (violation, choices.to_vec()));
+            left = left.saturating_sub(1);
+            found.is_none() && left > 0
+        });
+        if let Some((violation, choices)) = found {
+            println!("  {violation:?} with {size:?} by {choices:?}");
+            replay(Options { trace: args.trace, ..options }, size, &choices);
+            return true;
+        }
+        if left == 0 {
+            break;
+        }
+    }
+    println!("  nothing in the smallest 150,000 histories");
+    false
+}
+
 fn main() -> ExitCode {
     let args = match args() {
         Ok(args) => args,
@@ -168,6 +199,7 @@ fn main() -> ExitCode {
     let (mut rows, mut broken) = (0, false);
     let policies = if args.grouped { &Policy::OF_ANY[..] } else { &Policy::ALL[..] };
     let each = |policy: &Policy| if Policy::OF_ANY.contains(policy) { &Also::ALL[..] } else { &Also::ALL[..1] };
+    let is_small = args.every.is_some() || args.shortest;
     for sources in Sources::ALL {
         let of_policy = |policy: &'static Policy| each(policy).iter().map(move |also| (*policy, *also));
         let kinds = policies.iter().flat_map(of_policy);
@@ -182,9 +214,21 @@ fn main() -> ExitCode {
                 Also::Deletes(true) => ":propagate",
                 Also::Restore => ":restore",
             };
-            if args.only.as_ref().is_some_and(|only| !name.contains(only.as_str()))
-                || (args.every.is_some() && also != Also::Nothing)
-            {
+            // A name with a colon at its end means that row alone.
+            let is_row = |only: &String| match only.strip_suffix(':') {
+                Some(whole) => name == whole,
+                None => name.contains(only.as_str()),
+            };
+            if !args.only.as_ref().is_none_or(is_row) || (is_small && also != Also::Nothing) {
+                continue;
+            }
+            if args.shortest {
+                println!("{name}");
+                rows += 1;
+                broken |= shortest(
+                    &args,
+                    Options { grouped: args.grouped, ..Options::new(args.from, systems, policy, sources) },
+                );
                 continue;
             }
             let started = Instant::now();

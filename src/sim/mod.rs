@@ -9,4 +9,4 @@ mod world;
 
 pub use options::{Also, Options, Policy, Report, Sources, Violation};
 pub use rng::{Choices, Rng};
-pub use run::{Size, every, run, run_bytes};
+pub use run::{Size, every, replay, run, run_bytes};

@@ -60,16 +60,24 @@ pub struct Choices {
     /// (of how many, which), in the order in which they are made.
     digits: Vec<(u32, u32)>,
     at: usize,
+    /// What to choose first, before anything is tried.
+    first: Vec<u32>,
 }
 
 impl Choices {
+    /// Those of a history that was told before.
+    pub fn of(made: &[u32]) -> Self {
+        Self { first: made.to_vec(), ..Self::default() }
+    }
+
     /// One of `n`.
     pub fn choose(&mut self, n: usize) -> usize {
         if n < 2 {
             return 0;
         }
         if self.at == self.digits.len() {
-            self.digits.push((n as u32, 0));
+            let first = self.first.get(self.at).copied().unwrap_or(0);
+            self.digits.push((n as u32, first.min(n as u32 - 1)));
         }
         let (of, choice) = self.digits[self.at];
         assert_eq!(of as usize, n, "the same choices lead to the same choice");

@@ -22,7 +22,7 @@ use setup::{ENTITY, OBJECT, entered, field_name, home, remote_id, rules, some_va
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-pub use small::{Size, every};
+pub use small::{Size, every, replay};
 
 const POLL_MS: i64 = 4_000;
 const STRAY_MS: i64 = 30_000;

@@ -40,6 +40,15 @@ pub fn every(options: Options, size: Size, mut judge: impl FnMut(&[u32], &Report
     }
 }
 
+/// Runs the one history of a small world that these choices lead to.
+pub fn replay(options: Options, size: Size, made: &[u32]) -> Report {
+    let mut run = Run::new(options);
+    run.small = Some(Small { choices: Choices::of(made), size });
+    run.small_storm();
+    run.heal();
+    run.report
+}
+
 impl Run {
     fn choose(&mut self, n: usize) -> usize {
         self.small.as_mut().map_or(0, |small| small.choices.choose(n))
