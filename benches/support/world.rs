@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use syncline::engine::{Change, Clocks, Happening, Input, MemoryView, PageRows, Pass, Step, View, step};
 use syncline::model::*;
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, LinkSpec, Rules};
-use syncline::store::{Stats, Store, Stored};
+use syncline::store::{OpenOptions, Stats, Store, Stored};
 
 fn home(system: &str) -> Home {
     Home::of(system, if system == "crm" { "contacts" } else { "Contact" })
@@ -44,8 +44,8 @@ fn rules() -> Rules {
 pub trait Mirror: View {
     fn commit(&mut self, changes: &[Change]);
 
-    /// Its size, where it has one.
-    fn sizes(&self) -> Option<Stats> {
+    /// Its size, where it has one, once it was closed: an open file has room to grow.
+    fn sizes(&mut self) -> Option<Stats> {
         None
     }
 
@@ -64,7 +64,11 @@ impl Mirror for Store {
         self.apply(changes).expect("written");
     }
 
-    fn sizes(&self) -> Option<Stats> {
+    fn sizes(&mut self) -> Option<Stats> {
+        let path = self.path()?.to_owned();
+        let open = std::mem::replace(self, Store::in_memory(Millis(0)).expect("memory"));
+        open.close().expect("closed");
+        *self = Store::open(path, &OpenOptions::default()).expect("ours");
         Some(self.stats().expect("readable"))
     }
 

@@ -4,6 +4,7 @@ use crate::peer::{Disk, Peer};
 use crate::world::{Edits, Rows, World};
 use syncline::engine::Pass;
 use syncline::model::Digest;
+use syncline::store::TableStats;
 
 pub struct Engine {
     pub world: World,
@@ -59,10 +60,14 @@ impl Peer for Engine {
         let sizes = self.world.mirror.sizes()?;
         let journal = |name: &str| ["journal", "history", "runs"].iter().any(|its| name.starts_with(its));
         let (journal, rest): (Vec<_>, Vec<_>) = sizes.tables.iter().partition(|table| journal(table.name));
+        let mut tables: Vec<_> = sizes.tables.iter().collect();
+        tables.sort_by_key(|table| std::cmp::Reverse(table.stored_bytes));
+        let size = |table: &&TableStats| (table.name.to_owned(), table.stored_bytes, table.unused_bytes);
         Some(Disk {
             all: sizes.file_bytes?,
             journal: journal.iter().map(|table| table.stored_bytes + table.unused_bytes).sum(),
             rows: rest.iter().map(|table| table.stored_bytes).sum(),
+            tables: tables.iter().take(7).map(size).collect(),
         })
     }
 

@@ -27,7 +27,7 @@ use engine::Engine;
 use peer::Peer;
 use registers::{Maps, Registers};
 use report::{Goal, Report};
-use sqlite::{Layout, Sqlite};
+use sqlite::{Feed, Layout, Sqlite};
 use std::path::Path;
 use syncline::engine::MemoryView;
 use world::World;
@@ -125,8 +125,10 @@ fn durable(report: &mut Report, folder: &Path, n: usize) {
     let file = |name: &str| folder.join(name);
     let mut peers: Vec<Box<dyn Peer>> = vec![
         Box::new(engine),
-        Box::new(Sqlite::on_file(&file("fields"), n, Layout::Fields)),
-        Box::new(Sqlite::on_file(&file("bodies"), n, Layout::Bodies)),
+        Box::new(Sqlite::on_file(&file("fields"), n, Layout::Fields, Feed::Changed)),
+        Box::new(Sqlite::on_file(&file("bodies"), n, Layout::Bodies, Feed::Changed)),
+        Box::new(Sqlite::on_file(&file("fields-whole"), n, Layout::Fields, Feed::Whole)),
+        Box::new(Sqlite::on_file(&file("bodies-whole"), n, Layout::Bodies, Feed::Whole)),
     ];
     match std::env::var_os("SYNCLINE_CRSQLITE") {
         Some(extension) => {
@@ -160,7 +162,7 @@ fn durable(report: &mut Report, folder: &Path, n: usize) {
         ("P5", 1, SINGLE, [(0.5, 0.5), (f64::NAN, f64::NAN)]),
     ];
     for (goal, a_commit, most, [sqlite, crsqlite]) in groups {
-        let title = format!("durable merges, {a_commit} records a commit");
+        let title = format!("durable merges, {a_commit} record{} a commit", if a_commit == 1 { "" } else { "s" });
         let costs = contest(report, &title, &mut peers, a_commit, most);
         for (peer, other) in peers.iter().zip(&costs).skip(1) {
             let (at_least, aim) = if peer.name() == "cr-sqlite" { crsqlite } else { sqlite };
@@ -183,7 +185,7 @@ fn durable(report: &mut Report, folder: &Path, n: usize) {
 }
 
 const DISK: &str =
-    "the file without the journal's tables (journal, history, runs); values counted once, as they are in both systems";
+    "the closed file without the journal's tables (journal, history, runs); of the values one copy is counted";
 
 fn in_memory(report: &mut Report, n: usize) {
     tell("memory is filled");

@@ -38,7 +38,6 @@ pub trait Peer {
 }
 
 /// Bytes on disk.
-#[derive(Clone, Copy)]
 pub struct Disk {
     /// Of the file.
     pub all: u64,
@@ -46,6 +45,8 @@ pub struct Disk {
     pub journal: u64,
     /// Keys and values of all other tables.
     pub rows: u64,
+    /// The largest tables: keys and values, and what is unused in their pages.
+    pub tables: Vec<(String, u64, u64)>,
 }
 
 /// An edited record as a rival gets it: decoded, compared, and with its digests made.
@@ -57,6 +58,8 @@ pub struct Ready {
     pub hlc: u64,
     pub raw: i64,
     pub canonical: [u8; 16],
+    /// All values, for those who get whole rows.
+    pub whole: Vec<String>,
 }
 
 /// The stamps of all rivals have a clock of 8 bytes and an origin.
@@ -71,6 +74,14 @@ pub fn remote_number(number: usize) -> i64 {
 }
 
 pub fn ready(edits: &mut Edits, most: usize) -> Vec<Ready> {
+    made(edits, most, false)
+}
+
+pub fn ready_whole(edits: &mut Edits, most: usize) -> Vec<Ready> {
+    made(edits, most, true)
+}
+
+fn made(edits: &mut Edits, most: usize, whole: bool) -> Vec<Ready> {
     let edited = edits.next(most);
     let record = |(number, fields): (usize, [u32; CHANGES])| {
         let bytes: Vec<u8> = edits.versions[number].iter().flat_map(|version| version.to_le_bytes()).collect();
@@ -82,6 +93,7 @@ pub fn ready(edits: &mut Edits, most: usize) -> Vec<Ready> {
             hlc: clock(edits.rounds),
             raw: i64::from_le_bytes(canonical[..8].try_into().expect("8 of 16")),
             canonical,
+            whole: (0..FIELDS as u32).filter(|_| whole).map(|field| edits.value(number, field)).collect(),
         }
     };
     edited.into_iter().map(record).collect()

@@ -123,6 +123,8 @@ struct DiskRow {
     state: f64,
     rows: f64,
     journal: f64,
+    /// The largest tables: bytes a record of rows, and unused in their pages.
+    tables: Vec<(String, f64, f64)>,
 }
 
 /// Of the lock file, so that nobody has to write it down.
@@ -164,8 +166,10 @@ impl Report {
             if let Some(disk) = disk {
                 let a_record = |bytes: u64| bytes as f64 / n as f64;
                 let (state, journal) = (a_record(disk.all.saturating_sub(disk.journal)), a_record(disk.journal));
-                let rows = a_record(disk.rows);
-                self.disks.push(DiskRow { when: when.to_owned(), who, values, state, rows, journal });
+                let table =
+                    |(name, rows, unused): &(String, u64, u64)| (name.clone(), a_record(*rows), a_record(*unused));
+                let (rows, tables) = (a_record(disk.rows), disk.tables.iter().map(table).collect());
+                self.disks.push(DiskRow { when: when.to_owned(), who, values, state, rows, journal, tables });
             }
         }
         self.disks[first].state / values
@@ -198,7 +202,7 @@ impl Report {
         }
         writeln!(
             out,
-            "Merges: Syncline gets whole rows and finds what changed; rivals get the changed fields, ready."
+            "Merges: Syncline gets whole rows and finds what changed; rivals get the changed fields, ready, unless it says \"whole rows in\"."
         )?;
         writeln!(out, "\n| goal | what | against | limit | aim | measured | | what was stored |")?;
         writeln!(out, "| --- | --- | --- | --- | --- | --- | --- | --- |")?;
@@ -228,10 +232,16 @@ impl Report {
         }
         writeln!(out, "\n| bytes a record on disk | | values | file without journal | | rows in it | | journal |")?;
         writeln!(out, "| --- | --- | --- | --- | --- | --- | --- | --- |")?;
-        for DiskRow { when, who, values, state, rows, journal } in &self.disks {
+        for DiskRow { when, who, values, state, rows, journal, .. } in &self.disks {
             let (of_file, of_rows) = (state / values, rows / values);
             write!(out, "| {when} | {who} | {values:.0} | {state:.0} | {of_file:.2}x | {rows:.0} | {of_rows:.2}x |")?;
             writeln!(out, " {journal:.0} |")?;
+        }
+        writeln!(out, "\nThe largest tables, bytes a record (+ unused in their pages):\n")?;
+        for DiskRow { when, who, tables, .. } in &self.disks {
+            let show = |(name, rows, unused): &(String, f64, f64)| format!("{name} {rows:.0} (+ {unused:.0})");
+            let tables: Vec<String> = tables.iter().map(show).collect();
+            writeln!(out, "- {when}, {who}: {}", tables.join(", "))?;
         }
         writeln!(out, "\nValues in the end, each checked against what was edited:\n")?;
         for (who, records, digest) in &self.values {

@@ -1,9 +1,9 @@
 //! SQLite, as somebody would use it for the same job: each page is one transaction over fields, journal, outbox, digests and
 //! cursor.
 
-use crate::peer::{Disk, FIELDS, ORIGIN, Peer, Ready, clock, ready, remote_number};
+use crate::peer::{Disk, FIELDS, ORIGIN, Peer, Ready, clock, ready, ready_whole, remote_number};
 use crate::world::{Edits, values_digest};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use std::path::Path;
 use syncline::model::Digest;
 
@@ -16,10 +16,21 @@ pub enum Layout {
     Bodies,
 }
 
+/// What comes in.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Feed {
+    /// The fields that were changed, and the record's digests.
+    Changed,
+    /// Whole rows, as Syncline gets them: the record is looked up by its remote id, its digest compared, its values compared
+    /// with those that are known, and hashed.
+    Whole,
+}
+
 pub struct Sqlite {
     database: Connection,
     file: bool,
     layout: Layout,
+    feed: Feed,
     edits: Edits,
     next: Vec<Ready>,
     number: i64,
@@ -46,15 +57,15 @@ const SCHEMA: &str = "
 const DESK: i64 = 3;
 
 impl Sqlite {
-    pub fn on_file(path: &Path, n: usize, layout: Layout) -> Self {
-        Self::of(Connection::open(path).expect("a new file"), true, n, layout)
+    pub fn on_file(path: &Path, n: usize, layout: Layout, feed: Feed) -> Self {
+        Self::of(Connection::open(path).expect("a new file"), true, n, layout, feed)
     }
 
     pub fn in_memory(n: usize, layout: Layout) -> Self {
-        Self::of(Connection::open_in_memory().expect("memory"), false, n, layout)
+        Self::of(Connection::open_in_memory().expect("memory"), false, n, layout, Feed::Changed)
     }
 
-    fn of(mut database: Connection, file: bool, n: usize, layout: Layout) -> Self {
+    fn of(mut database: Connection, file: bool, n: usize, layout: Layout, feed: Feed) -> Self {
         pragmas(&database);
         database.set_prepared_statement_cache_capacity(64);
         database.execute_batch(SCHEMA).expect("a schema");
@@ -64,7 +75,7 @@ impl Sqlite {
             load(&transaction, &edits, number, layout);
         }
         transaction.commit().expect("written");
-        Self { database, file, layout, edits, next: Vec::new(), number: 0, link: [0; 16], pages: 0 }
+        Self { database, file, layout, feed, edits, next: Vec::new(), number: 0, link: [0; 16], pages: 0 }
     }
 }
 
@@ -128,61 +139,97 @@ struct Merged<'a> {
     after: &'a str,
 }
 
+/// The record of a whole row, unless its digest is the known one.
+fn look_up(transaction: &Transaction<'_>, edited: &Ready) -> Option<i64> {
+    let raw = "SELECT raw FROM digests WHERE system = ? AND remote = ?";
+    let mut raw = transaction.prepare_cached(raw).expect("sound");
+    let raw: i64 = raw.query_row(params![ORIGIN, edited.remote], |row| row.get(0)).expect("loaded");
+    let record = "SELECT record FROM ids WHERE system = ? AND remote = ?";
+    let mut record = transaction.prepare_cached(record).expect("sound");
+    (raw != edited.raw).then(|| record.query_row(params![ORIGIN, edited.remote], |row| row.get(0)).expect("loaded"))
+}
+
+/// A digest of all values, as it is stored.
+fn canonical(values: &[String]) -> [u8; 16] {
+    let mut bytes = Vec::with_capacity(1024);
+    for (field, value) in (0u32..).zip(values) {
+        bytes.extend_from_slice(&field.to_be_bytes());
+        bytes.extend_from_slice(&(value.len() as u32).to_be_bytes());
+        bytes.extend_from_slice(value.as_bytes());
+    }
+    Digest::of_bytes(&bytes).0
+}
+
 /// Decides the fields of a record, each by its stamp.
-fn decide<'a>(transaction: &Transaction<'_>, layout: Layout, edited: &'a Ready) -> Vec<Merged<'a>> {
-    let record = edited.number as i64;
+fn decide<'a>(transaction: &Transaction<'_>, layout: Layout, record: i64, edited: &'a Ready) -> Vec<Merged<'a>> {
     let newer = |hlc: i64, origin: i64| (edited.hlc as i64, ORIGIN) > (hlc, origin);
-    let mut merged = Vec::with_capacity(edited.fields.len());
     match layout {
         Layout::Fields => {
-            for (field, after) in &edited.fields {
+            let mut merged = Vec::with_capacity(edited.fields.len());
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?));
+            if edited.whole.is_empty() {
                 let known = "SELECT value, hlc, origin FROM fields WHERE record = ? AND field = ?";
-                let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?));
                 let mut known = transaction.prepare_cached(known).expect("sound");
-                let known = known.query_row(params![record, field], row).optional().expect("readable");
-                if known.as_ref().is_some_and(|(_, hlc, origin)| !newer(*hlc, *origin)) {
-                    continue;
+                for (field, after) in &edited.fields {
+                    let (before, hlc, origin) = known.query_row(params![record, field], row).expect("loaded");
+                    if newer(hlc, origin) {
+                        merged.push(Merged { field: *field, before, after });
+                    }
                 }
-                let upsert = "INSERT INTO fields VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
-                    SET value = excluded.value, hlc = excluded.hlc, origin = excluded.origin
-                    WHERE (excluded.hlc, excluded.origin) > (hlc, origin)";
-                let mut upsert = transaction.prepare_cached(upsert).expect("sound");
-                upsert.execute(params![record, field, after, edited.hlc as i64, ORIGIN]).expect("written");
-                merged.push(Merged {
-                    field: *field,
-                    before: known.map(|(value, ..)| value).unwrap_or_default(),
-                    after,
-                });
+            } else {
+                let known = "SELECT value, hlc, origin FROM fields WHERE record = ? ORDER BY field";
+                let mut known = transaction.prepare_cached(known).expect("sound");
+                let known = known.query_map([record], row).expect("readable");
+                for ((field, after), known) in (0u32..).zip(&edited.whole).zip(known) {
+                    let (before, hlc, origin) = known.expect("readable");
+                    if before != *after && newer(hlc, origin) {
+                        merged.push(Merged { field, before, after });
+                    }
+                }
             }
+            let upsert = "INSERT INTO fields VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+                SET value = excluded.value, hlc = excluded.hlc, origin = excluded.origin
+                WHERE (excluded.hlc, excluded.origin) > (hlc, origin)";
+            let mut upsert = transaction.prepare_cached(upsert).expect("sound");
+            for Merged { field, after, .. } in &merged {
+                upsert.execute(params![record, field, after, edited.hlc as i64, ORIGIN]).expect("written");
+            }
+            merged
         }
         Layout::Bodies => {
             let mut known = transaction.prepare_cached("SELECT body FROM bodies WHERE record = ?").expect("sound");
             let body: Vec<u8> = known.query_row([record], |row| row.get(0)).expect("loaded");
             let mut next = Vec::with_capacity(body.len() + 64);
-            for (number, (hlc, origin, before)) in (0u32..).zip(parts(&body)) {
-                match edited.fields.iter().find(|(field, _)| *field == number) {
-                    Some((field, after)) if newer(hlc, origin) => {
+            let mut merged = Vec::with_capacity(edited.fields.len());
+            for (field, (hlc, origin, before)) in (0u32..).zip(parts(&body)) {
+                let changed = || edited.fields.iter().find(|(changed, _)| *changed == field).map(|(_, after)| after);
+                let whole = || edited.whole.get(field as usize).filter(|after| after.as_bytes() != before);
+                let after = if edited.whole.is_empty() { changed() } else { whole() };
+                match after {
+                    Some(after) if newer(hlc, origin) => {
                         push(&mut next, edited.hlc as i64, ORIGIN, after.as_bytes());
                         let before = String::from_utf8(before.to_vec()).expect("text");
-                        merged.push(Merged { field: *field, before, after });
+                        merged.push(Merged { field, before, after });
                     }
                     _ => push(&mut next, hlc, origin, before),
                 }
             }
             let mut update = transaction.prepare_cached("UPDATE bodies SET body = ? WHERE record = ?").expect("sound");
             update.execute(params![next, record]).expect("written");
+            merged
         }
     }
-    merged
 }
 
 impl Peer for Sqlite {
     fn name(&self) -> &'static str {
-        match (self.file, self.layout) {
-            (true, Layout::Fields) => "SQLite, a row a field",
-            (true, Layout::Bodies) => "SQLite, a body row a record",
-            (false, Layout::Fields) => "SQLite :memory:, a row a field",
-            (false, Layout::Bodies) => "SQLite :memory:, a body row a record",
+        match (self.file, self.feed, self.layout) {
+            (true, Feed::Changed, Layout::Fields) => "SQLite, a row a field",
+            (true, Feed::Changed, Layout::Bodies) => "SQLite, a body row a record",
+            (true, Feed::Whole, Layout::Fields) => "SQLite, a row a field, whole rows in",
+            (true, Feed::Whole, Layout::Bodies) => "SQLite, a body row a record, whole rows in",
+            (false, _, Layout::Fields) => "SQLite :memory:, a row a field",
+            (false, _, Layout::Bodies) => "SQLite :memory:, a body row a record",
         }
     }
 
@@ -196,7 +243,10 @@ impl Peer for Sqlite {
     }
 
     fn prepare(&mut self, _: usize, most: usize) {
-        self.next = ready(&mut self.edits, most);
+        self.next = match self.feed {
+            Feed::Changed => ready(&mut self.edits, most),
+            Feed::Whole => ready_whole(&mut self.edits, most),
+        };
     }
 
     fn merge(&mut self, a_commit: usize) {
@@ -207,8 +257,15 @@ impl Peer for Sqlite {
                 transaction.prepare_cached(sql).expect("sound").execute(params).expect("written");
             };
             for edited in page {
-                let (record, at) = (edited.number as i64, (edited.hlc >> 16) as i64);
-                for merged in decide(&transaction, self.layout, edited) {
+                let at = (edited.hlc >> 16) as i64;
+                let (record, canonical) = match self.feed {
+                    Feed::Changed => (edited.number as i64, edited.canonical),
+                    Feed::Whole => match look_up(&transaction, edited) {
+                        Some(record) => (record, canonical(&edited.whole)),
+                        None => continue,
+                    },
+                };
+                for merged in decide(&transaction, self.layout, record, edited) {
                     self.number += 1;
                     let mut hasher = blake3::Hasher::new();
                     hasher.update(&self.link);
@@ -235,7 +292,7 @@ impl Peer for Sqlite {
                     run("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", entry);
                 }
                 run("INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?, 0, 0)", params![DESK, record, at, at]);
-                let digest = params![ORIGIN, edited.remote, edited.raw, edited.canonical];
+                let digest = params![ORIGIN, edited.remote, edited.raw, canonical];
                 run("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)", digest);
             }
             let cursor = params!["list/crm", self.pages.to_be_bytes()];
@@ -283,7 +340,8 @@ impl Peer for Sqlite {
     }
 
     fn disk(&mut self) -> Option<Disk> {
-        self.file.then(|| disk(&self.database))
+        // Whatever comes in, the file is the same.
+        (self.file && self.feed == Feed::Changed).then(|| disk(&self.database))
     }
 
     fn compact(&mut self) {
@@ -295,11 +353,17 @@ impl Peer for Sqlite {
 pub fn disk(database: &Connection) -> Disk {
     database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("written");
     let sum = |sql: &str| database.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("readable") as u64;
+    let tables = "SELECT name, SUM(payload), SUM(unused) FROM dbstat WHERE pagetype <> 'internal'
+        GROUP BY name ORDER BY 2 DESC LIMIT 7";
+    let mut tables = database.prepare(tables).expect("the bundled build has dbstat");
+    let table = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64));
+    let tables = tables.query_map([], table).expect("readable");
     Disk {
         all: sum("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"),
         journal: sum("SELECT COALESCE(SUM(pgsize), 0) FROM dbstat WHERE name IN ('journal', 'history')"),
         rows: sum(
             "SELECT SUM(payload) FROM dbstat WHERE name NOT IN ('journal', 'history') AND pagetype <> 'internal'",
         ),
+        tables: tables.map(|table| table.expect("readable")).collect(),
     }
 }
