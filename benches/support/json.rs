@@ -1,4 +1,5 @@
 //! Pages as JSON, and the floors of a reconcile: what nobody gets around.
+#![allow(dead_code)]
 
 use crate::support::{FIELDS, sum};
 use serde::Deserialize;
@@ -50,12 +51,22 @@ impl<'de: 'a, 'a> Deserialize<'de> for Properties<'a> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Floor of the first level: parse the frame, hash the remote's own bytes.
-pub fn raw(page: &[u8], mut row: impl FnMut(RemoteText, RawDigest)) {
+/// The frame: the remote's own bytes of each record's properties.
+pub fn spans<'a>(page: &'a [u8], mut row: impl FnMut(RemoteText, &'a str)) {
     let page: Page<&RawValue> = serde_json::from_slice(page).expect("our own page");
     for Row { id, properties } in page.results {
-        row(id, RawDigest::of_bytes(properties.get().as_bytes()));
+        row(id, properties.get());
     }
+}
+
+/// The values within such a span.
+pub fn properties(span: &str) -> Vec<Cow<'_, str>> {
+    serde_json::from_str::<Properties<'_>>(span).expect("our own page").0
+}
+
+/// Floor of the first level: parse the frame, hash the remote's own bytes.
+pub fn raw(page: &[u8], mut row: impl FnMut(RemoteText, RawDigest)) {
+    spans(page, |id, span| row(id, RawDigest::of_bytes(span.as_bytes())));
 }
 
 /// Floor of the second level: parse everything, make it canonical, hash that.
