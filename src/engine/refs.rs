@@ -75,7 +75,7 @@ fn waiting_key(field: FieldId, system: SystemId, remote: &str) -> Vec<u8> {
     key
 }
 
-impl Txn<'_> {
+impl<'a> Txn<'a> {
     /// A row in canonical form, with the records that its references lead to.
     pub fn shown(&self, entity: &Entity, at: (Home, &RemoteId), raws: &[Raw]) -> Result<Shown, ViewError> {
         let (mut shown, home) = (canonical(entity, at, raws), at.0);
@@ -111,6 +111,22 @@ impl Txn<'_> {
         Ok(())
     }
 
+    /// Who shows a reference or a tie to a record, by which field and in which system, in the order of the rules.
+    pub fn referrers(
+        &mut self,
+        to: EntityId,
+        id: RecordId,
+    ) -> Result<Vec<(&'a Entity, &'a Field, KeyHolder)>, ViewError> {
+        let (rules, mut referrers) = (self.rules, Vec::new());
+        for entity in &rules.entities {
+            for (field, _) in entity.leads_to().filter(|(_, of)| *of == to) {
+                let Some(referring) = match_key(field, &Value::Ref(id)) else { continue };
+                referrers.extend(self.holders(entity.id, &referring)?.iter().map(|holder| (entity, field, *holder)));
+            }
+        }
+        Ok(referrers)
+    }
+
     /// Remote records have become known, or have come to stand in a system: who waits for one of them goes on.
     pub fn wake(&mut self) -> Result<(), ViewError> {
         let rules = self.rules;
@@ -122,13 +138,12 @@ impl Txn<'_> {
                         self.hold_key(entity.id, &waiting, holder, false)?;
                         self.read_side_again(entity.id, holder)?;
                     }
-                    let Some(referring) = match_key(field, &Value::Ref(id)) else { continue };
-                    for holder in self.holders(entity.id, &referring)?.to_vec() {
-                        if let Some(mut work) = self.take(entity.id, holder.record)? {
-                            work.recheck = true;
-                            self.put(work);
-                        }
-                    }
+                }
+            }
+            for (entity, _, holder) in self.referrers(key.entity, id)? {
+                if let Some(mut work) = self.take(entity.id, holder.record)? {
+                    work.recheck = true;
+                    self.put(work);
                 }
             }
         }
@@ -254,20 +269,15 @@ impl Txn<'_> {
     /// Two records turned out to be one: whoever refers to the one that goes refers to the other from now on. This is where
     /// aliases are followed.
     pub fn follow_alias(&mut self, kept: &mut Work, gone: RecordId) -> Result<(), ViewError> {
-        let (rules, of, to) = (self.rules, kept.record.entity, kept.record.id);
-        for entity in &rules.entities {
-            for (field, _) in entity.leads_to().filter(|(_, to)| *to == of) {
-                let Some(referring) = match_key(field, &Value::Ref(gone)) else { continue };
-                for holder in self.holders(entity.id, &referring)?.to_vec() {
-                    if let Some(mut work) = self.take(entity.id, holder.record)? {
-                        work.rename(field, gone, to);
-                        self.put(work);
-                    }
-                }
-                if entity.id == of {
-                    kept.rename(field, gone, to);
-                }
+        let (of, to) = (kept.record.entity, kept.record.id);
+        for (entity, field, holder) in self.referrers(of, gone)? {
+            if let Some(mut work) = self.take(entity.id, holder.record)? {
+                work.rename(field, gone, to);
+                self.put(work);
             }
+        }
+        for (field, _) in self.entity(of)?.leads_to().filter(|(_, to)| *to == of) {
+            kept.rename(field, gone, to);
         }
         Ok(())
     }
