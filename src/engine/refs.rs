@@ -111,7 +111,7 @@ impl<'a> Txn<'a> {
         Ok(())
     }
 
-    /// Who shows a reference or a tie to a record, by which field and in which system, in the order of the rules.
+    /// Who shows a reference or a tie to a record, or is to be given one back, by which field and in which system, in the order of the rules.
     pub fn referrers(
         &mut self,
         to: EntityId,
@@ -169,7 +169,10 @@ impl<'a> Txn<'a> {
         let mut missing = Vec::new();
         for side in work.record.present_sides().filter(|side| side.state != SideState::Frozen) {
             for (field, to) in &fields {
-                let owed = side.differs(field.id).is_some_and(|differs| super::held::is_owed(side, differs));
+                let owed = side.differs(field.id).is_some_and(|differs| {
+                    let given_back = differs.wanted.is_some() && side.unbased.binary_search(&field.id).is_err();
+                    given_back || super::held::is_owed(side, differs)
+                });
                 if !owed || field.binding(side.home()).is_none() || self.is_read_only(side.system) {
                     continue;
                 }
@@ -232,7 +235,9 @@ impl<'a> Txn<'a> {
         (field, to): (&Field, EntityId),
         system: SystemId,
     ) -> Result<Result<Option<RemoteId>, Away>, ViewError> {
-        let Some(Value::Ref(id)) = work.record.register(field.id).map(|reg| &reg.val) else { return Ok(Ok(None)) };
+        let wanted = work.record.side(system).and_then(|side| side.differs(field.id)?.wanted.as_ref());
+        let value = wanted.or(work.record.register(field.id).map(|reg| &reg.val));
+        let Some(Value::Ref(id)) = value else { return Ok(Ok(None)) };
         let id = *id;
         let side = if (to, id) == (entity.id, work.record.id) {
             work.record.side(system).map(|side| (side.state, side.remote.clone()))
@@ -294,7 +299,10 @@ impl Work {
             rename(&mut register.reg.val);
         }
         let differs = self.record.sides.iter_mut().flat_map(|side| &mut side.differs);
-        differs.filter(|differs| differs.field == field.id).for_each(|differs| rename(&mut differs.shown));
+        for differs in differs.filter(|differs| differs.field == field.id) {
+            rename(&mut differs.shown);
+            differs.wanted.iter_mut().for_each(&mut rename);
+        }
         for lately in self.lately.fields.iter_mut().filter(|lately| lately.field == field.id) {
             lately.recent.iter_mut().for_each(|taken| rename(&mut taken.edit.value));
             for (_, late) in &mut lately.sides {
