@@ -6,8 +6,11 @@ use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::connect::Connectors;
 use syncline::daemon::{Driver, causes, read_all, verify_offline};
-use syncline::model::{FieldKind, Millis, Raw, RemoteId, SystemId};
-use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, Rules};
+use syncline::engine::{Authority, Clocks, DeletedRows, Input, Operate, Operation, View, step};
+use syncline::model::{
+    Departure, EntityId, FieldId, FieldKind, Home, Millis, ObjectId, Raw, RemoteId, RemoteKey, SystemId, Value,
+};
+use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, LinkSpec, Rules};
 use syncline::store::Store;
 
 fn now() -> Millis {
@@ -41,7 +44,7 @@ impl Case {
             .system("crm", crm.ability().clone())
             .system("desk", desk.ability().clone())
             // The one that refers stands first, and is put behind the other; the firm's own references close two circles.
-            .entity(person.field(refers("firm", "firm")))
+            .entity(person.field(refers("firm", "firm").on_link(LinkSpec::Prefer("crm".into()))))
             .entity(firm.field(refers("boss", "person")).field(refers("above", "firm")))
             .build()
             .unwrap();
@@ -183,5 +186,58 @@ fn where_the_other_record_is_not_to_be_the_rest_goes_without_it() {
         case.sync().await;
         assert_eq!(shown(&case.desk, "people", "Ann", "firm").await, "d5");
         assert_eq!(case.end().await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_reference_that_a_first_link_wrote_over_is_given_back_also_under_the_name_that_its_record_has_since() {
+    run(async {
+        for (merged, firm) in [(false, "d2"), (true, "d3")] {
+            let mut case = Case::new(CreateSpec::Everywhere);
+            for (system, sign, own) in [(&case.crm, "c", "c1"), (&case.desk, "d", "d2")] {
+                for (at, name) in [("1", "Acme"), ("2", "Bolt"), ("3", "Cork")] {
+                    put(system, "firms", &format!("{sign}{at}"), &[("name", name)]);
+                }
+                put(system, "people", &format!("{sign}9"), &[("name", "Ann"), ("firm", own)]);
+            }
+            case.driver.backfill().await.unwrap();
+            assert_eq!(shown(&case.desk, "people", "Ann", "firm").await, "d1");
+            let store = case.driver.into_store();
+            let give = |input| {
+                let clocks = Clocks { now: now(), offsets: Vec::new() };
+                let step = step(&case.rules, &store.snapshot().unwrap(), &clocks, input).unwrap();
+                store.apply(&step.changes).unwrap();
+            };
+            let [people, firms] = ["person", "firm"].map(EntityId::of);
+            let desk = RemoteKey {
+                entity: firms,
+                system: SystemId::of("desk"),
+                object: ObjectId::of("firms"),
+                remote: id("d2"),
+            };
+            let view = store.snapshot().unwrap();
+            let record = view.record_scan(people, None, 1).unwrap().remove(0).id;
+            let value = Value::Ref(view.index(&desk).unwrap().unwrap());
+            let (field, only) = (FieldId::of("firm"), Some(desk.system));
+            let back = Operation { entity: people, record, field, value, only, expect: None, review: None };
+            let operate = Operate { authority: Authority::Undo, begin: None, operations: vec![back] };
+            give(Input::Operate(operate));
+            if merged {
+                // Before that is written, the firm is no more one of its own.
+                for (system, name, loser, winner) in [(&case.crm, "crm", "c2", "c3"), (&case.desk, "desk", "d2", "d3")]
+                {
+                    system.merge("firms", &id(loser), &id(winner));
+                    let home = Home { system: SystemId::of(name), object: desk.object };
+                    let rows = vec![(id(loser), Departure::Merged(id(winner)))];
+                    give(Input::Deleted(DeletedRows { entity: firms, home, rows, cursor: None }));
+                }
+                assert_eq!(store.snapshot().unwrap().record_scan(firms, None, 9).unwrap().len(), 2);
+            }
+            case.driver = Driver::new(case.rules.clone(), &case.connectors, store).unwrap();
+            case.sync().await;
+            assert_eq!(shown(&case.desk, "people", "Ann", "firm").await, firm);
+            assert_eq!(shown(&case.crm, "people", "Ann", "firm").await, "c1");
+            assert_eq!(case.end().await, Vec::<String>::new());
+        }
     });
 }

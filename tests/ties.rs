@@ -6,7 +6,8 @@ use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::connect::Connectors;
 use syncline::daemon::{Driver, read_all, verify_offline};
-use syncline::model::{FieldKind, Millis, Raw, RemoteId, SystemId};
+use syncline::engine::{Clocks, Input, TOMBSTONE_MS, View};
+use syncline::model::{EntityId, FieldKind, Millis, Raw, RemoteId, SystemId};
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, Rules, ValueRow};
 use syncline::store::Store;
 
@@ -243,6 +244,27 @@ fn a_tie_that_went_with_its_end_is_nobodys_edit() {
         case.sync().await;
         assert_eq!(tied(&case.crm).await, "Ann Bob");
         case.end().await;
+    });
+}
+
+#[test]
+fn whoever_is_tied_is_not_forgotten() {
+    run(async {
+        for (ties, left) in [("c1", 2), ("c0 c1", 3)] {
+            let mut case = known();
+            tie(&case.crm, "c9", ties);
+            case.driver().backfill().await.unwrap();
+            case.crm.remove("people", &RemoteId::parse("c0").unwrap());
+            case.desk.remove("people", &RemoteId::parse("d0").unwrap());
+            case.sync().await;
+            let store = case.driver.take().unwrap().into_store();
+            let person = EntityId::of("person");
+            let clocks = Clocks { now: now().plus(2 * TOMBSTONE_MS), offsets: Vec::new() };
+            let input = Input::Forget { entity: person, after: None, limit: 10 };
+            let step = syncline::engine::step(&case.rules, &store.snapshot().unwrap(), &clocks, input).unwrap();
+            store.apply(&step.changes).unwrap();
+            assert_eq!(store.snapshot().unwrap().record_scan(person, None, 10).unwrap().len(), left, "{ties}");
+        }
     });
 }
 

@@ -8,7 +8,6 @@ use super::send::{PARK_MS, PAUSE_MS, batch};
 use super::txn::Txn;
 use super::{Answer, DeleteItem, Effect, Happening, Keeping, Notice, OutboxRow, Problem, Task, ViewError};
 use crate::codec::{self, Decode, Encode};
-use crate::merge::identity::match_key;
 use crate::merge::{FlightState, Landing};
 use crate::model::{Departure, Millis, Outcome, Record, RecordId, RemoteKey, SideState, SystemId, Value};
 use crate::rules::{Binding, EditAgainstDelete, Entity, Field, Leaves, Mode, OnDelete};
@@ -236,33 +235,29 @@ impl Txn<'_> {
         (id, row): (RecordId, OutboxRow),
         system: SystemId,
     ) -> Result<Option<Millis>, ViewError> {
-        let rules = self.rules;
-        let (mut staying, mut going) = (Vec::new(), false);
-        for other in &rules.entities {
-            let mut count = 0;
-            for (field, _) in other.references().filter(|(_, to)| *to == entity.id) {
-                let Some(referring) = match_key(field, &Value::Ref(id)) else { continue };
-                for holder in self.holders(other.id, &referring)?.to_vec() {
-                    if holder.system != system || (other.id, holder.record) == (entity.id, id) {
-                        continue;
-                    }
-                    let row = self.outbox((system, other.id, holder.record))?;
-                    let goes = row.is_some_and(|row| row.is_delete())
-                        && self.problem(other.id, holder.record, system)?.is_none();
-                    going |= goes;
-                    count += usize::from(!goes);
-                }
+        let (mut staying, mut going) = (Vec::<(&str, u32)>::new(), false);
+        for (other, field, holder) in self.referrers(entity.id, id)? {
+            // Ties go with either end.
+            let counts = field.refers_to().is_some() && holder.system == system;
+            if !counts || (other.id, holder.record) == (entity.id, id) {
+                continue;
             }
-            if count > 0 {
-                staying.push(format!("{count} of {}", other.name));
+            let row = self.outbox((system, other.id, holder.record))?;
+            if row.is_some_and(|row| row.is_delete()) && self.problem(other.id, holder.record, system)?.is_none() {
+                going = true;
+                continue;
+            }
+            match staying.last_mut().filter(|(name, _)| *name == other.name) {
+                Some((_, count)) => *count += 1,
+                None => staying.push((&other.name, 1)),
             }
         }
         if !staying.is_empty() {
-            let name = rules.system(system).map(|system| system.name.as_str()).unwrap_or_default();
+            let name = self.rules.system(system).map(|system| system.name.as_str()).unwrap_or_default();
             let message = format!(
                 "it is to be deleted in {name}, where others refer to it ({}): delete those or let them refer to another; it stays \
                  until then",
-                staying.join(", ")
+                staying.iter().map(|(name, count)| format!("{count} of {name}")).collect::<Vec<_>>().join(", ")
             );
             self.list(entity, id, system, HAS_CHILDREN, message);
             return Ok(Some(self.now.plus(CHILDREN_MS)));

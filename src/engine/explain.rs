@@ -4,10 +4,8 @@ use super::history::known_authors;
 use super::record::shown;
 use super::{Books, Happening, Ignored, JournalEntry, Problem, ProblemPlace, ViewError};
 use crate::merge::{Flight, FlightState, Lately};
-use crate::model::{
-    Apart, EntityId, FieldId, Millis, Record, RecordId, RemoteId, Side, SideState, Stamp, SystemId, Value,
-};
-use crate::rules::{Entity, Field, Mode, Rules};
+use crate::model::{Apart, EntityId, FieldId, Millis, Record, RecordId, RemoteId, SideState, Stamp, SystemId, Value};
+use crate::rules::{Field, Mode, Rules};
 
 /// All that is known of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +117,7 @@ pub fn explain(
             rereads: books.reread(&super::record::remote_key(entity.id, side))?.is_some(),
         });
     }
-    let fields = entity.fields.iter().map(|field| account(rules, entity, field, &record, &lately, &entries)).collect();
+    let fields = entity.fields.iter().map(|field| account(rules, field, &record, &lately, &entries)).collect();
     let mut problems = Vec::new();
     for system in entity.systems() {
         problems.extend(books.problem(entity.id, id, system)?.map(|problem| (system, None, problem)));
@@ -155,7 +153,6 @@ pub fn explain(
 
 fn account(
     rules: &Rules,
-    entity: &Entity,
     field: &Field,
     record: &Record,
     lately: &Lately,
@@ -190,7 +187,7 @@ fn account(
                     None if field.is_content(side.home(), &value, &shows) => Standing::Shows,
                     None if system.mode != Mode::ReadWrite => Standing::ReadOnly,
                     None if field.fits(binding, &value).is_err() => Standing::Unfit,
-                    None if is_one_way(field, side) => Standing::OneWay,
+                    None if !field.conflict.writes_to(side.system) => Standing::OneWay,
                     None => Standing::Owed,
                 },
             },
@@ -198,12 +195,7 @@ fn account(
         Some((system.id, shows, standing))
     });
     let sides = sides.collect();
-    debug_assert!(entity.field(field.id).is_some());
     FieldAccount { field: field.id, value, stamp, because: because.cloned(), lost: lost.cloned().collect(), sides }
-}
-
-fn is_one_way(field: &Field, side: &Side) -> bool {
-    !field.conflict.writes_to(side.system)
 }
 
 fn flight(lately: &Lately, field: FieldId, system: SystemId) -> Option<&Flight> {

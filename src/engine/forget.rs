@@ -2,9 +2,9 @@
 
 use super::record::remote_key;
 use super::txn::Txn;
-use super::{Happening, ViewError};
-use crate::merge::identity::match_key;
-use crate::model::{EntityId, Millis, Record, RecordId, SideState, Value};
+use super::{Happening, KeyHolder, ViewError};
+use crate::model::{EntityId, Millis, Record, RecordId, SideState};
+use crate::rules::Entity;
 
 /// How long a record is remembered that is gone from all its systems, in milliseconds: as long as one of them can restore it.
 pub const TOMBSTONE_MS: i64 = 90 * 86_400_000;
@@ -17,7 +17,8 @@ impl Txn<'_> {
         self.next = (records.len() == limit).then(|| records.last().map(|record| record.id)).flatten();
         let now = self.now;
         for record in records.into_iter().filter(|record| is_over(record, now)) {
-            if self.is_referred_to(id, record.id)? {
+            let by_others = |(by, _, holder): &(&Entity, _, KeyHolder)| (by.id, holder.record) != (id, record.id);
+            if self.referrers(id, record.id)?.iter().any(by_others) {
                 continue;
             }
             let Some(work) = self.take(id, record.id)? else { continue };
@@ -41,19 +42,6 @@ impl Txn<'_> {
             self.remove(work);
         }
         Ok(())
-    }
-
-    fn is_referred_to(&mut self, to: EntityId, id: RecordId) -> Result<bool, ViewError> {
-        let rules = self.rules;
-        for entity in &rules.entities {
-            for (field, _) in entity.references().filter(|(_, of)| *of == to) {
-                let Some(referring) = match_key(field, &Value::Ref(id)) else { continue };
-                if self.holders(entity.id, &referring)?.iter().any(|holder| (entity.id, holder.record) != (to, id)) {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
     }
 }
 

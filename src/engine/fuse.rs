@@ -1,7 +1,6 @@
 //! Records that were merged in their system: the loser's record becomes one with the winner's, and its names lead there.
 
 use super::record::{Work, remote_key};
-use super::scope::shelf;
 use super::txn::Txn;
 use super::{Happening, Notice, Problem, ViewError};
 use crate::model::{Departure, Place, RecordId, RemoteId, RemoteKey, Side, SideState, SystemId, Value};
@@ -145,12 +144,7 @@ impl Txn<'_> {
             self.set_digest(at.clone(), None);
             self.read_again(&at, 0)?;
         }
-        let outside = |side: &&Side| matches!(side.state, SideState::Frozen | SideState::Outside);
-        for side in lost.record.sides.iter().filter(outside) {
-            let values: Vec<Value> =
-                entity.fields_at(side.home()).map(|(field, _)| lost.shown(field, side.system)).collect();
-            self.put_beside(entity, &mut kept, shelf(entity, &remote_key(entity.id, side), &values))?;
-        }
+        self.put_all_beside(entity, &mut kept, &lost)?;
         for side in lost.record.sides.iter().filter(|side| side.state == SideState::Detached) {
             let at = remote_key(entity.id, side);
             if self.index_of(&at)? == Some(gone) {

@@ -103,16 +103,17 @@ pub fn history(
 
 /// An edit that loses after it had held is journaled twice, and only the first time was its author read beside it.
 pub(super) fn known_authors(mut entries: Vec<(u64, JournalEntry)>) -> Vec<(u64, JournalEntry)> {
-    let mut authors: BTreeMap<(FieldId, SystemId), Vec<(Place, Value, String)>> = BTreeMap::new();
+    let mut authors: Vec<((FieldId, SystemId, Place, Value), String)> = Vec::new();
     for (_, entry) in &mut entries {
         match &mut entry.what {
             Happening::Value { field, to, system, place, who: Some(who), .. } => {
-                authors.entry((*field, *system)).or_default().push((*place, to.clone(), who.clone()));
+                authors.push(((*field, *system, *place, to.clone()), who.clone()));
             }
             Happening::Lost { field, value, system, place, who: who @ None, .. } => {
-                let made = authors.get(&(*field, *system)).into_iter().flatten();
-                let mut same = made.rev().filter(|(at, to, _)| at == place && to == value);
-                *who = same.next().map(|(_, _, who)| who.clone());
+                let made = |(edit, _): &&((FieldId, SystemId, Place, Value), String)| {
+                    (edit.0, edit.1, edit.2) == (*field, *system, *place) && edit.3 == *value
+                };
+                *who = authors.iter().rev().find(made).map(|(_, who)| who.clone());
             }
             _ => {}
         }

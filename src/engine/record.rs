@@ -514,8 +514,12 @@ impl<'a> Txn<'a> {
                     }
                 }
                 for field in matching.chain(entity.references().map(|(field, _)| field)) {
-                    if field.binding(side.home()).is_some() {
-                        let value = shown(record, field, side.system);
+                    if field.binding(side.home()).is_none() {
+                        continue;
+                    }
+                    let given_back = side.differs(field.id).and_then(|differs| differs.wanted.clone());
+                    let given_back = given_back.filter(|_| field.refers_to().is_some());
+                    for value in std::iter::once(shown(record, field, side.system)).chain(given_back) {
                         let to = field.refers_to().zip(if let Value::Ref(id) = value { Some(id) } else { None });
                         let key = match_key(field, &value);
                         keys.extend(key.map(|key| (key, KeyHolder { system: side.system, record: record.id }, to)));

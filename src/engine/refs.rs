@@ -75,7 +75,7 @@ fn waiting_key(field: FieldId, system: SystemId, remote: &str) -> Vec<u8> {
     key
 }
 
-impl Txn<'_> {
+impl<'a> Txn<'a> {
     /// A row in canonical form, with the records that its references lead to.
     pub fn shown(&self, entity: &Entity, at: (Home, &RemoteId), raws: &[Raw]) -> Result<Shown, ViewError> {
         let (mut shown, home) = (canonical(entity, at, raws), at.0);
@@ -111,6 +111,22 @@ impl Txn<'_> {
         Ok(())
     }
 
+    /// Who shows a reference or a tie to a record, or is to be given one back, by which field and in which system, in the order of the rules.
+    pub fn referrers(
+        &mut self,
+        to: EntityId,
+        id: RecordId,
+    ) -> Result<Vec<(&'a Entity, &'a Field, KeyHolder)>, ViewError> {
+        let (rules, mut referrers) = (self.rules, Vec::new());
+        for entity in &rules.entities {
+            for (field, _) in entity.leads_to().filter(|(_, of)| *of == to) {
+                let Some(referring) = match_key(field, &Value::Ref(id)) else { continue };
+                referrers.extend(self.holders(entity.id, &referring)?.iter().map(|holder| (entity, field, *holder)));
+            }
+        }
+        Ok(referrers)
+    }
+
     /// Remote records have become known, or have come to stand in a system: who waits for one of them goes on.
     pub fn wake(&mut self) -> Result<(), ViewError> {
         let rules = self.rules;
@@ -122,13 +138,12 @@ impl Txn<'_> {
                         self.hold_key(entity.id, &waiting, holder, false)?;
                         self.read_side_again(entity.id, holder)?;
                     }
-                    let Some(referring) = match_key(field, &Value::Ref(id)) else { continue };
-                    for holder in self.holders(entity.id, &referring)?.to_vec() {
-                        if let Some(mut work) = self.take(entity.id, holder.record)? {
-                            work.recheck = true;
-                            self.put(work);
-                        }
-                    }
+                }
+            }
+            for (entity, _, holder) in self.referrers(key.entity, id)? {
+                if let Some(mut work) = self.take(entity.id, holder.record)? {
+                    work.recheck = true;
+                    self.put(work);
                 }
             }
         }
@@ -154,7 +169,10 @@ impl Txn<'_> {
         let mut missing = Vec::new();
         for side in work.record.present_sides().filter(|side| side.state != SideState::Frozen) {
             for (field, to) in &fields {
-                let owed = side.differs(field.id).is_some_and(|differs| super::held::is_owed(side, differs));
+                let owed = side.differs(field.id).is_some_and(|differs| {
+                    let given_back = differs.wanted.is_some() && side.unbased.binary_search(&field.id).is_err();
+                    given_back || super::held::is_owed(side, differs)
+                });
                 if !owed || field.binding(side.home()).is_none() || self.is_read_only(side.system) {
                     continue;
                 }
@@ -217,7 +235,9 @@ impl Txn<'_> {
         (field, to): (&Field, EntityId),
         system: SystemId,
     ) -> Result<Result<Option<RemoteId>, Away>, ViewError> {
-        let Some(Value::Ref(id)) = work.record.register(field.id).map(|reg| &reg.val) else { return Ok(Ok(None)) };
+        let wanted = work.record.side(system).and_then(|side| side.differs(field.id)?.wanted.as_ref());
+        let value = wanted.or(work.record.register(field.id).map(|reg| &reg.val));
+        let Some(Value::Ref(id)) = value else { return Ok(Ok(None)) };
         let id = *id;
         let side = if (to, id) == (entity.id, work.record.id) {
             work.record.side(system).map(|side| (side.state, side.remote.clone()))
@@ -254,20 +274,15 @@ impl Txn<'_> {
     /// Two records turned out to be one: whoever refers to the one that goes refers to the other from now on. This is where
     /// aliases are followed.
     pub fn follow_alias(&mut self, kept: &mut Work, gone: RecordId) -> Result<(), ViewError> {
-        let (rules, of, to) = (self.rules, kept.record.entity, kept.record.id);
-        for entity in &rules.entities {
-            for (field, _) in entity.leads_to().filter(|(_, to)| *to == of) {
-                let Some(referring) = match_key(field, &Value::Ref(gone)) else { continue };
-                for holder in self.holders(entity.id, &referring)?.to_vec() {
-                    if let Some(mut work) = self.take(entity.id, holder.record)? {
-                        work.rename(field, gone, to);
-                        self.put(work);
-                    }
-                }
-                if entity.id == of {
-                    kept.rename(field, gone, to);
-                }
+        let (of, to) = (kept.record.entity, kept.record.id);
+        for (entity, field, holder) in self.referrers(of, gone)? {
+            if let Some(mut work) = self.take(entity.id, holder.record)? {
+                work.rename(field, gone, to);
+                self.put(work);
             }
+        }
+        for (field, _) in self.entity(of)?.leads_to().filter(|(_, to)| *to == of) {
+            kept.rename(field, gone, to);
         }
         Ok(())
     }
@@ -284,7 +299,10 @@ impl Work {
             rename(&mut register.reg.val);
         }
         let differs = self.record.sides.iter_mut().flat_map(|side| &mut side.differs);
-        differs.filter(|differs| differs.field == field.id).for_each(|differs| rename(&mut differs.shown));
+        for differs in differs.filter(|differs| differs.field == field.id) {
+            rename(&mut differs.shown);
+            differs.wanted.iter_mut().for_each(&mut rename);
+        }
         for lately in self.lately.fields.iter_mut().filter(|lately| lately.field == field.id) {
             lately.recent.iter_mut().for_each(|taken| rename(&mut taken.edit.value));
             for (_, late) in &mut lately.sides {

@@ -85,6 +85,17 @@ impl Txn<'_> {
         Ok(())
     }
 
+    /// As [`Self::put_beside`], for all that stands outside of a record that turned out to be one with this one.
+    pub fn put_all_beside(&mut self, entity: &Entity, kept: &mut Work, lost: &Work) -> Result<(), ViewError> {
+        let outside = |side: &&Side| matches!(side.state, SideState::Frozen | SideState::Outside);
+        for side in lost.record.sides.iter().filter(outside) {
+            let shown = entity.fields_at(side.home()).map(|(field, _)| lost.shown(field, side.system));
+            let values: Vec<Value> = shown.collect();
+            self.put_beside(entity, kept, shelf(entity, &remote_key(entity.id, side), &values))?;
+        }
+        Ok(())
+    }
+
     /// A row of a known record: does its side take part, or does it from now on? The record, to be judged; none = all is done.
     pub fn admit(
         &mut self,

@@ -2,11 +2,10 @@
 
 use super::identify::Candidates;
 use super::record::{Work, remote_key};
-use super::scope::shelf;
 use super::txn::Txn;
 use super::{Happening, ViewError};
 use crate::merge::FlightState;
-use crate::model::{EntityId, Home, Millis, Place, RecordId, RemoteKey, Side, SideState, SourceKind, SystemId, Value};
+use crate::model::{EntityId, Home, Millis, Place, RecordId, RemoteKey, Side, SourceKind, SystemId, Value};
 use crate::rules::{Entity, Field};
 
 impl Txn<'_> {
@@ -105,13 +104,7 @@ impl Txn<'_> {
                 self.read_again(&remote_key(entity.id, side), 0)?;
             }
         }
-        let outside = |side: &&Side| matches!(side.state, SideState::Frozen | SideState::Outside);
-        for side in absorbed.record.sides.iter().filter(outside) {
-            let values: Vec<Value> =
-                entity.fields_at(side.home()).map(|(field, _)| absorbed.shown(field, side.system)).collect();
-            let side = shelf(entity, &remote_key(entity.id, side), &values);
-            self.put_beside(entity, &mut kept, side)?;
-        }
+        self.put_all_beside(entity, &mut kept, &absorbed)?;
         self.follow_alias(&mut kept, absorbed.record.id)?;
         for system in entity.systems() {
             self.set_outbox((system, entity.id, absorbed.record.id), None)?;
