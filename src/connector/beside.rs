@@ -1,6 +1,7 @@
-//! What is read beside a record's own values, by calls of its own, and goes back into its place among them.
+//! What is read and written beside a record's own values, by calls of its own: what is read goes back into its place among them.
 
-use crate::model::{Raw, RawDigest, RawRow, RowDecoder};
+use super::{Outcome, WriteAnswer, WriteItem};
+use crate::model::{Raw, RawDigest, RawRow, RemoteId, RowDecoder};
 use std::sync::Arc;
 
 /// Rows with what was read beside them.
@@ -35,14 +36,45 @@ pub(crate) fn woven(
     for (row, beside) in rows.iter_mut().zip(&beside) {
         let mut bytes = row.raw.0.to_be_bytes().to_vec();
         for raw in beside {
-            if let Raw::Text(text) = raw {
-                bytes.extend_from_slice(text.as_bytes());
+            match raw {
+                Raw::Text(text) => bytes.extend_from_slice(text.as_bytes()),
+                Raw::Bool(true) => bytes.push(b'+'),
+                _ => {}
             }
             bytes.push(0);
         }
         row.raw = RawDigest::of_bytes(&bytes);
     }
     (rows, Arc::new(Woven { decoder, places, beside }))
+}
+
+/// What items say of a property that is written beside their records, where those were written themselves: the item's place, the
+/// record, and what is said.
+pub(crate) fn wanted<'a>(name: &str, items: &'a [WriteItem], answer: &WriteAnswer) -> Vec<(usize, RemoteId, &'a Raw)> {
+    let mut wanted = Vec::new();
+    for (at, item) in items.iter().enumerate() {
+        let raw = item.fields.iter().find(|(property, _)| property == name).map(|(_, raw)| raw);
+        let (Some(raw), Some(Outcome::Done { remote, .. })) = (raw, answer.outcomes.get(at)) else { continue };
+        wanted.push((at, remote.clone(), raw));
+    }
+    wanted
+}
+
+/// What became of a property that is written beside the records, by item: what of it failed is told apart from the record itself.
+pub(crate) fn tell_apart(name: &str, answer: &mut WriteAnswer, outcomes: impl IntoIterator<Item = (usize, Outcome)>) {
+    for (at, outcome) in outcomes {
+        let Some(Outcome::Done { remote, created }) = answer.outcomes.get(at).cloned() else { continue };
+        let partly =
+            |code, message| Outcome::Partly { remote, created, code, message, properties: vec![name.to_owned()] };
+        answer.outcomes[at] = match outcome {
+            Outcome::Refused { code, message, .. } => partly(code, message),
+            Outcome::Retry { code, .. } => partly(code, "it is tried again".to_owned()),
+            // Of an update a read tells; a create must not be taken for unanswered.
+            Outcome::Unknown if created.is_none() => Outcome::Unknown,
+            Outcome::Unknown => partly("NO_ANSWER".to_owned(), "it is tried again".to_owned()),
+            _ => continue,
+        };
+    }
 }
 
 /// What a write says of ties, by the record at the other end.

@@ -4,6 +4,7 @@
 //! which changes are read with an overlap; unique properties, on which a create is an upsert.
 
 mod address;
+mod associated;
 mod cursor;
 mod lists;
 mod make;

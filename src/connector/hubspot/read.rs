@@ -1,5 +1,6 @@
 //! Reading: pages of the list and of the search, archived records, batches.
 
+use super::super::beside::weave;
 use super::super::client::Reply;
 use super::super::overlap::Kept;
 use super::super::rows::{self, Members, RowSet, moment};
@@ -90,7 +91,7 @@ impl HubSpot {
             }
         };
         let asked = Asked::of(names(spec));
-        let (names, has_ties) = (asked.properties.clone(), !asked.ties.is_empty());
+        let (names, has_ties) = (asked.properties.clone(), !asked.beside.is_empty());
         let whole = wire::search(&self.version, object, &names, &run, SEARCH_PAGE);
         let is_whole = whole.is_some();
         let request = whole
@@ -235,11 +236,11 @@ impl HubSpot {
                 answer.rows.push(self.parsed(&what, self.read_row(object, row, spec, &names, history))?);
             }
         }
-        if !asked.ties.is_empty() && !answer.rows.is_empty() {
+        if !asked.beside.is_empty() && !answer.rows.is_empty() {
             let ids: Vec<String> = answer.rows.iter().map(|row| row.remote.as_str().to_owned()).collect();
             let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
             let ties = self.tie_values(&what, object, &asked, &ids).await?;
-            answer.rows.iter_mut().zip(ties).for_each(|(row, ties)| asked.weave(&mut row.values, &ties));
+            answer.rows.iter_mut().zip(ties).for_each(|(row, ties)| weave(&mut row.values, &asked.places, &ties));
         }
         Ok(answer)
     }

@@ -4,94 +4,21 @@
 //! Written is what comes and what goes, so what others tie meanwhile stays. Setting the labels of a pair replaces them, so where a
 //! label comes or goes all others are sent along.
 
-use super::super::beside::{TieWrite, tie_writes};
+use super::super::beside::{self, TieWrite, tie_writes};
 use super::super::encode::json_text;
-use super::super::rows::{self, scalar};
 use super::super::transport::{Method, Request};
-use super::super::{ConnectorError, Outcome, Target, WriteAnswer, WriteItem};
+use super::super::{ConnectorError, Outcome, WriteAnswer, WriteItem};
 use super::HubSpot;
-use super::ties::{READ_MAX, whole};
-use super::wire::{BATCH, Refusal};
+use super::associated::{Associated, Kind, READ_MAX, key, wanted, whole};
+use super::wire::BATCH;
 use crate::connector::batch;
 use crate::model::{ASSOCIATIONS, ObjectSchema, PropertySchema, PropertyType, Raw};
 use serde::Deserialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
-
-#[derive(Deserialize)]
-struct Batch<'a> {
-    #[serde(borrow, default)]
-    results: Vec<Read<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Read<'a> {
-    #[serde(borrow)]
-    from: Id<'a>,
-    #[serde(borrow, default)]
-    to: Vec<To<'a>>,
-    #[serde(default)]
-    paging: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Id<'a> {
-    #[serde(borrow)]
-    id: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct To<'a> {
-    #[serde(borrow)]
-    to_object_id: &'a RawValue,
-    #[serde(default)]
-    association_types: Vec<Kind>,
-}
-
-/// How a pair is tied.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Kind {
-    category: String,
-    type_id: u64,
-    #[serde(default)]
-    label: Option<String>,
-}
 
 #[derive(Deserialize)]
 struct Labels {
     results: Vec<Kind>,
-}
-
-/// By record, whom it is tied to and how.
-type Sets = BTreeMap<String, BTreeMap<String, Vec<Kind>>>;
-
-impl Kind {
-    /// The label that people gave; HubSpot's own say nothing of a pair that others could hold.
-    fn own_label(&self) -> Option<&str> {
-        self.label.as_deref().filter(|label| self.category != DEFINED && !label.is_empty())
-    }
-}
-
-/// What a batch read says, and which records have more: with the place where that begins.
-fn parse(body: &str, sets: &mut Sets) -> Result<Vec<(String, String)>, String> {
-    let batch: Batch<'_> = serde_json::from_str(body).map_err(|error| rows::fault(&error))?;
-    let mut more = Vec::new();
-    for read in batch.results {
-        let from = scalar(read.from.id).ok_or("an id is neither text nor number")?;
-        let of = sets.entry(from.clone()).or_default();
-        for to in read.to {
-            let id = scalar(to.to_object_id).ok_or("an id is neither text nor number")?;
-            of.entry(id).or_default().extend(to.association_types);
-        }
-        let after = read.paging.as_ref().and_then(|paging| paging.pointer("/next/after"));
-        let after =
-            after.and_then(|after| after.as_str().map(str::to_owned).or_else(|| after.as_u64().map(|n| n.to_string())));
-        more.extend(after.map(|after| (from, after)));
-    }
-    Ok(more)
 }
 
 /// The lines that a record's set is read as.
@@ -108,30 +35,6 @@ fn lines(of: &BTreeMap<String, Vec<Kind>>) -> Raw {
 }
 
 impl HubSpot {
-    async fn sets(&self, what: &str, (from, to): (&str, &str), ids: &[&str]) -> Result<Sets, ConnectorError> {
-        let to = self.object(what, to)?;
-        let mut sets = Sets::new();
-        let mut left: Vec<(String, Option<String>)> = ids.iter().map(|id| ((*id).to_owned(), None)).collect();
-        while !left.is_empty() {
-            let chunk: Vec<_> = left.drain(..left.len().min(READ_MAX)).collect();
-            let inputs = chunk.iter().map(|(id, after)| match after {
-                None => format!(r#"{{"id":{}}}"#, json_text(id)),
-                Some(after) => format!(r#"{{"id":{},"after":{}}}"#, json_text(id), json_text(after)),
-            });
-            let body = format!(r#"{{"inputs":[{}]}}"#, inputs.collect::<Vec<_>>().join(","));
-            let path = format!("/crm/associations/{}/{from}/{to}/batch/read", self.version);
-            let reply = self.client.read(Request::json(Method::Post, path, body)).await?;
-            // Records without any may be missing, or be named as errors: either way they have none.
-            if reply.answer.status == 404 && !Refusal::of_answer(&reply.answer).ids.is_empty() {
-                continue;
-            }
-            let body = self.expect(what, reply)?;
-            let more = self.parsed(what, parse(&body, &mut sets))?;
-            left.extend(more.into_iter().map(|(id, after)| (id, Some(after))));
-        }
-        Ok(sets)
-    }
-
     /// What records show of one set, in the order of the ids.
     pub(super) async fn set_values(
         &self,
@@ -139,7 +42,7 @@ impl HubSpot {
         pair: (&str, &str),
         ids: &[&str],
     ) -> Result<Vec<Raw>, ConnectorError> {
-        let sets = self.sets(what, pair, ids).await?;
+        let sets = self.associated(what, pair, ids).await?;
         Ok(ids.iter().map(|id| sets.get(*id).map_or(Raw::Null, lines)).collect())
     }
 
@@ -185,26 +88,8 @@ impl HubSpot {
     pub(super) async fn write_sets(&self, object: &str, items: &[WriteItem], answer: &mut WriteAnswer) {
         for name in names_of(items) {
             let to = name.strip_prefix(ASSOCIATIONS).unwrap_or_default().to_owned();
-            let mut wanted = Vec::new();
-            for (at, item) in items.iter().enumerate() {
-                let raw = item.fields.iter().find(|(property, _)| *property == name).map(|(_, raw)| raw);
-                let (Some(raw), Some(Outcome::Done { remote, .. })) = (raw, answer.outcomes.get(at)) else { continue };
-                let (target, fields) = (Target::Update(remote.clone()), vec![(name.clone(), raw.clone())]);
-                wanted.push((at, WriteItem { op: item.op, target, fields }));
-            }
-            for (at, outcome) in self.set(object, &to, &wanted).await {
-                let Some(Outcome::Done { remote, created }) = answer.outcomes.get(at).cloned() else { continue };
-                let partly =
-                    |code, message| Outcome::Partly { remote, created, code, message, properties: vec![name.clone()] };
-                answer.outcomes[at] = match outcome {
-                    Outcome::Refused { code, message, .. } => partly(code, message),
-                    Outcome::Retry { code, .. } => partly(code, "it is tried again".to_owned()),
-                    // Of an update a read tells; a create must not be taken for unanswered.
-                    Outcome::Unknown if created.is_none() => Outcome::Unknown,
-                    Outcome::Unknown => partly("NO_ANSWER".to_owned(), "it is tried again".to_owned()),
-                    _ => continue,
-                };
-            }
+            let failed = self.set(object, &to, &wanted(&name, items, answer)).await;
+            beside::tell_apart(&name, answer, failed);
         }
     }
 
@@ -212,12 +97,15 @@ impl HubSpot {
     async fn set(&self, object: &str, to: &str, wanted: &[(usize, WriteItem)]) -> BTreeMap<usize, Outcome> {
         let mut failed = BTreeMap::new();
         let labelled: Vec<usize> = places(wanted, |write| write.is_labelled());
-        let (mut kinds, mut known) = (Vec::new(), Sets::new());
+        let (mut kinds, mut known) = (Vec::new(), Associated::new());
         if !labelled.is_empty() {
             let ids: Vec<&str> = labelled.iter().map(|at| key(&wanted[*at].1)).collect();
             let what = format!("associating {object} with {to}");
             let read = async {
-                Ok::<_, ConnectorError>((self.labels((object, to)).await?, self.sets(&what, (object, to), &ids).await?))
+                Ok::<_, ConnectorError>((
+                    self.labels((object, to)).await?,
+                    self.associated(&what, (object, to), &ids).await?,
+                ))
             };
             match read.await {
                 Ok(read) => (kinds, known) = read,
@@ -278,7 +166,7 @@ impl TieWrite {
 }
 
 /// The pairs of one record for one call.
-fn inputs(verb: &str, item: &WriteItem, kinds: &[Kind], known: &Sets) -> Vec<String> {
+fn inputs(verb: &str, item: &WriteItem, kinds: &[Kind], known: &Associated) -> Vec<String> {
     let own = key(item);
     let end = |id: &str| format!(r#"{{"id":{}}}"#, json_text(id));
     let mut inputs = Vec::new();
@@ -297,15 +185,10 @@ fn inputs(verb: &str, item: &WriteItem, kinds: &[Kind], known: &Sets) -> Vec<Str
                     kind.own_label().is_some_and(|label| write.labels.iter().any(|wanted| wanted == label))
                 });
                 // Every pair has the kind without a label as well.
-                let plain = kinds.iter().filter(|kind| kind.category == DEFINED && kind.label.is_none()).take(1);
+                let plain = kinds.iter().filter(|kind| kind.is_defined() && kind.label.is_none()).take(1);
                 let all = there.iter().filter(|kind| !goes(kind)).chain(comes).chain(plain);
-                let all: BTreeSet<(String, u64)> = all.map(|kind| (kind.category.clone(), kind.type_id)).collect();
-                let types: Vec<String> = all
-                    .iter()
-                    .map(|(category, kind)| {
-                        format!(r#"{{"associationCategory":{},"associationTypeId":{kind}}}"#, json_text(category))
-                    })
-                    .collect();
+                let all: BTreeSet<(&str, u64)> = all.map(|kind| (&*kind.category, kind.type_id)).collect();
+                let types: Vec<String> = all.into_iter().map(Kind::written).collect();
                 inputs.push(format!(r#"{{"from":{},"to":{},"types":[{}]}}"#, end(own), end(&to), types.join(",")));
             }
             _ => {}
@@ -347,26 +230,19 @@ fn writes_of(item: &WriteItem) -> BTreeMap<String, TieWrite> {
     item.fields.first().map(|(_, raw)| tie_writes(raw)).unwrap_or_default()
 }
 
-fn key(item: &WriteItem) -> &str {
-    match &item.target {
-        Target::Update(id) => id.as_str(),
-        Target::Create { value, .. } => value,
-    }
-}
-
 /// The sets that some of the items have.
 fn names_of(items: &[WriteItem]) -> BTreeSet<String> {
     let names = items.iter().flat_map(|item| &item.fields).map(|(name, _)| name);
     names.filter(|name| name.starts_with(ASSOCIATIONS)).cloned().collect()
 }
 
-/// The category of HubSpot's own types.
-const DEFINED: &str = "HUBSPOT_DEFINED";
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connector::Target;
+    use crate::connector::hubspot::associated::{DEFINED, parse};
     use crate::model::{OpId, RemoteId};
+    use serde_json::Value;
 
     fn item(text: &str) -> WriteItem {
         let raw = Raw::Text(text.replace(' ', "\n").replace('=', "\t"));
@@ -379,7 +255,7 @@ mod tests {
         let read = r#"{"results":[{"from":{"id":"7"},"to":[{"toObjectId":21,"associationTypes":[
             {"category":"HUBSPOT_DEFINED","typeId":3,"label":null},{"category":"USER_DEFINED","typeId":36,"label":"Boss"},
             {"category":"USER_DEFINED","typeId":38,"label":"Payer"}]},{"toObjectId":"22","associationTypes":[]}]}]}"#;
-        let mut known = Sets::new();
+        let mut known = Associated::new();
         assert_eq!(parse(read, &mut known), Ok(Vec::new()));
         assert_eq!(lines(&known["7"]), Raw::Text("21\n21\tBoss\n21\tPayer\n22".into()));
         let kind = |category: &str, type_id, label: Option<&str>| Kind {

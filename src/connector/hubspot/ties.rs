@@ -3,35 +3,23 @@
 //! They are read and written by an interface of their own, beside the record's. It knows neither history nor time, and a change
 //! of it moves no record's modified time: listings of changes do not show it, so now and then all records are listed.
 
+use super::super::beside::{self, woven};
 use super::super::encode::json_text;
-use super::super::rows::{self, scalar};
-use super::super::transport::{Answer, Method, Request};
+use super::super::transport::{Method, Request};
 use super::super::{ConnectorError, Outcome, Target, WriteAnswer, WriteItem};
 use super::HubSpot;
-use super::wire::{BATCH, Refusal};
-use crate::connector::batch::{self, Whole};
-use crate::model::{
-    ASSOCIATION, ASSOCIATIONS, LIST, PropertySchema, PropertyType, Raw, RawDigest, RawRow, RowDecoder, is_ties,
-};
-use serde::Deserialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
+use super::associated::{Associated, DEFINED, Kind, READ_MAX, key, wanted, whole};
+use super::wire::BATCH;
+use crate::connector::batch;
+use crate::model::{ASSOCIATION, ASSOCIATIONS, LIST, PropertySchema, PropertyType, Raw, RawRow, RowDecoder, is_ties};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Most records of a batch read of associations.
-pub(super) const READ_MAX: usize = 1_000;
-
-/// A type of association.
-type Kind = (String, u64);
-
-/// What a record is tied to, and how.
-type Ties = BTreeMap<String, Vec<Kind>>;
-
-/// The asked names apart: properties of the record, and its ties with their places among the names.
+/// The asked names apart: properties of the record, and what is read beside them with its places among the names.
 pub(super) struct Asked {
     pub properties: Vec<String>,
-    pub ties: Vec<(usize, Beside)>,
+    pub places: Vec<usize>,
+    pub beside: Vec<Beside>,
 }
 
 /// What is asked beside a record's properties.
@@ -47,49 +35,32 @@ pub(super) enum Beside {
 
 impl Asked {
     pub fn of(names: Vec<String>) -> Self {
-        let (mut properties, mut ties) = (Vec::with_capacity(names.len()), Vec::new());
+        let mut asked = Self { properties: Vec::with_capacity(names.len()), places: Vec::new(), beside: Vec::new() };
         for (at, name) in names.into_iter().enumerate() {
-            if let Some(to) = name.strip_prefix(ASSOCIATIONS) {
-                ties.push((at, Beside::Set(to.to_owned())));
-                continue;
-            }
-            match (name.strip_prefix(ASSOCIATION), name.strip_prefix(LIST)) {
-                (Some(to), _) => ties.push((at, Beside::Tie(to.to_owned()))),
-                (None, Some(list)) => ties.push((at, Beside::List(list.to_owned()))),
-                (None, None) => properties.push(name),
+            match Beside::of(&name) {
+                Some(beside) => {
+                    asked.places.push(at);
+                    asked.beside.push(beside);
+                }
+                None => asked.properties.push(name),
             }
         }
-        Self { properties, ties }
+        asked
     }
 
     /// Calls to read all that is asked beside so many records.
     pub fn calls(&self, records: usize) -> usize {
-        let ties = self.ties.iter().filter(|(_, beside)| !matches!(beside, Beside::List(_))).count();
-        let lists = usize::from(ties < self.ties.len());
+        let ties = self.beside.iter().filter(|beside| !matches!(beside, Beside::List(_))).count();
+        let lists = usize::from(ties < self.beside.len());
         ties * records.div_ceil(READ_MAX) + lists * records.div_ceil(super::lists::READ_MAX)
     }
-
-    /// Puts the ties of a record into their places among its values.
-    pub fn weave(&self, values: &mut Vec<Raw>, ties: &[Raw]) {
-        for ((at, _), raw) in self.ties.iter().zip(ties) {
-            values.insert((*at).min(values.len()), raw.clone());
-        }
-    }
 }
 
-/// Rows with the ties of their records.
-struct Tied {
-    decoder: Arc<dyn RowDecoder>,
-    asked: Asked,
-    /// By row.
-    ties: Vec<Vec<Raw>>,
-}
-
-impl RowDecoder for Tied {
-    fn decode(&self, index: usize) -> Result<Vec<Raw>, String> {
-        let mut values = self.decoder.decode(index)?;
-        self.asked.weave(&mut values, self.ties.get(index).ok_or("no such row")?);
-        Ok(values)
+impl Beside {
+    /// As a property is named.
+    fn of(name: &str) -> Option<Self> {
+        let named = |prefix, kind: fn(String) -> Self| name.strip_prefix(prefix).map(|of| kind(of.to_owned()));
+        named(ASSOCIATIONS, Self::Set).or_else(|| named(ASSOCIATION, Self::Tie)).or_else(|| named(LIST, Self::List))
     }
 }
 
@@ -129,100 +100,11 @@ pub(super) fn as_properties(object: &str) -> Option<PropertySchema> {
     })
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Read<'a> {
-    #[serde(borrow)]
-    from: Id<'a>,
-    #[serde(borrow, default)]
-    to: Vec<To<'a>>,
-    #[serde(default)]
-    paging: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Id<'a> {
-    #[serde(borrow)]
-    id: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct To<'a> {
-    #[serde(borrow)]
-    to_object_id: &'a RawValue,
-    #[serde(default)]
-    association_types: Vec<Type>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Type {
-    category: String,
-    type_id: u64,
-}
-
-#[derive(Deserialize)]
-struct Batch<'a> {
-    #[serde(borrow, default)]
-    results: Vec<Read<'a>>,
-}
-
-/// What a batch read says, and which records have more: with the place where that begins.
-fn parse(body: &str, ties: &mut BTreeMap<String, Ties>) -> Result<Vec<(String, String)>, String> {
-    let batch: Batch<'_> = serde_json::from_str(body).map_err(|error| rows::fault(&error))?;
-    let mut more = Vec::new();
-    for read in batch.results {
-        let from = scalar(read.from.id).ok_or("an id is neither text nor number")?;
-        let of = ties.entry(from.clone()).or_default();
-        for to in read.to {
-            let id = scalar(to.to_object_id).ok_or("an id is neither text nor number")?;
-            let kinds = to.association_types.into_iter().map(|kind| (kind.category, kind.type_id));
-            of.entry(id).or_default().extend(kinds);
-        }
-        let after = read.paging.as_ref().and_then(|paging| paging.pointer("/next/after"));
-        let after =
-            after.and_then(|after| after.as_str().map(str::to_owned).or_else(|| after.as_u64().map(|n| n.to_string())));
-        more.extend(after.map(|after| (from, after)));
-    }
-    Ok(more)
-}
-
 fn is_primary(kinds: &[Kind], primary: u64) -> bool {
-    kinds.iter().any(|(category, kind)| category == DEFINED && *kind == primary)
+    kinds.iter().any(|kind| kind.is_defined() && kind.type_id == primary)
 }
 
 impl HubSpot {
-    /// All ties of records of one object to those of another.
-    async fn ties(
-        &self,
-        what: &str,
-        (from, to): (&str, &str),
-        ids: &[&str],
-    ) -> Result<BTreeMap<String, Ties>, ConnectorError> {
-        let to = self.object(what, to)?;
-        let mut ties = BTreeMap::new();
-        let mut left: Vec<(String, Option<String>)> = ids.iter().map(|id| ((*id).to_owned(), None)).collect();
-        while !left.is_empty() {
-            let chunk: Vec<_> = left.drain(..left.len().min(READ_MAX)).collect();
-            let inputs = chunk.iter().map(|(id, after)| match after {
-                None => format!(r#"{{"id":{}}}"#, json_text(id)),
-                Some(after) => format!(r#"{{"id":{},"after":{}}}"#, json_text(id), json_text(after)),
-            });
-            let body = format!(r#"{{"inputs":[{}]}}"#, inputs.collect::<Vec<_>>().join(","));
-            let path = format!("/crm/associations/{}/{from}/{to}/batch/read", self.version);
-            let reply = self.client.read(Request::json(Method::Post, path, body)).await?;
-            // Records without any may be missing, or be named as errors: either way they have none.
-            if reply.answer.status == 404 && !Refusal::of_answer(&reply.answer).ids.is_empty() {
-                continue;
-            }
-            let body = self.expect(what, reply)?;
-            let more = self.parsed(what, parse(&body, &mut ties))?;
-            left.extend(more.into_iter().map(|(id, after)| (id, Some(after))));
-        }
-        Ok(ties)
-    }
-
     /// What records show of the asked ties, in the order of the ids: one call each per 1,000 of them.
     pub(super) async fn tie_values(
         &self,
@@ -231,10 +113,10 @@ impl HubSpot {
         asked: &Asked,
         ids: &[&str],
     ) -> Result<Vec<Vec<Raw>>, ConnectorError> {
-        let mut values = vec![Vec::with_capacity(asked.ties.len()); ids.len()];
-        let wants_lists = asked.ties.iter().any(|(_, beside)| matches!(beside, Beside::List(_)));
+        let mut values = vec![Vec::with_capacity(asked.beside.len()); ids.len()];
+        let wants_lists = asked.beside.iter().any(|beside| matches!(beside, Beside::List(_)));
         let lists = if wants_lists { self.lists_of(what, object, ids).await? } else { BTreeMap::new() };
-        for (_, beside) in &asked.ties {
+        for beside in &asked.beside {
             let to = match beside {
                 Beside::Tie(to) => to,
                 Beside::Set(to) => {
@@ -253,7 +135,7 @@ impl HubSpot {
                 let message = format!("no {to} comes first for a record of {object}");
                 self.client.refused(what, 0, "NO_PRIMARY".to_owned(), message)
             })?;
-            let ties = self.ties(what, (object, to), ids).await?;
+            let ties = self.associated(what, (object, to), ids).await?;
             for (id, values) in ids.iter().zip(&mut values) {
                 let first = ties.get(*id).and_then(|of| of.iter().find(|(_, kinds)| is_primary(kinds, primary)));
                 values.push(first.map_or(Raw::Null, |(id, _)| Raw::Text(id.clone())));
@@ -268,26 +150,14 @@ impl HubSpot {
         what: &str,
         object: &str,
         asked: Asked,
-        (mut rows, decoder): (Vec<RawRow>, Arc<dyn RowDecoder>),
+        (rows, decoder): (Vec<RawRow>, Arc<dyn RowDecoder>),
     ) -> Result<(Vec<RawRow>, Arc<dyn RowDecoder>), ConnectorError> {
-        if asked.ties.is_empty() || rows.is_empty() {
+        if asked.beside.is_empty() || rows.is_empty() {
             return Ok((rows, decoder));
         }
         let ids: Vec<&str> = rows.iter().map(|row| row.remote.as_str()).collect();
-        let ties = self.tie_values(what, object, &asked, &ids).await?;
-        for (row, ties) in rows.iter_mut().zip(&ties) {
-            let mut bytes = row.raw.0.to_be_bytes().to_vec();
-            for raw in ties {
-                match raw {
-                    Raw::Text(id) => bytes.extend_from_slice(id.as_bytes()),
-                    Raw::Bool(true) => bytes.push(b'+'),
-                    _ => {}
-                }
-                bytes.push(0);
-            }
-            row.raw = RawDigest::of_bytes(&bytes);
-        }
-        Ok((rows, Arc::new(Tied { decoder, asked, ties })))
+        let beside = self.tie_values(what, object, &asked, &ids).await?;
+        Ok(woven((rows, decoder), asked.places, beside))
     }
 
     /// Ties the records that were written; what of it fails is told apart from the record itself.
@@ -295,33 +165,13 @@ impl HubSpot {
         for to in ties_of(items) {
             let name = format!("{ASSOCIATION}{to}");
             // Which record, and whom it is tied to from now on; none = to nobody.
-            let mut wanted: Vec<(usize, WriteItem)> = Vec::new();
-            for (at, item) in items.iter().enumerate() {
-                let raw = item.fields.iter().find(|(property, _)| *property == name).map(|(_, raw)| raw.clone());
-                let (Some(raw), Some(Outcome::Done { remote, .. })) = (raw, answer.outcomes.get(at)) else { continue };
-                let target = Target::Update(remote.clone());
-                wanted.push((at, WriteItem { op: item.op, target, fields: vec![(name.clone(), raw)] }));
-            }
+            let wanted = wanted(&name, items, answer);
             if wanted.is_empty() {
                 continue;
             }
             let tied = self.tie(object, &to, &wanted).await;
-            for ((at, item), outcome) in wanted.into_iter().zip(tied) {
-                let Some(Outcome::Done { remote, created }) = answer.outcomes.get(at).cloned() else { continue };
-                let partly =
-                    |code, message| Outcome::Partly { remote, created, code, message, properties: vec![name.clone()] };
-                answer.outcomes[at] = match outcome {
-                    Outcome::Refused { code, message, .. } => partly(code, message),
-                    Outcome::Retry { code, .. } => partly(code, "it is tried again".to_owned()),
-                    // Of an update a read tells; a create must not be taken for unanswered.
-                    Outcome::Unknown if created.is_none() => Outcome::Unknown,
-                    Outcome::Unknown => partly("NO_ANSWER".to_owned(), "it is tried again".to_owned()),
-                    _ => {
-                        debug_assert!(matches!(item.target, Target::Update(_)));
-                        continue;
-                    }
-                };
-            }
+            let places = wanted.into_iter().map(|(at, _)| at);
+            beside::tell_apart(&name, answer, places.zip(tied));
         }
     }
 
@@ -336,7 +186,7 @@ impl HubSpot {
         let ids: Vec<&str> = wanted.iter().map(|(_, item)| key(item)).collect();
         // Setting the types of a pair replaces them, so those that people gave it are sent along; and who is to be tied to
         // nobody must be known.
-        let known = match self.ties(&what, (object, to), &ids).await {
+        let known = match self.associated(&what, (object, to), &ids).await {
             Ok(known) => known,
             Err(error) => return refused("ASSOCIATIONS_UNREAD", error.without_words().to_string()),
         };
@@ -393,13 +243,6 @@ pub(super) fn without_ties(item: &WriteItem) -> Option<WriteItem> {
     (!only_ties).then(|| WriteItem { fields, ..item.clone() })
 }
 
-fn key(item: &WriteItem) -> &str {
-    match &item.target {
-        Target::Update(id) => id.as_str(),
-        Target::Create { value, .. } => value,
-    }
-}
-
 /// Whom an item is to be tied to.
 fn id_of(item: &WriteItem) -> Option<&str> {
     match item.fields.first() {
@@ -409,24 +252,15 @@ fn id_of(item: &WriteItem) -> Option<&str> {
 }
 
 /// The request for a batch that ties all of its records, or unties them all.
-fn request(
-    version: &str,
-    (from, to): (&str, &str),
-    primary: u64,
-    items: &[&WriteItem],
-    known: &BTreeMap<String, Ties>,
-) -> Request {
+fn request(version: &str, (from, to): (&str, &str), primary: u64, items: &[&WriteItem], known: &Associated) -> Request {
     let input = |item: &&WriteItem| {
         let (own, of) = (json_text(key(item)), known.get(key(item)));
         match id_of(item) {
             Some(id) => {
                 let mut kinds = of.and_then(|of| of.get(id)).cloned().unwrap_or_default();
-                kinds.retain(|(category, _)| category != DEFINED);
-                kinds.push((DEFINED.to_owned(), primary));
-                let kinds = kinds.iter().map(|(category, kind)| {
-                    format!(r#"{{"associationCategory":{},"associationTypeId":{kind}}}"#, json_text(category))
-                });
-                let kinds = kinds.collect::<Vec<_>>().join(",");
+                kinds.retain(|kind| !kind.is_defined());
+                let kinds = kinds.iter().map(|kind| (&*kind.category, kind.type_id)).chain([(DEFINED, primary)]);
+                let kinds = kinds.map(Kind::written).collect::<Vec<_>>().join(",");
                 format!(r#"{{"from":{{"id":{own}}},"to":{{"id":{}}},"types":[{kinds}]}}"#, json_text(id))
             }
             None => {
@@ -442,32 +276,13 @@ fn request(
     Request::json(Method::Post, format!("/crm/associations/{version}/{from}/{to}/batch/{verb}"), body)
 }
 
-/// What the answer to a batch says: nothing went wrong, or it is found by halves what did.
-pub(super) fn whole(items: &[&WriteItem], answer: &Answer) -> Whole {
-    let done = |item: &&WriteItem| match &item.target {
-        Target::Update(remote) => Outcome::Done { remote: remote.clone(), created: None },
-        Target::Create { .. } => Outcome::Unknown,
-    };
-    let value: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
-    let errors = value.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let refused =
-        |refusal: Refusal| Outcome::Refused { code: refusal.code, message: refusal.message, properties: Vec::new() };
-    match (answer.status, errors) {
-        (200..=207, []) => Whole::Each(items.iter().map(done).collect()),
-        // Which of them it was is not told in one way, so they are sent one by one: to tie again what is tied changes nothing.
-        (200..=207, [first, ..]) if items.len() == 1 => Whole::Each(vec![refused(Refusal::of_value(first))]),
-        (200..=207 | 400 | 404 | 409, _) if items.len() > 1 => Whole::Halves,
-        _ => Whole::Each(vec![refused(Refusal::of_answer(answer)); items.len()]),
-    }
-}
-
-/// The category of HubSpot's own types.
-const DEFINED: &str = "HUBSPOT_DEFINED";
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connector::beside::weave;
+    use crate::connector::hubspot::associated::parse;
     use crate::model::{OpId, RemoteId};
+    use serde_json::Value;
 
     fn item(id: &str, company: Option<&str>) -> WriteItem {
         let raw = company.map_or(Raw::Null, |id| Raw::Text(id.to_owned()));
@@ -485,7 +300,7 @@ mod tests {
             {"toObjectId":21,"associationTypes":[{"category":"HUBSPOT_DEFINED","typeId":279,"label":null},{"category":"USER_DEFINED","typeId":36,"label":"Boss"}]},
             {"toObjectId":"22","associationTypes":[{"category":"HUBSPOT_DEFINED","typeId":279},{"category":"HUBSPOT_DEFINED","typeId":1,"label":"Primary"}]}],
             "paging":{"next":{"after":"5"}}}]}"#;
-        let mut known = BTreeMap::new();
+        let mut known = Associated::new();
         assert_eq!(parse(read, &mut known), Ok(vec![("7".to_owned(), "5".to_owned())]));
         let (set, clear) = (item("7", Some("21")), item("7", None));
         let request = |item| request("2026-03", ("contacts", "companies"), 1, &[item], &known);
@@ -504,7 +319,7 @@ mod tests {
         let asked = Asked::of(names);
         assert_eq!(asked.properties, ["a", "b", "id"]);
         let mut values = vec![Raw::Bool(true), Raw::Bool(false), Raw::Absent];
-        asked.weave(&mut values, &[Raw::Text("21".into())]);
+        weave(&mut values, &asked.places, &[Raw::Text("21".into())]);
         assert_eq!(values, [Raw::Bool(true), Raw::Text("21".into()), Raw::Bool(false), Raw::Absent]);
     }
 

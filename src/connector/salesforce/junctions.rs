@@ -4,7 +4,7 @@
 //! Nothing says that such a row moves the modified time of the records that it ties, so now and then all records are listed. And
 //! nothing forbids two equal rows: so what is there is looked up before anything is added.
 
-use super::super::beside::{TieWrite, tie_writes};
+use super::super::beside::{self, TieWrite, tie_writes};
 use super::super::client::outcome_of;
 use super::super::encode::{json_object, json_text};
 use super::super::rows::Members;
@@ -166,29 +166,14 @@ impl Salesforce {
     pub(super) async fn write_junctions(&self, items: &[WriteItem], answer: &mut WriteAnswer) {
         for name in names_of(items) {
             let Some(junction) = Junction::parse(&name) else { continue };
-            let mut wanted = Vec::new();
-            for (at, item) in items.iter().enumerate() {
-                let raw = item.fields.iter().find(|(property, _)| *property == name).map(|(_, raw)| raw);
-                let (Some(raw), Some(Outcome::Done { remote, .. })) = (raw, answer.outcomes.get(at)) else { continue };
-                wanted.push((at, remote.as_str().to_owned(), tie_writes(raw)));
-            }
+            let wanted = beside::wanted(&name, items, answer).into_iter();
+            let wanted = wanted.map(|(at, remote, raw)| (at, remote.as_str().to_owned(), tie_writes(raw)));
+            let wanted: Vec<_> = wanted.collect();
             if wanted.is_empty() {
                 continue;
             }
             let failed = self.tie(&junction, &wanted).await;
-            for (at, outcome) in failed {
-                let Some(Outcome::Done { remote, created }) = answer.outcomes.get(at).cloned() else { continue };
-                let partly =
-                    |code, message| Outcome::Partly { remote, created, code, message, properties: vec![name.clone()] };
-                answer.outcomes[at] = match outcome {
-                    Outcome::Refused { code, message, .. } => partly(code, message),
-                    Outcome::Retry { code, .. } => partly(code, "it is tried again".to_owned()),
-                    // Of an update a read tells; a create must not be taken for unanswered.
-                    Outcome::Unknown if created.is_none() => Outcome::Unknown,
-                    Outcome::Unknown => partly("NO_ANSWER".to_owned(), "it is tried again".to_owned()),
-                    _ => continue,
-                };
-            }
+            beside::tell_apart(&name, answer, failed);
         }
     }
 

@@ -50,19 +50,46 @@ impl<'a> Names<'a> {
         entity.and_then(|entity| entity.field(id)).map_or_else(|| format!("{id:?}"), |field| field.name.clone())
     }
 
-    /// A value as it may be shown; of a field that the config no longer names nothing is.
+    /// A value as it may be shown, a reference as the record that it leads to; of a field that the config no longer names nothing is.
     pub fn value(self, entity: Option<&Entity>, id: FieldId, value: &Value) -> String {
-        match entity.and_then(|entity| entity.field(id)) {
-            Some(field) => self.naming(value).unwrap_or_else(|| field.shown(value).to_string()),
-            None => crate::rules::HIDDEN.to_owned(),
+        match (entity.and_then(|entity| entity.field(id)), value) {
+            (Some(field), Value::Ref(id)) if !field.sensitive => format!("record {id}"),
+            (Some(field), value) => field.shown(value).to_string(),
+            (None, _) => crate::rules::HIDDEN.to_owned(),
         }
     }
+}
 
-    /// A reference is shown as the record that it leads to.
-    fn naming(self, value: &Value) -> Option<String> {
-        match value {
-            Value::Ref(id) => Some(format!("record {id}")),
-            _ => None,
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Ability, BatchLimits, Creates, FieldKind, RecordId, SourceKind};
+    use crate::rules::{EntitySpec, FieldSpec, HIDDEN};
+
+    #[test]
+    fn a_reference_is_shown_as_its_record_unless_it_is_sensitive() {
+        let ability = Ability {
+            source: SourceKind::Polled,
+            resolution_ms: 1,
+            stray_ms: 0,
+            lag_ms: 0,
+            batch: BatchLimits { read: 1, read_history: 1, write: 1 },
+            creates: Some(Creates::Upsert),
+            lookups: None,
+        };
+        let refers = |name: &str, sensitive| {
+            let field = FieldSpec::reference(name, "person").at("a", name).at("b", name);
+            FieldSpec { sensitive, ..field }
+        };
+        let name = FieldSpec::new("name", FieldKind::Text).at("a", "name").at("b", "name");
+        let entity = EntitySpec::new("person").at("a", "people").at("b", "people").match_by("name").field(name);
+        let entity = entity.field(refers("boss", false)).field(refers("doctor", true));
+        let rules = Rules::builder().system("a", ability.clone()).system("b", ability).entity(entity).build().unwrap();
+        let id = RecordId([7; 16]);
+        let shown = |field, value: Value| Names(&rules).value(rules.entities.first(), FieldId::of(field), &value);
+        assert_eq!(shown("boss", Value::Ref(id)), format!("record {id}"));
+        assert_eq!(shown("doctor", Value::Ref(id)), HIDDEN);
+        assert_eq!(shown("doctor", Value::Null), shown("boss", Value::Null), "whether it is blank is no secret");
+        assert_eq!(shown("unknown", Value::Ref(id)), HIDDEN);
     }
 }
