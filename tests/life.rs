@@ -1,8 +1,12 @@
 //! The life of records, over systems in memory and the real driver: what a delete does elsewhere, and what comes after it.
 
+#[path = "support/pair.rs"]
+mod pair;
+
+use pair::{connectors, id, now, run};
 use proptest::prelude::*;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, Outcome, ReadSpec};
 use syncline::daemon::connect::Connectors;
@@ -11,21 +15,13 @@ use syncline::engine::{
     Answer, Answers, Clocks, DeletedRows, Effect, Happening, Input, Keeping, PageRows, Pass, Reads, View,
 };
 use syncline::model::{
-    ClockOffset, Departure, EntityId, FieldKind, Home, Millis, ObjectId, OpId, Raw, RecordId, RemoteId, SideState,
-    SystemId, Timing, Value,
+    ClockOffset, Departure, EntityId, FieldKind, Home, Millis, ObjectId, OpId, Raw, RecordId, SideState, SystemId,
+    Timing, Value,
 };
 use syncline::rules::{
     CreateSpec, EditAgainstDelete, EntitySpec, FieldSpec, Leaves, Mode, OnDelete, Rules, ScopeSpec, SystemSpec,
 };
 use syncline::store::Store;
-
-fn now() -> Millis {
-    Millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64)
-}
-
-fn id(text: &str) -> RemoteId {
-    RemoteId::parse(text).unwrap()
-}
 
 fn person_id() -> EntityId {
     EntityId::of("person")
@@ -91,10 +87,7 @@ struct Case {
 impl Case {
     fn new(setup: Setup) -> Self {
         let [crm, desk] = [Arc::new(Memory::new(now)), Arc::new(Memory::new(now))];
-        let connectors = vec![
-            (SystemId::of("crm"), crm.clone() as Arc<dyn Connector>),
-            (SystemId::of("desk"), desk.clone() as Arc<dyn Connector>),
-        ];
+        let connectors = connectors(&crm, &desk);
         Self { crm, desk, rules: setup.rules(), connectors, driver: None }
     }
 
@@ -171,12 +164,7 @@ async fn all(system: &Memory) -> Vec<String> {
 }
 
 fn put(system: &Memory, remote: &str, fields: &[(&str, &str)]) {
-    let text = |(name, value): &(&str, &str)| ((*name).to_owned(), Raw::Text((*value).to_owned()));
-    system.put("people", &id(remote), fields.iter().map(text));
-}
-
-fn run<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test)
+    pair::put(system, "people", remote, fields);
 }
 
 #[test]
