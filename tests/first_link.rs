@@ -1,6 +1,10 @@
 //! First link, over two systems in memory and the real driver: what the link policy says holds, nobody's modified time
 //! decides, equal records are left alone, and a split ends with the next edit on either side.
 
+#[path = "support/pair.rs"]
+mod pair;
+
+use pair::{connectors, run};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -63,10 +67,7 @@ impl Case {
             .entity(person)
             .build()
             .unwrap();
-        let connectors = vec![
-            (SystemId::of("crm"), crm.clone() as Arc<dyn Connector>),
-            (SystemId::of("desk"), desk.clone() as Arc<dyn Connector>),
-        ];
+        let connectors = connectors(&crm, &desk);
         let driver = Driver::new(rules, &connectors, Store::in_memory(Millis(now())).unwrap()).unwrap();
         let mut case = Self { crm, desk, driver };
         let report = case.driver.backfill().await.unwrap();
@@ -98,10 +99,6 @@ impl Case {
     fn writes(&self) -> u64 {
         self.driver.tally().updated.values().sum()
     }
-}
-
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
 }
 
 const ONE: &str = "+1 415 555 0101";

@@ -1,22 +1,22 @@
 //! What a system cannot hold and what cannot be read, over two systems in memory and the real driver: each is one problem of
 //! one field, the rest of the record flows, and the problem goes when somebody mends it.
 
+#[path = "support/pair.rs"]
+mod pair;
+
+use pair::{connectors, now, run};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::Driver;
 use syncline::engine::View;
-use syncline::model::{EntityId, FieldKind, Millis, Raw, RemoteId, SystemId};
+use syncline::model::{EntityId, FieldKind, Raw, RemoteId};
 use syncline::rules::{
     CreateSpec, EntitySpec, FieldSpec, Limits, LinkSpec, Mismatch, Rules, TooFine, TooLong, Transform, Unknown,
     ValueRow,
 };
 use syncline::store::Store;
-
-fn now() -> Millis {
-    Millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64)
-}
 
 fn id() -> RemoteId {
     RemoteId::parse("7").unwrap()
@@ -76,10 +76,7 @@ impl Case {
 
     /// Starts the driver over a store; the rules are as the field says now.
     fn start(&mut self, store: Store) {
-        let connectors = vec![
-            (SystemId::of("crm"), self.crm.clone() as Arc<dyn Connector>),
-            (SystemId::of("desk"), self.desk.clone() as Arc<dyn Connector>),
-        ];
+        let connectors = connectors(&self.crm, &self.desk);
         self.driver = Some(Driver::new(self.rules(), &connectors, store).unwrap());
     }
 
@@ -182,10 +179,6 @@ impl Case {
     fn no_problem(&mut self) {
         assert_eq!(self.problems(), Vec::<String>::new());
     }
-}
-
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
 }
 
 /// A value that `desk` cannot hold is one problem there; the name flows; a value that fits ends it, from either side.

@@ -1,24 +1,20 @@
 //! Several objects of one system in one entity, over two systems in memory and the real driver: a person of `crm` is a contact
 //! or a lead in `desk`, whose properties have other names, and is never both.
 
+#[path = "support/pair.rs"]
+mod pair;
+
+use pair::{connectors, id, now, put, run};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, ReadSpec};
 use syncline::daemon::connect::Connectors;
 use syncline::daemon::{Driver, causes, read_all, verify_offline};
 use syncline::engine::View;
-use syncline::model::{FieldKind, Home, Millis, Raw, Record, RemoteId, SystemId};
+use syncline::model::{FieldKind, Home, Raw, Record};
 use syncline::rules::{CreateSpec, EntitySpec, Fault, FieldSpec, Rules, RulesBuilder};
 use syncline::store::Store;
-
-fn now() -> Millis {
-    Millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64)
-}
-
-fn id(text: &str) -> RemoteId {
-    RemoteId::parse(text).unwrap()
-}
 
 fn entity() -> EntitySpec {
     let field = |name: &str| FieldSpec::new(name, FieldKind::Text).at("crm", name);
@@ -51,10 +47,7 @@ impl Case {
     fn new() -> Self {
         let [crm, desk] = [Arc::new(Memory::new(now)), Arc::new(Memory::new(now))];
         let rules = Arc::new(builder(entity()).build().unwrap());
-        let connectors = vec![
-            (SystemId::of("crm"), crm.clone() as Arc<dyn Connector>),
-            (SystemId::of("desk"), desk.clone() as Arc<dyn Connector>),
-        ];
+        let connectors = connectors(&crm, &desk);
         Self { crm, desk, rules, connectors, driver: None }
     }
 
@@ -112,17 +105,8 @@ impl Case {
     }
 }
 
-fn put(system: &Memory, object: &str, remote: &str, fields: &[(&str, &str)]) {
-    let text = |(name, value): &(&str, &str)| ((*name).to_owned(), Raw::Text((*value).to_owned()));
-    system.put(object, &id(remote), fields.iter().map(text));
-}
-
 fn row<const N: usize>(texts: [&str; N]) -> Vec<String> {
     texts.map(str::to_owned).to_vec()
-}
-
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
 }
 
 #[test]

@@ -1,24 +1,20 @@
 //! One-way fields, over two systems in memory and the real driver: what the source says arrives, the source is never written,
 //! and an edit where the field only arrives is overwritten, kept, or a problem, as the rules say.
 
+#[path = "support/pair.rs"]
+mod pair;
+
+use pair::{connectors, now, run};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::connect::Connectors;
 use syncline::daemon::{Driver, causes, read_all, verify_offline};
-use syncline::model::{FieldKind, Millis, Raw, RemoteId, SystemId};
+use syncline::model::{FieldKind, Raw};
 use syncline::rules::OneWayEdits::{self, Keep, Overwrite, Problem};
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, Rules};
 use syncline::store::Store;
-
-fn now() -> Millis {
-    Millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64)
-}
-
-fn id() -> RemoteId {
-    RemoteId::parse("7").unwrap()
-}
 
 /// A person in `crm` and in `desk`; `score` goes from `crm` to `desk`.
 struct Case {
@@ -48,10 +44,7 @@ impl Case {
             .entity(person)
             .build()
             .unwrap();
-        let connectors = vec![
-            (SystemId::of("crm"), crm.clone() as Arc<dyn Connector>),
-            (SystemId::of("desk"), desk.clone() as Arc<dyn Connector>),
-        ];
+        let connectors = connectors(&crm, &desk);
         let mut driver = Driver::new(rules.clone(), &connectors, Store::in_memory(now()).unwrap()).unwrap();
         driver.backfill().await.unwrap();
         Self { crm, desk, rules, connectors, driver }
@@ -83,8 +76,7 @@ impl Case {
 }
 
 fn put(system: &Memory, fields: &[(&str, &str)]) {
-    let text = |(name, value): &(&str, &str)| ((*name).to_owned(), Raw::Text((*value).to_owned()));
-    system.put("people", &id(), fields.iter().map(text));
+    pair::put(system, "people", "7", fields);
 }
 
 /// Of the only person there is.
@@ -97,10 +89,6 @@ async fn score(system: &Memory) -> String {
         Raw::Text(text) => text.clone(),
         _ => String::new(),
     }
-}
-
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! An operator's decisions over two systems in memory and the real driver: they outrank every policy, an undo goes everywhere
 //! (that it yields to what it has not seen is shown in tests/merge.rs), and each command is a run of its own in the journal.
 
+#[path = "support/pair.rs"]
+mod pair;
+
+use pair::{now, run};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::connect::Connectors;
@@ -10,18 +14,12 @@ use syncline::daemon::{Decisions, Driver, Wanted};
 use syncline::engine::{
     Authority, Cause, Change, Clocks, Happening, Hindrance, Input, Operation, OutboxRow, Problem, Run, Task, View, step,
 };
-use syncline::model::{
-    Apart, Differs, FieldId, FieldKind, Millis, Origin, Raw, Record, RemoteId, Stamp, SystemId, Value,
-};
+use syncline::model::{Apart, Differs, FieldId, FieldKind, Origin, Raw, Record, Stamp, SystemId, Value};
 use syncline::rules::{ConflictSpec, CreateSpec, EntitySpec, FieldSpec, Mode, Rules, SystemSpec};
 use syncline::store::Store;
 
 const CRM: &str = "crm";
 const DESK: &str = "desk";
-
-fn now() -> Millis {
-    Millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64)
-}
 
 /// A person in both systems, whose city is `Rome`.
 struct Case {
@@ -81,8 +79,7 @@ impl Case {
 }
 
 fn put(system: &Memory, fields: &[(&str, &str)]) {
-    let text = |(name, value): &(&str, &str)| ((*name).to_owned(), Raw::Text((*value).to_owned()));
-    system.put("people", &RemoteId::parse("7").unwrap(), fields.iter().map(text));
+    pair::put(system, "people", "7", fields);
 }
 
 async fn city(system: &Memory) -> String {
@@ -93,10 +90,6 @@ async fn city(system: &Memory) -> String {
         Raw::Text(text) => text.clone(),
         _ => String::new(),
     }
-}
-
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
 }
 
 #[test]

@@ -1,19 +1,19 @@
 //! Owners by hand, over two systems in memory and the real driver: who is who, who stands in, and what a changed table of users
 //! does to nobody's values.
 
+#[path = "support/pair.rs"]
+mod pair;
+
+use pair::{connectors, now, run};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::connect::Connectors;
 use syncline::daemon::{Driver, causes, read_all, read_people, recall_people, verify_offline};
-use syncline::model::{FieldKind, Millis, Raw, RemoteId, SystemId, User};
+use syncline::model::{FieldKind, Raw, SystemId, User};
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, LinkSpec, Rules};
 use syncline::store::Store;
-
-fn now() -> Millis {
-    Millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64)
-}
 
 /// Users as `id=address`, the inactive with a `-` before.
 fn users(texts: &[&str]) -> Vec<User> {
@@ -49,10 +49,7 @@ impl Case {
             .entity(person.field(owner))
             .build()
             .unwrap();
-        let connectors: Connectors = vec![
-            (SystemId::of("crm"), crm.clone() as Arc<dyn Connector>),
-            (SystemId::of("desk"), desk.clone() as Arc<dyn Connector>),
-        ];
+        let connectors: Connectors = connectors(&crm, &desk);
         let mut case = Self { crm, desk, rules, connectors, driver: None };
         case.start(Store::in_memory(now()).unwrap()).await;
         case
@@ -100,11 +97,7 @@ impl Case {
 }
 
 fn put(system: &Memory, remote: &str, fields: &[(&str, &str)]) {
-    let text = |(name, value): &(&str, &str)| {
-        let raw = if value.is_empty() { Raw::Null } else { Raw::Text((*value).to_owned()) };
-        ((*name).to_owned(), raw)
-    };
-    system.put("people", &RemoteId::parse(remote).unwrap(), fields.iter().map(text));
+    pair::put(system, "people", remote, fields);
 }
 
 async fn shown(system: &Memory, name: &str, property: &str) -> String {
@@ -122,10 +115,6 @@ async fn id_of(system: &Memory, name: &str) -> String {
     let keys = [name.to_owned()];
     let answer = system.read(&spec, Keys::Values { property: "name", values: &keys }, false).await.unwrap();
     answer.rows[0].remote.as_str().to_owned()
-}
-
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Conflict policies over two systems in memory and the real driver: both sides edit without having seen each other, and the
 //! table says who wins, who loses, and what is written where.
 
+#[path = "support/pair.rs"]
+mod pair;
+
+use pair::{connectors, now, run};
 use std::sync::Arc;
 use std::time::Duration;
 use syncline::connector::memory::Memory;
@@ -8,21 +12,12 @@ use syncline::connector::{Connector, ReadSpec};
 use syncline::daemon::connect::Connectors;
 use syncline::daemon::{Driver, causes, read_all, verify_offline};
 use syncline::engine::Happening;
-use syncline::model::{FieldKind, Millis, Raw, RemoteId, SystemId, Value};
+use syncline::model::{FieldKind, Raw, SystemId, Value};
 use syncline::rules::{ConflictSpec, CreateSpec, EntitySpec, FieldSpec, Rule, Rules, Ruling};
 use syncline::store::Store;
 
-fn now() -> Millis {
-    Millis(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64)
-}
-
-fn id() -> RemoteId {
-    RemoteId::parse("7").unwrap()
-}
-
 fn put(system: &Memory, fields: &[(&str, &str)]) {
-    let text = |(name, value): &(&str, &str)| ((*name).to_owned(), Raw::Text((*value).to_owned()));
-    system.put("people", &id(), fields.iter().map(text));
+    pair::put(system, "people", "7", fields);
 }
 
 async fn shown(system: &Memory) -> String {
@@ -71,10 +66,7 @@ impl Case {
             .entity(person.field(field("x", kind).conflict(policy)))
             .build()
             .unwrap_or_else(|errors| panic!("{errors}"));
-        let connectors: Connectors = vec![
-            (SystemId::of("crm"), crm.clone() as Arc<dyn Connector>),
-            (SystemId::of("desk"), desk.clone() as Arc<dyn Connector>),
-        ];
+        let connectors: Connectors = connectors(&crm, &desk);
         let mut driver = Driver::new(rules.clone(), &connectors, Store::in_memory(now()).unwrap()).unwrap();
         driver.backfill().await.unwrap();
         let told = driver.store().journal_last().unwrap();
@@ -127,10 +119,6 @@ impl Case {
 
 fn text(value: &Value) -> String {
     if value.is_null() { String::new() } else { value.to_string() }
-}
-
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
 }
 
 struct Row {

@@ -1,22 +1,21 @@
 //! Two systems whose automations quarrel over a field: we do not carry their values to and fro for ever, and a person is told.
 
+#[path = "support/pair.rs"]
+mod pair;
+
+use pair::{connectors, now, run};
 use std::sync::Arc;
 use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, ReadSpec};
 use syncline::daemon::connect::Connectors;
 use syncline::daemon::{Driver, causes};
-use syncline::model::{FieldKind, Millis, Raw, RemoteId, SystemId};
+use syncline::model::{FieldKind, Raw};
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, Rules};
 use syncline::store::Store;
 
-fn now() -> Millis {
-    Millis(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64)
-}
-
 fn put(system: &Memory, fields: &[(&str, &str)]) {
-    let text = |(name, value): &(&str, &str)| ((*name).to_owned(), Raw::Text((*value).to_owned()));
-    system.put("people", &RemoteId::parse("7").unwrap(), fields.iter().map(text));
+    pair::put(system, "people", "7", fields);
 }
 
 async fn shown(system: &Memory, property: &str) -> String {
@@ -59,10 +58,7 @@ impl Case {
             .write_budget(budget)
             .build()
             .unwrap_or_else(|errors| panic!("{errors}"));
-        let connectors: Connectors = vec![
-            (SystemId::of("crm"), crm.clone() as Arc<dyn Connector>),
-            (SystemId::of("desk"), desk.clone() as Arc<dyn Connector>),
-        ];
+        let connectors: Connectors = connectors(&crm, &desk);
         let mut driver = Driver::new(rules.clone(), &connectors, Store::in_memory(now()).unwrap()).unwrap();
         driver.backfill().await.unwrap();
         Self { crm, desk, rules, driver }
@@ -80,10 +76,6 @@ impl Case {
         let listed = causes(&self.rules, &store.snapshot().unwrap()).unwrap();
         (writes, listed.into_iter().map(|cause| (cause.code, cause.message)).collect())
     }
-}
-
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
 }
 
 #[test]

@@ -1,25 +1,19 @@
 //! References by hand, over two systems in memory and the real driver: what leads to whom, and what waits for whom.
 
+#[path = "support/pair.rs"]
+mod pair;
+
+use pair::{connectors, id, now, put, run};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::connect::Connectors;
 use syncline::daemon::{Driver, causes, read_all, verify_offline};
 use syncline::engine::{Authority, Clocks, DeletedRows, Input, Operate, Operation, View, step};
-use syncline::model::{
-    Departure, EntityId, FieldId, FieldKind, Home, Millis, ObjectId, Raw, RemoteId, RemoteKey, SystemId, Value,
-};
+use syncline::model::{Departure, EntityId, FieldId, FieldKind, Home, ObjectId, Raw, RemoteKey, SystemId, Value};
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, LinkSpec, Rules};
 use syncline::store::Store;
-
-fn now() -> Millis {
-    Millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64)
-}
-
-fn id(text: &str) -> RemoteId {
-    RemoteId::parse(text).unwrap()
-}
 
 /// People and firms in `crm` and in `desk`; a person refers to a firm, a firm to its boss and to the firm above it.
 struct Case {
@@ -48,10 +42,7 @@ impl Case {
             .entity(firm.field(refers("boss", "person")).field(refers("above", "firm")))
             .build()
             .unwrap();
-        let connectors = vec![
-            (SystemId::of("crm"), crm.clone() as Arc<dyn Connector>),
-            (SystemId::of("desk"), desk.clone() as Arc<dyn Connector>),
-        ];
+        let connectors = connectors(&crm, &desk);
         let driver = Driver::new(rules.clone(), &connectors, Store::in_memory(now()).unwrap()).unwrap();
         Self { crm, desk, rules, connectors, driver }
     }
@@ -69,14 +60,6 @@ impl Case {
         assert_eq!(verdict["equal"], true, "{verdict}");
         causes(&rules, &store.snapshot().unwrap()).unwrap().into_iter().map(|cause| cause.code).collect()
     }
-}
-
-fn put(system: &Memory, object: &str, remote: &str, fields: &[(&str, &str)]) {
-    let text = |(name, value): &(&str, &str)| {
-        let raw = if value.is_empty() { Raw::Null } else { Raw::Text((*value).to_owned()) };
-        ((*name).to_owned(), raw)
-    };
-    system.put(object, &id(remote), fields.iter().map(text));
 }
 
 /// A record by its name: its id, and what it shows of a property.
@@ -99,10 +82,6 @@ async fn shown(system: &Memory, object: &str, name: &str, property: &str) -> Str
 
 async fn id_of(system: &Memory, object: &str, name: &str) -> String {
     find(system, object, name, "name").await.unwrap_or_else(|| panic!("no {name}")).0
-}
-
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Reviews over two systems in memory and the real driver: each side keeps its own value until a person decides, or nobody has
 //! for too long.
 
+#[path = "support/pair.rs"]
+mod pair;
+
+use pair::{connectors, now, run};
 use std::sync::Arc;
 use std::time::Duration;
 use syncline::connector::memory::Memory;
@@ -9,17 +13,12 @@ use syncline::daemon::connect::Connectors;
 use syncline::daemon::reviews::{Choice, Pick, document, operations, outcome};
 use syncline::daemon::{Decisions, Driver, read_all, verify_offline};
 use syncline::engine::{Authority, Happening};
-use syncline::model::{FieldKind, Millis, Raw, RemoteId, SystemId, Value};
+use syncline::model::{FieldKind, Raw, Value};
 use syncline::rules::{ConflictSpec, CreateSpec, EntitySpec, FieldSpec, LinkSpec, Rules};
 use syncline::store::Store;
 
-fn now() -> Millis {
-    Millis(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64)
-}
-
 fn put(system: &Memory, fields: &[(&str, &str)]) {
-    let text = |(name, value): &(&str, &str)| ((*name).to_owned(), Raw::Text((*value).to_owned()));
-    system.put("people", &RemoteId::parse("7").unwrap(), fields.iter().map(text));
+    pair::put(system, "people", "7", fields);
 }
 
 async fn shown(system: &Memory) -> String {
@@ -56,10 +55,7 @@ impl Case {
             .entity(person)
             .build()
             .unwrap_or_else(|errors| panic!("{errors}"));
-        let connectors: Connectors = vec![
-            (SystemId::of("crm"), crm.clone() as Arc<dyn Connector>),
-            (SystemId::of("desk"), desk.clone() as Arc<dyn Connector>),
-        ];
+        let connectors: Connectors = connectors(&crm, &desk);
         let mut driver = Driver::new(rules.clone(), &connectors, Store::in_memory(now()).unwrap()).unwrap();
         driver.backfill().await.unwrap();
         Self { crm, desk, rules: Arc::new(rules), connectors, driver }
@@ -117,10 +113,6 @@ impl Case {
         lost.dedup();
         (verdict["equal"] == true, verdict["entities"]["person"]["excluded"]["review"].as_u64().unwrap(), lost)
     }
-}
-
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
 }
 
 fn side(id: &str, version: Option<u64>, system: &str) -> Pick {

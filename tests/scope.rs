@@ -1,23 +1,19 @@
 //! Scope, over systems in memory and the real driver: only `crm`'s customers take part, and all of `desk`'s people.
 
+#[path = "support/pair.rs"]
+mod pair;
+
+use pair::{connectors, id, now, run};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, ReadSpec};
 use syncline::daemon::connect::Connectors;
 use syncline::daemon::{Driver, causes, read_all, verify_offline};
 use syncline::engine::View;
-use syncline::model::{FieldKind, Millis, Raw, Record, RemoteId, SideState, SystemId, Value};
+use syncline::model::{FieldKind, Raw, Record, SideState, Value};
 use syncline::rules::{CreateSpec, EntitySpec, Fault, FieldSpec, Leaves, Mapping, Rules, RulesBuilder, ScopeSpec};
 use syncline::store::Store;
-
-fn now() -> Millis {
-    Millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64)
-}
-
-fn id(text: &str) -> RemoteId {
-    RemoteId::parse(text).unwrap()
-}
 
 fn customers(leaves: Leaves) -> ScopeSpec {
     let customer = |values: &[&Value]| *values[0] == Value::Text("customer".into());
@@ -53,10 +49,7 @@ impl Case {
     fn new(leaves: Leaves) -> Self {
         let [crm, desk] = [Arc::new(Memory::new(now)), Arc::new(Memory::new(now))];
         let rules = Arc::new(builder(entity().scope("crm", customers(leaves))).build().unwrap());
-        let connectors = vec![
-            (SystemId::of("crm"), crm.clone() as Arc<dyn Connector>),
-            (SystemId::of("desk"), desk.clone() as Arc<dyn Connector>),
-        ];
+        let connectors = connectors(&crm, &desk);
         Self { crm, desk, rules, connectors, driver: None }
     }
 
@@ -107,12 +100,7 @@ impl Case {
 }
 
 fn put(system: &Memory, remote: &str, fields: &[(&str, &str)]) {
-    let text = |(name, value): &(&str, &str)| ((*name).to_owned(), Raw::Text((*value).to_owned()));
-    system.put("people", &id(remote), fields.iter().map(text));
-}
-
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
+    pair::put(system, "people", remote, fields);
 }
 
 #[test]

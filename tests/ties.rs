@@ -1,21 +1,21 @@
 //! Ties to several records by hand, over two systems in memory and the real driver: what comes and goes on one side does on the other.
 
+#[path = "support/pair.rs"]
+mod pair;
+
+use pair::{connectors, now, run};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::connect::Connectors;
 use syncline::daemon::{Driver, read_all, verify_offline};
 use syncline::engine::{Clocks, Input, TOMBSTONE_MS, View};
-use syncline::model::{EntityId, FieldKind, Millis, Raw, RemoteId, SystemId};
+use syncline::model::{EntityId, FieldKind, Raw, RemoteId};
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, Rules, ValueRow};
 use syncline::store::Store;
 
 const TIES: &str = "associations:people";
-
-fn now() -> Millis {
-    Millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64)
-}
 
 /// People and deals in `crm` and in `desk`; a deal is tied to people.
 struct Case {
@@ -46,10 +46,7 @@ impl Case {
             .entity(keyed("person", "people").create(people).field(name()))
             .build()
             .unwrap();
-        let connectors = vec![
-            (SystemId::of("crm"), crm.clone() as Arc<dyn Connector>),
-            (SystemId::of("desk"), desk.clone() as Arc<dyn Connector>),
-        ];
+        let connectors = connectors(&crm, &desk);
         let driver = Driver::new(rules.clone(), &connectors, Store::in_memory(now()).unwrap()).ok();
         Self { crm, desk, rules, connectors, driver }
     }
@@ -123,10 +120,6 @@ async fn tied(system: &Memory) -> String {
     }
     found.sort();
     found.join(" ")
-}
-
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test);
 }
 
 /// Both know the deal, and Ann, Bob and Cyd, each by ids of its own.

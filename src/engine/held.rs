@@ -1,9 +1,9 @@
 //! Problems of single fields: what a side is owed and cannot hold, and what it shows and cannot be read. The rest of the record
 //! flows, and each goes when somebody mends it.
 
-use super::observe::Shown;
 use super::record::{Work, remote_key};
 use super::refs::{MISSING_TARGET, UNKNOWN_TARGET};
+use super::row::Shown;
 use super::txn::Txn;
 use super::{DigestRow, Problem, ViewError};
 use crate::model::{

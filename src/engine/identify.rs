@@ -1,7 +1,7 @@
 //! A remote record that the mirror does not know yet: whose is it?
 
-use super::observe::Shown;
 use super::record::{Work, remote_key};
+use super::row::Shown;
 use super::scope::Seen;
 use super::txn::Txn;
 use super::{Happening, OutboxRow, Pass, Problem, Task, ViewError};

@@ -28,6 +28,7 @@ mod record;
 mod refs;
 mod remap;
 mod review;
+mod row;
 mod ruled;
 mod scope;
 mod send;

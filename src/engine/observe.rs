@@ -2,70 +2,17 @@
 
 use super::identify::Found;
 use super::record::{Work, remote_key};
+use super::row::{Shown, digest_of};
 use super::scope::Seen;
 use super::timeline::timeline;
 use super::txn::{Author, Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
-    Departure, Digest, EntityId, FieldId, Home, Mark, Millis, PastValue, Place, Raw, RawDigest, ReadRow, RecordId,
-    RemoteId, RemoteKey, Side, SideState, SourceKind, SystemId, Timing, Value, ValueError,
+    Departure, EntityId, FieldId, Home, Mark, Millis, PastValue, Place, RawDigest, ReadRow, RecordId, RemoteKey, Side,
+    SideState, SourceKind, SystemId, Timing, Value, ValueError,
 };
 use crate::rules::{Amiss, Entity, Field};
-
-/// A row in canonical form.
-pub(super) struct Shown {
-    /// One per field that the system holds, in the order of `fields_at`. An error is what a field's type cannot hold.
-    pub values: Vec<Result<Value, Amiss<ValueError>>>,
-    /// Our external id, where the row carries one.
-    pub external: Option<String>,
-    /// References to records that are not mirrored, by the system's own ids.
-    pub unresolved: Vec<(FieldId, String)>,
-    /// The same of ties, which wait one by one.
-    pub waiting: Vec<(FieldId, String)>,
-}
-
-/// Canonical values of a row's raw ones; of references the system's own ids.
-pub(super) fn canonical(entity: &Entity, (home, remote): (Home, &RemoteId), raws: &[Raw]) -> Shown {
-    let mut values = Vec::with_capacity(raws.len());
-    let mut count = 0;
-    for (field, binding, place) in entity.placed_at(home) {
-        count = place.end;
-        if let Some(url) = &binding.record_url {
-            let unknown = Amiss { field: field.id, error: ValueError::NOT_SHOWN };
-            values.push(url.of(remote).ok_or(unknown).and_then(|raw| field.read(binding, &[raw])));
-            continue;
-        }
-        let raws = raws.get(place).unwrap_or_default();
-        // What is not shown is neither blank nor an edit.
-        let absent = |at: &usize| raws.get(*at).is_none_or(|raw| *raw == Raw::Absent);
-        values.push(match (0..binding.properties.len()).find(absent) {
-            Some(at) => {
-                let field = field.members.get(at).unwrap_or(field).id;
-                Err(Amiss { field, error: ValueError::NOT_SHOWN })
-            }
-            None => field.read(binding, raws),
-        });
-    }
-    let external = match raws.get(count) {
-        Some(Raw::Text(text)) if !text.is_empty() => Some(text.clone()),
-        _ => None,
-    };
-    Shown { values, external, unresolved: Vec::new(), waiting: Vec::new() }
-}
-
-impl Shown {
-    /// The digest of a row's bytes, unless some of its ties lead nowhere: then it is looked at whenever it is listed, since the other
-    /// end may have come.
-    pub fn raw(&self, raw: RawDigest) -> RawDigest {
-        if self.waiting.is_empty() { raw } else { RawDigest(0) }
-    }
-
-    /// The values; none where one could not be read.
-    pub fn readable(&self) -> Vec<Option<Value>> {
-        self.values.iter().map(|value| value.as_ref().ok().cloned()).collect()
-    }
-}
 
 impl Txn<'_> {
     pub fn earliest(&self, system: SystemId, timing: Timing) -> Millis {
@@ -673,13 +620,6 @@ fn is_anew(field: &Field, value: &Value, known: &Value, histories: &[Vec<PastVal
         .iter()
         .enumerate()
         .any(|(at, history)| lost(value.member(at), known.member(at), std::slice::from_ref(history)))
-}
-
-/// Digest of a row, unless some of it could not be read.
-pub(super) fn digest_of(entity: &Entity, home: Home, shown: &Shown) -> Option<Digest> {
-    let values: Option<Vec<&Value>> = shown.values.iter().map(|value| value.as_ref().ok()).collect();
-    let fields = entity.fields_at(home).map(|(field, _)| field.id);
-    Some(Digest::of_fields(fields.zip(values?)))
 }
 
 /// Fields that a row shows to be neither as they were nor as a write leaves them. A read that was asked for after a write was

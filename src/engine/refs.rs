@@ -6,8 +6,8 @@
 //! out the other may not stand in the target yet: see [`Away`]. Both kinds of waiting are kept beside the match keys, under
 //! the reference's own field: a reference is no match key, so they never meet one.
 
-use super::observe::{Shown, canonical};
 use super::record::{Work, remote_key};
+use super::row::{Shown, canonical};
 use super::txn::Txn;
 use super::{KeyHolder, Problem, View, ViewError};
 use crate::merge::identity::match_key;

@@ -2,8 +2,8 @@
 //! left keep what they had seen, until they return.
 
 use super::identify::{AMBIGUOUS, Found};
-use super::observe::{Shown, digest_of};
 use super::record::{Work, remote_key};
+use super::row::{Shown, digest_of};
 use super::txn::Txn;
 use super::{DigestRow, Happening, KeyHolder, Notice, Pass, ViewError};
 use crate::merge::identity::parse_external_id;

@@ -2,9 +2,9 @@
 //! mirrored are no part of the value, neither as edits nor as blanks, and come in when the other end is there. On the way out only
 //! ties whose other end stands in the system can be written, so a write says what comes and what goes, and not what there is.
 
-use super::observe::Shown;
 use super::record::Work;
 use super::refs::{Away, resolve};
+use super::row::Shown;
 use super::txn::Txn;
 use super::{View, ViewError};
 use crate::merge::{Sight, SnapshotFate};

@@ -1,8 +1,8 @@
 //! Comparing what systems show with each other through the mirror's links: equal, or the list of what differs.
 
 use super::held::is_held;
-use super::observe::canonical;
 use super::refs::resolve;
+use super::row::canonical;
 use super::ties::{owed_ties, resolve_ties};
 use super::{View, ViewError};
 use crate::model::{

@@ -4,6 +4,7 @@ mod decimal;
 mod digest;
 mod host;
 mod id;
+mod kind;
 mod observation;
 mod people;
 mod phone;
@@ -18,6 +19,7 @@ mod write;
 pub use decimal::Decimal;
 pub use digest::{Digest, RawDigest};
 pub use id::{EntityId, FieldId, Home, ObjectId, OpId, RecordId, RemoteId, RemoteKey, SystemId};
+pub use kind::FieldKind;
 pub use observation::{
     Ability, BatchLimits, Departure, Mark, PageEnd, PastValue, Raw, RawPage, RawRow, ReadRow, RowDecoder, SourceKind,
     Timing,
@@ -29,5 +31,5 @@ pub use schema::{ASSOCIATION, LIST, ObjectSchema, PropertySchema, PropertyType, 
 pub use text::Text;
 pub use ties::{ASSOCIATIONS, JUNCTION, TieChange, Tied, is_ties, lay_ties, parse_tie, spoken};
 pub use time::{ClockOffset, Hlc, Millis, Origin, Place, Stamp};
-pub use value::{FieldKind, Value, ValueError};
+pub use value::{Value, ValueError};
 pub use write::{Creates, Outcome, Target, WriteItem};

@@ -6,6 +6,7 @@ mod builder;
 #[cfg(feature = "config")]
 pub mod config;
 pub mod drift;
+mod entity_check;
 mod error;
 mod field;
 mod fingerprint;

@@ -1,31 +1,24 @@
 //! The life of records, over systems in memory and the real driver: what a delete does elsewhere, and what comes after it.
 
+mod by_hand;
+mod merged;
+#[path = "../support/pair.rs"]
+mod pair;
+
+use pair::{connectors, id, now, run};
 use proptest::prelude::*;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use syncline::connector::memory::Memory;
-use syncline::connector::{Connector, Keys, Outcome, ReadSpec};
+use syncline::connector::{Connector, ReadSpec};
 use syncline::daemon::connect::Connectors;
 use syncline::daemon::{Driver, causes};
-use syncline::engine::{
-    Answer, Answers, Clocks, DeletedRows, Effect, Happening, Input, Keeping, PageRows, Pass, Reads, View,
-};
-use syncline::model::{
-    ClockOffset, Departure, EntityId, FieldKind, Home, Millis, ObjectId, OpId, Raw, RecordId, RemoteId, SideState,
-    SystemId, Timing, Value,
-};
+use syncline::engine::{Clocks, Happening, Input, Keeping, View};
+use syncline::model::{EntityId, FieldKind, Raw, SideState, SystemId, Value};
 use syncline::rules::{
     CreateSpec, EditAgainstDelete, EntitySpec, FieldSpec, Leaves, Mode, OnDelete, Rules, ScopeSpec, SystemSpec,
 };
 use syncline::store::Store;
-
-fn now() -> Millis {
-    Millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64)
-}
-
-fn id(text: &str) -> RemoteId {
-    RemoteId::parse(text).unwrap()
-}
 
 fn person_id() -> EntityId {
     EntityId::of("person")
@@ -91,10 +84,7 @@ struct Case {
 impl Case {
     fn new(setup: Setup) -> Self {
         let [crm, desk] = [Arc::new(Memory::new(now)), Arc::new(Memory::new(now))];
-        let connectors = vec![
-            (SystemId::of("crm"), crm.clone() as Arc<dyn Connector>),
-            (SystemId::of("desk"), desk.clone() as Arc<dyn Connector>),
-        ];
+        let connectors = connectors(&crm, &desk);
         Self { crm, desk, rules: setup.rules(), connectors, driver: None }
     }
 
@@ -171,12 +161,7 @@ async fn all(system: &Memory) -> Vec<String> {
 }
 
 fn put(system: &Memory, remote: &str, fields: &[(&str, &str)]) {
-    let text = |(name, value): &(&str, &str)| ((*name).to_owned(), Raw::Text((*value).to_owned()));
-    system.put("people", &id(remote), fields.iter().map(text));
-}
-
-fn run<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test)
+    pair::put(system, "people", remote, fields);
 }
 
 #[test]
@@ -437,103 +422,6 @@ fn what_leaves_the_scope_for_good_is_deleted_elsewhere_under_the_same_limits() {
 }
 
 #[test]
-fn records_that_were_merged_become_one_when_they_are_one_everywhere() {
-    run(async {
-        for (loser, winner) in [("d2", "d1"), ("d1", "d2")] {
-            let mut case = Case::linked(person().on_delete(OnDelete::Propagate)).await;
-            case.crm.merge("people", &id("2"), &id("1"));
-            put(&case.crm, "1", &[("city", "Oslo")]);
-            case.sync().await;
-            case.sync().await;
-            assert_eq!(case.deletes(), (0, 0), "a lost merge is no delete");
-            assert_eq!(case.both().await.1, ["ann@x Oslo", "bob@x Rome"]);
-            let store = case.driver.take().unwrap().into_store();
-            let listed = store.snapshot().unwrap().problems(10).unwrap();
-            let [(.., problem)] = &listed[..] else { panic!("{listed:?}") };
-            assert_eq!(problem.code, "MERGED_ELSEWHERE");
-            assert!(problem.message.contains("d1 and d2"), "{}", problem.message);
-            case.driver = Some(Driver::new(case.rules.clone(), &case.connectors, store).unwrap());
-            case.desk.merge("people", &id(loser), &id(winner));
-            case.sync().await;
-            case.sync().await;
-            put(&case.crm, "1", &[("city", "Lima")]);
-            case.sync().await;
-            let (crm, desk) = case.both().await;
-            assert_eq!((&crm, crm[0].ends_with("Lima")), (&desk, true), "{crm:?} {desk:?}");
-            assert_eq!(case.deletes(), (0, 0));
-            let (codes, _, store) = case.end();
-            assert!(codes.is_empty(), "{codes:?}");
-            let records = store.snapshot().unwrap().record_scan(person_id(), None, 10).unwrap();
-            assert_eq!((records.len(), records[0].live_sides().count()), (1, 2), "{records:?}");
-        }
-    });
-}
-
-#[test]
-fn a_counterpart_goes_to_the_winner_with_its_values_and_fills_its_blanks() {
-    run(async {
-        let mut case = Case::new(Setup::of(person().create(CreateSpec::Nowhere)));
-        put(&case.crm, "1", &[("email", "ann@x"), ("city", "Oslo")]);
-        put(&case.crm, "2", &[("email", "bob@x"), ("city", "Rome"), ("stage", "customer")]);
-        put(&case.desk, "d2", &[("email", "bob@x"), ("city", "Rome"), ("stage", "customer")]);
-        case.sync().await;
-        case.crm.merge("people", &id("2"), &id("1"));
-        case.sync().await;
-        case.sync().await;
-        assert_eq!(case.both().await, (vec!["ann@x Oslo".to_owned()], vec!["ann@x Oslo".to_owned()]));
-        put(&case.desk, "d2", &[("city", "Kiel")]);
-        case.sync().await;
-        assert_eq!(case.both().await.0, ["ann@x Kiel"]);
-        // The merge is undone: the loser is a record of its own again, and no side of the winner.
-        put(&case.crm, "2", &[("email", "bob@x"), ("city", "Bonn")]);
-        case.sync().await;
-        put(&case.desk, "d2", &[("city", "Graz")]);
-        case.sync().await;
-        assert_eq!(
-            case.both().await,
-            (vec!["ann@x Graz".into(), "bob@x Bonn".to_owned()], vec!["ann@x Graz".to_owned()])
-        );
-        let (codes, _, store) = case.end();
-        assert!(codes.is_empty(), "{codes:?}");
-        let records = store.snapshot().unwrap().record_scan(person_id(), None, 10).unwrap();
-        let stage = records.iter().find(|record| record.live_sides().count() == 2).unwrap();
-        let stage = stage.register(syncline::model::FieldId::of("stage")).map(|reg| reg.val.clone());
-        assert_eq!((records.len(), stage), (2, Some(Value::Text("customer".into()))));
-    });
-}
-
-#[test]
-fn a_winner_that_the_merge_has_made_takes_the_place_of_the_loser() {
-    run(async {
-        for seen_first in [false, true] {
-            let mut case = Case::linked(person().on_delete(OnDelete::Propagate)).await;
-            let new = |case: &Case| {
-                put(&case.crm, "9", &[("email", "ann@x"), ("city", "Oslo"), ("stage", "customer")]);
-            };
-            if seen_first {
-                new(&case);
-            }
-            case.crm.merge("people", &id("1"), &id("9"));
-            case.sync().await;
-            if !seen_first {
-                new(&case);
-            }
-            case.sync().await;
-            case.sync().await;
-            let all = vec!["ann@x Oslo".to_owned(), "bob@x Rome".into()];
-            assert_eq!(case.both().await, (all.clone(), all), "seen first: {seen_first}");
-            put(&case.desk, "d1", &[("city", "Kiel")]);
-            case.sync().await;
-            assert_eq!(case.both().await.0, ["ann@x Kiel", "bob@x Rome"]);
-            assert_eq!(case.deletes(), (0, 0));
-            let (codes, _, store) = case.end();
-            assert!(codes.is_empty(), "{codes:?}");
-            assert_eq!(store.snapshot().unwrap().record_scan(person_id(), None, 10).unwrap().len(), 2);
-        }
-    });
-}
-
-#[test]
 fn what_is_gone_from_everywhere_is_forgotten_after_90_days() {
     run(async {
         let mut case = Case::linked(person()).await;
@@ -602,168 +490,6 @@ fn of_three_systems_all_others_follow_and_one_unseen_edit_keeps_both() {
                 assert_eq!((deletes, left), ([0, 1, 1], (vec![], vec![])));
             }
         }
-    });
-}
-
-/// The engine by hand, over what a driver has left behind.
-struct Hand {
-    rules: Rules,
-    store: Store,
-    crm: Arc<Memory>,
-    desk: Arc<Memory>,
-    now: i64,
-}
-
-impl Hand {
-    async fn of(entity: EntitySpec) -> Self {
-        let case = Case::linked(entity).await;
-        let (crm, desk, rules) = (case.crm.clone(), case.desk.clone(), case.rules.clone());
-        Self { rules, store: case.end().2, crm, desk, now: now().0 + 10_000 }
-    }
-
-    fn give(&mut self, input: Input<'_>) -> Vec<Effect> {
-        self.now += 1_000;
-        let clocks = Clocks { now: Millis(self.now), offsets: Vec::new() };
-        let step = syncline::engine::step(&self.rules, &self.store.snapshot().unwrap(), &clocks, input).unwrap();
-        self.store.apply(&step.changes).unwrap();
-        step.effects
-    }
-
-    fn home(system: &str) -> Home {
-        Home { system: SystemId::of(system), object: ObjectId::of("people") }
-    }
-
-    fn deleted(&mut self, system: &str, remote: &str) {
-        let rows = vec![(id(remote), Departure::Deleted)];
-        self.give(Input::Deleted(DeletedRows { entity: person_id(), home: Self::home(system), rows, cursor: None }));
-    }
-
-    fn timing(&self, ago: i64) -> Timing {
-        Timing { sent: Millis(self.now - ago), offset: ClockOffset::default() }
-    }
-
-    /// A page of all that a system shows, asked for so long ago.
-    async fn page(&mut self, system: &str, ago: i64) {
-        let page = self.system(system).scan(&self.spec(), None).await.unwrap();
-        let timing = self.timing(ago);
-        self.give(Input::Page(PageRows {
-            entity: person_id(),
-            home: Self::home(system),
-            pass: Pass::Changes,
-            rows: &page.rows,
-            decoder: &*page.decoder,
-            timing,
-            cursor: None,
-            complete: None,
-        }));
-    }
-
-    fn system(&self, system: &str) -> Arc<Memory> {
-        if system == "crm" { self.crm.clone() } else { self.desk.clone() }
-    }
-
-    fn spec(&self) -> ReadSpec {
-        let entity = &self.rules.entities[0];
-        let properties = entity.fields_at(Self::home("crm")).flat_map(|(_, at)| at.properties.clone()).collect();
-        ReadSpec { object: "people".to_owned(), properties, external_id: Some("ext".into()) }
-    }
-
-    /// What is to be done in a system, with reads answered as asked for now.
-    async fn work(&mut self, system: &str) -> Vec<Effect> {
-        let mut left = Vec::new();
-        for _ in 0..3 {
-            let of = SystemId::of(system);
-            for effect in self.give(Input::Work { entity: person_id(), system: of, create: true }) {
-                let Effect::Read { ids, .. } = &effect else {
-                    left.push(effect);
-                    continue;
-                };
-                let rows = self.system(system).read(&self.spec(), Keys::Ids(ids), false).await.unwrap().rows;
-                let (asked, timing) = (ids.clone(), self.timing(0));
-                let home = Self::home(system);
-                self.give(Input::Read(Reads { entity: person_id(), home, asked, rows, timing }));
-            }
-        }
-        left
-    }
-
-    fn answer(&mut self, system: &str, record: RecordId, op: OpId, outcome: Outcome) {
-        let (entity, system) = (person_id(), SystemId::of(system));
-        self.give(Input::Answers(Answers { entity, system, answers: vec![Answer { op, record, outcome }] }));
-    }
-
-    fn state(&self, system: &str, remote: &str) -> Option<SideState> {
-        let records = self.store.snapshot().unwrap().record_scan(person_id(), None, 10).unwrap();
-        let side = |record: &syncline::model::Record| record.side(SystemId::of(system)).cloned();
-        records.iter().filter_map(side).find(|side| side.remote == id(remote)).map(|side| side.state)
-    }
-}
-
-fn only_delete(effects: &[Effect]) -> (RecordId, OpId) {
-    match effects {
-        [Effect::Delete { items, .. }] if items.len() == 1 => (items[0].0, items[0].1.op),
-        other => panic!("one delete is due: {other:?}"),
-    }
-}
-
-#[test]
-fn a_delete_whose_answer_is_lost_is_repeated_also_after_a_crash() {
-    run(async {
-        let mut hand = Hand::of(person().on_delete(OnDelete::Propagate)).await;
-        hand.deleted("crm", "1");
-        let (record, op) = only_delete(&hand.work("desk").await);
-        hand.answer("desk", record, op, Outcome::Unknown);
-        hand.now += 60_000;
-        let (again, second) = only_delete(&hand.work("desk").await);
-        assert!(again == record && second > op);
-        // The program ends before it hears of that one.
-        hand.give(Input::Start);
-        let (again, third) = only_delete(&hand.work("desk").await);
-        assert!(again == record && third > second);
-        hand.answer("desk", record, third, Outcome::Gone(Departure::Deleted));
-        assert_eq!((hand.state("desk", "d1"), hand.work("desk").await), (Some(SideState::Detached), vec![]));
-        assert_eq!(hand.store.snapshot().unwrap().outbox_len(person_id()), Ok(0));
-        // Its echo.
-        hand.deleted("desk", "d1");
-        assert_eq!((hand.work("crm").await, hand.work("desk").await), (vec![], vec![]));
-    });
-}
-
-#[test]
-fn a_row_that_was_asked_for_before_the_end_was_known_brings_nobody_back() {
-    run(async {
-        let mut hand = Hand::of(person()).await;
-        hand.deleted("crm", "1");
-        hand.page("crm", 5_000).await;
-        assert_eq!(hand.state("crm", "1"), Some(SideState::Detached));
-        // The read that it leads to finds nobody.
-        hand.crm.remove("people", &id("1"));
-        hand.work("crm").await;
-        assert_eq!(hand.state("crm", "1"), Some(SideState::Detached));
-        // Restored; the row is a stale one again, and the read tells.
-        put(&hand.crm, "1", &[("city", "Rome")]);
-        hand.page("crm", 100_000).await;
-        assert_eq!(hand.state("crm", "1"), Some(SideState::Detached));
-        hand.now += 60_000;
-        hand.work("crm").await;
-        assert_eq!(hand.state("crm", "1"), Some(SideState::Live));
-    });
-}
-
-#[test]
-fn a_write_that_finds_its_record_gone_ends_the_link_and_deletes_nothing() {
-    run(async {
-        let wins = EditAgainstDelete::DeleteWins;
-        let mut hand = Hand::of(person().on_delete(OnDelete::Propagate).edit_against_delete(wins)).await;
-        put(&hand.desk, "d1", &[("city", "Oslo")]);
-        hand.page("desk", 0).await;
-        let [Effect::Write { items, .. }] = &hand.work("crm").await[..] else { panic!("one write is due") };
-        hand.answer("crm", items[0].0, items[0].1.op, Outcome::Gone(Departure::Deleted));
-        assert_eq!(
-            (hand.state("crm", "1"), hand.state("desk", "d1")),
-            (Some(SideState::Detached), Some(SideState::Live))
-        );
-        assert_eq!(hand.work("desk").await, []);
     });
 }
 
