@@ -89,9 +89,11 @@ pub fn decode<T: Decode<()>>(version: u8, bytes: &[u8]) -> Result<T, CodecError>
     Ok(value)
 }
 
-/// Does the next value begin with this byte?
-pub fn begins_with(decoder: &mut impl Decoder, byte: u8) -> bool {
-    decoder.reader().peek_read(1) == Some(&[byte])
+/// Is the next value this variant of an enum, or one whose number is written in a longer form than ours ever is?
+pub fn may_be_variant(decoder: &mut impl Decoder, number: u8) -> bool {
+    /// Numbers from here on are markers of longer forms.
+    const LONGER: u8 = 251;
+    decoder.reader().peek_read(1).is_some_and(|next| next[0] == number || next[0] >= LONGER)
 }
 
 /// Is nothing left to be decoded?

@@ -178,8 +178,8 @@ impl<C> Decode<C> for Members {
         let mut members = Vec::new();
         for _ in 0..count {
             decoder.unclaim_bytes_read(size_of::<Value>());
-            // Foreign bytes may nest without end, which would exhaust the stack.
-            if codec::begins_with(decoder, GROUP) {
+            // Foreign bytes may nest without end, which would exhaust the stack, and write a variant's number in a longer form.
+            if codec::may_be_variant(decoder, GROUP) {
                 return Err(DecodeError::Other("a group within a group"));
             }
             members.push(Value::decode(decoder)?);
