@@ -296,20 +296,11 @@ const MESSAGE_MAX: usize = 240;
 mod tests {
     use super::*;
     use crate::engine::{Change, MemoryView};
-    use crate::model::{Ability, BatchLimits, Creates, FieldId, FieldKind, Millis, SourceKind};
+    use crate::model::{Ability, FieldId, FieldKind, Millis};
     use crate::rules::{EntitySpec, FieldSpec};
 
     fn rules() -> Rules {
-        let batch = BatchLimits { read: 10, read_history: 10, write: 10 };
-        let ability = Ability {
-            source: SourceKind::Polled,
-            resolution_ms: 1,
-            stray_ms: 0,
-            lag_ms: 0,
-            batch,
-            creates: Some(Creates::Upsert),
-            lookups: None,
-        };
+        let ability = Ability::polled();
         let person = EntitySpec::new("person")
             .at("a", "people")
             .at("b", "Person")

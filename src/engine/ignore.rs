@@ -80,9 +80,7 @@ impl Txn<'_> {
 mod tests {
     use super::*;
     use crate::engine::{Clocks, Input, MemoryView, Run, View, step};
-    use crate::model::{
-        Ability, BatchLimits, Creates, EntityId, FieldId, FieldKind, Millis, RecordId, SourceKind, SystemId,
-    };
+    use crate::model::{Ability, EntityId, FieldId, FieldKind, Millis, RecordId, SystemId};
     use crate::rules::{EntitySpec, FieldSpec, Rules};
 
     fn place(field: Option<FieldId>) -> ProblemPlace {
@@ -95,15 +93,7 @@ mod tests {
     }
 
     fn rules() -> Rules {
-        let ability = Ability {
-            source: SourceKind::Polled,
-            resolution_ms: 1,
-            stray_ms: 0,
-            lag_ms: 0,
-            batch: BatchLimits { read: 1, read_history: 1, write: 1 },
-            creates: Some(Creates::Upsert),
-            lookups: None,
-        };
+        let ability = Ability::polled();
         let name = FieldSpec::new("name", FieldKind::Text).at("a", "name").at("b", "name");
         let entity = EntitySpec::new("person").at("a", "people").at("b", "Person").match_by("name").field(name);
         Rules::builder().system("a", ability.clone()).system("b", ability).entity(entity).build().unwrap()

@@ -247,21 +247,13 @@ const BATCH: usize = 4_096;
 mod tests {
     use super::*;
     use crate::engine::{AsOf, Cause, Change, Held, MemoryView};
-    use crate::model::{Ability, BatchLimits, Creates, FieldKind, Hlc, Origin, Place, Record, SourceKind, Stamp};
+    use crate::model::{Ability, FieldKind, Hlc, Origin, Place, Record, Stamp};
     use crate::rules::{EntitySpec, FieldSpec, OneWayEdits};
 
     const RECORD: RecordId = RecordId([1; 16]);
 
     fn rules() -> Rules {
-        let ability = Ability {
-            source: SourceKind::Polled,
-            resolution_ms: 1,
-            stray_ms: 0,
-            lag_ms: 0,
-            batch: BatchLimits { read: 1, read_history: 1, write: 1 },
-            creates: Some(Creates::Upsert),
-            lookups: None,
-        };
+        let ability = Ability::polled();
         let field = |name: &str| FieldSpec::new(name, FieldKind::Text).at("a", name).at("b", name);
         let entity = EntitySpec::new("person").at("a", "people").at("b", "Person").match_by("name");
         let entity = entity.field(field("name")).field(field("score").one_way("a", OneWayEdits::Overwrite));

@@ -168,6 +168,22 @@ pub struct Ability {
     pub lookups: Option<Vec<(String, String)>>,
 }
 
+#[cfg(test)]
+impl Ability {
+    /// A system that is only polled, keeps milliseconds, and takes ten items a call.
+    pub(crate) fn polled() -> Self {
+        Self {
+            source: SourceKind::Polled,
+            resolution_ms: 1,
+            stray_ms: 0,
+            lag_ms: 0,
+            batch: BatchLimits { read: 10, read_history: 10, write: 10 },
+            creates: Some(Creates::Upsert),
+            lookups: None,
+        }
+    }
+}
+
 impl Ability {
     /// Can records of `object` be looked up freshly by `property`?
     pub fn can_look_up(&self, object: &str, property: &str) -> bool {

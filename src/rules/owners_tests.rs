@@ -9,17 +9,9 @@ fn people(users: &[(&str, &str, bool)]) -> Arc<People> {
 }
 
 fn field(fallback: Option<&str>, users: &[(&str, &str, bool)]) -> (Field, FieldBinding) {
-    use crate::model::{Ability, BatchLimits, Creates, SourceKind};
+    use crate::model::Ability;
     use crate::rules::{CreateSpec, EntitySpec, FieldSpec};
-    let ability = Ability {
-        source: SourceKind::Polled,
-        resolution_ms: 1,
-        stray_ms: 0,
-        lag_ms: 0,
-        batch: BatchLimits { read: 1, read_history: 1, write: 1 },
-        creates: Some(Creates::Upsert),
-        lookups: None,
-    };
+    let ability = Ability::polled();
     let mut spec = FieldSpec::new("owner", FieldKind::Owner).at("a", "o").at("b", "o");
     spec.fallback.extend(fallback.map(|email| ("b".to_owned(), email.to_owned())));
     let entity = EntitySpec::new("thing").at("a", "t").at("b", "t").create(CreateSpec::Nowhere).match_by("key");

@@ -76,21 +76,11 @@ impl fmt::Debug for Shown<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Ability, BatchLimits, Creates, FieldKind, SourceKind};
+    use crate::model::{Ability, FieldKind};
     use crate::rules::{EntitySpec, FieldSpec, Rules};
 
     fn entity(sensitive: bool) -> Entity {
-        let batch = BatchLimits { read: 1, read_history: 1, write: 1 };
-        let (source, lookups) = (SourceKind::Polled, None);
-        let ability = Ability {
-            source,
-            resolution_ms: 1,
-            stray_ms: 0,
-            lag_ms: 0,
-            batch,
-            creates: Some(Creates::Upsert),
-            lookups,
-        };
+        let ability = Ability::polled();
         let field = |name: &str, sensitive| FieldSpec { sensitive, ..FieldSpec::new(name, FieldKind::Text) };
         let entity = EntitySpec::new("person")
             .at("a", "people")

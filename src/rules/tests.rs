@@ -1,18 +1,9 @@
 use super::*;
-use crate::model::{BatchLimits, Creates, Raw, RemoteId, SourceKind};
+use crate::model::{Raw, RemoteId};
 use proptest::prelude::*;
 
 pub(super) fn ability(resolution_ms: i64) -> Ability {
-    let batch = BatchLimits { read: 10, read_history: 10, write: 10 };
-    Ability {
-        source: SourceKind::Polled,
-        resolution_ms,
-        stray_ms: 0,
-        lag_ms: 0,
-        batch,
-        creates: Some(Creates::Upsert),
-        lookups: None,
-    }
+    Ability { resolution_ms, ..Ability::polled() }
 }
 
 fn builder(fields: impl IntoIterator<Item = FieldSpec>) -> RulesBuilder {

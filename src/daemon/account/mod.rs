@@ -63,20 +63,12 @@ impl<'a> Names<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Ability, BatchLimits, Creates, FieldKind, RecordId, SourceKind};
+    use crate::model::{Ability, FieldKind, RecordId};
     use crate::rules::{EntitySpec, FieldSpec, HIDDEN};
 
     #[test]
     fn a_reference_is_shown_as_its_record_unless_it_is_sensitive() {
-        let ability = Ability {
-            source: SourceKind::Polled,
-            resolution_ms: 1,
-            stray_ms: 0,
-            lag_ms: 0,
-            batch: BatchLimits { read: 1, read_history: 1, write: 1 },
-            creates: Some(Creates::Upsert),
-            lookups: None,
-        };
+        let ability = Ability::polled();
         let refers = |name: &str, sensitive| {
             let field = FieldSpec::reference(name, "person").at("a", name).at("b", name);
             FieldSpec { sensitive, ..field }

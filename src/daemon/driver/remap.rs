@@ -147,22 +147,13 @@ mod tests {
     use super::*;
     use crate::engine::{PageRows, Pass};
     use crate::model::{
-        Ability, BatchLimits, ClockOffset, Creates, FieldId, FieldKind, Home, Mark, Millis, ObjectId, Origin, Place,
-        Raw, RawDigest, RawRow, Record, RemoteId, RemoteKey, RowDecoder, Side, SideState, SourceKind, Stamp, SystemId,
-        Timing, Value,
+        Ability, ClockOffset, FieldId, FieldKind, Home, Mark, Millis, ObjectId, Origin, Place, Raw, RawDigest, RawRow,
+        Record, RemoteId, RemoteKey, RowDecoder, Side, SideState, Stamp, SystemId, Timing, Value,
     };
     use crate::rules::{CreateSpec, EntitySpec, FieldSpec};
 
     fn rules(fields: &[&str]) -> Rules {
-        let ability = Ability {
-            source: SourceKind::Polled,
-            resolution_ms: 1,
-            stray_ms: 0,
-            lag_ms: 0,
-            batch: BatchLimits { read: 10, read_history: 10, write: 10 },
-            creates: Some(Creates::Upsert),
-            lookups: None,
-        };
+        let ability = Ability::polled();
         let thing = EntitySpec::new("thing").at("a", "things").at("b", "things").match_by("key");
         let field = |name: &&str| FieldSpec::new(*name, FieldKind::Text).at("a", *name).at("b", *name);
         let thing = fields.iter().map(field).fold(thing.create(CreateSpec::Nowhere), EntitySpec::field);

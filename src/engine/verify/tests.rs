@@ -1,8 +1,6 @@
 use super::*;
 use crate::engine::{Change, MemoryView, OutboxRow};
-use crate::model::{
-    Ability, BatchLimits, Creates, Differs, FieldKind, Hlc, Home, Millis, Origin, Place, Side, SourceKind, Stamp,
-};
+use crate::model::{Ability, Differs, FieldKind, Hlc, Home, Millis, Origin, Place, Side, Stamp};
 use crate::rules::{Binding, ConflictPolicy, FieldBinding, LinkPolicy, Mismatch, Mode, StampPolicy, System};
 
 const ENTITY: EntityId = EntityId(1);
@@ -50,15 +48,7 @@ fn rules() -> Rules {
         id,
         name: format!("s{}", id.0),
         mode: Mode::ReadWrite,
-        ability: Ability {
-            source: SourceKind::Polled,
-            resolution_ms: 1,
-            stray_ms: 0,
-            lag_ms: 0,
-            batch: BatchLimits { read: 1, read_history: 1, write: 1 },
-            creates: Some(Creates::Upsert),
-            lookups: None,
-        },
+        ability: Ability::polled(),
         max_deletes: crate::rules::MAX_DELETES,
     };
     Rules { systems: SYSTEMS.map(system).into(), entities: vec![entity], write_budget: Rules::WRITE_BUDGET }

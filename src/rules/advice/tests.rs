@@ -1,20 +1,11 @@
 use super::*;
-use crate::model::{Ability, BatchLimits, Creates, SourceKind};
+use crate::model::Ability;
 use crate::rules::{
     ConflictSpec, CreateSpec, Cut, DefaultSpec, EntitySpec, FieldSpec, Join, Limits, Mismatch, TooLong, ValueRow,
 };
 
 fn rules(field: FieldSpec) -> Rules {
-    let batch = BatchLimits { read: 1, read_history: 1, write: 1 };
-    let ability = Ability {
-        source: SourceKind::Polled,
-        resolution_ms: 1,
-        stray_ms: 0,
-        lag_ms: 0,
-        batch,
-        creates: Some(Creates::Upsert),
-        lookups: None,
-    };
+    let ability = Ability::polled();
     Rules::builder()
         .system("a", ability.clone())
         .system("b", ability)
