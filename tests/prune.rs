@@ -130,6 +130,13 @@ fn nothing_is_claimed_of_what_is_not_known_any_more() {
     case.prune(3, false);
     assert_eq!(case.at(50), AsOf::Pruned(Millis(3 * DAY)));
     assert_eq!((case.at(75), case.at(85)), (city("Bern"), city("Lima")), "what is left is as true as it was");
+    // Of a time to come nothing is gone yet.
+    let case = Case::new(in_memory(), 0..5);
+    case.prune(100, false);
+    case.decide(5);
+    assert_eq!(case.at(24 * 6), city("Cork"));
+    let case = Case::new(in_memory(), 0..5);
+    case.prune(3, false);
     // A narrower wish later does not widen what is known.
     case.prune(1, false);
     assert_eq!(case.at(50), AsOf::Pruned(Millis(3 * DAY)));

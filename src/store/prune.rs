@@ -34,7 +34,7 @@ struct Row {
 impl Store {
     /// Takes entries that were decided before a time (our clock) out of the journal, but for those on which something of today
     /// rests: the one behind each value, what happened to records themselves, how runs began. The chain of digests still
-    /// holds. `dry` only counts. `progress` is told how many entries were looked at; false ends it where it stands.
+    /// holds. A time to come is as good as now. `dry` only counts. `progress` is told how many entries were looked at; false ends it where it stands.
     ///
     /// # Errors
     /// The store cannot be read or written; what was done by then is whole.
@@ -44,10 +44,13 @@ impl Store {
         dry: bool,
         mut progress: impl FnMut(u64) -> bool,
     ) -> Result<Pruned, StoreError> {
-        let end = self.snapshot()?.journal_since(before)?;
+        let snapshot = self.snapshot()?;
+        // Of times to come nothing is missing yet.
+        let before = before.min(snapshot.counters()?.now_max.plus(1));
+        let end = snapshot.journal_since(before)?;
         if !dry {
             // First, so that nobody who is asked meanwhile claims to know more than is left.
-            let until = self.snapshot()?.pruned_until()?.max(Some(before)).unwrap_or(before);
+            let until = snapshot.pruned_until()?.max(Some(before)).unwrap_or(before);
             self.transact(|transaction| {
                 let mut cursors = transaction.open_table(Table::Cursors.definition()).map_err(failed)?;
                 cursors.insert(PRUNED_CURSOR.as_bytes(), &until.0.to_be_bytes()[..]).map_err(failed)?;

@@ -195,6 +195,10 @@ impl Snapshot {
         self.range(table, Bound::Included(prefix), end.as_deref().map_or(Bound::Unbounded, Bound::Excluded))
     }
 
+    pub(super) fn counters(&self) -> Result<Meta> {
+        Ok(self.stored(Table::Meta, |out| out.extend_from_slice(META_COUNTERS))?.unwrap_or_default())
+    }
+
     fn stored<T: Stored>(&self, table: Table, write: impl FnOnce(&mut Vec<u8>)) -> Result<Option<T>> {
         let mut key = Vec::with_capacity(KEY_USUAL);
         write(&mut key);
@@ -522,8 +526,7 @@ impl View for Snapshot {
     }
 
     fn meta(&self) -> Seen<Meta> {
-        let found = self.stored(Table::Meta, |out| out.extend_from_slice(META_COUNTERS))?;
-        Ok(found.unwrap_or_default())
+        Ok(self.counters()?)
     }
 }
 
