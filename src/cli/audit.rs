@@ -1,7 +1,7 @@
 //! `syncline audit`: the journal, entry by entry, its runs, and whether its chain holds.
 
 use super::{CliError, Context, Exit, entries, ground, when};
-use crate::daemon::{DaemonError, account};
+use crate::daemon::{DaemonError, account, prune_in};
 use crate::model::Millis;
 use crate::store::{Pruned, Store};
 use serde_json::{Value, json};
@@ -115,17 +115,22 @@ fn prune(before: Millis, dry: bool, context: &Context) -> Result<Exit, CliError>
     let mut store = ground::runtime()?.block_on(ground::open_alone(&config, false))?;
     let size = |store: &Store| store.stats().map(|stats| stats.file_bytes.unwrap_or(0)).map_err(DaemonError::from);
     let (bar, was) = (context.output.progress("journal", None), size(&store)?);
-    let pruned = store.prune(before, dry, |looked_at| {
+    let at = account::time(before);
+    let progress = |looked_at| {
         bar.set_position(looked_at);
         true
-    });
-    let pruned = pruned.map_err(DaemonError::from)?;
+    };
+    let command = ground::on_behalf(&format!("audit prune --before {at}"));
+    let pruned = match dry {
+        true => store.prune(before, true, progress).map_err(DaemonError::from)?,
+        false => prune_in(&config.rules, &store, &command, before, progress)?,
+    };
     if !dry && pruned.entries > 0 {
         store.compact().map_err(DaemonError::from)?;
     }
     bar.finish_and_clear();
     let now = size(&store)?;
-    let (at, Pruned { entries, kept }) = (account::time(before), pruned);
+    let Pruned { entries, kept } = pruned;
     let rest = format!("{kept} older ones stay, since something of today rests on them");
     match (dry, entries) {
         (_, 0) => context.output.say(format!("nothing to take out before {at}; {rest}")),

@@ -9,6 +9,7 @@ mod error;
 mod people;
 pub mod plan;
 mod problems;
+mod prune;
 pub mod reviews;
 pub mod schemas;
 pub mod secrets;
@@ -23,5 +24,6 @@ pub use driver::{
 pub use error::DaemonError;
 pub use people::read_people;
 pub use problems::{Cause, Example, Wanted, causes, heeded_len, ignore_in, listed, retry_in};
+pub use prune::prune_in;
 pub use status::{Counts, EntityStatus, Live, Status, SystemStatus, offline};
 pub use verify::{read_all, verify_offline};

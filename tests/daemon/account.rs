@@ -191,6 +191,11 @@ fn a_conflict_is_explained_told_and_taken_back() {
     assert!(code == Some(0) && wish["pruned"].as_u64().is_some_and(|entries| entries > 5), "{wish}");
     let (code, done) = world.json(&["audit", "prune", "--before", "0s"]);
     assert_eq!((code, &done["pruned"], &done["kept"]), (Some(0), &wish["pruned"], &wish["kept"]), "{done}");
+    let (_, runs) = world.json(&["audit", "runs"]);
+    assert!(
+        runs["runs"][0]["command"].as_str().is_some_and(|run| run.starts_with("audit prune --before 20")),
+        "{runs}"
+    );
     let (code, chain) = world.json(&["audit", "verify"]);
     assert_eq!((code, &chain["broken"]), (Some(0), &Value::Null), "{chain}");
     let (_, still) = world.json(&["explain", &format!("{}.jobtitle", a.email)]);
