@@ -5,7 +5,7 @@ use super::record::{Work, remote_key};
 use super::row::{Shown, digest_of};
 use super::scope::Seen;
 use super::timeline::timeline;
-use super::txn::{Author, Delivered, Txn, delivered_cursor};
+use super::txn::{Delivered, Txn, delivered_cursor};
 use super::{DeletedRows, DigestRow, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
@@ -514,8 +514,7 @@ impl Txn<'_> {
                 let Some(value) = self.resolved(field, key.system, value)? else { continue };
                 let (place, mark) = (Place::at(moment.at), moment.mark);
                 if let Some(who) = moment.who.filter(|_| mark != Mark::Ours && settled.before(&place)) {
-                    let (record, field) = (work.record.id, Some(field.id));
-                    self.authors.push(Author { record, system: key.system, field, at: moment.at, who });
+                    self.note_author((work.record.id, key.system), Some(field.id), moment.at, who);
                 }
                 entries.push(Evidence { place, value, mark });
             }

@@ -40,7 +40,7 @@ pub(super) struct Txn<'a> {
     pub problems: BTreeMap<(EntityId, RecordId, SystemId), Option<Problem>>,
     pub field_problems: BTreeMap<(EntityId, RecordId, SystemId, FieldId), Option<Problem>>,
     /// Who a system says made an edit, for the journal.
-    pub authors: Vec<Author>,
+    authors: BTreeMap<(RecordId, SystemId), Vec<Author>>,
     pub ignored: BTreeMap<ProblemPlace, Option<Ignored>>,
     cursors: Vec<(String, Option<Vec<u8>>)>,
     delivered: BTreeMap<(Home, EntityId), Option<Place>>,
@@ -62,13 +62,11 @@ pub(super) fn delivered_cursor(home: Home, entity: EntityId) -> String {
 }
 
 /// Who a system says made the edits of a record at a time.
-pub(super) struct Author {
-    pub record: RecordId,
-    pub system: SystemId,
+struct Author {
     /// None = those of all its fields.
-    pub field: Option<FieldId>,
-    pub at: Millis,
-    pub who: String,
+    field: Option<FieldId>,
+    at: Millis,
+    who: String,
 }
 
 impl<'a> Txn<'a> {
@@ -98,7 +96,7 @@ impl<'a> Txn<'a> {
             rereads: BTreeMap::new(),
             problems: BTreeMap::new(),
             field_problems: BTreeMap::new(),
-            authors: Vec::new(),
+            authors: BTreeMap::new(),
             ignored: BTreeMap::new(),
             cursors: Vec::new(),
             delivered: BTreeMap::new(),
@@ -118,17 +116,26 @@ impl<'a> Txn<'a> {
 
     /// Who made an edit, as far as this step was told.
     pub fn author(&self, record: RecordId, (system, field): (SystemId, FieldId), place: Place) -> Option<String> {
-        let made = |author: &&Author| {
-            (author.record, author.system, author.at) == (record, system, place.time)
-                && author.field.is_none_or(|of| of == field)
-        };
-        self.authors.iter().rev().find(made).map(|author| author.who.clone())
+        let made = |author: &&Author| author.at == place.time && author.field.is_none_or(|of| of == field);
+        self.authors.get(&(record, system))?.iter().rev().find(made).map(|author| author.who.clone())
+    }
+
+    /// A system says who made the edits of a record, or of one of its fields, at a time.
+    pub fn note_author(
+        &mut self,
+        (record, system): (RecordId, SystemId),
+        field: Option<FieldId>,
+        at: Millis,
+        who: String,
+    ) {
+        self.authors.entry((record, system)).or_default().push(Author { field, at, who });
     }
 
     /// Whoever changed a record last made what a row of it shows as an edit; of what we changed last somebody else made it.
     pub fn note_last(&mut self, record: RecordId, system: SystemId, (at, mark): (Millis, Mark), who: Option<&String>) {
-        let who = who.filter(|_| mark != Mark::Ours).cloned();
-        self.authors.extend(who.map(|who| Author { record, system, field: None, at, who }));
+        if let Some(who) = who.filter(|_| mark != Mark::Ours) {
+            self.note_author((record, system), None, at, who.clone());
+        }
     }
 
     pub fn journal(&mut self, entity: EntityId, record: Option<RecordId>, what: Happening) {
