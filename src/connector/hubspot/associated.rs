@@ -7,7 +7,7 @@ use super::super::transport::{Answer, Method, Request};
 use super::super::{ConnectorError, Outcome, Target, WriteAnswer, WriteItem};
 use super::HubSpot;
 use super::wire::Refusal;
-use crate::connector::batch::Whole;
+use crate::connector::batch::{Whole, done};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -150,16 +150,12 @@ pub(super) fn key(item: &WriteItem) -> &str {
 
 /// What the answer to a batch says: nothing went wrong, or it is found by halves what did.
 pub(super) fn whole(items: &[&WriteItem], answer: &Answer) -> Whole {
-    let done = |item: &&WriteItem| match &item.target {
-        Target::Update(remote) => Outcome::Done { remote: remote.clone(), created: None },
-        Target::Create { .. } => Outcome::Unknown,
-    };
     let value: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
     let errors = value.get("errors").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let refused =
         |refusal: Refusal| Outcome::Refused { code: refusal.code, message: refusal.message, properties: Vec::new() };
     match (answer.status, errors) {
-        (200..=207, []) => Whole::Each(items.iter().map(done).collect()),
+        (200..=207, []) => Whole::Each(items.iter().map(|item| done(item)).collect()),
         // Which of them it was is not told in one way, so they are sent one by one: to tie again what is tied changes nothing.
         (200..=207, [first, ..]) if items.len() == 1 => Whole::Each(vec![refused(Refusal::of_value(first))]),
         (200..=207 | 400 | 404 | 409, _) if items.len() > 1 => Whole::Halves,

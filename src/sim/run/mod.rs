@@ -335,8 +335,13 @@ impl Run {
         self.view().outbox_len(ENTITY) == Ok(0) && self.view().reread_len() == Ok(0)
     }
 
+    /// And nothing of the recent past is kept.
+    fn at_rest(&self) -> bool {
+        self.idle() && self.view().lately_scan(ENTITY, None, 1).is_ok_and(|ids| ids.is_empty())
+    }
+
     fn quiet(&self) -> bool {
-        self.idle() && self.moving == 0 && self.view().lately_scan(ENTITY, None, 1).is_ok_and(|ids| ids.is_empty())
+        self.at_rest() && self.moving == 0
     }
 
     /// Plays the next event; false when none is left.
@@ -597,7 +602,7 @@ impl Run {
         let life = self.life;
         self.after(if self.storm { 150 } else { 300 }, Doing::Tick { life });
         // What has nothing to do changes nothing, and is not asked.
-        if self.view().lately_scan(ENTITY, None, 1).is_ok_and(|ids| ids.is_empty()) && self.idle() {
+        if self.at_rest() {
             return;
         }
         self.feed(|_, _| Input::Sweep { entity: ENTITY, after: None, limit: 10 });

@@ -88,7 +88,7 @@ impl Run {
     /// What may happen next, and would change anything.
     fn playable(&self) -> Vec<usize> {
         let mut edited = false;
-        let idle = self.idle() && self.view().lately_scan(super::ENTITY, None, 1).is_ok_and(|ids| ids.is_empty());
+        let idle = self.at_rest();
         let under_way = |polled: usize| {
             let is = |doing: &Doing| match doing {
                 Doing::Page { side, .. } | Doing::Stream { side, .. } => *side == polled,
