@@ -3,7 +3,7 @@
 #[path = "support/pair.rs"]
 mod pair;
 
-use pair::{connectors, id, now, run};
+use pair::{connectors, id, now, person, run};
 use std::sync::Arc;
 use std::time::Duration;
 use syncline::connector::memory::Memory;
@@ -12,24 +12,12 @@ use syncline::daemon::connect::Connectors;
 use syncline::daemon::{Driver, causes, read_all, verify_offline};
 use syncline::engine::View;
 use syncline::model::{FieldKind, Raw, Record, SideState, Value};
-use syncline::rules::{CreateSpec, EntitySpec, Fault, FieldSpec, Leaves, Mapping, Rules, RulesBuilder, ScopeSpec};
+use syncline::rules::{EntitySpec, Fault, FieldSpec, Leaves, Mapping, Rules, RulesBuilder, ScopeSpec};
 use syncline::store::Store;
 
 fn customers(leaves: Leaves) -> ScopeSpec {
     let customer = |values: &[&Value]| *values[0] == Value::Text("customer".into());
     ScopeSpec::new("stage is customer", ["stage"], customer).leaves(leaves)
-}
-
-fn entity() -> EntitySpec {
-    let field = |name: &str, kind| FieldSpec::new(name, kind).at("crm", name).at("desk", name);
-    EntitySpec::new("person")
-        .at_with_id("crm", "people", "ext")
-        .at_with_id("desk", "people", "ext")
-        .create(CreateSpec::Everywhere)
-        .match_by("email")
-        .field(field("email", FieldKind::Email))
-        .field(field("city", FieldKind::Text))
-        .field(field("stage", FieldKind::Text))
 }
 
 fn builder(entity: EntitySpec) -> RulesBuilder {
@@ -48,7 +36,7 @@ struct Case {
 impl Case {
     fn new(leaves: Leaves) -> Self {
         let [crm, desk] = [Arc::new(Memory::new(now)), Arc::new(Memory::new(now))];
-        let rules = Arc::new(builder(entity().scope("crm", customers(leaves))).build().unwrap());
+        let rules = Arc::new(builder(person().scope("crm", customers(leaves))).build().unwrap());
         let connectors = connectors(&crm, &desk);
         Self { crm, desk, rules, connectors, driver: None }
     }
@@ -286,7 +274,7 @@ fn one_outside_is_no_rival_of_one_inside_and_may_be_deleted() {
 #[test]
 fn a_condition_reads_what_its_object_shows() {
     let fault = |spec: EntitySpec| builder(spec).build().unwrap_err().0.remove(0);
-    let on = |name: &str| entity().scope("crm", ScopeSpec::new("x", [name], |_| true));
+    let on = |name: &str| person().scope("crm", ScopeSpec::new("x", [name], |_| true));
     let unknown = fault(on("stag"));
     assert_eq!(
         (&*unknown.at, unknown.fault),
@@ -300,14 +288,14 @@ fn a_condition_reads_what_its_object_shows() {
     // For a condition a field may be in one system alone.
     let consent = FieldSpec::new("consent", FieldKind::Bool).at("crm", "consent");
     assert!(builder(on("consent").field(consent.clone())).build().is_ok());
-    assert!(builder(entity().field(consent)).build().is_err());
+    assert!(builder(person().field(consent)).build().is_err());
 }
 
 #[test]
 fn another_condition_is_another_mapping_and_what_becomes_of_leavers_is_not() {
     let rules = |spec: EntitySpec| builder(spec).build().unwrap();
-    let (all, frozen) = (rules(entity()), rules(entity().scope("crm", customers(Leaves::Frozen))));
-    let kept = rules(entity().scope("crm", customers(Leaves::Kept)));
+    let (all, frozen) = (rules(person()), rules(person().scope("crm", customers(Leaves::Frozen))));
+    let kept = rules(person().scope("crm", customers(Leaves::Kept)));
     assert_ne!(all.fingerprint(), frozen.fingerprint());
     assert_eq!(kept.fingerprint(), frozen.fingerprint());
     let remap = Mapping::of(&all).to(&Mapping::of(&frozen)).unwrap();

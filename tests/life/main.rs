@@ -5,7 +5,7 @@ mod merged;
 #[path = "../support/pair.rs"]
 mod pair;
 
-use pair::{connectors, id, now, run};
+use pair::{connectors, id, now, person, run};
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,18 +22,6 @@ use syncline::store::Store;
 
 fn person_id() -> EntityId {
     EntityId::of("person")
-}
-
-fn person() -> EntitySpec {
-    let field = |name: &str, kind| FieldSpec::new(name, kind).at("crm", name).at("desk", name);
-    EntitySpec::new("person")
-        .at_with_id("crm", "people", "ext")
-        .at_with_id("desk", "people", "ext")
-        .create(CreateSpec::Everywhere)
-        .match_by("email")
-        .field(field("email", FieldKind::Email))
-        .field(field("city", FieldKind::Text))
-        .field(field("stage", FieldKind::Text))
 }
 
 /// People whose firm is a record, too.

@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use syncline::connector::Connector;
 use syncline::connector::memory::Memory;
 use syncline::daemon::connect::Connectors;
-use syncline::model::{Millis, Raw, RemoteId, SystemId};
+use syncline::model::{FieldKind, Millis, Raw, RemoteId, SystemId};
+use syncline::rules::{CreateSpec, EntitySpec, FieldSpec};
 
 pub fn now() -> Millis {
     Millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64)
@@ -34,4 +35,17 @@ pub fn put(system: &Memory, object: &str, remote: &str, fields: &[(&str, &str)])
 
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(test)
+}
+
+/// Somebody in both, created wherever he is missing.
+pub fn person() -> EntitySpec {
+    let field = |name: &str, kind| FieldSpec::new(name, kind).at("crm", name).at("desk", name);
+    EntitySpec::new("person")
+        .at_with_id("crm", "people", "ext")
+        .at_with_id("desk", "people", "ext")
+        .create(CreateSpec::Everywhere)
+        .match_by("email")
+        .field(field("email", FieldKind::Email))
+        .field(field("city", FieldKind::Text))
+        .field(field("stage", FieldKind::Text))
 }

@@ -26,7 +26,7 @@ use documents::{Automerge, Documents, Loro, Yrs};
 use engine::Engine;
 use peer::Peer;
 use registers::{Maps, Registers};
-use report::{Goal, Report};
+use report::{Bound, Goal, Report};
 use sqlite::{Feed, Layout, Sqlite};
 use std::path::Path;
 use syncline::engine::MemoryView;
@@ -140,7 +140,14 @@ fn durable(report: &mut Report, folder: &Path, n: usize) {
     sizes.extend(peers[1..].iter_mut().map(|peer| (peer.name(), peer.disk())));
     let value_bytes = report::value_bytes(peers[0].edits());
     let measured = report.disk("fresh", n, value_bytes, &sizes);
-    report.goals.push(Goal::at_most("P7", "disk bytes a record, fresh", "value bytes", 2.1, measured, DISK));
+    report.goals.push(Goal::new(
+        ("P7", "value bytes"),
+        "disk bytes a record, fresh",
+        Bound::AtMost,
+        (2.1, 2.1),
+        measured,
+        DISK,
+    ));
 
     tell("rounds for the disk");
     let (rounds, a_commit) = ROUNDS;
@@ -154,7 +161,14 @@ fn durable(report: &mut Report, folder: &Path, n: usize) {
     let sizes: Vec<_> = peers.iter_mut().map(|peer| (peer.name(), peer.disk())).collect();
     let value_bytes = report::value_bytes(peers[0].edits());
     let measured = report.disk(&format!("after {rounds} rounds"), n, value_bytes, &sizes);
-    report.goals.push(Goal::at_most("P7", "disk bytes a record, after 10 rounds", "value bytes", 2.8, measured, DISK));
+    report.goals.push(Goal::new(
+        ("P7", "value bytes"),
+        "disk bytes a record, after 10 rounds",
+        Bound::AtMost,
+        (2.8, 2.8),
+        measured,
+        DISK,
+    ));
 
     let groups = [
         ("P3", 1_000, usize::MAX, [(1.3, 1.8), (5.0, 7.0)]),
@@ -181,7 +195,14 @@ fn durable(report: &mut Report, folder: &Path, n: usize) {
     let (commits, syncs) = bulk::syncs(n.min(300));
     let what = format!("syncs a commit of one record ({commits} commits)");
     let measured = syncs as f64 / commits as f64;
-    report.goals.push(Goal::exactly("P5", what, "one", 1.0, measured, "counted on a disk in memory"));
+    report.goals.push(Goal::new(
+        ("P5", "one"),
+        what,
+        Bound::Exactly,
+        (1.0, 1.0),
+        measured,
+        "counted on a disk in memory",
+    ));
 }
 
 const DISK: &str =

@@ -30,7 +30,7 @@ struct Machine {
 
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Bound {
+pub enum Bound {
     AtLeast,
     AtMost,
     Exactly,
@@ -50,7 +50,8 @@ pub struct Goal {
 }
 
 impl Goal {
-    fn new(
+    /// A goal against somebody, with its limit and what is aimed at.
+    pub fn new(
         (goal, against): (&'static str, &'static str),
         what: impl Into<String>,
         bound: Bound,
@@ -77,29 +78,6 @@ impl Goal {
         stored: impl Into<String>,
     ) -> Self {
         Self::new((goal, against), what, Bound::AtLeast, (limit, aim), measured, stored)
-    }
-
-    /// How many times as large as something.
-    pub fn at_most(
-        goal: &'static str,
-        what: impl Into<String>,
-        against: &'static str,
-        limit: f64,
-        measured: f64,
-        stored: impl Into<String>,
-    ) -> Self {
-        Self::new((goal, against), what, Bound::AtMost, (limit, limit), measured, stored)
-    }
-
-    pub fn exactly(
-        goal: &'static str,
-        what: impl Into<String>,
-        against: &'static str,
-        limit: f64,
-        measured: f64,
-        stored: impl Into<String>,
-    ) -> Self {
-        Self::new((goal, against), what, Bound::Exactly, (limit, limit), measured, stored)
     }
 }
 
