@@ -1,10 +1,14 @@
 //! Simulated histories of the merge rules, judged by the reference in `src/sim`:
 //! `cargo run --release --no-default-features --features sim --example simulate -- 0..1000`.
 //!
-//! Arguments: `FROM..TO [--only PART-OF-A-ROW'S-NAME] [--defect NAME] [--grouped] [--stored] [--trace]`. A row's name is `SYSTEMS:POLICY:SOURCES`, such
-//! as `3:latest:streams`; with a colon at the end, that row alone. Exit code 1 if an edit was lost where every side tells its edits one by one, or if anywhere
-//! sides ended apart, writes went round, or a record was created twice; where a side is only polled, some edits cannot be
-//! known, and their rate is printed. With `--defect` (feature `defects`) the exit code says only that the runs were made.
+//! Arguments: `FROM..TO [--only PART-OF-A-ROW'S-NAME] [--defect NAME] [--grouped] [--stored] [--every EDITS,PLAYS,FAULTS | --shortest] [--trace]`.
+//!
+//! A row's name is `SYSTEMS:POLICY:SOURCES`, such as `3:latest:streams`, with `:operator`, `:detach`, `:propagate` or `:restore` behind it where that
+//! happens besides edits; with a colon at the end, `--only` means that row alone. `--stored` keeps the mirror in a store whose power fails; `--every`
+//! plays all histories of small worlds, whose clocks are the seed's; `--shortest` looks for the smallest world of the first seed in which something is
+//! wrong. Exit code 1 if an edit was lost where every side tells its edits one by one, or if anywhere sides ended apart, writes went round, a record was
+//! created twice or came back; where a side is only polled, some edits cannot be known, and their rate is printed. With `--defect` (feature
+//! `defects`) the exit code says only that the runs were made.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
