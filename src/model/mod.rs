@@ -9,6 +9,7 @@ mod observation;
 mod people;
 mod phone;
 mod record;
+mod record_form;
 mod schema;
 mod text;
 mod ties;
