@@ -170,7 +170,7 @@ impl Txn<'_> {
         for at in self.field_problems(entity.id, gone)?.into_keys() {
             self.set_field_problem((entity.id, gone), at, None);
         }
-        self.save_keys(entity, Some(&lost.record), Some(&kept.record))?;
+        self.save_keys(entity, Some(&lost.record), Some(&kept.record));
         self.remove(lost);
         if creates {
             self.queue_creates(entity, &kept)?;

@@ -193,6 +193,7 @@ mod tests {
     use super::*;
     use crate::engine::{Change, MemoryView};
     use crate::model::{Hlc, Record};
+    use std::sync::Arc;
 
     const RECORD: RecordId = RecordId([1; 16]);
 
@@ -237,7 +238,7 @@ mod tests {
         let (from, to, at) = (Value::Null, text("found"), stamp(200, Origin::Engine));
         let fill = Happening::Filled { field: filled, from, to, stamp: at };
         let mut view = MemoryView::new();
-        view.apply(&[entry(200, fill), entry(300, edit), Change::PutRecord(Box::new(record))]);
+        view.apply(&[entry(200, fill), entry(300, edit), Change::PutRecord(Arc::new(record))]);
 
         let then = |at| as_of(&view, EntityId(1), RECORD, Millis(at)).unwrap().unwrap();
         let held = |values: [Held; 4]| {

@@ -1,7 +1,7 @@
 //! What systems show and tell: pages, reads, events, deletes.
 
 use super::identify::Found;
-use super::record::{Work, remote_key};
+use super::record::{Work, remote_key, shown_row};
 use super::row::{Shown, digest_of};
 use super::scope::Seen;
 use super::timeline::timeline;
@@ -12,7 +12,7 @@ use crate::model::{
     Departure, EntityId, FieldId, Home, Mark, Millis, PastValue, Place, RawDigest, ReadRow, RecordId, RemoteKey, Side,
     SideState, SourceKind, SystemId, Timing, Value, ValueError,
 };
-use crate::rules::{Amiss, Entity, Field};
+use crate::rules::{Entity, Field};
 
 impl Txn<'_> {
     pub fn earliest(&self, system: SystemId, timing: Timing) -> Millis {
@@ -275,17 +275,16 @@ impl Txn<'_> {
         let passed_here = if unrecorded { Millis::MIN } else { passed };
         let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed_here).min(modified);
         let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
-        let moved = moved_fields(entity, work, home, shown, timing.sent);
-        let differs = |((field, _), value): ((&Field, _), &Result<Value, Amiss<ValueError>>)| {
-            let differs = value.as_ref().is_ok_and(|value| work.shown(field, system) != *value);
-            differs.then_some(field.id)
-        };
-        let differing: Vec<FieldId> = entity.fields_at(home).zip(&shown.values).filter_map(differs).collect();
+        let same = same_fields(entity, work, home, shown);
+        let moved = moved_fields(entity, work, home, (shown, &same), timing.sent);
+        let differing = entity.fields_at(home).zip(shown.values.iter().zip(&same));
+        let differing = differing.filter(|(_, (value, same))| value.is_ok() && !**same);
+        let differing: Vec<FieldId> = differing.map(|((field, _), _)| field.id).collect();
         // What goes by a call of its own lands by itself.
-        let landed = if unrecorded { Vec::new() } else { landed_fields(entity, work, home, shown, modified) };
+        let landed = if unrecorded { Vec::new() } else { landed_fields(entity, work, home, (shown, &same), modified) };
         let mut judged = true;
-        let fields = entity.fields_at(home).zip(&shown.values);
-        for ((field, _), value) in fields.filter(|((_, at), _)| at.is_unrecorded() == unrecorded) {
+        let fields = entity.fields_at(home).zip(shown.values.iter().zip(same));
+        for ((field, _), (value, same)) in fields.filter(|((_, at), _)| at.is_unrecorded() == unrecorded) {
             let value = match value {
                 Ok(value) => value,
                 Err(error) => {
@@ -297,7 +296,7 @@ impl Txn<'_> {
             let kept = work.lately.fields.binary_search_by_key(&field.id, |f| f.field).is_ok();
             let Some(side) = work.record.side(system) else { return Ok(true) };
             let unbased = side.unbased.binary_search(&field.id).is_ok();
-            if !kept && !unbased && work.shown(field, system) == *value {
+            if !kept && !unbased && same {
                 continue;
             }
             if let Some(to) = field.ties_to().filter(|_| !unbased) {
@@ -495,7 +494,7 @@ impl Txn<'_> {
             let kept = work.lately.fields.binary_search_by_key(&field.id, |f| f.field).is_ok();
             let mut newest = histories.iter().filter_map(|history| history.first());
             let news = newest.any(|newest| settled.before(&Place::at(newest.at)));
-            if !kept && !unbased && !news && Some(&work.shown(field, key.system)) == value {
+            if !kept && !unbased && !news && value.is_some_and(|value| work.shows(field, key.system, value)) {
                 continue;
             }
             let mut state = work.state(field);
@@ -621,29 +620,49 @@ fn is_anew(field: &Field, value: &Value, known: &Value, histories: &[Vec<PastVal
         .any(|(at, history)| lost(value.member(at), known.member(at), std::slice::from_ref(history)))
 }
 
+/// Which fields of a row show what we thought, in the order of `fields_at`. What cannot be read does not.
+fn same_fields(entity: &Entity, work: &Work, home: Home, shown: &Shown) -> Vec<bool> {
+    if let Some(row) = shown_row(entity, &work.record, home) {
+        return row.zip(&shown.values).map(|((_, known), value)| value.as_ref() == Ok(&*known)).collect();
+    }
+    let fields = entity.fields_at(home).zip(&shown.values);
+    fields.map(|((field, _), value)| value.as_ref().is_ok_and(|value| work.shows(field, home.system, value))).collect()
+}
+
 /// Fields that a row shows to be neither as they were nor as a write leaves them. A read that was asked for after a write was
 /// answered shows the write; what is as before then was taken back.
-fn moved_fields(entity: &Entity, work: &Work, home: Home, shown: &Shown, asked: Millis) -> Vec<FieldId> {
-    let values = entity.fields_at(home).zip(&shown.values);
-    let moved = values.filter(|((field, _), value)| {
+fn moved_fields(
+    entity: &Entity,
+    work: &Work,
+    home: Home,
+    (shown, same): (&Shown, &[bool]),
+    asked: Millis,
+) -> Vec<FieldId> {
+    let values = entity.fields_at(home).zip(shown.values.iter().zip(same));
+    let moved = values.filter(|((field, _), (value, before))| {
         let Ok(value) = value else { return true };
-        let before = work.shown(field, home.system) == *value;
         match work.flight(field, home.system).map(|flight| (flight.state, flight.value == *value)) {
             Some((FlightState::Answered(_), true)) => false,
-            Some((FlightState::Answered(at), false)) => at <= asked || !before,
-            _ => !before,
+            Some((FlightState::Answered(at), false)) => at <= asked || !**before,
+            _ => !**before,
         }
     });
     moved.map(|((field, _), _)| field.id).collect()
 }
 
 /// Fields that a row shows moved to what the write in flight carries: it lands with all its fields at once.
-fn landed_fields(entity: &Entity, work: &Work, home: Home, shown: &Shown, modified: Millis) -> Vec<FieldId> {
-    let values = entity.fields_at(home).zip(&shown.values);
-    let landed = values.filter(|((field, _), value)| {
+fn landed_fields(
+    entity: &Entity,
+    work: &Work,
+    home: Home,
+    (shown, same): (&Shown, &[bool]),
+    modified: Millis,
+) -> Vec<FieldId> {
+    let values = entity.fields_at(home).zip(shown.values.iter().zip(same));
+    let landed = values.filter(|((field, _), (value, same))| {
         let Ok(value) = value else { return false };
-        let moved = work.shown(field, home.system) != *value;
-        moved && work.flight(field, home.system).is_some_and(|flight| flight.value == *value && modified >= flight.sent)
+        let flight = || work.flight(field, home.system);
+        !**same && flight().is_some_and(|flight| flight.value == *value && modified >= flight.sent)
     });
     landed.map(|((field, _), _)| field.id).collect()
 }

@@ -126,7 +126,7 @@ impl Txn<'_> {
             SideState::Outside if !work.record.sides.iter().any(|side| side.state != SideState::Outside) => {
                 // Who it is, is asked as of any record that appears.
                 let shell = work.record.id;
-                self.save_keys(entity, Some(&work.record), None)?;
+                self.save_keys(entity, Some(&work.record), None);
                 self.set_index(key.clone(), None);
                 self.remove(work);
                 self.identify(entity, key, shown, seen.from, seen.pass, seen.raw.unwrap_or(RawDigest(0)))?;

@@ -114,7 +114,7 @@ impl Txn<'_> {
             self.set_field_problem((entity.id, kept.record.id), at, Some(problem));
         }
         // Whoever is looked at next in this step must find the one, not the other beside it.
-        self.save_keys(entity, Some(&absorbed.record), Some(&kept.record))?;
+        self.save_keys(entity, Some(&absorbed.record), Some(&kept.record));
         self.remove(absorbed);
         Ok(kept)
     }
