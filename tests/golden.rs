@@ -319,7 +319,8 @@ fn name(what: &Happening) -> &'static str {
 fn entries() -> Vec<(&'static str, JournalEntry)> {
     let entry = |what: Happening| {
         let begun = matches!(what, Happening::Began { .. });
-        let whole = begun || matches!(what, Happening::Page { .. } | Happening::Remapped { .. } | Happening::Rest { .. });
+        let whole =
+            begun || matches!(what, Happening::Page { .. } | Happening::Remapped { .. } | Happening::Rest { .. });
         let (run, cause) = (Run(7), if begun { Cause::Begin } else { Cause::Operator });
         let (entity, record) = ((!begun).then_some(EntityId(5)), (!whole).then_some(RecordId([0xcd; 16])));
         (name(&what), JournalEntry { at: NOW, run, cause, entity, record, what })

@@ -52,7 +52,9 @@ pub(super) fn replay(from: &Path, context: &Context) -> Result<Exit, CliError> {
     context.output.table(["entity", "records", "mirror", "rebuilt", "differ"], rows);
     for (name, of) in entities(&answer) {
         for record in of["differences"].as_array().into_iter().flatten() {
-            context.output.line(format!("{name}/{}: the journal tells of another record than the mirror holds", text(record)));
+            context
+                .output
+                .line(format!("{name}/{}: the journal tells of another record than the mirror holds", text(record)));
         }
     }
     let (entries, then) = (&answer["entries"], &answer["checkpoint"]["number"]);

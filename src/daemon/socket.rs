@@ -124,9 +124,7 @@ async fn answer(command: Command, handle: &Handle) -> Value {
         }
         Command::Chain => handle.read(|_, snapshot| account::chain(snapshot)).await,
         Command::Mirror => handle.read(account::mirror_root).await,
-        Command::Replay { from } => {
-            handle.read(move |rules, snapshot| account::replayed(rules, snapshot, &from)).await
-        }
+        Command::Replay { from } => handle.read(move |rules, snapshot| account::replayed(rules, snapshot, &from)).await,
         Command::Runs => handle.read(account::runs).await,
         Command::Undo(wish) => handle.undo(wish).await,
         Command::Problems(wanted) => handle.read(move |rules, books| listed(rules, books, &wanted, LISTED)).await,

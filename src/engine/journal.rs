@@ -3,7 +3,8 @@
 use crate::codec::{Decode, Encode};
 use crate::merge::SettledBy;
 use crate::model::{
-    Digest, EntityId, FieldId, Home, Millis, ObjectId, OpId, Place, RecordId, RemoteId, SideState, Stamp, SystemId, Value,
+    Digest, EntityId, FieldId, Home, Millis, ObjectId, OpId, Place, RecordId, RemoteId, SideState, Stamp, SystemId,
+    Value,
 };
 use std::fmt;
 

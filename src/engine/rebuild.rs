@@ -3,7 +3,9 @@
 //! from: what sides show and what the merge rules need of the recent past is in no journal.
 
 use super::{Happening, JournalEntry, Now, Rest, Stand, View, ViewError};
-use crate::model::{EntityId, FieldId, Millis, Place, Record, RecordId, RemoteId, Side, SideState, Stamp, SystemId, Value};
+use crate::model::{
+    EntityId, FieldId, Millis, Place, Record, RecordId, RemoteId, Side, SideState, Stamp, SystemId, Value,
+};
 use std::collections::BTreeMap;
 
 type Seen<T> = Result<T, ViewError>;

@@ -38,7 +38,7 @@ impl Txn<'_> {
             }
         }
         let stood = std::mem::take(&mut self.stood);
-        if stood.is_empty() {
+        if stood.is_empty() || crate::defect!("unsaid") {
             return;
         }
         let mut told: BTreeMap<(EntityId, RecordId), Vec<&Happening>> = BTreeMap::new();

@@ -141,3 +141,78 @@ fn truncated(hasher: &Hasher) -> Digest {
 }
 
 const CONTEXT: &str = "syncline 2026 mirror root";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Apart, Differs, FieldId, Hlc, Millis, ObjectId, Place, RemoteId, Stamp, SystemId, Value};
+
+    fn stamp(tick: u64) -> Stamp {
+        Stamp { hlc: Hlc::from_bits(tick), origin: Origin::Engine }
+    }
+
+    fn record(id: u8) -> Record {
+        let mut record = Record::new(RecordId([id; 16]), EntityId(1));
+        record.set(FieldId(1), Value::Text("Ann".into()), stamp(7));
+        record.set(FieldId(2), Value::Null, stamp(8));
+        for system in [SystemId(1), SystemId(2)] {
+            record.put_side(Side {
+                system,
+                object: ObjectId(3),
+                remote: RemoteId::parse("77").unwrap(),
+                state: SideState::Live,
+                settled: Place::at(Millis(5)),
+                made: Millis::MIN,
+                unbased: Vec::new(),
+                differs: Vec::new(),
+            });
+        }
+        record
+    }
+
+    fn digest(records: &[Record]) -> Digest {
+        root(records.iter().cloned().map(Ok)).unwrap().digest
+    }
+
+    #[test]
+    fn all_that_is_true_counts_and_nothing_else() {
+        let before = [record(1), record(2)];
+        type Moves = fn(&mut Record);
+        let counts: [(&str, Moves); 9] = [
+            ("name", |record| record.id = RecordId([3; 16])),
+            ("value", |record| record.set(FieldId(1), Value::Text("Bob".into()), stamp(9))),
+            ("stamp", |record| record.set(FieldId(1), Value::Text("Ann".into()), stamp(9))),
+            ("origin", |record| record.registers[0].reg.marker.origin = Origin::Operator),
+            ("register", |record| drop(record.registers.pop())),
+            ("side", |record| drop(record.sides.pop())),
+            ("object", |record| record.sides[1].object = ObjectId(4)),
+            ("remote", |record| record.sides[1].remote = RemoteId::parse("78").unwrap()),
+            ("state", |record| record.sides[1].state = SideState::Frozen),
+        ];
+        for (what, moves) in counts {
+            let mut after = before.clone();
+            moves(&mut after[1]);
+            assert_ne!(digest(&before), digest(&after), "{what}");
+            let found = differing(before.clone().map(Ok), after.clone().map(Ok), 9).unwrap();
+            assert_eq!(found.first(), Some(&before[1].id), "{what}");
+        }
+        let mut after = before.clone();
+        let side = &mut after[0].sides[0];
+        (side.settled, side.made) = (Place::at(Millis(9)), Millis(3));
+        side.unbased.push(FieldId(2));
+        side.differs.push(Differs { field: FieldId(1), shown: Value::Null, apart: Some(Apart::Split), wanted: None });
+        assert_eq!(digest(&before), digest(&after));
+        assert_eq!(differing(before.map(Ok), after.map(Ok), 9), Ok(vec![]));
+    }
+
+    #[test]
+    fn who_stands_in_one_mirror_only_is_named_and_no_more_than_were_asked_for() {
+        let [a, b] = [[1, 3, 4], [2, 3, 5]].map(|ids| ids.map(record));
+        let found = |limit| differing(a.clone().map(Ok), b.clone().map(Ok), limit).unwrap();
+        let ids = |ids: &[u8]| ids.iter().map(|id| RecordId([*id; 16])).collect::<Vec<_>>();
+        assert_eq!(found(9), ids(&[1, 2, 4, 5]));
+        assert_eq!(found(2), ids(&[1, 2]));
+        assert_ne!(digest(&a[..1]), digest(&a[..2]));
+        assert_eq!(root(a.map(Ok)).unwrap().records, 3);
+    }
+}
