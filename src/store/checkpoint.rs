@@ -64,7 +64,7 @@ impl Checkpoint {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         if !path.try_exists()? {
-            return Err(StoreError::NotAStore { path: path.to_owned() });
+            return Err(StoreError::Missing { path: path.to_owned() });
         }
         let mut builder = Builder::new();
         builder.set_cache_size(64 << 20);

@@ -56,7 +56,7 @@ fn a_checkpoint_is_taken_and_replayed_with_and_without_a_daemon() {
 
     // Another store, and no store.
     std::fs::write(world.path("none.redb"), b"nothing").expect("a file");
-    for (file, part) in [("none.redb", "is not a store"), ("nowhere.redb", "is not a store")] {
+    for (file, part) in [("none.redb", "it is no store of syncline"), ("nowhere.redb", "there is no such file")] {
         let (code, refused) = world.json(&["audit", "replay", "--from", file]);
         let message = refused["error"]["message"].as_str().unwrap_or_default();
         assert!(code == Some(2) && message.contains(part), "{refused}");

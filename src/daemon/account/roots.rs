@@ -34,12 +34,9 @@ pub fn replayed(rules: &Rules, snapshot: &Snapshot, from: &Path) -> Result<Value
         Err(CheckpointError::Rebuild(RebuildError::View(error))) => Err(error.into()),
         Err(error) => {
             let (message, mend) = match &error {
-                CheckpointError::Store(error) => {
-                    let text = error.to_string();
-                    let (message, mend) = text.rsplit_once(": ").unwrap_or((&text, MEND));
-                    (message.to_owned(), mend.to_owned())
-                }
-                error => (error.to_string(), MEND.to_owned()),
+                CheckpointError::Store(StoreError::Missing { .. }) => ("there is no such file".to_owned(), MEND),
+                CheckpointError::Store(StoreError::NotAStore { .. }) => ("it is no store of syncline".to_owned(), MEND),
+                error => (error.to_string(), MEND),
             };
             let message = format!("{}: {message}", from.display());
             Ok(json!({ "error": { "code": "checkpoint", "message": message, "mend": mend, "usage": true } }))
