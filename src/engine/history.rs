@@ -124,7 +124,9 @@ pub(super) fn known_authors(mut entries: Vec<(u64, JournalEntry)>) -> Vec<(u64, 
 /// Up to when entries of a record may be missing. What is left of a pruned journal tells the whole only of records that were
 /// mirrored since.
 fn cut(books: &dyn Books, entries: &[(u64, JournalEntry)]) -> Result<Option<Millis>, ViewError> {
-    let anew = |entry: &JournalEntry| matches!(entry.what, Happening::Mirrored { .. } | Happening::Linked { .. });
+    let anew = |entry: &JournalEntry| {
+        matches!(entry.what, Happening::Mirrored { .. } | Happening::Linked { .. } | Happening::First { .. })
+    };
     let since = |until: &Millis| entries.first().is_some_and(|(_, entry)| entry.at >= *until && anew(entry));
     Ok(books.pruned()?.filter(|until| !since(until)))
 }
