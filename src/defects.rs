@@ -22,6 +22,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("snapshot-waits", "a snapshot behind a write in flight is dropped"),
     ("release-order", "waiting edits are released by arrival"),
     ("start-readback", "after a crash writes are sent again without a read-back"),
+    ("unsaid", "what a step's entries leave unsaid of its records is not journaled"),
 ];
 
 thread_local! {

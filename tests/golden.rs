@@ -241,7 +241,31 @@ fn happenings() -> Vec<Happening> {
             reason: "known to the org".into(),
         },
         Happening::Heeded { system: SALESFORCE, field: None, code: "TOO_LONG".into() },
+        Happening::First {
+            values: vec![(FieldId(2), Value::Text("Ann".into()), stamp(1, Origin::Engine))],
+            sides: vec![stand(SideState::Live)],
+        },
+        Happening::Rest {
+            records: vec![
+                (RecordId([0xaa; 16]), Rest::Gone),
+                (
+                    RecordId([0xbb; 16]),
+                    Rest::Changed {
+                        registers: vec![
+                            (FieldId(1), Now::Value(Value::Null, stamp(1, Origin::Engine))),
+                            (FieldId(2), Now::Stamp(stamp(2, Origin::Operator))),
+                            (FieldId(3), Now::Nothing),
+                        ],
+                        sides: vec![(HUBSPOT, None), (SALESFORCE, Some(stand(SideState::Detached)))],
+                    },
+                ),
+            ],
+        },
     ]
+}
+
+fn stand(state: SideState) -> Stand {
+    Stand { system: SALESFORCE, object: ObjectId(6), remote: remote(), state }
 }
 
 /// Names a sample. A variant without an arm does not compile: give it one, and a sample above.
@@ -288,13 +312,16 @@ fn name(what: &Happening) -> &'static str {
         Happening::Review { .. } => "review",
         Happening::Ignored { .. } => "ignored",
         Happening::Heeded { .. } => "heeded",
+        Happening::First { .. } => "first values",
+        Happening::Rest { .. } => "rest",
     }
 }
 
 fn entries() -> Vec<(&'static str, JournalEntry)> {
     let entry = |what: Happening| {
         let begun = matches!(what, Happening::Began { .. });
-        let whole = begun || matches!(what, Happening::Page { .. } | Happening::Remapped { .. });
+        let whole =
+            begun || matches!(what, Happening::Page { .. } | Happening::Remapped { .. } | Happening::Rest { .. });
         let (run, cause) = (Run(7), if begun { Cause::Begin } else { Cause::Operator });
         let (entity, record) = ((!begun).then_some(EntityId(5)), (!whole).then_some(RecordId([0xcd; 16])));
         (name(&what), JournalEntry { at: NOW, run, cause, entity, record, what })

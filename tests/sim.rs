@@ -154,9 +154,12 @@ fn writes_that_are_sent_again_after_a_crash_without_a_read_back_are_noticed() {
 #[cfg(feature = "defects")]
 #[test]
 fn planted_defects_are_seen() {
-    for (defect, sources) in
-        [("seen", Sources::Streams), ("overtaken", Sources::Streams), ("closing", Sources::Histories)]
-    {
+    for (defect, sources) in [
+        ("seen", Sources::Streams),
+        ("overtaken", Sources::Streams),
+        ("closing", Sources::Histories),
+        ("unsaid", Sources::Histories),
+    ] {
         syncline::defects::set(Some(defect));
         let options = |seed| Options::new(seed, 2, Policy::Latest, sources);
         let bad = (0..400).filter(|seed| run(options(*seed)).violation.is_some()).count();

@@ -414,6 +414,7 @@ impl<'a> Txn<'a> {
     pub fn save(&mut self, mut work: Work) -> Result<(), ViewError> {
         let entity = self.entity(work.record.entity)?;
         let before = work.loaded.take();
+        self.note_stood(&work, before.as_ref().map(|before| &before.0));
         let left = if work.gone { Vec::new() } else { self.leave_scope(entity, &mut work)? };
         if work.gone {
             if let Some(before) = before {

@@ -1,6 +1,7 @@
 //! One step's overlay: what it read, what it changed, and the changes that come out of it.
 
 use super::record::Work;
+use super::rest::Stood;
 use super::{
     Begin, Cause, Change, Clocks, DigestRow, Effect, Happening, Ignored, JournalEntry, KeyHolder, Meta, Notice,
     OutboxRow, Problem, ProblemPlace, RereadRow, Run, Step, View, ViewError,
@@ -75,8 +76,8 @@ pub(super) struct Txn<'a> {
     pub released: Vec<(SystemId, EntityId, RecordId)>,
     meta: Meta,
     pub run: Run,
-    cause: Cause,
-    journal: Vec<JournalEntry>,
+    pub cause: Cause,
+    pub journal: Vec<JournalEntry>,
     works: BTreeMap<(EntityId, RecordId), Option<Work>>,
     index: BTreeMap<RemoteKey, Option<RecordId>>,
     keys: BTreeMap<Key, KeyRow>,
@@ -95,6 +96,10 @@ pub(super) struct Txn<'a> {
     cursors: Vec<(String, Option<Vec<u8>>)>,
     delivered: BTreeMap<(Home, EntityId), Option<Place>>,
     pub record_changes: Vec<Change>,
+    /// Records as they stood before they were saved.
+    pub stood: Vec<Stood>,
+    /// Records that a first full reading has mirrored.
+    pub unread: u32,
 }
 
 /// How far a listing has been taken in.
@@ -153,6 +158,8 @@ impl<'a> Txn<'a> {
             cursors: Vec::new(),
             delivered: BTreeMap::new(),
             record_changes: Vec::new(),
+            stood: Vec::new(),
+            unread: 0,
         })
     }
 
@@ -422,6 +429,7 @@ impl<'a> Txn<'a> {
         for work in works.into_values().flatten() {
             self.save(work)?;
         }
+        self.tell_rest();
         self.hasten_deletes()?;
         let ignored = self.save_ignored()?;
         let mut changes = std::mem::take(&mut self.record_changes);

@@ -117,6 +117,8 @@ impl Options {
 pub enum Violation {
     /// The journal does not tell every value that a register has had.
     Unbooked,
+    /// A checkpoint and the journal since then give another mirror than the one that is there.
+    Unrebuilt,
     /// The final value is none that is right: an edit was lost.
     Lost,
     /// An edit on a polled side looked exactly like a write of ours whose answer was lost, and was taken for it.

@@ -20,6 +20,7 @@ mod plan;
 mod realistic;
 mod references;
 mod refusals;
+mod replay;
 mod review;
 mod scope;
 mod sensitive;

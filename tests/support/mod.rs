@@ -158,6 +158,7 @@ pub fn assert_equal(a: &dyn View, b: &dyn View) {
         assert_eq!(a.cursor(name), b.cursor(name));
     }
     for entity in ENTITIES {
+        assert_eq!(root(mirror_records(a, entity)), root(mirror_records(b, entity)));
         assert_eq!(a.outbox_len(entity), b.outbox_len(entity));
         for key in 0..6 {
             assert_eq!(a.keys(entity, &match_key(key)), b.keys(entity, &match_key(key)));

@@ -32,6 +32,9 @@ impl Run {
         if self.broken || !self.mirror.is_sound() {
             return Some(Violation::Broken);
         }
+        if !self.is_rebuilt() {
+            return Some(Violation::Unrebuilt);
+        }
         if self.worlds.iter().any(|world| world.remote.as_ref().is_some_and(|remote| remote.creates > 1)) {
             return Some(Violation::Duplicate);
         }

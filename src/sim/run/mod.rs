@@ -2,6 +2,7 @@
 
 mod audit;
 mod besides;
+mod checkpoint;
 mod mirror;
 mod network;
 mod setup;
@@ -123,6 +124,7 @@ struct Run {
     /// A copy of the mirror, and of the positions in streams.
     backup: Option<(mirror::Backup, Vec<u64>, Vec<i64>)>,
     restored: bool,
+    checkpoints: checkpoint::Checkpoints,
     /// Set where choices are made one after the other, and not by chance.
     small: Option<small::Small>,
 }
@@ -213,6 +215,7 @@ impl Run {
             deleted: None,
             backup: None,
             restored: false,
+            checkpoints: checkpoint::Checkpoints::new(options.seed),
             small: None,
         }
     }
@@ -582,6 +585,7 @@ impl Run {
     /// A step is committed.
     fn took(&mut self, step: &Step) {
         self.committed = true;
+        self.mark(step);
         self.learn();
         for effect in &step.effects {
             let Effect::Write { home, items, .. } = effect else { continue };
