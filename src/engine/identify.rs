@@ -74,11 +74,23 @@ impl Txn<'_> {
             }
         }
         if pass == Pass::Changes {
-            match self.candidates(entity, key.home(), &values, None)? {
+            let named = self.named(entity, key, &values, None)?;
+            let waits = named.found == Candidates::None && !named.unread.is_empty();
+            self.ask_for(named.unread)?;
+            if waits {
+                // Whoever it names may be there: until that is known nothing is made of it.
+                let work = self.mirror(entity, name, key, shown, begun, raw)?;
+                let remote = key.remote.clone();
+                self.journal(entity.id, Some(name), Happening::Mirrored { system: key.system, remote });
+                self.put(work);
+                return Ok(Found::New);
+            }
+            match self.matching(entity, key, &values, None)? {
                 Candidates::Of(ids, by) if ids.len() == 1 => {
                     if let Some(work) = self.take(entity.id, ids[0])? {
                         // For one outside nobody has asked yet where it should stand.
-                        let anew = work.record.live_sides().next().is_none();
+                        // Nor of one that waited to know whom it names.
+                        let anew = work.record.live_sides().next().is_none() || entity.is_link(by);
                         if let Some(found) = self.join_side(entity, work, key, shown, begun, Some(by), raw)? {
                             if anew && let Some(work) = self.take(entity.id, ids[0])? {
                                 self.queue_creates(entity, &work)?;
@@ -292,7 +304,13 @@ impl Txn<'_> {
     /// Lists a record that cannot be linked without a guess.
     pub fn ambiguous(&mut self, entity: &Entity, work: &Work, system: SystemId, by: FieldId) {
         let name = entity.field(by).map(|field| field.name.clone()).unwrap_or_default();
-        let message = format!("several records share this {name}: make it unique, or merge them in their system");
+        let message = match entity.is_link(by) {
+            false => format!("several records share this {name}: make it unique, or merge them in their system"),
+            true => format!(
+                "whom {name} names is the counterpart of another record already, or named by several: clear it in those that are \
+                 not meant, or merge them in their system"
+            ),
+        };
         let problem = Problem { since: self.now, code: AMBIGUOUS.into(), message, fields: vec![name] };
         let remote = work.record.side(system).map(|side| side.remote.clone());
         if let Some(remote) = remote {

@@ -19,6 +19,7 @@ mod ignore;
 mod input;
 mod journal;
 mod memory;
+mod named;
 mod observe;
 mod operate;
 mod people;

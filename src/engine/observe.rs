@@ -382,8 +382,17 @@ impl Txn<'_> {
             };
             other.into_iter().for_each(|other| self.put(other));
             let (Some(mut work), Some(row)) = (work, row) else {
-                // Not there, or not ours: the list of deletes will say.
-                self.set_reread(key, None)?;
+                // Not there, or not ours: the list of deletes will say. Unless it was asked for because somebody names it.
+                self.set_reread(key.clone(), None)?;
+                match row {
+                    Some(row) if record.is_none() && self.is_named(entity, &key)? => {
+                        let shown = self.shown(entity, (home, remote), &row.values)?;
+                        let from = self.linked_from(system, begun, row.modified);
+                        self.identify(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
+                    }
+                    None if record.is_none() => self.named_nobody(entity, &key)?,
+                    _ => {}
+                }
                 continue;
             };
             let live = work.record.side(system).is_some_and(|side| side.state == SideState::Live);

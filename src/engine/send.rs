@@ -197,6 +197,11 @@ impl Txn<'_> {
                 self.put(work);
                 continue;
             }
+            if self.awaits_named(entity, &work, system)? {
+                self.set_outbox(at, Some(OutboxRow { due: self.now.plus(PAUSE_MS), ..row }))?;
+                self.put(work);
+                continue;
+            }
             if self.waits(entity, &work, system)? {
                 self.set_outbox(at, Some(OutboxRow { due: self.now.plus(WAIT_MS), ..row }))?;
                 self.put(work);
