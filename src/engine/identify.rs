@@ -57,6 +57,21 @@ impl Txn<'_> {
         let external = shown.external.as_deref().and_then(parse_external_id).map(|(id, _)| id);
         let derived = RecordId::derive(key);
         let mut name = derived;
+        if let Some(id) = self.is_becoming(key)?
+            && let Some(work) = self.take(entity.id, id)?
+        {
+            if work.record.side(key.system).is_some() {
+                self.become_other(entity, work, key, shown)?;
+                return Ok(Found::Adopted);
+            }
+            if self.in_scope(entity, key.home(), shown) == Some(true) {
+                if let Some(found) = self.join_side(entity, work, key, shown, begun, None, raw)? {
+                    return Ok(found);
+                }
+            } else {
+                self.put(work);
+            }
+        }
         if self.in_scope(entity, key.home(), shown) != Some(true)
             && !self.creates_one_of(entity, key, [external, Some(derived)])?
         {

@@ -2,7 +2,9 @@
 
 use crate::codec::{Decode, Encode};
 use crate::merge::SettledBy;
-use crate::model::{Digest, EntityId, FieldId, Home, Millis, OpId, Place, RecordId, RemoteId, Stamp, SystemId, Value};
+use crate::model::{
+    Digest, EntityId, FieldId, Home, Millis, ObjectId, OpId, Place, RecordId, RemoteId, Stamp, SystemId, Value,
+};
 use std::fmt;
 
 /// The rule by which an edit lost to a later one of its own side: no conflict.
@@ -333,6 +335,17 @@ pub enum Happening {
         field: Option<FieldId>,
         /// The problem's code.
         code: String,
+    },
+    /// A remote record became one of another object of its system, and its side goes on as that.
+    Converted {
+        /// Where.
+        system: SystemId,
+        /// What its id was.
+        remote: RemoteId,
+        /// What it is now.
+        object: ObjectId,
+        /// Its id as that.
+        into: RemoteId,
     },
 }
 

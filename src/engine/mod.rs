@@ -5,6 +5,7 @@
 
 mod books;
 mod change;
+mod convert;
 mod delete;
 mod duplicates;
 mod events;

@@ -341,7 +341,7 @@ impl Txn<'_> {
                     if busy || clash {
                         self.put(other);
                     } else {
-                        own = self.join_records(entity, own, other, by)?;
+                        own = self.join_records(entity, own, other, Some(by))?;
                     }
                 }
                 self.put(own);

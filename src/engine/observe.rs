@@ -375,7 +375,7 @@ impl Txn<'_> {
                 Some(id) => self.take(entity.id, id)?,
                 None => None,
             };
-            let is_it = |work: &Work| work.record.side(system).is_none_or(|side| remote_key(entity.id, side) == key);
+            let is_it = |work: &Work| work.record.side(system).is_some_and(|side| remote_key(entity.id, side) == key);
             let (work, other) = match work {
                 Some(work) if !is_it(&work) => (None, Some(work)),
                 work => (work, None),
@@ -384,12 +384,18 @@ impl Txn<'_> {
             let (Some(mut work), Some(row)) = (work, row) else {
                 // Not there, or not ours: the list of deletes will say. Unless it was asked for because somebody names it.
                 self.set_reread(key.clone(), None)?;
+                let becoming = self.is_becoming(&key)?;
                 match row {
-                    Some(row) if record.is_none() && self.is_named(entity, &key)? => {
+                    Some(row) if becoming.is_some() || (record.is_none() && self.is_named(entity, &key)?) => {
                         let shown = self.shown(entity, (home, remote), &row.values)?;
                         let from = self.linked_from(system, begun, row.modified);
-                        self.identify(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
+                        let found = self.identify(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
+                        if found == Found::Adopted {
+                            // It is judged as a row of a record that is known.
+                            self.read_again(&key, 0)?;
+                        }
                     }
+                    None if let Some(id) = becoming => self.became_nothing(entity, &key, id)?,
                     None if record.is_none() => self.named_nobody(entity, &key)?,
                     _ => {}
                 }
@@ -549,12 +555,14 @@ impl Txn<'_> {
             let key = RemoteKey { entity: entity.id, system, object, remote };
             let Some(id) = self.index_of(&key)? else { continue };
             let Some(mut work) = self.take(entity.id, id)? else { continue };
-            if let Departure::Merged(winner) = &why {
-                self.lost_merge(entity, work, &key, winner)?;
-                continue;
+            match why {
+                Departure::Merged(winner) => self.lost_merge(entity, work, &key, &winner)?,
+                Departure::Converted(into) => self.converted(entity, work, &key, into)?,
+                Departure::Deleted | Departure::OutOfScope => {
+                    self.depart(entity, &mut work, &key, why)?;
+                    self.put(work);
+                }
             }
-            self.depart(entity, &mut work, &key, why)?;
-            self.put(work);
         }
         if let Some((name, bytes)) = deleted.cursor {
             self.set_cursor(name, Some(bytes));

@@ -5,7 +5,7 @@ use super::record::{Work, remote_key};
 use super::txn::Txn;
 use super::{Happening, ViewError};
 use crate::merge::FlightState;
-use crate::model::{EntityId, Home, Millis, Place, RecordId, RemoteKey, Side, SourceKind, SystemId, Value};
+use crate::model::{EntityId, FieldId, Home, Millis, Place, RecordId, RemoteKey, Side, SourceKind, SystemId, Value};
 use crate::rules::{Entity, Field};
 
 impl Txn<'_> {
@@ -59,7 +59,7 @@ impl Txn<'_> {
             (Candidates::Of(others, by), _) => {
                 for other in others {
                     let Some(other) = self.take(id, other)? else { continue };
-                    work = self.join_records(entity, work, other, by)?;
+                    work = self.join_records(entity, work, other, Some(by))?;
                 }
                 if create {
                     self.queue_creates(entity, &work)?;
@@ -73,13 +73,7 @@ impl Txn<'_> {
     }
 
     /// Two mirrored records are one: the one with the side of the highest rank keeps its name and takes the other's sides.
-    pub fn join_records(
-        &mut self,
-        entity: &Entity,
-        a: Work,
-        b: Work,
-        by: crate::model::FieldId,
-    ) -> Result<Work, ViewError> {
+    pub fn join_records(&mut self, entity: &Entity, a: Work, b: Work, by: Option<FieldId>) -> Result<Work, ViewError> {
         let rank = |work: &Work| {
             let ranks = work.record.live_sides().map(|side| self.rules.rank(side.system));
             ranks.min().unwrap_or(usize::MAX)
@@ -102,7 +96,7 @@ impl Txn<'_> {
             kept.link_side(self.rules, entity, &key, &values, from, self.now);
             self.set_index(key, Some(kept.record.id));
             let (system, remote) = (side.system, side.remote.clone());
-            self.journal(entity.id, Some(kept.record.id), Happening::Linked { system, remote, by: Some(by) });
+            self.journal(entity.id, Some(kept.record.id), Happening::Linked { system, remote, by });
             if kept.awaits_target(entity, system) {
                 self.read_again(&remote_key(entity.id, side), 0)?;
             }
