@@ -240,6 +240,7 @@ fn happenings() -> Vec<Happening> {
             reason: "known to the org".into(),
         },
         Happening::Heeded { system: SALESFORCE, field: None, code: "TOO_LONG".into() },
+        Happening::Converted { system: SALESFORCE, remote: remote(), object: ObjectId(3), into: remote() },
     ]
 }
 
@@ -287,6 +288,7 @@ fn name(what: &Happening) -> &'static str {
         Happening::Review { .. } => "review",
         Happening::Ignored { .. } => "ignored",
         Happening::Heeded { .. } => "heeded",
+        Happening::Converted { .. } => "converted",
     }
 }
 
