@@ -11,8 +11,11 @@ use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, ReadSpec};
 use syncline::daemon::connect::Connectors;
 use syncline::daemon::{Driver, read_all, remap, verify_offline};
-use syncline::engine::{Happening, View};
-use syncline::model::{EntityId, FieldId, FieldKind, IdForm, Raw, Record, SystemId};
+use syncline::engine::{Clocks, Effect, Happening, Input, MemoryView, PageRows, Pass, Reads, View, step};
+use syncline::model::{
+    EntityId, FieldId, FieldKind, Home, IdForm, Mark, Millis, Raw, RawDigest, RawRow, ReadRow, Record, RemoteId,
+    RowDecoder, SystemId, Timing,
+};
 use syncline::rules::{CreateSpec, EntitySpec, Fault, FieldSpec, LinkFieldSpec, Mapping, OneWayEdits, Rules};
 use syncline::store::Store;
 
@@ -219,6 +222,114 @@ fn in_the_live_run_whoever_comes_first_waits_for_the_one_he_names() {
             assert!(round % 3 > 0 || crm.len() == 1, "round {round}");
         }
     });
+}
+
+/// Decodes the one row of a page.
+struct One(Vec<Raw>);
+
+impl RowDecoder for One {
+    fn decode(&self, _index: usize) -> Result<Vec<Raw>, String> {
+        Ok(self.0.clone())
+    }
+}
+
+/// The engine by hand.
+struct Hand {
+    rules: Rules,
+    view: MemoryView,
+    now: i64,
+}
+
+impl Hand {
+    fn give(&mut self, input: Input<'_>) -> Vec<Effect> {
+        self.now += 1_000;
+        let clocks = Clocks { now: Millis(self.now), offsets: Vec::new() };
+        let step = step(&self.rules, &self.view, &clocks, input).unwrap();
+        self.view.apply(&step.changes);
+        step.effects
+    }
+
+    fn timing(&self) -> Timing {
+        Timing { sent: Millis(self.now), offset: Default::default() }
+    }
+
+    /// What is read of a record, in the order of the rules' fields.
+    fn raws(&self, system: &str, fields: &[(&str, &str)]) -> Vec<Raw> {
+        let properties = self.rules.entities[0].properties_at(Home::of(system, "people"));
+        let value = |name: &String| fields.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+        properties
+            .map(|name| value(name).map_or(Raw::Null, |value| Raw::Text(value.into())))
+            .chain([Raw::Null])
+            .collect()
+    }
+
+    /// A complete listing of changes with one record, or none.
+    fn listed(&mut self, system: &str, row: Option<(&str, &[(&str, &str)])>) {
+        let raws = row.map(|(_, fields)| self.raws(system, fields)).unwrap_or_default();
+        let row = row.map(|(remote, _)| RawRow {
+            remote: id(remote),
+            modified: Millis(self.now),
+            raw: RawDigest::of_bytes(format!("{raws:?}").as_bytes()),
+            mark: Mark::Theirs,
+            who: None,
+        });
+        let (rows, timing): (Vec<RawRow>, _) = (row.into_iter().collect(), self.timing());
+        self.give(Input::Page(PageRows {
+            entity: EntityId::of("person"),
+            home: Home::of(system, "people"),
+            pass: Pass::Changes,
+            rows: &rows,
+            decoder: &One(raws),
+            timing,
+            cursor: None,
+            complete: Some(timing),
+        }));
+    }
+
+    fn work(&mut self, system: &str) -> Vec<Effect> {
+        self.give(Input::Work { entity: EntityId::of("person"), system: SystemId::of(system), create: true })
+    }
+
+    fn read(&mut self, asked: &RemoteId, fields: Option<&[(&str, &str)]>) {
+        let row = fields.map(|fields| ReadRow {
+            remote: asked.clone(),
+            modified: Millis(self.now),
+            mark: Mark::Theirs,
+            who: None,
+            values: self.raws("desk", fields),
+            history: Vec::new(),
+        });
+        let (entity, home, timing) = (EntityId::of("person"), Home::of("desk", "people"), self.timing());
+        let rows = row.into_iter().collect();
+        self.give(Input::Read(Reads { entity, home, asked: vec![asked.clone()], rows, timing }));
+    }
+}
+
+#[test]
+fn whom_nobody_has_read_yet_is_asked_for_before_anything_is_made_of_it() {
+    for there in [true, false] {
+        let mut hand = Hand { rules: rules(linked(person())), view: MemoryView::new(), now: 1_000_000 };
+        hand.listed("desk", Some((BOB, &[("email", "ann@x")])));
+        hand.listed("crm", None);
+        hand.listed("crm", Some(("1", &[("email", "ann@x"), ("desk_id", ANN)])));
+        hand.listed("desk", None);
+        let effects = hand.work("desk");
+        let asks = |effect: &Effect| matches!(effect, Effect::Read { ids, .. } if *ids == [id(ANN)]);
+        assert!(matches!(&effects[..], [effect] if asks(effect)), "{effects:?}");
+        let sides = |hand: &Hand| {
+            let mut all: Vec<usize> = Vec::new();
+            for record in hand.view.record_scan(EntityId::of("person"), None, 10).unwrap() {
+                all.push(record.live_sides().count());
+            }
+            all.sort_unstable();
+            all
+        };
+        assert_eq!(sides(&hand), [1, 1], "not linked by the address meanwhile");
+        let shown: &[(&str, &str)] = &[("email", "ann@old")];
+        hand.read(&id(ANN), there.then_some(shown));
+        // Who shares the address only is somebody else then; if nobody is there, the address decides.
+        assert_eq!(sides(&hand), if there { vec![1, 2] } else { vec![2] }, "there: {there}");
+    }
 }
 
 #[test]
