@@ -43,8 +43,8 @@ pub(super) enum Candidates {
 }
 
 impl Txn<'_> {
-    /// Finds or makes the record behind an unknown row.
-    pub fn identify(
+    /// As [`Self::identify`], for a row whose name leads to a record of which it is no side.
+    pub fn identify_again(
         &mut self,
         entity: &Entity,
         key: &RemoteKey,
@@ -53,10 +53,6 @@ impl Txn<'_> {
         pass: Pass,
         raw: RawDigest,
     ) -> Result<Found, ViewError> {
-        let values: Vec<Value> = shown.readable().into_iter().map(Option::unwrap_or_default).collect();
-        let external = shown.external.as_deref().and_then(parse_external_id).map(|(id, _)| id);
-        let derived = RecordId::derive(key);
-        let mut name = derived;
         if let Some(id) = self.is_becoming(key)?
             && let Some(work) = self.take(entity.id, id)?
         {
@@ -72,6 +68,23 @@ impl Txn<'_> {
                 self.put(work);
             }
         }
+        self.identify(entity, key, shown, begun, pass, raw)
+    }
+
+    /// Finds or makes the record behind an unknown row.
+    pub fn identify(
+        &mut self,
+        entity: &Entity,
+        key: &RemoteKey,
+        shown: &Shown,
+        begun: Millis,
+        pass: Pass,
+        raw: RawDigest,
+    ) -> Result<Found, ViewError> {
+        let values: Vec<Value> = shown.readable().into_iter().map(Option::unwrap_or_default).collect();
+        let external = shown.external.as_deref().and_then(parse_external_id).map(|(id, _)| id);
+        let derived = RecordId::derive(key);
+        let mut name = derived;
         if self.in_scope(entity, key.home(), shown) != Some(true)
             && !self.creates_one_of(entity, key, [external, Some(derived)])?
         {

@@ -75,23 +75,19 @@ impl Txn<'_> {
                 continue;
             }
             let from = self.linked_from(system, begun, row.modified);
-            let known = match self.index_of(&key)? {
+            let (index, raw) = (self.index_of(&key)?, shown.raw(row.raw));
+            let known = match index {
                 Some(id) if self.is_side(&key, id)? => Some(id),
-                _ => match self.identify(entity, &key, &shown, from, page.pass, shown.raw(row.raw))? {
-                    Found::New => {
-                        mirrored += 1;
-                        None
-                    }
-                    Found::Linked => {
-                        linked += 1;
-                        None
-                    }
-                    Found::Outside => None,
-                    Found::Adopted => {
-                        linked += 1;
-                        self.index_of(&key)?.filter(|_| self.source(system) == SourceKind::Polled)
-                    }
-                },
+                _ => {
+                    let found = match index {
+                        Some(_) => self.identify_again(entity, &key, &shown, from, page.pass, raw)?,
+                        None => self.identify(entity, &key, &shown, from, page.pass, raw)?,
+                    };
+                    mirrored += u32::from(found == Found::New);
+                    linked += u32::from(matches!(found, Found::Linked | Found::Adopted));
+                    let polled = found == Found::Adopted && self.source(system) == SourceKind::Polled;
+                    if polled { self.index_of(&key)? } else { None }
+                }
             };
             if let Some(id) = known {
                 let seen = Seen { from, pass: page.pass, raw: Some(shown.raw(row.raw)) };
@@ -389,7 +385,7 @@ impl Txn<'_> {
                     Some(row) if becoming.is_some() || (record.is_none() && self.is_named(entity, &key)?) => {
                         let shown = self.shown(entity, (home, remote), &row.values)?;
                         let from = self.linked_from(system, begun, row.modified);
-                        let found = self.identify(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
+                        let found = self.identify_again(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
                         if found == Found::Adopted {
                             // It is judged as a row of a record that is known.
                             self.read_again(&key, 0)?;

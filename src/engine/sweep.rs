@@ -52,7 +52,8 @@ impl Txn<'_> {
         }
         match (found, of) {
             (Candidates::Ambiguous(by), Some(system)) => {
-                if self.problem(id, work.record.id, system)?.is_none() {
+                let listed = self.problem(id, work.record.id, system)?.is_some();
+                if !listed {
                     self.ambiguous(entity, &work, system, by);
                 }
             }

@@ -49,11 +49,11 @@ fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
     let (mut scopes, mut links) = (Vec::new(), Vec::new());
     if let Some(mut at) = section.take("at").and_then(|node| node.section(problems)) {
         for node in at.take_rest() {
-            let Some((objects, create_as, scope, linked)) = self::objects(&node, systems, problems) else { continue };
-            entity.objects.extend(objects);
-            entity.create_as.extend(create_as.map(|object| (node.key.to_owned(), object)));
-            scopes.extend(scope.map(|scope| (node.key.to_owned(), scope)));
-            links.extend(linked.into_iter().map(|link| (node.key.to_owned(), link)));
+            let Some(there) = self::objects(&node, systems, problems) else { continue };
+            entity.objects.extend(there.objects);
+            entity.create_as.extend(there.create_as.map(|object| (node.key.to_owned(), object)));
+            scopes.extend(there.scope.map(|scope| (node.key.to_owned(), scope)));
+            links.extend(there.links.into_iter().map(|link| (node.key.to_owned(), link)));
         }
     }
     if let Some(mut fields) = section.take("fields").and_then(|node| node.section(problems)) {
@@ -214,12 +214,16 @@ fn create(node: &Node<'_>, problems: &mut Problems) -> Option<CreateSpec> {
     Some(if everywhere { CreateSpec::Everywhere } else { CreateSpec::Nowhere })
 }
 
+/// What is said of one system.
+struct Objects<'d> {
+    objects: Vec<ObjectSpec>,
+    create_as: Option<String>,
+    scope: Option<Scoped<'d>>,
+    links: Vec<links::Link>,
+}
+
 /// The objects in one system, and as which of them records are created.
-fn objects<'d>(
-    node: &Node<'d>,
-    systems: &[SystemSettings],
-    problems: &mut Problems,
-) -> Option<(Vec<ObjectSpec>, Option<String>, Option<Scoped<'d>>, Vec<links::Link>)> {
+fn objects<'d>(node: &Node<'d>, systems: &[SystemSettings], problems: &mut Problems) -> Option<Objects<'d>> {
     let mut section = node.section(problems)?;
     // What stands in for a wrong name must be neither blank nor another's, or it would be blamed a second time.
     let name = |node: &Node<'_>, problems: &mut Problems| {
@@ -275,7 +279,7 @@ fn objects<'d>(
         let (system, external_id) = (node.key.to_owned(), external_id.clone());
         ObjectSpec { system, object, external_id, on_create, scope: None, on_delete, links: Vec::new() }
     };
-    Some((objects.into_iter().map(spec).collect(), create_as.clone(), scope, links))
+    Some(Objects { objects: objects.into_iter().map(spec).collect(), create_as: create_as.clone(), scope, links })
 }
 
 /// `where`, `lists` and `leaves`, until the fields are known.
