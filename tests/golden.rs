@@ -261,6 +261,7 @@ fn happenings() -> Vec<Happening> {
                 ),
             ],
         },
+        Happening::Converted { system: SALESFORCE, remote: remote(), object: ObjectId(3), into: remote() },
     ]
 }
 
@@ -314,6 +315,7 @@ fn name(what: &Happening) -> &'static str {
         Happening::Heeded { .. } => "heeded",
         Happening::First { .. } => "first values",
         Happening::Rest { .. } => "rest",
+        Happening::Converted { .. } => "converted",
     }
 }
 

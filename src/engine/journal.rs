@@ -349,6 +349,17 @@ pub enum Happening {
         /// Ascending by record.
         records: Vec<(RecordId, Rest)>,
     },
+    /// A remote record became one of another object of its system, and its side goes on as that.
+    Converted {
+        /// Where.
+        system: SystemId,
+        /// What its id was.
+        remote: RemoteId,
+        /// What it is now.
+        object: ObjectId,
+        /// Its id as that.
+        into: RemoteId,
+    },
 }
 
 /// Where a record stands in one system.

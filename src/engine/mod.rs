@@ -5,6 +5,7 @@
 
 mod books;
 mod change;
+mod convert;
 mod delete;
 mod duplicates;
 mod events;
@@ -19,6 +20,7 @@ mod ignore;
 mod input;
 mod journal;
 mod memory;
+mod named;
 mod observe;
 mod operate;
 mod people;

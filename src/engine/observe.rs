@@ -75,23 +75,19 @@ impl Txn<'_> {
                 continue;
             }
             let from = self.linked_from(system, begun, row.modified);
-            let known = match self.index_of(&key)? {
+            let (index, raw) = (self.index_of(&key)?, shown.raw(row.raw));
+            let known = match index {
                 Some(id) if self.is_side(&key, id)? => Some(id),
-                _ => match self.identify(entity, &key, &shown, from, page.pass, shown.raw(row.raw))? {
-                    Found::New => {
-                        mirrored += 1;
-                        None
-                    }
-                    Found::Linked => {
-                        linked += 1;
-                        None
-                    }
-                    Found::Outside => None,
-                    Found::Adopted => {
-                        linked += 1;
-                        self.index_of(&key)?.filter(|_| self.source(system) == SourceKind::Polled)
-                    }
-                },
+                _ => {
+                    let found = match index {
+                        Some(_) => self.identify_again(entity, &key, &shown, from, page.pass, raw)?,
+                        None => self.identify(entity, &key, &shown, from, page.pass, raw)?,
+                    };
+                    mirrored += u32::from(found == Found::New);
+                    linked += u32::from(matches!(found, Found::Linked | Found::Adopted));
+                    let polled = found == Found::Adopted && self.source(system) == SourceKind::Polled;
+                    if polled { self.index_of(&key)? } else { None }
+                }
             };
             if let Some(id) = known {
                 let seen = Seen { from, pass: page.pass, raw: Some(shown.raw(row.raw)) };
@@ -374,15 +370,30 @@ impl Txn<'_> {
                 Some(id) => self.take(entity.id, id)?,
                 None => None,
             };
-            let is_it = |work: &Work| work.record.side(system).is_none_or(|side| remote_key(entity.id, side) == key);
+            let is_it = |work: &Work| work.record.side(system).is_some_and(|side| remote_key(entity.id, side) == key);
             let (work, other) = match work {
                 Some(work) if !is_it(&work) => (None, Some(work)),
                 work => (work, None),
             };
             other.into_iter().for_each(|other| self.put(other));
             let (Some(mut work), Some(row)) = (work, row) else {
-                // Not there, or not ours: the list of deletes will say.
-                self.set_reread(key, None)?;
+                // Not there, or not ours: the list of deletes will say. Unless it was asked for because somebody names it.
+                self.set_reread(key.clone(), None)?;
+                let becoming = self.is_becoming(&key)?;
+                match row {
+                    Some(row) if becoming.is_some() || (record.is_none() && self.is_named(entity, &key)?) => {
+                        let shown = self.shown(entity, (home, remote), &row.values)?;
+                        let from = self.linked_from(system, begun, row.modified);
+                        let found = self.identify_again(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
+                        if found == Found::Adopted {
+                            // It is judged as a row of a record that is known.
+                            self.read_again(&key, 0)?;
+                        }
+                    }
+                    None if let Some(id) = becoming => self.became_nothing(entity, &key, id)?,
+                    None if record.is_none() => self.named_nobody(entity, &key)?,
+                    _ => {}
+                }
                 continue;
             };
             let live = work.record.side(system).is_some_and(|side| side.state == SideState::Live);
@@ -539,12 +550,14 @@ impl Txn<'_> {
             let key = RemoteKey { entity: entity.id, system, object, remote };
             let Some(id) = self.index_of(&key)? else { continue };
             let Some(mut work) = self.take(entity.id, id)? else { continue };
-            if let Departure::Merged(winner) = &why {
-                self.lost_merge(entity, work, &key, winner)?;
-                continue;
+            match why {
+                Departure::Merged(winner) => self.lost_merge(entity, work, &key, &winner)?,
+                Departure::Converted(into) => self.converted(entity, work, &key, into)?,
+                Departure::Deleted | Departure::OutOfScope => {
+                    self.depart(entity, &mut work, &key, why)?;
+                    self.put(work);
+                }
             }
-            self.depart(entity, &mut work, &key, why)?;
-            self.put(work);
         }
         if let Some((name, bytes)) = deleted.cursor {
             self.set_cursor(name, Some(bytes));

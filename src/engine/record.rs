@@ -1,5 +1,6 @@
 //! One record at work: its fields taken apart for the merge rules, and put together again.
 
+use super::named::link_key;
 use super::refs::Away;
 use super::shared::Shared;
 use super::txn::Txn;
@@ -52,6 +53,11 @@ impl Work {
     /// Must what its systems are owed be looked at again?
     pub fn is_moved(&self) -> bool {
         !self.gone && (self.recheck || self.loaded.as_ref().is_none_or(|loaded| loaded.0 != self.record))
+    }
+
+    /// The record as this step found it.
+    pub fn before(&self) -> Option<&Record> {
+        self.loaded.as_ref().filter(|_| !self.gone).map(|(record, _)| &**record)
     }
 
     /// Absorbed by another record in this step?
@@ -593,6 +599,12 @@ impl<'a> Txn<'a> {
                         let to = field.refers_to().map(|entity| (entity, tied.to));
                         keys.extend(key.map(|key| (key, holder, to)).filter(|held| !keys.contains(held)));
                     }
+                }
+                let links = entity.binding(side.home()).map(|binding| &*binding.links).unwrap_or_default();
+                for link in links {
+                    let value = entity.field(link.field).map(|field| shown(record, field, side.system));
+                    let key = value.and_then(|value| link.names(&value)).map(|remote| link_key(link, &remote));
+                    keys.extend(key.map(|key| (key, KeyHolder { system: side.system, record: record.id }, None)));
                 }
                 for field in matching.chain(entity.references().map(|(field, _)| field)) {
                     if field.binding(side.home()).is_none() {

@@ -74,7 +74,7 @@ impl Work {
     }
 
     /// A side holds this field no longer.
-    fn forget(&mut self, system: SystemId, field: FieldId) {
+    pub fn forget(&mut self, system: SystemId, field: FieldId) {
         if let Some(side) = self.record.side_mut(system) {
             side.differs.retain(|differs| differs.field != field);
             side.unbased.retain(|other| *other != field);

@@ -239,8 +239,12 @@ impl<'a> Txn<'a> {
 
     /// Records that refer to others, and that this step has moved.
     pub fn moved_referrers(&self) -> Vec<(EntityId, RecordId)> {
-        let refers = |id: EntityId| self.rules.entity(id).is_some_and(|entity| entity.leads_to().next().is_some());
-        let works = self.works.iter().filter(|(key, work)| refers(key.0) && work.as_ref().is_some_and(Work::is_moved));
+        self.moved_of(|id| self.rules.entity(id).is_some_and(|entity| entity.leads_to().next().is_some()))
+    }
+
+    /// Records of some entities that this step has moved.
+    pub fn moved_of(&self, of: impl Fn(EntityId) -> bool) -> Vec<(EntityId, RecordId)> {
+        let works = self.works.iter().filter(|(key, work)| of(key.0) && work.as_ref().is_some_and(Work::is_moved));
         works.map(|(key, _)| *key).collect()
     }
 
@@ -423,6 +427,7 @@ impl<'a> Txn<'a> {
 
     /// The step: every change of the overlay, in an order that depends on nothing but its content.
     pub fn finish(mut self) -> Result<Step, ViewError> {
+        self.follow_links()?;
         self.wake()?;
         self.look_ahead_all()?;
         let works = std::mem::take(&mut self.works);

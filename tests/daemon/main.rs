@@ -12,6 +12,7 @@ mod groups;
 mod ignored;
 mod kill;
 mod life;
+mod links;
 mod lists;
 mod mapping;
 mod objects;

@@ -3,7 +3,7 @@
 use super::{Names, time};
 use crate::engine::{Books, Cause, Happening, JournalEntry, Keeping, Rest, Run, Stand, ViewError};
 use crate::merge::SettledBy;
-use crate::model::{FieldId, Millis, RecordId, SideState, SystemId};
+use crate::model::{FieldId, Home, Millis, RecordId, SideState, SystemId};
 use crate::rules::Rules;
 use crate::store::{Snapshot, StoreError};
 use serde_json::{Map, Value, json};
@@ -199,6 +199,14 @@ pub(super) fn document(rules: &Rules, number: u64, entry: &JournalEntry) -> Valu
             put("remote", remote.as_str().into());
             put("into", into.as_str().into());
             put("absorbed", record.to_string().into());
+        }
+        Happening::Converted { system, remote, object, into } => {
+            what("converted");
+            put("system", author(system));
+            put("remote", remote.as_str().into());
+            let binding = entity.and_then(|entity| entity.binding(Home { system: *system, object: *object }));
+            put("object", binding.map(|binding| binding.object.as_str()).into());
+            put("into", into.as_str().into());
         }
         Happening::Forgotten { sides } => {
             what("forgotten");

@@ -35,6 +35,7 @@ fn rules() -> Rules {
         on_create: Vec::new(),
         scope: None,
         on_delete: Default::default(),
+        links: Vec::new(),
     };
     let entity = Entity {
         id: ENTITY,
