@@ -69,7 +69,7 @@ impl Txn<'_> {
             self.set_field_problem((entity.id, gone), at, None);
         }
         self.follow_alias(work, gone)?;
-        self.save_keys(entity, twin.before(), None)?;
+        self.save_keys(entity, twin.before(), None);
         self.remove(twin);
         Ok(())
     }

@@ -279,7 +279,7 @@ impl Txn<'_> {
             let moved = work.renamed(entity);
             if !moved.is_empty() {
                 // Who names whom is asked before the step is done.
-                self.save_keys(entity, work.before(), Some(&work.record))?;
+                self.save_keys(entity, work.before(), Some(&work.record));
                 renamed.push((entity, id, moved));
             }
             self.put(work);
