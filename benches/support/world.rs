@@ -5,7 +5,8 @@ use crate::json;
 use crate::support::{self, FIELDS, PAGE, cpu, remote, sum};
 use std::time::{Duration, Instant};
 use syncline::engine::{
-    Answer, Answers, Change, Clocks, Effect, Happening, Input, MemoryView, PageRows, Pass, Step, View, step,
+    Answer, Answers, Change, Clocks, Effect, Happening, Input, MemoryView, PageRows, Pass, Step, View,
+    mirror_records, root, step,
 };
 use syncline::model::*;
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, LinkSpec, Rules};
@@ -405,6 +406,12 @@ impl World {
             }
         }
         owed
+    }
+
+    /// The root digest of the mirror.
+    pub fn root(&self) -> Digest {
+        let all = mirror_records(&*self.mirror, self.entity());
+        root(all).expect("readable").digest
     }
 
     /// Reads all bodies; how many there are.
