@@ -89,6 +89,9 @@ impl<'c> Paced<'c> {
         if behind > STILL_MS {
             lead = lead.saturating_add(behind);
         }
+        if crate::defect!("clock-set") {
+            lead = 0;
+        }
         if lead != 0 && at_rest(rules, view)? {
             lead = newest.0.saturating_sub(clocks.now.0).max(0);
         }
