@@ -2,6 +2,7 @@
 
 mod audit;
 mod besides;
+mod checkpoint;
 mod clock;
 mod mirror;
 mod network;
@@ -139,6 +140,7 @@ struct Run {
     moves: undo::Moves,
     /// Is it an operator's command that is taken in?
     operates: bool,
+    checkpoints: checkpoint::Checkpoints,
     /// Set where choices are made one after the other, and not by chance.
     small: Option<small::Small>,
 }
@@ -234,6 +236,7 @@ impl Run {
             stamps: clock::Stamps::default(),
             moves: undo::Moves::default(),
             operates: false,
+            checkpoints: checkpoint::Checkpoints::new(options.seed),
             small: None,
         }
     }
@@ -610,6 +613,7 @@ impl Run {
         self.committed = true;
         self.stamps.take(&step.changes);
         self.note_moves(&step.changes);
+        self.mark(step);
         self.learn();
         for effect in &step.effects {
             let Effect::Write { home, items, .. } = effect else { continue };
