@@ -7,6 +7,7 @@ use crate::model::{
     EntityId, FieldId, Millis, Place, Record, RecordId, RemoteId, Side, SideState, Stamp, SystemId, Value,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 type Seen<T> = Result<T, ViewError>;
 
@@ -81,7 +82,7 @@ impl<'a> Rebuild<'a> {
         use std::collections::btree_map::Entry;
         Ok(match self.moved.entry(at) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(vacant) => vacant.insert(self.checkpoint.record(at.0, at.1)?.map(std::sync::Arc::unwrap_or_clone)),
+            Entry::Vacant(vacant) => vacant.insert(self.checkpoint.record(at.0, at.1)?.map(Arc::unwrap_or_clone)),
         })
     }
 

@@ -733,7 +733,8 @@ fn finds_same(entity: &Entity, before: &Record, after: &Record) -> bool {
     let place = |side: &Side| (side.system, side.object, side.state);
     let stands = before.sides.iter().map(place).eq(after.sides.iter().map(place));
     let leads = |field: &Field| field.refers_to().is_some() || field.ties_to().is_some();
-    let finding = entity.fields.iter().filter(|field| leads(field) || entity.match_keys.contains(&field.id));
+    let finds = |field: &&Field| leads(field) || entity.match_keys.contains(&field.id) || entity.is_link(field.id);
+    let finding = entity.fields.iter().filter(finds);
     let same = |field: &Field| {
         let value = |record: &'_ Record| record.register(field.id).map(|reg| reg.val.clone());
         let differs = before.sides.iter().zip(&after.sides).any(|(a, b)| a.differs(field.id) != b.differs(field.id));

@@ -94,6 +94,9 @@ fn as_first(record: &Record) -> Happening {
 
 /// What is to be said beside these entries; none = they say it all.
 fn left_unsaid(before: &Record, told: &[&Happening], after: &Record) -> Option<Rest> {
+    if says_all(before, told, after) {
+        return None;
+    }
     let mut folded = None;
     if !told.is_empty() {
         folded = Some(before.clone());
@@ -103,6 +106,29 @@ fn left_unsaid(before: &Record, told: &[&Happening], after: &Record) -> Option<R
     let (registers, sides) = (registers(told, after), sides(told, after));
     let silent = registers.is_empty() && sides.is_empty();
     (!silent).then_some(Rest::Changed { registers, sides })
+}
+
+/// Do entries about registers alone say it all? Nearly always, and then nothing need be folded.
+fn says_all(before: &Record, told: &[&Happening], after: &Record) -> bool {
+    let registers = told.iter().rev().map(|what| match what {
+        Happening::Value { field, to, stamp, .. } | Happening::Filled { field, to, stamp, .. } => {
+            Some((*field, to, *stamp))
+        }
+        _ => None,
+    });
+    let Some(last) = registers.collect::<Option<Vec<_>>>() else { return false };
+    let said = |Register { field, reg }: &Register| match last.iter().find(|(of, ..)| of == field) {
+        Some((_, to, stamp)) => **to == reg.val && *stamp == reg.marker,
+        None => before.register(*field) == Some(reg),
+    };
+    let stay = before.registers.iter().all(|register| after.register(register.field).is_some());
+    let stand = before.sides.len() == after.sides.len()
+        && before
+            .sides
+            .iter()
+            .zip(&after.sides)
+            .all(|(before, after)| before.system == after.system && stands_as(before, after));
+    stand && stay && after.registers.iter().all(said) && last.iter().all(|(field, ..)| after.register(*field).is_some())
 }
 
 fn registers(told: &Record, after: &Record) -> Vec<(FieldId, Now)> {

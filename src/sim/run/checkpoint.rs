@@ -5,6 +5,7 @@ use super::Run;
 use super::setup::ENTITY;
 use crate::engine::{Change, Happening, MemoryView, Rebuild, Step, ViewError, root};
 use crate::sim::Rng;
+use std::sync::Arc;
 
 /// The checkpoint of a history.
 pub(super) struct Checkpoints {
@@ -55,7 +56,7 @@ impl Run {
 
     fn checkpoint(&self) -> Result<Checkpoint, ViewError> {
         let records = self.view().record_scan(ENTITY, None, usize::MAX)?;
-        let records: Vec<Change> = records.into_iter().map(|record| Change::PutRecord(record.into())).collect();
+        let records: Vec<Change> = records.into_iter().map(|record| Change::PutRecord(Arc::new(record))).collect();
         let mut mirror = MemoryView::new();
         mirror.apply(&records);
         let last = self.view().entries(0, usize::MAX)?.last().map_or(0, |(number, _)| *number);
