@@ -144,7 +144,7 @@ fn a_checkpoint_and_the_journal_since_then_give_the_mirror_that_is_there() {
         let mut record = view.record_scan(people(), None, 9).unwrap().remove(2);
         let stamp = Stamp { hlc: Hlc::at(now()).tick(), origin: Origin::Operator };
         record.set(FieldId::of("city"), Value::Text("Cork".into()), stamp);
-        store.apply(&[Change::PutRecord(Box::new(record.clone()))]).unwrap();
+        store.apply(&[Change::PutRecord(std::sync::Arc::new(record.clone()))]).unwrap();
         let view = store.snapshot().unwrap();
         let rebuild = checkpoint.rebuild(&view).unwrap();
         let found = differing(rebuild.records(people()), mirror_records(&view, people()), 9);

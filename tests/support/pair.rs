@@ -65,7 +65,7 @@ impl Mark {
         let mut mirror = MemoryView::new();
         for entity in &entities {
             let records = view.record_scan(*entity, None, usize::MAX).unwrap();
-            let records = records.into_iter().map(|record| Change::PutRecord(Box::new(record)));
+            let records = records.into_iter().map(|record| Change::PutRecord(std::sync::Arc::new(record)));
             mirror.apply(&records.collect::<Vec<_>>());
         }
         Self { mirror, entities, last: view.journal_last().unwrap() }
