@@ -61,7 +61,7 @@ fn a_store_whose_power_fails_loses_nothing() {
     assert!(crashes > 50, "a run must have done something");
 }
 
-/// An operator decides, somebody deletes the record, an old copy of the mirror is restored.
+/// An operator decides or takes back, somebody deletes the record, an old copy of the mirror is restored, our clock is set.
 #[test]
 fn what_happens_besides_edits_loses_nothing_and_brings_nothing_back() {
     let (mut runs, seeds) = (0, SEEDS.end / 4);
@@ -148,6 +148,24 @@ fn writes_that_are_sent_again_after_a_crash_without_a_read_back_are_noticed() {
     let (without, with) = (violations(None), violations(Some("start-readback")));
     assert_eq!(without.join().ok(), Some(0));
     assert!(with.join().is_ok_and(|count| count > 0));
+}
+
+/// What happens besides edits has defects of its own, and none of them without.
+#[cfg(feature = "defects")]
+#[test]
+fn defects_of_clocks_and_undo_are_seen() {
+    let seen = [
+        ("clock-set", Also::Jumps, Violation::Restless),
+        ("undo-over", Also::Undo, Violation::Miscarried),
+        ("undo-outranks", Also::Undo, Violation::Lost),
+    ];
+    for (defect, also, violation) in seen {
+        syncline::defects::set(Some(defect));
+        let options = |seed| Options { also, ..Options::new(seed, 2, Policy::Latest, Sources::Streams) };
+        let bad = (0..400).filter(|seed| run(options(*seed)).violation == Some(violation)).count();
+        syncline::defects::set(None);
+        assert!(bad > 0, "{defect} shows in none of 400 histories");
+    }
 }
 
 /// Each defect that shows often enough is seen within a few hundred histories.

@@ -1,7 +1,7 @@
 //! What is going on: the counts of a mirror, and whether anything is left to do.
 
 use super::problems::{self, Cause, causes};
-use crate::engine::{OutboxRow, View, ViewError, WRITE_QUARREL, awaits_mend};
+use crate::engine::{self, OutboxRow, View, ViewError, WRITE_QUARREL, awaits_mend};
 use crate::model::{Apart, Differs, EntityId, Millis, Record, SideState};
 use crate::rules::Rules;
 use crate::store::Snapshot;
@@ -139,8 +139,8 @@ pub fn count(rules: &Rules, view: &dyn View) -> Result<Counts, ViewError> {
 ///
 /// # Errors
 /// The mirror cannot be read.
-pub(super) fn unequal(rules: &Rules, view: &dyn View, now: Millis) -> Result<u64, ViewError> {
-    let mut count = 0;
+pub(super) fn unequal(rules: &Rules, view: &dyn View, ours: Millis) -> Result<u64, ViewError> {
+    let (mut count, now) = (0, engine::time(view, ours)?);
     for entity in &rules.entities {
         each_record(view, entity.id, |record| {
             for side in record.present_sides().filter(|side| side.state != SideState::Frozen) {
@@ -193,8 +193,8 @@ pub(super) fn quiet(view: &dyn View, rules: &Rules, now: Millis) -> Result<bool,
 }
 
 /// Is nothing of this entity left to send or to settle?
-pub(super) fn quiet_entity(view: &dyn View, rules: &Rules, entity: EntityId, now: Millis) -> Result<bool, ViewError> {
-    let rows = view.outbox_len(entity)?;
+pub(super) fn quiet_entity(view: &dyn View, rules: &Rules, entity: EntityId, ours: Millis) -> Result<bool, ViewError> {
+    let (rows, now) = (view.outbox_len(entity)?, engine::time(view, ours)?);
     if rows == 0 {
         return Ok(true);
     }

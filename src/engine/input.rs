@@ -1,5 +1,6 @@
 //! What can happen to the engine, and what it asks for: two closed enums.
 
+use super::clock::Paced;
 use super::ignore::Ignore;
 use super::operate::{Hindrance, Operate, Operation};
 use super::txn::Txn;
@@ -421,8 +422,9 @@ pub struct Step {
 /// # Errors
 /// The view cannot be read. Nothing was decided.
 pub fn step(rules: &Rules, view: &dyn View, clocks: &Clocks, input: Input<'_>) -> Result<Step, ViewError> {
-    let mut txn = Txn::new(rules, view, clocks, input.cause())?;
-    match input {
+    let paced = Paced::new(rules, view, clocks)?;
+    let mut txn = Txn::new(rules, view, &paced.clocks, input.cause())?;
+    match paced.told(input) {
         Input::Begin(begin) => txn.begin(begin),
         Input::Page(page) => txn.page(page)?,
         Input::Read(reads) => txn.reads(reads)?,
@@ -441,5 +443,11 @@ pub fn step(rules: &Rules, view: &dyn View, clocks: &Clocks, input: Input<'_>) -
         Input::Ignore(ignore) => txn.ignore(ignore)?,
         Input::Work { entity, system, create } => txn.work(entity, system, create)?,
     }
-    txn.finish()
+    let mut step = txn.finish()?;
+    if let Some((name, bytes, always)) = paced.kept
+        && (always || !step.changes.is_empty())
+    {
+        step.changes.push(Change::SetCursor(name, Some(bytes)));
+    }
+    Ok(step)
 }

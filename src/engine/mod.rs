@@ -5,6 +5,7 @@
 
 mod books;
 mod change;
+mod clock;
 mod convert;
 mod delete;
 mod duplicates;
@@ -48,6 +49,7 @@ mod view;
 
 pub use books::Books;
 pub use change::{Change, DigestRow, Ignored, KeyHolder, Meta, OutboxRow, Problem, ProblemPlace, RereadRow, Task};
+pub use clock::time;
 pub use delete::HELD_MS;
 pub use duplicates::{Duplicates, Twin, duplicates};
 pub use explain::{Explanation, FieldAccount, SideAccount, Standing, explain};

@@ -127,7 +127,7 @@ struct Author {
 impl<'a> Txn<'a> {
     pub fn new(rules: &'a Rules, view: &'a dyn View, clocks: &'a Clocks, cause: Cause) -> Result<Self, ViewError> {
         let mut meta = view.meta()?;
-        // Our own clock may step back; the engine's time does not.
+        // Never back; see [`Paced`](super::clock::Paced).
         meta.now_max = meta.now_max.max(clocks.now);
         Ok(Self {
             rules,

@@ -210,6 +210,7 @@ fn outcome(selection: &Selection, entries: &[(u64, JournalEntry)], field: FieldI
                 Happening::LinkDecided { over, .. } => Outcome::Part(over.clone()),
                 _ => Outcome::Restore(from.clone()),
             },
+            (false, outcome @ Outcome::Restore(_)) if crate::defect!("undo-over") => outcome,
             (false, _) => Outcome::Kept { author: author_of(&entry.what), at: entry.at },
         };
     }

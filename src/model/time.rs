@@ -45,6 +45,11 @@ impl ClockOffset {
     pub fn latest(self, ours: Millis) -> Millis {
         ours.plus(self.high)
     }
+
+    /// The same remote clock's offset to one that is ahead of ours by `lead`.
+    pub fn seen_from(self, lead: i64) -> Self {
+        Self { low: self.low.saturating_sub(lead), high: self.high.saturating_sub(lead) }
+    }
 }
 
 /// A place on one side's own time line: its time, and its position where the source is an ordered stream.

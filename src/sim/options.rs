@@ -76,12 +76,23 @@ pub enum Also {
     Deletes(bool),
     /// An older copy of the mirror takes its place.
     Restore,
+    /// Our own clock is set, forward and back.
+    Jumps,
+    /// An operator decides about fields, and takes back what was done.
+    Undo,
 }
 
 impl Also {
     /// Each of them.
-    pub const ALL: [Self; 5] =
-        [Self::Nothing, Self::Operator, Self::Deletes(false), Self::Deletes(true), Self::Restore];
+    pub const ALL: [Self; 7] = [
+        Self::Nothing,
+        Self::Operator,
+        Self::Deletes(false),
+        Self::Deletes(true),
+        Self::Restore,
+        Self::Jumps,
+        Self::Undo,
+    ];
 }
 
 /// One run's parameters.
@@ -117,6 +128,10 @@ impl Options {
 pub enum Violation {
     /// The journal does not tell every value that a register has had.
     Unbooked,
+    /// A stamp or a time of the journal stepped back.
+    Stepped,
+    /// An undo took back something else than it should.
+    Miscarried,
     /// A checkpoint and the journal since then give another mirror than the one that is there.
     Unrebuilt,
     /// The final value is none that is right: an edit was lost.

@@ -42,7 +42,7 @@ fn side_of(system: SystemId) -> usize {
 pub fn admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_>) -> Vec<Value> {
     let unsure: Vec<usize> = (0..edits.len()).filter(|at| edits[*at].1.may & !edits[*at].1.saw != 0).take(6).collect();
     // Of what its author may have seen: nothing, all of it, or what was decided for all sides alone.
-    let decisions = edits.iter().filter(|(_, edit)| edit.side == order.sources.len());
+    let decisions = edits.iter().filter(|(_, edit)| edit.side >= order.sources.len());
     let decisions: EditSet = decisions.fold(0, |set, (id, _)| set | (1 << id));
     let ways: usize = if decisions == 0 { 2 } else { 3 };
     let mut right = Vec::new();
@@ -70,20 +70,17 @@ pub fn admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_>) 
 }
 
 fn surely_admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_>) -> Vec<Value> {
-    let newest_of = |side: usize| edits.iter().rev().find(|(_, edit)| edit.side == side);
-    // Whoever operates stands behind the systems, and outranks what he has not seen.
-    let decided = newest_of(order.sources.len());
-    let overruled = |of: Option<&(usize, &Edited)>| {
-        decided
-            .filter(|(id, _)| of.is_none_or(|(_, edit)| edit.saw & (1 << id) == 0))
-            .map(|(_, edit)| edit.value.clone())
-    };
+    // Whoever operates stands behind the systems, and outranks what he has not seen; who takes back stands behind him, and yields to
+    // all that he has not seen.
+    let (operator, undoer) = (order.sources.len(), order.sources.len() + 1);
     if let ConflictPolicy::Owns(owner) = &order.policy {
+        // Others' edits count for nothing.
         let owner = side_of(*owner);
-        if let Some(value) = overruled(newest_of(owner)) {
-            return vec![value];
-        }
-        return vec![newest_of(owner).map_or(first.clone(), |(_, edit)| edit.value.clone())];
+        let counts = |edit: &Edited| edit.side == owner || edit.side >= operator;
+        let unseen = |id: usize| edits.iter().all(|(_, other)| !counts(other) || other.saw & (1 << id) == 0);
+        let open = edits.iter().filter(|(id, edit)| counts(edit) && unseen(*id));
+        let last = open.max_by_key(|(id, edit)| ([undoer, owner, operator].iter().position(|s| *s == edit.side), *id));
+        return vec![last.map_or(first.clone(), |(_, edit)| edit.value.clone())];
     }
     // A ratchet: of all that was ever entered, the furthest, whoever saw what. What its own side took back may have been gone
     // before anybody read it.
@@ -97,12 +94,17 @@ fn surely_admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_
         return further.chain([least]).collect();
     }
     // Not seen by any later edit.
-    let open: Vec<&(usize, &Edited)> =
+    let mut open: Vec<&(usize, &Edited)> =
         edits.iter().filter(|(id, _)| edits.iter().all(|(_, other)| other.saw & (1 << id) == 0)).collect();
+    if open.iter().any(|(_, edit)| edit.side != undoer) {
+        open.retain(|(_, edit)| edit.side != undoer);
+    } else if let Some((_, edit)) = open.last() {
+        return vec![edit.value.clone()];
+    }
     if open.is_empty() {
         return vec![first.clone()];
     }
-    if let Some((_, edit)) = open.iter().rev().find(|(_, edit)| edit.side == order.sources.len()) {
+    if let Some((_, edit)) = open.iter().rev().find(|(_, edit)| edit.side == operator) {
         return vec![edit.value.clone()];
     }
     let numbers = || open.iter().map(|(_, edit)| &edit.value);

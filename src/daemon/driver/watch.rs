@@ -3,7 +3,7 @@
 use super::{Driver, Effect, wall_clock};
 use crate::daemon::DaemonError;
 use crate::daemon::status::is_held;
-use crate::engine::{Change, DeleteItem, OutboxRow, View};
+use crate::engine::{self, Change, DeleteItem, OutboxRow, View};
 use crate::model::{EntityId, Home, Millis, RecordId, WriteItem};
 
 /// Writes that are about to be sent.
@@ -66,7 +66,8 @@ impl Driver {
 
     /// Writes that a plan held back are due again.
     pub(super) fn release_held(&self) -> Result<(), DaemonError> {
-        let (now, view) = (wall_clock(), self.store.snapshot()?);
+        let view = self.store.snapshot()?;
+        let now = engine::time(&view, wall_clock())?;
         for entity in &self.rules.entities {
             let rows = usize::try_from(view.outbox_len(entity.id)?).unwrap_or(usize::MAX);
             for system in self.rules.systems.iter().filter(|_| rows > 0) {

@@ -109,7 +109,7 @@ pub fn from_mirror(
     let mut waiting = mirror.reread_len()?;
     for entity in &rules.entities {
         for system in &rules.systems {
-            let soon = wall_clock().plus(WAITING_MS);
+            let soon = engine::time(mirror, wall_clock())?.plus(WAITING_MS);
             waiting += mirror.outbox_due(system.id, entity.id, soon, WAITING_MAX)?.len() as u64;
         }
     }

@@ -32,6 +32,9 @@ impl Run {
         if self.broken || !self.mirror.is_sound() {
             return Some(Violation::Broken);
         }
+        if let Some(wrong) = self.stamps.judge().or(self.judge_undo()) {
+            return Some(wrong);
+        }
         if !self.is_rebuilt() {
             return Some(Violation::Unrebuilt);
         }
@@ -164,7 +167,7 @@ impl Run {
     /// landed, he may have seen nothing.
     pub(super) fn as_known(&self, id: usize) -> Edited {
         let mut edit = self.edits[id].clone();
-        if edit.side == self.operator() {
+        if edit.side >= self.operator() {
             return edit;
         }
         let (known, unknown): (Vec<&Told>, Vec<&Told>) =
@@ -235,6 +238,11 @@ impl Run {
     /// A row was taken in.
     pub(super) fn show(&mut self, row: Option<[Sight; FIELDS]>, listing: bool) {
         for mut sight in row.into_iter().flatten().filter(|_| self.committed) {
+            self.delivered |= match (self.worlds[sight.side].source, listing) {
+                (SourceKind::History, true) => 0,
+                (SourceKind::History, false) => self.made_until(&sight),
+                _ => sight.edit.map_or(0, |edit| 1 << edit),
+            };
             let listed = &mut self.listed[sight.side];
             // Within one step of the clock a late row and a write that was read back since cannot be put in order.
             let covered = self.landings.iter().any(|(op, landing)| {

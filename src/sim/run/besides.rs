@@ -49,6 +49,8 @@ impl Run {
                 let later = self.rng.range(0, 30_000);
                 self.after(at + later, Doing::Restore);
             }
+            Also::Jumps => self.plan_jumps(),
+            Also::Undo => self.plan_undos(),
         }
     }
 
@@ -62,8 +64,7 @@ impl Run {
         }
         let id = self.edits.len();
         let operator = self.operator();
-        let own = self.edits.iter().enumerate().filter(|(_, edit)| edit.field == field && edit.side == operator);
-        let saw = own.fold(self.known[field], |set, (id, _)| set | (1 << id));
+        let (saw, may) = self.seen_by_operator(field);
         self.say(|| format!("decision {id}: {value}, saw {saw:b}"));
         let operation = Operation {
             entity: ENTITY,
@@ -76,10 +77,12 @@ impl Run {
         };
         let begin = Some(Begin { what: "decide".into(), config: Digest::default() });
         let operate = Operate { authority: Authority::Decide, begin, operations: vec![operation] };
+        self.operates = true;
         self.feed(|_, _| Input::Operate(operate));
+        self.operates = false;
         if self.committed {
             self.known[field] |= 1 << id;
-            self.edits.push(Edited { side: operator, field, time: self.now, value, saw, may: 0 });
+            self.edits.push(Edited { side: operator, field, time: self.now, value, saw, may });
             self.told.push(Vec::new());
         }
     }
@@ -148,6 +151,7 @@ impl Run {
         self.is_done(done);
         (self.streamed, self.told_until) = (streamed, told_until);
         self.restored = true;
+        self.stamps = Default::default();
         self.crash("as it was restored");
     }
 

@@ -3,16 +3,18 @@
 mod audit;
 mod besides;
 mod checkpoint;
+mod clock;
 mod mirror;
 mod network;
 mod setup;
 mod small;
+mod undo;
 
 use super::oracle::Edited;
 use super::rng::Rng;
 use super::world::{EditSet, FIELDS, Told, World};
 use super::{Also, Options, Policy, Report, Sources};
-use crate::engine::{Answer, Answers, Books, Clocks, Effect, Input, LookedUp, Pass, Reads, Step, step};
+use crate::engine::{Answer, Answers, Books, Effect, Input, LookedUp, Operation, Pass, Reads, Step, step};
 use crate::model::{ClockOffset, Millis, OpId, Outcome, Raw, ReadRow, RecordId, SourceKind, Timing, Value, WriteItem};
 use crate::rules::Rules;
 use crate::store::StoreError;
@@ -57,6 +59,10 @@ enum Doing {
     Restart,
     /// An operator decides.
     Decide { field: usize },
+    /// An operator looks at what would be taken back.
+    Undo,
+    /// And takes it back.
+    TakeBack { operations: Vec<Operation> },
     /// A person deletes the record.
     Delete { side: usize },
     /// A list of what was deleted arrives.
@@ -69,6 +75,8 @@ enum Doing {
     Backup,
     /// It takes the mirror's place.
     Restore,
+    /// Our clock is set, further by so much or right again; maybe while the program is down.
+    Jump { by: Option<i64>, down: bool },
 }
 
 impl Doing {
@@ -109,6 +117,8 @@ struct Run {
     missed: EditSet,
     first: [Value; FIELDS],
     known: [EditSet; FIELDS],
+    /// Edits that were told by what was taken in.
+    delivered: EditSet,
     life: u32,
     up: bool,
     busy: Vec<bool>,
@@ -124,6 +134,12 @@ struct Run {
     /// A copy of the mirror, and of the positions in streams.
     backup: Option<(mirror::Backup, Vec<u64>, Vec<i64>)>,
     restored: bool,
+    /// Our clock minus true time.
+    ahead: i64,
+    stamps: clock::Stamps,
+    moves: undo::Moves,
+    /// Is it an operator's command that is taken in?
+    operates: bool,
     checkpoints: checkpoint::Checkpoints,
     /// Set where choices are made one after the other, and not by chance.
     small: Option<small::Small>,
@@ -202,6 +218,7 @@ impl Run {
             missed: 0,
             first: [0, 0].map(|n| some_value(options.policy, n)),
             known: [0; FIELDS],
+            delivered: 0,
             life: 0,
             up: true,
             busy: vec![false; n],
@@ -215,6 +232,10 @@ impl Run {
             deleted: None,
             backup: None,
             restored: false,
+            ahead: 0,
+            stamps: clock::Stamps::default(),
+            moves: undo::Moves::default(),
+            operates: false,
             checkpoints: checkpoint::Checkpoints::new(options.seed),
             small: None,
         }
@@ -426,6 +447,8 @@ impl Run {
                 }
             }
             Doing::Decide { field } => self.decide(field),
+            Doing::Undo => self.undo(),
+            Doing::TakeBack { operations } => self.take_back(operations),
             Doing::Delete { side } => self.delete(side),
             Doing::Gone { side, life } if self.alive(life) => self.tell_gone(side),
             Doing::Bury { side } => {
@@ -440,12 +463,16 @@ impl Run {
                 self.backup = Some((self.mirror.backup(), self.streamed.clone(), self.told_until.clone()));
             }
             Doing::Restore => self.restore(),
+            Doing::Jump { by, down } => self.jump(by, down),
             Doing::Tick { life } if self.alive(life) => self.tick(),
             Doing::Restart => {
                 self.up = true;
                 self.busy.fill(false);
                 self.say(|| "restart".into());
                 self.feed(|_, _| Input::Start);
+                if self.up {
+                    self.begin_run();
+                }
                 let life = self.life;
                 self.after(50, Doing::Tick { life });
             }
@@ -502,7 +529,7 @@ impl Run {
         let may = self.edits.iter().enumerate().filter_map(same).fold(0, |set, bit| set | bit);
         // Where all show the same, whoever edits may count as having seen how that came about. What was latest anyway, and what a
         // preferred side entered, is decided the same either way; what an operator decided is not.
-        let operated = self.options.also == Also::Operator;
+        let operated = matches!(self.options.also, Also::Operator | Also::Undo);
         let outer = operated || !matches!(self.options.policy, Policy::Latest | Policy::Prefer | Policy::Owns);
         let may = if outer && calm { may | self.edits_of(field) } else { may };
         if let Some(remote) = &mut self.worlds[side].remote {
@@ -522,8 +549,7 @@ impl Run {
 
     /// One input: decided, committed (unless a crash comes before), effects sent (unless one comes after).
     fn feed<'i>(&mut self, input: impl FnOnce(&Rules, Millis) -> Input<'i>) {
-        let offsets = self.worlds.iter().enumerate().map(|(side, world)| (system_id(side), world.offset)).collect();
-        let clocks = Clocks { now: Millis(self.now), offsets };
+        let clocks = self.clocks();
         let input = input(&self.rules, clocks.now);
         let step = match step(&self.rules, self.view(), &clocks, input) {
             Ok(step) => step,
@@ -585,6 +611,8 @@ impl Run {
     /// A step is committed.
     fn took(&mut self, step: &Step) {
         self.committed = true;
+        self.stamps.take(&step.changes);
+        self.note_moves(&step.changes);
         self.mark(step);
         self.learn();
         for effect in &step.effects {

@@ -29,10 +29,6 @@ impl RowDecoder for OneRow {
 }
 
 impl Run {
-    pub(super) fn timing(&self, side: usize) -> Timing {
-        Timing { sent: Millis(self.now), offset: self.worlds[side].offset }
-    }
-
     pub(super) fn latency(&mut self) -> i64 {
         if !self.storm {
             return self.rng.range(1, 50);
@@ -192,6 +188,7 @@ impl Run {
             self.streamed[side] = self.streamed[side].max(upto);
             self.told_until[side] = self.told_until[side].max(clock);
             self.missed |= if unknown { passed } else { 0 };
+            self.delivered |= if unknown { 0 } else { passed };
         }
         if unknown {
             // A stream tells of new records too; here a page does.
