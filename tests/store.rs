@@ -305,6 +305,59 @@ fn reopening_keeps_everything() {
     assert_ne!(Store::create_or_open(&other, NOW, &options()).unwrap().id(), id);
 }
 
+/// Unused bytes of the bodies' pages.
+fn air(store: &Store) -> u64 {
+    let stats = store.stats().unwrap();
+    stats.tables.iter().find(|table| table.name.starts_with("records")).unwrap().unused_bytes
+}
+
+/// Bodies that grew after they were written: their pages are half empty.
+fn grown(disk: &FailingDisk) -> Store {
+    let store = Store::on_disk(disk.clone(), NOW, &options()).unwrap();
+    let record = |number: u64, len: usize| {
+        let mut record = Record::new(RecordId(u128::from(number).to_be_bytes()), EntityId(7));
+        let stamp = Stamp { hlc: Hlc::at(NOW), origin: Origin::Engine };
+        record.set(FieldId(1), Value::Text("x".repeat(len).into()), stamp);
+        Change::PutRecord(Arc::new(record))
+    };
+    for len in [700, 820] {
+        store.apply(&(0..400).map(|number| record(number, len)).collect::<Vec<_>>()).unwrap();
+    }
+    store
+}
+
+#[test]
+fn half_empty_pages_are_filled_and_a_cut_within_loses_nothing() {
+    let disk = FailingDisk::new();
+    let mut store = grown(&disk);
+    let all = store.record_scan(EntityId(7), None, usize::MAX).unwrap();
+    assert_eq!(all.len(), 400);
+    let before = air(&store);
+    assert!(store.compact().unwrap());
+    assert!(air(&store) < before / 2, "{} of {before} bytes are unused", air(&store));
+    assert_eq!(store.record_scan(EntityId(7), None, usize::MAX), Ok(all.clone()));
+    assert_eq!(store.check().unwrap().records, 400);
+    store.close().unwrap();
+
+    let mut cuts = 0;
+    for calls in (0..).step_by(7) {
+        let disk = FailingDisk::new();
+        let mut store = grown(&disk);
+        disk.fail_after(calls);
+        let done = store.compact().is_ok();
+        drop(store);
+        let disk = FailingDisk::with(disk.after_the_cut(calls));
+        let store = Store::on_disk(disk, NOW, &options()).unwrap();
+        assert_eq!(store.record_scan(EntityId(7), None, usize::MAX), Ok(all.clone()), "after {calls} calls");
+        assert_eq!(store.check().unwrap().records, 400);
+        if done {
+            break;
+        }
+        cuts += 1;
+    }
+    assert!(cuts > 3, "{cuts} cuts within it");
+}
+
 #[cfg(unix)]
 #[test]
 fn only_the_owner_may_read_it() {

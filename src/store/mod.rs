@@ -13,6 +13,7 @@ mod error;
 mod failing;
 mod key;
 mod open;
+mod pack;
 mod prune;
 mod read;
 mod schemas;

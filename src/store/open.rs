@@ -2,6 +2,7 @@
 
 use super::disk::{Backend, Disk, MemoryDisk};
 use super::error::{StoreError, failed};
+use super::pack;
 use super::read::Snapshot;
 use super::tables::{FORMAT, META_CREATED, META_FINGERPRINT, META_FORMAT, META_STORE, Table, damaged, read_array};
 use super::write;
@@ -245,13 +246,15 @@ impl Store {
         Ok(snapshot)
     }
 
-    /// Gives pages that are no longer used back to the file system; true if there were any. Takes as long as a copy.
+    /// Fills half-empty pages, and gives those that are no longer used back to the file system; true if there were any. Takes as
+    /// long as a copy.
     ///
     /// # Errors
-    /// If the disk fails, or a [`Snapshot`] is still held.
+    /// If the disk fails, or a [`Snapshot`] is still held; what was in the store is there all the same.
     pub fn compact(&mut self) -> Result<bool, StoreError> {
         self.forget_current();
-        self.database.compact().map_err(failed)
+        let packed = pack::all(&self.database)?;
+        Ok(self.database.compact().map_err(failed)? | packed)
     }
 
     /// Closes the store and reports what dropping it would swallow.
@@ -326,7 +329,7 @@ pub(super) enum Found {
     Store { id: StoreId, created: Millis },
 }
 
-fn begin_write(database: &Database) -> Result<redb::WriteTransaction, StoreError> {
+pub(super) fn begin_write(database: &Database) -> Result<redb::WriteTransaction, StoreError> {
     let mut transaction = database.begin_write().map_err(failed)?;
     // One sync a commit. Quick repair and two-phase commits would double it.
     transaction.set_durability(Durability::Immediate).map_err(failed)?;
