@@ -77,7 +77,7 @@ fn run(n: usize) {
     });
     let sent = phase("  planned, sent and answered", edited, before, || world.send());
     assert_eq!(sent, edited, "each is written once");
-    phase("  read back and settled", edited, before, || world.settle(&numbers));
+    phase("  read back", edited, before, || world.read_back(&numbers));
     assert_ne!((world.digest(), world.root()), (digest, whole));
     let sizes = world.mirror.sizes().expect("a file");
     let stored: u64 = sizes.tables.iter().map(|table| table.stored_bytes).sum();
