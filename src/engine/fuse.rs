@@ -27,7 +27,8 @@ impl Txn<'_> {
         winner: &RemoteId,
     ) -> Result<(), ViewError> {
         let own = |side: &&Side| remote_key(entity.id, side) == *key;
-        let stands = |side: &Side| matches!(side.state, SideState::Live | SideState::Frozen);
+        // An answer to a write may have said before that it is gone; why, only this list says.
+        let stands = |side: &Side| matches!(side.state, SideState::Live | SideState::Frozen | SideState::Detached);
         if !work.record.side(key.system).filter(own).is_some_and(stands) {
             self.depart(entity, &mut work, key, Departure::Merged(winner.clone()))?;
             self.put(work);

@@ -58,7 +58,7 @@ impl Run {
             let shown: Vec<Option<&Value>> =
                 there.map(|world| world.remote.as_ref().map(|remote| remote.value(field))).collect();
             // A mirror from before a link finds both sides and keeps both values, until somebody edits.
-            let split = self.restored && self.is_apart(|apart| apart == Apart::Split);
+            let split = (self.restored || self.led_on) && self.is_apart(|apart| apart == Apart::Split);
             if !split && shown.windows(2).any(|pair| pair[0] != pair[1]) {
                 return Some(Violation::Diverged);
             }
@@ -81,7 +81,7 @@ impl Run {
             let unsure = !shown_in_order & (self.missed | (shown & self.of_polled())) | self.of_deleted();
             let sure: Vec<(usize, &Edited)> = edits.iter().copied().filter(|(id, _)| unsure & (1 << id) == 0).collect();
             // What a read alone shows is dated by the record's modified time.
-            let dated = edits.iter().all(|(id, _)| self.missed & (1 << id) == 0);
+            let dated = self.merge.is_none() && edits.iter().all(|(id, _)| self.missed & (1 << id) == 0);
             let source = |world: &World| if dated { world.source } else { SourceKind::Polled };
             let sources: Vec<SourceKind> = self.worlds.iter().map(source).collect();
             let order = self.order(field, &sources);
@@ -295,7 +295,7 @@ impl Run {
     /// Which edits has the engine taken in? Read off its memory of them, by side, place and value.
     pub(super) fn learn(&mut self) {
         let ids = self.view().lately_scan(ENTITY, None, 4).unwrap_or_default();
-        for id in ids {
+        for id in ids.into_iter().filter(|id| self.is_main(*id)).collect::<Vec<_>>() {
             let Ok(Some(lately)) = self.view().lately(ENTITY, id) else { continue };
             for row in &lately.fields {
                 let field = row.field.0 as usize - 1;
