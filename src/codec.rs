@@ -5,6 +5,7 @@
 //! Decoding is bounded, because an unbounded length prefix of nine hostile bytes is enough to exhaust memory.
 
 use bincode::de::read::Reader;
+use bincode::enc::write::Writer;
 pub use bincode::{
     Decode, Encode,
     de::{BorrowDecode, BorrowDecoder, Decoder},
@@ -52,6 +53,19 @@ pub fn encode<T: Encode>(version: u8, value: &T) -> Vec<u8> {
 pub fn encode_into<T: Encode>(version: u8, value: &T, out: &mut Vec<u8>) {
     out.push(version);
     bincode::encode_into_std_write(value, out, config()).expect("encoding into memory cannot fail");
+}
+
+/// Writes bytes of a known number as they are.
+pub(crate) fn encode_bytes<E: Encoder>(bytes: &[u8], encoder: &mut E) -> Result<(), EncodeError> {
+    encoder.writer().write(bytes)
+}
+
+/// Reads what [`encode_bytes`] wrote.
+pub(crate) fn decode_bytes<const N: usize, D: Decoder>(decoder: &mut D) -> Result<[u8; N], DecodeError> {
+    let mut bytes = [0; N];
+    decoder.claim_bytes_read(N)?;
+    decoder.reader().read(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Reads a text as `String` is encoded, and hands it on where it stands.

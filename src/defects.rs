@@ -25,6 +25,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("clock-set", "that our clock was set goes unnoticed: what is due waits until it has caught up"),
     ("undo-over", "an undo writes over what somebody else changed since"),
     ("undo-outranks", "an undo prevails over edits that it has not seen"),
+    ("unsaid", "what a step's entries leave unsaid of its records is not journaled"),
 ];
 
 thread_local! {

@@ -46,8 +46,9 @@ fn records() -> Vec<(&'static str, Record)> {
     let empty = Record::new(RecordId([1; 16]), EntityId(5));
     let mut full = Record::new(RecordId([0xcd; 16]), EntityId(u32::MAX));
     for (n, value) in (0u32..).zip(values()) {
+        // Some share a stamp, and not only with their neighbour.
         let origin = if n % 2 == 0 { Origin::Engine } else { Origin::System(HUBSPOT) };
-        full.set(FieldId(n * 100), value, stamp(u64::from(n), origin));
+        full.set(FieldId(n * 100), value, stamp(u64::from(n / 4), origin));
     }
     let differs = |field, apart| Differs {
         field: FieldId(field),
@@ -240,7 +241,32 @@ fn happenings() -> Vec<Happening> {
             reason: "known to the org".into(),
         },
         Happening::Heeded { system: SALESFORCE, field: None, code: "TOO_LONG".into() },
+        Happening::First {
+            values: vec![(FieldId(2), Value::Text("Ann".into()), stamp(1, Origin::Engine))],
+            sides: vec![stand(SideState::Live)],
+        },
+        Happening::Rest {
+            records: vec![
+                (RecordId([0xaa; 16]), Rest::Gone),
+                (
+                    RecordId([0xbb; 16]),
+                    Rest::Changed {
+                        registers: vec![
+                            (FieldId(1), Now::Value(Value::Null, stamp(1, Origin::Engine))),
+                            (FieldId(2), Now::Stamp(stamp(2, Origin::Operator))),
+                            (FieldId(3), Now::Nothing),
+                        ],
+                        sides: vec![(HUBSPOT, None), (SALESFORCE, Some(stand(SideState::Detached)))],
+                    },
+                ),
+            ],
+        },
+        Happening::Converted { system: SALESFORCE, remote: remote(), object: ObjectId(3), into: remote() },
     ]
+}
+
+fn stand(state: SideState) -> Stand {
+    Stand { system: SALESFORCE, object: ObjectId(6), remote: remote(), state }
 }
 
 /// Names a sample. A variant without an arm does not compile: give it one, and a sample above.
@@ -287,13 +313,17 @@ fn name(what: &Happening) -> &'static str {
         Happening::Review { .. } => "review",
         Happening::Ignored { .. } => "ignored",
         Happening::Heeded { .. } => "heeded",
+        Happening::First { .. } => "first values",
+        Happening::Rest { .. } => "rest",
+        Happening::Converted { .. } => "converted",
     }
 }
 
 fn entries() -> Vec<(&'static str, JournalEntry)> {
     let entry = |what: Happening| {
         let begun = matches!(what, Happening::Began { .. });
-        let whole = begun || matches!(what, Happening::Page { .. } | Happening::Remapped { .. });
+        let whole =
+            begun || matches!(what, Happening::Page { .. } | Happening::Remapped { .. } | Happening::Rest { .. });
         let (run, cause) = (Run(7), if begun { Cause::Begin } else { Cause::Operator });
         let (entity, record) = ((!begun).then_some(EntityId(5)), (!whole).then_some(RecordId([0xcd; 16])));
         (name(&what), JournalEntry { at: NOW, run, cause, entity, record, what })
@@ -478,12 +508,12 @@ mod another_crate {
 
     #[derive(SchemaWrite, SchemaRead, Debug, PartialEq)]
     struct SideMirror {
-        system: u32,
-        object: u32,
+        system: [u8; 4],
+        object: [u8; 4],
         remote: String,
         state: StateMirror,
         settled: (i64, Option<u64>),
-        made: i64,
+        made: Option<i64>,
         unbased: Vec<u32>,
         differs: Vec<(u32, ValueMirror, Option<ApartMirror>, Option<ValueMirror>)>,
     }
@@ -491,8 +521,9 @@ mod another_crate {
     #[derive(SchemaWrite, SchemaRead, Debug, PartialEq)]
     struct RecordMirror {
         id: [u8; 16],
-        entity: u32,
-        registers: Vec<(u32, ValueMirror, (u64, OriginMirror))>,
+        entity: [u8; 4],
+        stamps: Vec<(u64, OriginMirror)>,
+        registers: Vec<([u8; 4], u32, ValueMirror)>,
         sides: Vec<SideMirror>,
     }
 
@@ -527,17 +558,24 @@ mod another_crate {
     }
 
     fn record(record: &Record) -> RecordMirror {
+        let mut stamps: Vec<(u64, OriginMirror)> = Vec::new();
         let registers = record.registers.iter().map(|register| {
             let origin = match register.reg.marker.origin {
                 Origin::Engine => OriginMirror::Engine,
                 Origin::System(system) => OriginMirror::System(system.0),
                 Origin::Operator => OriginMirror::Operator,
             };
-            (register.field.0, value(&register.reg.val), (register.reg.marker.hlc.to_bits(), origin))
+            let stamp = (register.reg.marker.hlc.to_bits(), origin);
+            let place = stamps.iter().position(|known| *known == stamp).unwrap_or(stamps.len());
+            if place == stamps.len() {
+                stamps.push(stamp);
+            }
+            (register.field.0.to_be_bytes(), place as u32, value(&register.reg.val))
         });
+        let registers = registers.collect();
         let sides = record.sides.iter().map(|side| SideMirror {
-            system: side.system.0,
-            object: side.object.0,
+            system: side.system.0.to_be_bytes(),
+            object: side.object.0.to_be_bytes(),
             remote: side.remote.as_str().into(),
             state: match side.state {
                 SideState::Live => StateMirror::Live,
@@ -547,7 +585,7 @@ mod another_crate {
                 SideState::Outside => StateMirror::Outside,
             },
             settled: (side.settled.time.0, side.settled.position),
-            made: side.made.0,
+            made: (side.made != Millis::MIN).then_some(side.made.0),
             unbased: side.unbased.iter().map(|field| field.0).collect(),
             differs: side
                 .differs
@@ -565,8 +603,9 @@ mod another_crate {
         });
         RecordMirror {
             id: record.id.0,
-            entity: record.entity.0,
-            registers: registers.collect(),
+            entity: record.entity.0.to_be_bytes(),
+            stamps,
+            registers,
             sides: sides.collect(),
         }
     }

@@ -41,6 +41,7 @@ struct Case {
     rules: Arc<Rules>,
     connectors: Connectors,
     driver: Option<Driver>,
+    mark: Option<pair::Mark>,
 }
 
 impl Case {
@@ -48,7 +49,7 @@ impl Case {
         let [crm, desk] = [Arc::new(Memory::new(now)), Arc::new(Memory::new(now))];
         let rules = Arc::new(builder(entity()).build().unwrap());
         let connectors = connectors(&crm, &desk);
-        Self { crm, desk, rules, connectors, driver: None }
+        Self { crm, desk, rules, connectors, driver: None, mark: None }
     }
 
     fn crm(&self, remote: &str, fields: &[(&str, &str)]) {
@@ -64,6 +65,8 @@ impl Case {
             let store = Store::in_memory(now()).unwrap();
             let mut driver = Driver::new((*self.rules).clone(), &self.connectors, store).unwrap();
             driver.backfill().await.unwrap();
+            let entities = self.rules.entities.iter().map(|entity| entity.id);
+            self.mark = Some(pair::Mark::of(driver.store(), entities));
             self.driver = Some(driver);
         }
         self.driver.as_mut().unwrap().live(Duration::from_millis(20), true).await.unwrap();
@@ -96,6 +99,7 @@ impl Case {
     /// (records, the document of `verify`, problems by code)
     async fn end(self) -> (Vec<Record>, serde_json::Value, Vec<String>) {
         let store = self.driver.unwrap().into_store();
+        self.mark.iter().for_each(|mark| mark.assert_rebuilt(&store));
         let remotes = read_all(&self.rules, &self.connectors).await.unwrap();
         let verdict = verify_offline(&self.rules, &self.connectors, &store, remotes).await.unwrap();
         let view = store.snapshot().unwrap();
@@ -278,4 +282,145 @@ fn another_object_is_another_mapping_and_another_object_to_create_is_not() {
     assert_ne!(moved("A", "B"), moved("B", "A"));
     let all = FieldSpec::new("x", FieldKind::Text).at("crm", "x").at("desk", "A");
     assert_eq!(moved("A", "A"), fingerprint(entity().field(all)), "one name for all is short for each");
+}
+
+#[test]
+fn a_converted_lead_goes_on_as_the_contact_that_it_became() {
+    run(async {
+        for seen_first in [false, true] {
+            let mut case = Case::new();
+            case.crm("1", &[("email", "ann@x.example"), ("city", "Rome"), ("room", "7")]);
+            case.desk("Lead", "l1", &[("Email", "ann@x.example"), ("City", "Rome")]);
+            case.sync().await;
+            let contact = [("Email", "ann@x.example"), ("MailingCity", "Rome"), ("Room", "")];
+            if seen_first {
+                // It is listed before the conversion is: a second record of the same person.
+                case.desk("Contact", "c1", &contact);
+                case.sync().await;
+            }
+            case.crm("1", &[("city", "Bari")]);
+            case.desk("Contact", "c1", &contact);
+            case.desk.convert("Lead", &id("l1"), &[("Contact", &id("c1"))]);
+            case.sync().await;
+            case.sync().await;
+            // The edit that was on its way to the lead, and what only a contact has.
+            let both = [row(["ann@x.example", "Bari", "7"])];
+            assert_eq!((case.contacts().await, case.people().await), (both.to_vec(), both.to_vec()), "{seen_first}");
+            case.desk("Contact", "c1", &[("MailingCity", "Oslo"), ("Room", "9")]);
+            case.sync().await;
+            assert_eq!(case.people().await, [row(["ann@x.example", "Oslo", "9"])]);
+            let (records, verdict, codes) = case.end().await;
+            assert_eq!((&verdict["equal"], codes), (&true.into(), vec![]), "{verdict}");
+            let homes: Vec<Home> =
+                records.iter().flat_map(|record| record.sides.iter().map(|side| side.home())).collect();
+            assert_eq!(homes.len(), 2, "{records:?}");
+            assert!(homes.contains(&Home::of("desk", "Contact")), "{records:?}");
+        }
+    });
+}
+
+#[test]
+fn what_a_conversion_does_not_take_over_is_nobodys_edit_and_what_was_entered_with_it_is_one() {
+    run(async {
+        for edited in [false, true] {
+            let mut case = Case::new();
+            case.crm("1", &[("email", "ann@x.example"), ("city", "Rome")]);
+            case.desk("Lead", "l1", &[("Email", "ann@x.example"), ("City", "Rome")]);
+            case.sync().await;
+            let city = if edited { "Oslo" } else { "" };
+            case.desk("Contact", "c1", &[("Email", "ann@x.example"), ("MailingCity", city)]);
+            case.desk.convert("Lead", &id("l1"), &[("Contact", &id("c1"))]);
+            case.sync().await;
+            case.sync().await;
+            let both = [row(["ann@x.example", if edited { "Oslo" } else { "Rome" }, ""])];
+            assert_eq!((case.contacts().await, case.people().await), (both.to_vec(), both.to_vec()));
+            let (records, verdict, codes) = case.end().await;
+            assert_eq!((records.len(), &verdict["equal"], codes), (1, &true.into(), vec![]), "{verdict}");
+        }
+    });
+}
+
+#[test]
+fn a_lead_that_became_somebody_with_a_counterpart_is_listed_and_one_that_became_nobody_is_let_go() {
+    run(async {
+        let mut case = Case::new();
+        for (crm, lead) in [("1", "l1"), ("2", "l2")] {
+            let email = format!("{crm}@x.example");
+            case.crm(crm, &[("email", &email)]);
+            case.desk("Lead", lead, &[("Email", &email)]);
+        }
+        case.crm("3", &[("email", "3@x.example")]);
+        case.desk("Contact", "c3", &[("Email", "3@x.example")]);
+        case.sync().await;
+        case.desk.convert("Lead", &id("l1"), &[("Contact", &id("c3"))]);
+        // It is not shown to us.
+        case.desk.convert("Lead", &id("l2"), &[("Contact", &id("c9"))]);
+        case.sync().await;
+        case.crm("2", &[("city", "Rome")]);
+        case.sync().await;
+        assert_eq!(case.contacts().await, [row(["3@x.example", "", ""])], "nobody is created again");
+        let (records, _, codes) = case.end().await;
+        assert_eq!(codes, ["MERGED_ELSEWHERE"]);
+        let live: Vec<usize> = records.iter().map(|record| record.live_sides().count()).collect();
+        assert_eq!((live.iter().sum::<usize>(), live.len()), (4, 3), "{records:?}");
+    });
+}
+
+/// The firm of a person, and the deals with him.
+fn with_firms_and_deals() -> [EntitySpec; 2] {
+    let name = |crm: &str| FieldSpec::new("name", FieldKind::Text).at("crm", crm).at("desk", "Name");
+    let other = |name: &str, crm: &str, desk: &str| {
+        EntitySpec::new(name).at("crm", crm).at("desk", desk).match_by("name").create(CreateSpec::Nowhere)
+    };
+    let with = FieldSpec::reference("with", "person").at("crm", "with").at("desk", "ContactId");
+    [
+        other("firm", "firms", "Account").field(name("name")),
+        other("deal", "deals", "Opportunity").field(name("title")).field(with),
+    ]
+}
+
+#[test]
+fn what_was_born_with_a_contact_belongs_to_whom_the_lead_belonged_to() {
+    run(async {
+        for (seen_first, deals) in [(false, 1), (true, 1), (false, 2)] {
+            let mut case = Case::new();
+            let [firm, deal] = with_firms_and_deals();
+            let firm_of = FieldSpec::reference("firm", "firm").at("crm", "firm");
+            let person = entity().field(firm_of.at_object("desk", "Contact", "AccountId"));
+            case.rules = Arc::new(builder(person).entity(firm).entity(deal).build().unwrap());
+            put(&case.crm, "firms", "f1", &[("name", "Acme")]);
+            case.crm("1", &[("email", "ann@x.example"), ("firm", "f1")]);
+            for deal in 0..deals {
+                put(&case.crm, "deals", &format!("d{deal}"), &[("title", "Bridge"), ("with", "1")]);
+            }
+            case.desk("Lead", "l1", &[("Email", "ann@x.example")]);
+            case.sync().await;
+            let born = |case: &Case| {
+                put(&case.desk, "Account", "a1", &[("Name", "ACME Inc.")]);
+                put(&case.desk, "Opportunity", "o1", &[("Name", "ACME Inc.-"), ("ContactId", "c1")]);
+                case.desk("Contact", "c1", &[("Email", "ann@x.example"), ("AccountId", "a1")]);
+            };
+            born(&case);
+            if seen_first {
+                case.sync().await;
+            }
+            let into = [("Contact", id("c1")), ("Account", id("a1")), ("Opportunity", id("o1"))];
+            let into: Vec<_> = into.iter().map(|(object, id)| (*object, id)).collect();
+            case.desk.convert("Lead", &id("l1"), &into);
+            case.sync().await;
+            case.sync().await;
+            let rules = case.rules.clone();
+            let store = case.driver.take().unwrap().into_store();
+            let view = store.snapshot().unwrap();
+            let linked = |name: &str| {
+                let entity = rules.entities.iter().find(|entity| entity.name == name).unwrap();
+                let records = view.record_scan(entity.id, None, 100).unwrap();
+                (records.len(), records.iter().filter(|record| record.live_sides().count() == 2).count())
+            };
+            assert_eq!(linked("person"), (1, 1), "{seen_first} {deals}");
+            assert_eq!(linked("firm"), (1, 1), "{seen_first} {deals}");
+            // Of two deals nobody knows which it is.
+            assert_eq!(linked("deal"), if deals == 1 { (1, 1) } else { (3, 0) }, "{seen_first}");
+        }
+    });
 }

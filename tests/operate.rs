@@ -222,7 +222,7 @@ fn what_was_refused_is_tried_again_when_somebody_says_that_the_cause_is_gone() {
             attempts: 1,
         };
         let changes = [
-            Change::PutRecord(Box::new(record)),
+            Change::PutRecord(Arc::new(record)),
             Change::SetOutbox(desk, entity, id, Some(row)),
             Change::SetProblem(entity, id, desk, Some(Box::new(problem))),
         ];

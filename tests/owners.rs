@@ -30,6 +30,7 @@ struct Case {
     rules: Rules,
     connectors: Connectors,
     driver: Option<Driver>,
+    mark: Option<pair::Mark>,
 }
 
 impl Case {
@@ -50,7 +51,7 @@ impl Case {
             .build()
             .unwrap();
         let connectors: Connectors = connectors(&crm, &desk);
-        let mut case = Self { crm, desk, rules, connectors, driver: None };
+        let mut case = Self { crm, desk, rules, connectors, driver: None, mark: None };
         case.start(Store::in_memory(now()).unwrap()).await;
         case
     }
@@ -73,12 +74,17 @@ impl Case {
     }
 
     async fn sync(&mut self) {
+        if self.mark.is_none() {
+            let entities: Vec<_> = self.rules.entities.iter().map(|entity| entity.id).collect();
+            self.mark = Some(pair::Mark::of(self.driver.as_ref().unwrap().store(), entities));
+        }
         self.driver.as_mut().unwrap().live(Duration::from_millis(20), true).await.unwrap();
     }
 
     /// The codes of all problems; the sides must agree otherwise.
     async fn codes(&mut self) -> Vec<String> {
         let store = self.driver.take().unwrap().into_store();
+        self.mark.iter().for_each(|mark| mark.assert_rebuilt(&store));
         let mut rules = self.rules.clone();
         recall_people(&mut rules, &store).unwrap();
         let rules = Arc::new(rules);

@@ -1,6 +1,7 @@
 //! Old entries leave the journal: what something of today rests on stays, nothing is claimed that is not known any more, and the
 //! chain of digests holds.
 
+use std::sync::Arc;
 use syncline::engine::*;
 use syncline::model::*;
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, Rules};
@@ -38,7 +39,7 @@ impl Case {
         let mut record = Record::new(RecordId([7; 16]), rules.entities[0].id);
         record.set(FieldId::of("city"), text("Paris"), Stamp::mint(Millis(1), Stamp::ZERO, Origin::Engine));
         let case = Self { store, rules, record: record.id };
-        case.store.apply(&[Change::PutRecord(Box::new(record))]).unwrap();
+        case.store.apply(&[Change::PutRecord(Arc::new(record))]).unwrap();
         days.for_each(|day| case.decide(day));
         case
     }

@@ -22,6 +22,7 @@ struct Case {
     rules: Rules,
     connectors: Connectors,
     driver: Driver,
+    mark: Option<pair::Mark>,
 }
 
 impl Case {
@@ -44,16 +45,21 @@ impl Case {
             .unwrap();
         let connectors = connectors(&crm, &desk);
         let driver = Driver::new(rules.clone(), &connectors, Store::in_memory(now()).unwrap()).unwrap();
-        Self { crm, desk, rules, connectors, driver }
+        Self { crm, desk, rules, connectors, driver, mark: None }
     }
 
     async fn sync(&mut self) {
+        if self.mark.is_none() {
+            let entities: Vec<_> = self.rules.entities.iter().map(|entity| entity.id).collect();
+            self.mark = Some(pair::Mark::of(self.driver.store(), entities));
+        }
         self.driver.live(Duration::from_millis(20), true).await.unwrap();
     }
 
     /// The codes of all problems; the sides must agree otherwise.
     async fn end(self) -> Vec<String> {
         let store = self.driver.into_store();
+        self.mark.iter().for_each(|mark| mark.assert_rebuilt(&store));
         let rules = Arc::new(self.rules);
         let remotes = read_all(&rules, &self.connectors).await.unwrap();
         let verdict = verify_offline(&rules, &self.connectors, &store, remotes).await.unwrap();

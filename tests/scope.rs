@@ -31,6 +31,7 @@ struct Case {
     rules: Arc<Rules>,
     connectors: Connectors,
     driver: Option<Driver>,
+    mark: Option<pair::Mark>,
 }
 
 impl Case {
@@ -38,7 +39,7 @@ impl Case {
         let [crm, desk] = [Arc::new(Memory::new(now)), Arc::new(Memory::new(now))];
         let rules = Arc::new(builder(person().scope("crm", customers(leaves))).build().unwrap());
         let connectors = connectors(&crm, &desk);
-        Self { crm, desk, rules, connectors, driver: None }
+        Self { crm, desk, rules, connectors, driver: None, mark: None }
     }
 
     fn crm(&self, remote: &str, fields: &[(&str, &str)]) {
@@ -54,6 +55,8 @@ impl Case {
             let store = Store::in_memory(now()).unwrap();
             let mut driver = Driver::new((*self.rules).clone(), &self.connectors, store).unwrap();
             driver.backfill().await.unwrap();
+            let entities = self.rules.entities.iter().map(|entity| entity.id);
+            self.mark = Some(pair::Mark::of(driver.store(), entities));
             self.driver = Some(driver);
         }
         self.driver.as_mut().unwrap().live(Duration::from_millis(20), true).await.unwrap();
@@ -78,6 +81,7 @@ impl Case {
     /// (records, the document of `verify`, problems by code)
     async fn end(self) -> (Vec<Record>, serde_json::Value, Vec<String>) {
         let store = self.driver.unwrap().into_store();
+        self.mark.iter().for_each(|mark| mark.assert_rebuilt(&store));
         let remotes = read_all(&self.rules, &self.connectors).await.unwrap();
         let verdict = verify_offline(&self.rules, &self.connectors, &store, remotes).await.unwrap();
         let view = store.snapshot().unwrap();

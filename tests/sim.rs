@@ -172,9 +172,12 @@ fn defects_of_clocks_and_undo_are_seen() {
 #[cfg(feature = "defects")]
 #[test]
 fn planted_defects_are_seen() {
-    for (defect, sources) in
-        [("seen", Sources::Streams), ("overtaken", Sources::Streams), ("closing", Sources::Histories)]
-    {
+    for (defect, sources) in [
+        ("seen", Sources::Streams),
+        ("overtaken", Sources::Streams),
+        ("closing", Sources::Histories),
+        ("unsaid", Sources::Histories),
+    ] {
         syncline::defects::set(Some(defect));
         let options = |seed| Options::new(seed, 2, Policy::Latest, sources);
         let bad = (0..400).filter(|seed| run(options(*seed)).violation.is_some()).count();

@@ -4,6 +4,7 @@ mod support;
 
 use proptest::prelude::*;
 use std::path::Path;
+use std::sync::Arc;
 use support::{assert_equal, change};
 use syncline::engine::*;
 use syncline::model::*;
@@ -47,7 +48,7 @@ fn numbered(n: u64, rows: u8) -> Vec<Change> {
             attempts: 0,
         };
         changes.push(Change::SetOutbox(SystemId(1), EntityId(7), record.id, Some(due)));
-        changes.push(Change::PutRecord(Box::new(record)));
+        changes.push(Change::PutRecord(Arc::new(record)));
         changes.push(Change::Journal(Box::new(entry)));
     }
     changes.push(Change::SetCursor("n".into(), Some(n.to_be_bytes().to_vec())));

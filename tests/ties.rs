@@ -24,6 +24,7 @@ struct Case {
     rules: Rules,
     connectors: Connectors,
     driver: Option<Driver>,
+    mark: Option<pair::Mark>,
 }
 
 impl Case {
@@ -48,7 +49,7 @@ impl Case {
             .unwrap();
         let connectors = connectors(&crm, &desk);
         let driver = Driver::new(rules.clone(), &connectors, Store::in_memory(now()).unwrap()).ok();
-        Self { crm, desk, rules, connectors, driver }
+        Self { crm, desk, rules, connectors, driver, mark: None }
     }
 
     fn driver(&mut self) -> &mut Driver {
@@ -56,6 +57,10 @@ impl Case {
     }
 
     async fn sync(&mut self) {
+        if self.mark.is_none() {
+            let entities: Vec<_> = self.rules.entities.iter().map(|entity| entity.id).collect();
+            self.mark = Some(pair::Mark::of(self.driver().store(), entities));
+        }
         self.driver().live(Duration::from_millis(20), true).await.unwrap();
     }
 
@@ -68,6 +73,7 @@ impl Case {
 
     async fn end(mut self) {
         let store = self.driver.take().unwrap().into_store();
+        self.mark.iter().for_each(|mark| mark.assert_rebuilt(&store));
         let rules = Arc::new(self.rules);
         let remotes = read_all(&rules, &self.connectors).await.unwrap();
         let verdict = verify_offline(&rules, &self.connectors, &store, remotes).await.unwrap();

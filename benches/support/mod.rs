@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use syncline::engine::{Cause, Change, DigestRow, Happening, JournalEntry, KeyHolder, Run};
 use syncline::model::*;
@@ -133,7 +134,7 @@ pub fn mirrored(number: u64) -> Vec<Change> {
         Change::SetDigest(key.clone(), Some(digest)),
         Change::SetIndex(key, Some(record.id)),
         Change::AddKey(ENTITY, field(number, 1, 0).into_bytes(), holder),
-        Change::PutRecord(Box::new(record)),
+        Change::PutRecord(Arc::new(record)),
     ]
 }
 
@@ -159,7 +160,7 @@ pub fn edited(number: u64, version: u64) -> Vec<Change> {
         },
     };
     vec![
-        Change::PutRecord(Box::new(record)),
+        Change::PutRecord(Arc::new(record)),
         Change::SetDigest(remote_key(number), Some(digest)),
         Change::Journal(Box::new(entry)),
     ]

@@ -4,7 +4,10 @@
 use crate::json;
 use crate::support::{self, FIELDS, PAGE, cpu, remote, sum};
 use std::time::{Duration, Instant};
-use syncline::engine::{Change, Clocks, Happening, Input, MemoryView, PageRows, Pass, Step, View, step};
+use syncline::engine::{
+    Answer, Answers, Change, Clocks, Effect, Happening, Input, MemoryView, PageRows, Pass, Step, View,
+    mirror_records, root, step,
+};
 use syncline::model::*;
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, LinkSpec, Rules};
 use syncline::store::{OpenOptions, Stats, Store, Stored};
@@ -325,25 +328,102 @@ impl World {
 
     /// A first reading of JSON pages of one system, so many rows a step and a commit: parsed, mirrored, indexed, journaled.
     pub fn backfill(&mut self, pages: &[Vec<u8>], rows: usize) {
-        let timing = Timing { sent: self.now, offset: ClockOffset { low: 0, high: 0 } };
-        let entity = self.entity();
         let a_commit = (rows / PAGE).max(1);
         for (at, group) in pages.chunks(a_commit).enumerate() {
-            let mut listed = Listed { rows: Vec::new(), spans: Vec::new(), order: &self.order };
-            group.iter().for_each(|page| listed.parse(page, self.now.plus(-500)));
-            let input = Input::Page(PageRows {
-                entity,
-                home: home("crm"),
-                pass: Pass::Backfill,
-                rows: &listed.rows,
-                decoder: &listed,
-                timing,
-                cursor: Some(("list/crm".to_owned(), (at as u64).to_be_bytes().to_vec())),
-                complete: ((at + 1) * a_commit >= pages.len()).then_some(timing),
-            });
-            let clocks = Clocks { now: self.now, offsets: Vec::new() };
-            let step = step(&self.rules, &*self.mirror, &clocks, input).expect("readable");
-            self.mirror.commit(&step.changes);
+            self.backfill_pages("crm", at, group, (at + 1) * a_commit >= pages.len());
+        }
+    }
+
+    /// As [`Self::backfill`], of pages that are made when they are wanted: all of them would be as large as the store.
+    pub fn backfill_made(&mut self, system: &str, pages: usize, rows: usize, make: impl Fn(usize) -> Vec<u8>) {
+        let a_commit = (rows / PAGE).max(1);
+        for (at, from) in (0..pages).step_by(a_commit).enumerate() {
+            let to = pages.min(from + a_commit);
+            let group: Vec<Vec<u8>> = (from..to).map(&make).collect();
+            self.backfill_pages(system, at, &group, to == pages);
+        }
+        self.now = self.now.plus(1_000);
+    }
+
+    fn backfill_pages(&mut self, system: &str, at: usize, group: &[Vec<u8>], last: bool) {
+        let timing = Timing { sent: self.now, offset: ClockOffset { low: 0, high: 0 } };
+        let mut listed = Listed { rows: Vec::new(), spans: Vec::new(), order: &self.order };
+        group.iter().for_each(|page| listed.parse(page, self.now.plus(-500)));
+        let input = Input::Page(PageRows {
+            entity: self.entity(),
+            home: home(system),
+            pass: Pass::Backfill,
+            rows: &listed.rows,
+            decoder: &listed,
+            timing,
+            cursor: Some((format!("list/{system}"), (at as u64).to_be_bytes().to_vec())),
+            complete: last.then_some(timing),
+        });
+        let clocks = Clocks { now: self.now, offsets: Vec::new() };
+        let step = step(&self.rules, &*self.mirror, &clocks, input).expect("readable");
+        self.mirror.commit(&step.changes);
+    }
+
+    /// Links what both systems hold.
+    pub fn link(&mut self) {
+        let entity = self.entity();
+        self.walk(|after| Input::Link { entity, after, create: false, limit: BACKFILL_PAGE });
+        self.settle(&[]);
+    }
+
+    /// What is to be written is built, sent, and answered; how many records that were.
+    pub fn send(&mut self) -> usize {
+        let (entity, system) = (self.entity(), SystemId::of("desk"));
+        let mut sent = 0;
+        loop {
+            let step = self.step(Input::Work { entity, system, create: false });
+            let mut answers = Vec::new();
+            for effect in step.effects {
+                let Effect::Write { items, .. } = effect else { panic!("nothing but writes: {effect:?}") };
+                answers.extend(items.into_iter().map(|(record, item)| {
+                    let Target::Update(remote) = item.target else { panic!("an update: {item:?}") };
+                    Answer { op: item.op, record, outcome: Outcome::Done { remote, created: Some(false) } }
+                }));
+            }
+            if answers.is_empty() {
+                return sent;
+            }
+            sent += answers.len();
+            self.step(Input::Answers(Answers { entity, system, answers }));
+        }
+    }
+
+    /// Plans from the mirror alone: builds every write that is due, and commits none of it; how many records that are.
+    pub fn owed(&self) -> usize {
+        let (entity, mut owed) = (self.entity(), 0);
+        for system in SYSTEMS.map(SystemId::of) {
+            let due = self.mirror.outbox_due(system, entity, self.now, usize::MAX).expect("readable");
+            for (record, row) in due {
+                let body = self.mirror.record(entity, record).expect("readable").expect("mirrored");
+                let side = body.side(system).expect("linked");
+                let fields = side.differs.iter().filter(|differs| differs.apart.is_none());
+                owed += usize::from(row.flying.is_none() && fields.count() == CHANGES);
+            }
+        }
+        owed
+    }
+
+    /// The root digest of the mirror.
+    pub fn root(&self) -> Digest {
+        let all = mirror_records(&*self.mirror, self.entity());
+        root(all).expect("readable").digest
+    }
+
+    /// Reads all bodies; how many there are.
+    pub fn scan(&self) -> usize {
+        let (mut after, mut count) = (None, 0);
+        loop {
+            let records = self.mirror.record_scan(self.entity(), after, BACKFILL_PAGE).expect("readable");
+            count += records.len();
+            after = records.last().map(|record| record.id);
+            if records.len() < BACKFILL_PAGE {
+                return count;
+            }
         }
     }
 

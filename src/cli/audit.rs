@@ -1,10 +1,11 @@
-//! `syncline audit`: the journal, entry by entry, its runs, and whether its chain holds.
+//! `syncline audit`: the journal, entry by entry, its runs, whether its chain holds, and whether it tells how the mirror came to be.
 
-use super::{CliError, Context, Exit, entries, ground, when};
+use super::{CliError, Context, Exit, checkpoint, entries, ground, when};
 use crate::daemon::{DaemonError, account, prune_in};
 use crate::model::Millis;
 use crate::store::{Pruned, Store};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
 /// Options of `audit`.
 #[derive(Debug, Clone, clap::Args)]
@@ -24,12 +25,24 @@ pub struct AuditArgs {
 }
 
 /// What else can be asked of the journal.
-#[derive(Debug, Clone, Copy, clap::Subcommand)]
+#[derive(Debug, Clone, clap::Subcommand)]
 pub enum What {
     /// Walk along the chain of digests: was anything changed afterwards?
     Verify,
     /// List the runs: starts of the program, and operators' commands.
     Runs,
+    /// Copy the store to a file, as of its last commit: what `replay` begins with. No sync may be running.
+    Checkpoint {
+        /// The copy; nothing may stand there.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Rebuild the mirror from a checkpoint and the journal since then, in memory, and compare it with the one that is there.
+    Replay {
+        /// A copy of the store from earlier.
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+    },
     /// Take old entries out of the journal, but for those on which something of today rests, and give their room back.
     Prune {
         /// What was decided before this time: "2026-03-01", or how long ago, as in "400d".
@@ -43,10 +56,12 @@ pub enum What {
 
 /// Runs it.
 pub fn run(args: &AuditArgs, context: &Context) -> Result<Exit, CliError> {
-    match args.what {
+    match &args.what {
         Some(What::Verify) => verify(context),
         Some(What::Runs) => runs(context),
-        Some(What::Prune { before, dry_run }) => prune(before, dry_run, context),
+        Some(What::Checkpoint { file }) => checkpoint::take(file, context),
+        Some(What::Replay { from }) => checkpoint::replay(from, context),
+        Some(What::Prune { before, dry_run }) => prune(*before, *dry_run, context),
         None => stream(args, context),
     }
 }

@@ -73,6 +73,15 @@ pub(super) fn what(entry: &Value) -> String {
         "left the scope" => format!("left the scope in {system} ({remote})"),
         "returned" => format!("back in scope in {system} ({remote})"),
         "mapping changed" => format!("the mapping changed; new or read anew: {}", list("new")),
+        "first values" => {
+            let values = entry["values"].as_object().into_iter().flatten();
+            let values = values.map(|(field, value)| format!("{field} {}", value.as_str().unwrap_or_default()));
+            format!("first values: {}", values.collect::<Vec<_>>().join(", "))
+        }
+        "rest" => {
+            let records = entry["records"].as_array().map_or(0, Vec::len);
+            format!("where {records} {} now", if records == 1 { "record stands" } else { "records stand" })
+        }
         "problem ignored" => format!("problem{of} in {system} ignored: {}: {}", text("code"), text("reason")),
         "problem not ignored" => format!("problem{of} in {system} ignored no longer: {}", text("code")),
         "began" => format!("{} began, with mapping {:.12}", text("command"), text("config")),

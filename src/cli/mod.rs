@@ -4,6 +4,7 @@ mod apply;
 mod audit;
 mod backfill;
 mod check;
+mod checkpoint;
 mod context;
 mod demo;
 mod duplicates;

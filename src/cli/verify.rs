@@ -1,7 +1,7 @@
 //! `syncline verify`: both remotes are read again and compared.
 
 use super::ground::{self, Ground};
-use super::{CliError, Context, Exit, Output};
+use super::{CliError, Context, Exit, Output, checkpoint};
 use crate::daemon::{read_all, recall_people, verify_offline};
 use crate::store::{OpenOptions, Store};
 use serde_json::Value;
@@ -9,10 +9,17 @@ use std::sync::Arc;
 
 /// Options of `verify`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct VerifyArgs {}
+pub struct VerifyArgs {
+    /// Read no remote: print the digest of what the mirror holds, by entity. A rebuilt mirror has the same.
+    #[arg(long)]
+    mirror: bool,
+}
 
 /// Runs it.
-pub fn run(_args: &VerifyArgs, context: &Context) -> Result<Exit, CliError> {
+pub fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, CliError> {
+    if args.mirror {
+        return checkpoint::mirror(context);
+    }
     let mut config = context.load()?;
     ground::runtime()?.block_on(async {
         let answer = match ground::ask(&config, "verify").await {

@@ -79,6 +79,12 @@ impl Memory {
         self.state().remove(object, loser, Departure::Merged(winner.clone()), (self.now)());
     }
 
+    /// A person converts a record: it can be written to no more, and became these, each in an object, which stay as they are.
+    pub fn convert(&self, object: &str, id: &RemoteId, into: &[(&str, &RemoteId)]) {
+        let into = into.iter().map(|(object, id)| ((*object).to_owned(), (*id).clone())).collect();
+        self.state().remove(object, id, Departure::Converted(into), (self.now)());
+    }
+
     /// How many records were deleted through [`Connector::delete`].
     pub fn deletes(&self) -> u64 {
         self.state().deletes
@@ -139,7 +145,14 @@ impl State {
         let (id, created) = match &item.target {
             Target::Update(id) => match self.of(object).any(|(known, entry)| known == id && entry.gone.is_none()) {
                 true => (id.clone(), None),
-                false => return Outcome::Gone(Departure::Deleted),
+                false => {
+                    let gone =
+                        self.of(object).find(|(known, _)| *known == id).and_then(|(_, entry)| entry.gone.clone());
+                    return Outcome::Gone(match gone {
+                        Some(Departure::Converted(_)) => Departure::Converted(Vec::new()),
+                        _ => Departure::Deleted,
+                    });
+                }
             },
             Target::Create { property, value } => {
                 let key = Raw::Text(value.clone());

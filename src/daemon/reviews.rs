@@ -57,7 +57,7 @@ pub fn document(rules: &Rules, view: &dyn View) -> Result<Value, ViewError> {
     for (entity, record, field, review) in view.reviews(usize::MAX)? {
         let Some(entity) = rules.entity(entity) else { continue };
         let Some(field) = entity.field(field) else { continue };
-        let remote = view.record(entity.id, record)?.map(|record| record.sides).unwrap_or_default();
+        let remote = view.record(entity.id, record)?.map(|record| record.sides.clone()).unwrap_or_default();
         let name = |id| rules.system(id).map_or_else(String::new, |system| system.name.clone());
         let remote: Map<String, Value> =
             remote.iter().map(|side| (name(side.system), json!(side.remote.as_str()))).collect();

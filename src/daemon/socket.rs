@@ -27,6 +27,8 @@ enum Command {
     History { text: String },
     Audit { after: u64, since: Option<i64>, until: Option<i64>, limit: usize },
     Chain,
+    Mirror,
+    Replay { from: PathBuf },
     Runs,
     Undo(Wish),
     Problems(Wanted),
@@ -121,6 +123,8 @@ async fn answer(command: Command, handle: &Handle) -> Value {
             handle.read(move |rules, books| account::audit(rules, books, after, span, limit)).await
         }
         Command::Chain => handle.read(|_, snapshot| account::chain(snapshot)).await,
+        Command::Mirror => handle.read(account::mirror_root).await,
+        Command::Replay { from } => handle.read(move |rules, snapshot| account::replayed(rules, snapshot, &from)).await,
         Command::Runs => handle.read(account::runs).await,
         Command::Undo(wish) => handle.undo(wish).await,
         Command::Problems(wanted) => handle.read(move |rules, books| listed(rules, books, &wanted, LISTED)).await,

@@ -16,6 +16,7 @@ use crate::model::{
     Digest, EntityId, FieldId, Millis, ObjectId, OpId, RawDigest, Record, RecordId, RemoteKey, SystemId,
 };
 use crate::rules::Unfit;
+use std::sync::Arc;
 
 /// What a side showed when it was last read: enough to see that nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -175,11 +176,11 @@ pub struct Meta {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Writes a record's body.
-    PutRecord(Box<Record>),
+    PutRecord(Arc<Record>),
     /// Removes a record: it was absorbed by another, or has been gone from everywhere for long.
     RemoveRecord(EntityId, RecordId),
     /// Writes or removes what is kept of a record's recent past.
-    SetLately(EntityId, RecordId, Option<Box<Lately>>),
+    SetLately(EntityId, RecordId, Option<Arc<Lately>>),
     /// Writes or removes a digest row.
     SetDigest(RemoteKey, Option<DigestRow>),
     /// Points a remote record to its record, or removes the pointer.

@@ -199,7 +199,8 @@ mod tests {
             // What was asked before is meant by the clock of then, and what was asked since by that of now.
             let paced_clocks = Clocks { now, offsets };
             let paced = Paced::new(&rules, &view, &paced_clocks).unwrap();
-            for (sent, offset) in [(5 * DAY + 100, steps[1].offsets[0].1), (5 * DAY + by + 250, steps[3].offsets[0].1)] {
+            for (sent, offset) in [(5 * DAY + 100, steps[1].offsets[0].1), (5 * DAY + by + 250, steps[3].offsets[0].1)]
+            {
                 let mut timing = Timing { sent: Millis(sent), offset };
                 let remote = timing.offset.earliest(timing.sent);
                 paced.tell(A, &mut timing);
@@ -212,11 +213,7 @@ mod tests {
     #[test]
     fn at_rest_it_takes_up_the_clock_again_and_stands_still_where_it_would_go_back() {
         let steps = |by: i64| {
-            [
-                clocks(5 * DAY, 0, 500),
-                clocks(5 * DAY + by, -by, 500 - by),
-                clocks(5 * DAY + by + 100, -by, 500 - by),
-            ]
+            [clocks(5 * DAY, 0, 500), clocks(5 * DAY + by, -by, 500 - by), clocks(5 * DAY + by + 100, -by, 500 - by)]
         };
         assert_eq!(after(&steps(DAY), false).2, [5 * DAY, 6 * DAY, 6 * DAY + 100]);
         assert_eq!(after(&steps(-DAY), false).2, [5 * DAY; 3]);

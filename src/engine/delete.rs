@@ -350,7 +350,7 @@ fn takes_along(binding: &Binding, why: &Departure) -> bool {
         Departure::Deleted => binding.on_delete == OnDelete::Propagate,
         Departure::OutOfScope => binding.scope.as_ref().is_some_and(|scope| scope.leaves == Leaves::Archived),
         // Its record goes on as another one.
-        Departure::Merged(_) | Departure::Converted => false,
+        Departure::Merged(_) | Departure::Converted(_) => false,
     }
 }
 

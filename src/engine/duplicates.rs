@@ -1,26 +1,28 @@
-//! Records that one system holds twice, as far as the match keys tell: a person merges them there before anything is linked.
+//! Records that one system holds twice, as far as the match keys tell, or link fields, by which several name one: a person merges them
+//! there before anything is linked.
 
+use super::named::link_key;
 use super::verify::Remotes;
 use super::{View, ViewError};
 use crate::merge::identity::match_key;
 use crate::model::{EntityId, FieldId, Home, RemoteId, SystemId, Value};
-use crate::rules::{Entity, Field, Rules};
+use crate::rules::{Binding, Entity, Field, Rules};
 use std::collections::BTreeMap;
 
-/// Records of one system that share a match key.
+/// Records of one system that share a match key, or name one record of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Duplicates {
     /// The entity.
     pub entity: EntityId,
     /// The system.
     pub system: SystemId,
-    /// The match key.
+    /// The match key, or the link field.
     pub by: FieldId,
     /// What they share, as the first of them shows it.
     pub value: Value,
     /// The records; the first one is proposed to survive: it has most fields filled, and of those the oldest id.
     pub records: Vec<Twin>,
-    /// Who has the same key in other systems.
+    /// Who has the same key in other systems, or whom they name.
     pub elsewhere: Vec<(SystemId, RemoteId)>,
 }
 
@@ -71,7 +73,12 @@ pub fn duplicates(rules: &Rules, remotes: &Remotes) -> Vec<Duplicates> {
 
 fn of_entity(rules: &Rules, entity: &Entity, remotes: &Remotes) -> Vec<Duplicates> {
     let mut found: Vec<Duplicates> = Vec::new();
-    for field in entity.match_keys.iter().filter_map(|id| entity.field(*id)) {
+    // Whom another tool says that a record belongs to counts for more than what it looks like.
+    let mut fields: Vec<&Field> = Vec::new();
+    for id in entity.links().map(|(_, link)| link.field).chain(entity.match_keys.iter().copied()) {
+        fields.extend(entity.field(id).filter(|field| !fields.contains(field)));
+    }
+    for field in fields {
         let mut holders: BTreeMap<Vec<u8>, Vec<(Value, Twin)>> = BTreeMap::new();
         for binding in &entity.bindings {
             let home = binding.home();
@@ -83,9 +90,24 @@ fn of_entity(rules: &Rules, entity: &Entity, remotes: &Remotes) -> Vec<Duplicate
                 };
                 let inside = binding.scope.as_ref().is_none_or(|scope| scope.holds(entity, value));
                 let Some(shown) = row.get(at).and_then(Option::as_ref).filter(|_| inside) else { continue };
-                let Some(key) = match_key(field, shown) else { continue };
+                let link = binding.links.iter().find(|link| link.field == field.id);
+                let named = link.and_then(|link| Some((link, link.names(shown)?)));
+                let key = match &named {
+                    Some((link, remote)) => Some(link_key(link, remote)),
+                    None => match_key(field, shown).filter(|_| entity.match_keys.contains(&field.id)),
+                };
+                let Some(key) = key else { continue };
                 let filled = row.iter().flatten().filter(|value| !value.is_null()).count();
-                holders.entry(key).or_default().push((shown.clone(), Twin { home, remote: remote.clone(), filled }));
+                let group = holders.entry(key).or_default();
+                group.push((shown.clone(), Twin { home, remote: remote.clone(), filled }));
+                let Some((link, remote)) = named else { continue };
+                for home in entity.bindings.iter().map(Binding::home).filter(|home| link.leads_to(*home)) {
+                    let there = Twin { home, remote: remote.clone(), filled: 0 };
+                    if remotes.row(entity.id, home, &remote).is_some() && !group.iter().any(|(_, twin)| *twin == there)
+                    {
+                        group.push((Value::Null, there));
+                    }
+                }
             }
         }
         for system in rules.systems.iter().map(|system| system.id) {
@@ -126,7 +148,7 @@ const PAGE: usize = 1_000;
 mod tests {
     use super::*;
     use crate::model::{FieldKind, Raw};
-    use crate::rules::{CreateSpec, EntitySpec, FieldSpec, ScopeSpec, SystemSpec};
+    use crate::rules::{CreateSpec, EntitySpec, FieldSpec, LinkFieldSpec, OneWayEdits, ScopeSpec, SystemSpec};
     use proptest::prelude::*;
 
     fn rules() -> Rules {
@@ -207,6 +229,45 @@ mod tests {
                 ("name".to_owned(), ids(&["z", "y"]), 0),
             ]
         );
+    }
+
+    #[test]
+    fn who_name_one_record_are_told_before_who_look_alike() {
+        let ability = crate::model::Ability::polled();
+        let system = |name: &str| FieldSpec::new(name, FieldKind::Text).at("a", name).at("b", name);
+        let link = LinkFieldSpec::new("of", "b").ids(crate::model::IdForm::Checked);
+        let firm = EntitySpec::new("firm")
+            .at("a", "firms")
+            .at("b", "firms")
+            .create(CreateSpec::Nowhere)
+            .match_by("name")
+            .field(system("name"))
+            .field(FieldSpec::new("of", FieldKind::Text).at("a", "of").one_way("a", OneWayEdits::default()))
+            .named_by("a", link);
+        let rules = Rules::builder().system("a", ability.clone()).system("b", ability).entity(firm).build().unwrap();
+        let entity = &rules.entities[0];
+        let mut remotes = Remotes::default();
+        let long = "003xx000004TmiQAAS";
+        for (system, id, name, of) in [
+            ("a", "1", "Acme", long),
+            ("a", "2", "Bolt", &long[..15]),
+            ("a", "3", "Acme", "nobody"),
+            ("a", "4", "Cog", "nobody"),
+            ("b", long, "Acme", ""),
+        ] {
+            let home = Home::of(system, "firms");
+            let text = |field: &Field| if &*field.name == "of" { of } else { name };
+            let raws: Vec<Raw> = entity.fields_at(home).map(|(field, _)| Raw::Text(text(field).into())).collect();
+            remotes.put(entity, home, RemoteId::parse(id).unwrap(), &raws);
+        }
+        let found = duplicates(&rules, &remotes);
+        let told: Vec<(FieldId, Vec<&str>, usize)> = found
+            .iter()
+            .map(|group| {
+                (group.by, group.records.iter().map(|twin| twin.remote.as_str()).collect(), group.elsewhere.len())
+            })
+            .collect();
+        assert_eq!(told, [(FieldId::of("of"), vec!["1", "2"], 1), (FieldId::of("name"), vec!["1", "3"], 1)]);
     }
 
     proptest! {

@@ -145,6 +145,7 @@ pub fn explain(
                 | Merged { .. }
                 | Ignored { .. }
                 | Heeded { .. }
+                | Converted { .. }
         ) || matches!(what, Sent { create: true, .. })
     };
     let story = entries.into_iter().filter(|(_, entry)| tells(&entry.what)).collect();

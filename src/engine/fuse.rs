@@ -45,19 +45,31 @@ impl Txn<'_> {
             self.put(work);
             return Ok(());
         };
-        self.detach(&mut work, key, Departure::Merged(winner.clone()), false)?;
+        self.fuse_with(entity, work, key, &there, survivor)
+    }
+
+    /// Its side ends, and what it has elsewhere goes to the record that it has become one with there.
+    pub fn fuse_with(
+        &mut self,
+        entity: &Entity,
+        mut work: Work,
+        key: &RemoteKey,
+        there: &RemoteKey,
+        survivor: RecordId,
+    ) -> Result<(), ViewError> {
+        self.detach(&mut work, key, Departure::Merged(there.remote.clone()), false)?;
         let Some(kept) = self.take(entity.id, survivor)? else {
             self.put(work);
             return Ok(());
         };
         match clash(&kept, &work) {
             Some(system) => {
-                self.list_clash(entity, (&kept, &work), (key, winner), system);
+                self.list_clash(entity, (&kept, &work), (key, &there.remote), system);
                 self.put(work);
                 self.put(kept);
                 Ok(())
             }
-            None => self.absorb(entity, kept, work, key, &there),
+            None => self.absorb(entity, kept, work, key, there),
         }
     }
 
@@ -171,7 +183,7 @@ impl Txn<'_> {
         for at in self.field_problems(entity.id, gone)?.into_keys() {
             self.set_field_problem((entity.id, gone), at, None);
         }
-        self.save_keys(entity, Some(&lost.record), Some(&kept.record))?;
+        self.save_keys(entity, Some(&lost.record), Some(&kept.record));
         self.remove(lost);
         if creates {
             self.queue_creates(entity, &kept)?;

@@ -87,7 +87,7 @@ impl Txn<'_> {
         shown: &Shown,
     ) -> Result<(), ViewError> {
         let system = home.system;
-        self.await_targets(work, system, shown)?;
+        self.await_targets(work, system, shown);
         let shown = &shown.values;
         if shown.iter().all(Result::is_ok) && !self.any_problems()? {
             return Ok(());

@@ -124,7 +124,9 @@ pub(super) fn known_authors(mut entries: Vec<(u64, JournalEntry)>) -> Vec<(u64, 
 /// Up to when entries of a record may be missing. What is left of a pruned journal tells the whole only of records that were
 /// mirrored since.
 fn cut(books: &dyn Books, entries: &[(u64, JournalEntry)]) -> Result<Option<Millis>, ViewError> {
-    let anew = |entry: &JournalEntry| matches!(entry.what, Happening::Mirrored { .. } | Happening::Linked { .. });
+    let anew = |entry: &JournalEntry| {
+        matches!(entry.what, Happening::Mirrored { .. } | Happening::Linked { .. } | Happening::First { .. })
+    };
     let since = |until: &Millis| entries.first().is_some_and(|(_, entry)| entry.at >= *until && anew(entry));
     Ok(books.pruned()?.filter(|until| !since(until)))
 }
@@ -193,6 +195,7 @@ mod tests {
     use super::*;
     use crate::engine::{Change, MemoryView};
     use crate::model::{Hlc, Record};
+    use std::sync::Arc;
 
     const RECORD: RecordId = RecordId([1; 16]);
 
@@ -237,7 +240,7 @@ mod tests {
         let (from, to, at) = (Value::Null, text("found"), stamp(200, Origin::Engine));
         let fill = Happening::Filled { field: filled, from, to, stamp: at };
         let mut view = MemoryView::new();
-        view.apply(&[entry(200, fill), entry(300, edit), Change::PutRecord(Box::new(record))]);
+        view.apply(&[entry(200, fill), entry(300, edit), Change::PutRecord(Arc::new(record))]);
 
         let then = |at| as_of(&view, EntityId(1), RECORD, Millis(at)).unwrap().unwrap();
         let held = |values: [Held; 4]| {
@@ -271,5 +274,20 @@ mod tests {
         };
         let losers: Vec<Option<String>> = moments.into_iter().filter_map(who).collect();
         assert_eq!(losers, [Some("Ann".to_owned()), None]);
+    }
+
+    #[test]
+    fn who_was_first_read_after_the_journal_was_pruned_is_told_whole() {
+        let (field, at) = (FieldId(1), stamp(10, Origin::Engine));
+        let text = |text: &str| Value::Text(text.into());
+        let first = Happening::First { values: vec![(field, text("first"), at)], sides: Vec::new() };
+        let filled = Happening::Filled { field, from: text("first"), to: text("then"), stamp: at };
+        for (until, by) in [(5i64, Came::FirstRead), (15, Came::Before)] {
+            let pruned = Change::SetCursor(crate::engine::PRUNED_CURSOR.into(), Some(until.to_be_bytes().into()));
+            let mut books = MemoryView::new();
+            books.apply(&[pruned, entry(10, first.clone()), entry(20, filled.clone())]);
+            let moments = history(&books, EntityId(1), RECORD, field).expect("readable");
+            assert_eq!((&moments[0].value, &moments[0].by), (&text("first"), &by), "pruned until {until}");
+        }
     }
 }

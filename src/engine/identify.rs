@@ -43,6 +43,34 @@ pub(super) enum Candidates {
 }
 
 impl Txn<'_> {
+    /// As [`Self::identify`], for a row whose name leads to a record of which it is no side.
+    pub fn identify_again(
+        &mut self,
+        entity: &Entity,
+        key: &RemoteKey,
+        shown: &Shown,
+        begun: Millis,
+        pass: Pass,
+        raw: RawDigest,
+    ) -> Result<Found, ViewError> {
+        if let Some(id) = self.is_becoming(key)?
+            && let Some(work) = self.take(entity.id, id)?
+        {
+            if work.record.side(key.system).is_some() {
+                self.become_other(entity, work, key, shown)?;
+                return Ok(Found::Adopted);
+            }
+            if self.in_scope(entity, key.home(), shown) == Some(true) {
+                if let Some(found) = self.join_side(entity, work, key, shown, begun, None, raw)? {
+                    return Ok(found);
+                }
+            } else {
+                self.put(work);
+            }
+        }
+        self.identify(entity, key, shown, begun, pass, raw)
+    }
+
     /// Finds or makes the record behind an unknown row.
     pub fn identify(
         &mut self,
@@ -74,11 +102,23 @@ impl Txn<'_> {
             }
         }
         if pass == Pass::Changes {
-            match self.candidates(entity, key.home(), &values, None)? {
+            let named = self.named(entity, key, &values, None)?;
+            let waits = named.found == Candidates::None && !named.unread.is_empty();
+            self.ask_for(named.unread)?;
+            if waits {
+                // Whoever it names may be there: until that is known nothing is made of it.
+                let work = self.mirror(entity, name, key, shown, begun, raw)?;
+                let remote = key.remote.clone();
+                self.journal(entity.id, Some(name), Happening::Mirrored { system: key.system, remote });
+                self.put(work);
+                return Ok(Found::New);
+            }
+            match self.matching(entity, key, &values, None)? {
                 Candidates::Of(ids, by) if ids.len() == 1 => {
                     if let Some(work) = self.take(entity.id, ids[0])? {
                         // For one outside nobody has asked yet where it should stand.
-                        let anew = work.record.live_sides().next().is_none();
+                        // Nor of one that waited to know whom it names.
+                        let anew = work.record.live_sides().next().is_none() || entity.is_link(by);
                         if let Some(found) = self.join_side(entity, work, key, shown, begun, Some(by), raw)? {
                             if anew && let Some(work) = self.take(entity.id, ids[0])? {
                                 self.queue_creates(entity, &work)?;
@@ -292,7 +332,13 @@ impl Txn<'_> {
     /// Lists a record that cannot be linked without a guess.
     pub fn ambiguous(&mut self, entity: &Entity, work: &Work, system: SystemId, by: FieldId) {
         let name = entity.field(by).map(|field| field.name.clone()).unwrap_or_default();
-        let message = format!("several records share this {name}: make it unique, or merge them in their system");
+        let message = match entity.is_link(by) {
+            false => format!("several records share this {name}: make it unique, or merge them in their system"),
+            true => format!(
+                "whom {name} names is the counterpart of another record already, or named by several: clear it in those that are \
+                 not meant, or merge them in their system"
+            ),
+        };
         let problem = Problem { since: self.now, code: AMBIGUOUS.into(), message, fields: vec![name] };
         let remote = work.record.side(system).map(|side| side.remote.clone());
         if let Some(remote) = remote {

@@ -373,6 +373,19 @@ pub enum Notice {
         /// Its id there.
         remote: RemoteId,
     },
+    /// A record became one of another object of its system, and goes on as that.
+    Converted {
+        /// The entity.
+        entity: EntityId,
+        /// The record.
+        record: RecordId,
+        /// Where that was.
+        system: SystemId,
+        /// What its id was.
+        remote: RemoteId,
+        /// What its id is now.
+        into: RemoteId,
+    },
     /// An operator's decision was not carried out.
     NotOperated {
         /// The decision.

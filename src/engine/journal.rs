@@ -2,7 +2,10 @@
 
 use crate::codec::{Decode, Encode};
 use crate::merge::SettledBy;
-use crate::model::{Digest, EntityId, FieldId, Home, Millis, OpId, Place, RecordId, RemoteId, Stamp, SystemId, Value};
+use crate::model::{
+    Digest, EntityId, FieldId, Home, Millis, ObjectId, OpId, Place, RecordId, RemoteId, SideState, Stamp, SystemId,
+    Value,
+};
 use std::fmt;
 
 /// The rule by which an edit lost to a later one of its own side: no conflict.
@@ -79,7 +82,7 @@ pub enum Happening {
         system: SystemId,
         /// Rows in it.
         rows: u32,
-        /// Records first mirrored from it.
+        /// Records first mirrored from it, those out of scope among them: their first values are in no entry.
         mirrored: u32,
         /// Records that it linked to known ones.
         linked: u32,
@@ -334,6 +337,67 @@ pub enum Happening {
         /// The problem's code.
         code: String,
     },
+    /// How a record begins: with these values, and where it stands. Not of those of a first full reading, whose page counts them.
+    First {
+        /// What its registers hold, ascending by field.
+        values: Vec<(FieldId, Value, Stamp)>,
+        /// Where it stands, ascending by system.
+        sides: Vec<Stand>,
+    },
+    /// What a step's other entries leave unsaid of how its records stand from now on. Who folds the journal needs it.
+    Rest {
+        /// Ascending by record.
+        records: Vec<(RecordId, Rest)>,
+    },
+    /// A remote record became one of another object of its system, and its side goes on as that.
+    Converted {
+        /// Where.
+        system: SystemId,
+        /// What its id was.
+        remote: RemoteId,
+        /// What it is now.
+        object: ObjectId,
+        /// Its id as that.
+        into: RemoteId,
+    },
+}
+
+/// Where a record stands in one system.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Stand {
+    /// The system.
+    pub system: SystemId,
+    /// The object within the system.
+    pub object: ObjectId,
+    /// The record's id there.
+    pub remote: RemoteId,
+    /// Whether it takes part.
+    pub state: SideState,
+}
+
+/// What other entries leave unsaid of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Rest {
+    /// It is gone: absorbed by another one.
+    Gone,
+    /// It stands otherwise than they say.
+    Changed {
+        /// Registers, ascending by field.
+        registers: Vec<(FieldId, Now)>,
+        /// Sides, ascending by system; none = there is none any more.
+        sides: Vec<(SystemId, Option<Stand>)>,
+    },
+}
+
+/// What a register holds from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Now {
+    /// This value, of this time.
+    Value(Value, Stamp),
+    /// The value that it has, of this time.
+    Stamp(Stamp),
+    /// Nothing: there is no such register any more.
+    Nothing,
 }
 
 /// Why a record is not deleted after all.

@@ -60,11 +60,11 @@ impl MemoryView {
     fn apply_one(&mut self, change: &Change) {
         match change {
             Change::PutRecord(record) => {
-                set(&mut self.records, (record.entity, record.id), Some(Arc::new((**record).clone())));
+                set(&mut self.records, (record.entity, record.id), Some(record.clone()));
             }
             Change::RemoveRecord(entity, id) => set(&mut self.records, (*entity, *id), None),
             Change::SetLately(entity, id, lately) => {
-                set(&mut self.lately, (*entity, *id), lately.as_deref().cloned().map(Arc::new));
+                set(&mut self.lately, (*entity, *id), lately.clone());
             }
             Change::SetDigest(key, row) => self.set_digest(key, *row),
             Change::SetIndex(key, record) => set(&mut self.index, key.clone(), *record),
@@ -124,12 +124,12 @@ impl MemoryView {
 }
 
 impl View for MemoryView {
-    fn record(&self, entity: EntityId, id: RecordId) -> Seen<Option<Record>> {
-        Ok(self.records.get(&(entity, id)).map(|record| (**record).clone()))
+    fn record(&self, entity: EntityId, id: RecordId) -> Seen<Option<Arc<Record>>> {
+        Ok(self.records.get(&(entity, id)).cloned())
     }
 
-    fn lately(&self, entity: EntityId, id: RecordId) -> Seen<Option<Lately>> {
-        Ok(self.lately.get(&(entity, id)).map(|lately| (**lately).clone()))
+    fn lately(&self, entity: EntityId, id: RecordId) -> Seen<Option<Arc<Lately>>> {
+        Ok(self.lately.get(&(entity, id)).cloned())
     }
 
     fn digests(

@@ -6,6 +6,7 @@
 mod books;
 mod change;
 mod clock;
+mod convert;
 mod delete;
 mod duplicates;
 mod events;
@@ -20,15 +21,19 @@ mod ignore;
 mod input;
 mod journal;
 mod memory;
+mod named;
 mod observe;
 mod operate;
 mod people;
 mod prune;
 mod quarrel;
+mod rebuild;
 mod record;
 mod refs;
 mod remap;
+mod rest;
 mod review;
+mod root;
 mod row;
 mod ruled;
 mod scope;
@@ -57,13 +62,15 @@ pub use input::{
     Answer, Answers, Ask, Begin, Clocks, DeleteItem, DeletedRows, Effect, Event, Events, Input, LookedUp, Notice,
     PageRows, Pass, Reads, Step, step,
 };
-pub use journal::{AT_HOME, Cause, Happening, JournalEntry, Keeping, Run};
+pub use journal::{AT_HOME, Cause, Happening, JournalEntry, Keeping, Now, Rest, Run, Stand};
 pub use memory::MemoryView;
 pub use operate::{Authority, Hindrance, Operate, Operation};
 pub use prune::{Grounds, PRUNED_CURSOR};
 pub use quarrel::WRITE_QUARREL;
+pub use rebuild::{Rebuild, RebuildError, mirror_records};
 pub use refs::target_of;
 pub use review::{Review, ReviewSide};
+pub use root::{Root, differing, root, root_of_all};
 pub use ties::owed_ties;
 pub use undo::{Kept, Lasting, LastingKind, Restore, Selection, UndoPlan, undo};
 pub use verify::{Difference, Excluded, Remotes, ShownRow, Verdict, verify};

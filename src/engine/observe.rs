@@ -1,7 +1,7 @@
 //! What systems show and tell: pages, reads, events, deletes.
 
 use super::identify::Found;
-use super::record::{Work, remote_key};
+use super::record::{Work, remote_key, shown_row};
 use super::row::{Shown, digest_of};
 use super::scope::Seen;
 use super::timeline::timeline;
@@ -12,7 +12,7 @@ use crate::model::{
     Departure, EntityId, FieldId, Home, Mark, Millis, PastValue, Place, RawDigest, ReadRow, RecordId, RemoteKey, Side,
     SideState, SourceKind, SystemId, Timing, Value, ValueError,
 };
-use crate::rules::{Amiss, Entity, Field};
+use crate::rules::{Entity, Field};
 
 impl Txn<'_> {
     pub fn earliest(&self, system: SystemId, timing: Timing) -> Millis {
@@ -75,23 +75,19 @@ impl Txn<'_> {
                 continue;
             }
             let from = self.linked_from(system, begun, row.modified);
-            let known = match self.index_of(&key)? {
+            let (index, raw) = (self.index_of(&key)?, shown.raw(row.raw));
+            let known = match index {
                 Some(id) if self.is_side(&key, id)? => Some(id),
-                _ => match self.identify(entity, &key, &shown, from, page.pass, shown.raw(row.raw))? {
-                    Found::New => {
-                        mirrored += 1;
-                        None
-                    }
-                    Found::Linked => {
-                        linked += 1;
-                        None
-                    }
-                    Found::Outside => None,
-                    Found::Adopted => {
-                        linked += 1;
-                        self.index_of(&key)?.filter(|_| self.source(system) == SourceKind::Polled)
-                    }
-                },
+                _ => {
+                    let found = match index {
+                        Some(_) => self.identify_again(entity, &key, &shown, from, page.pass, raw)?,
+                        None => self.identify(entity, &key, &shown, from, page.pass, raw)?,
+                    };
+                    mirrored += u32::from(found == Found::New);
+                    linked += u32::from(matches!(found, Found::Linked | Found::Adopted));
+                    let polled = found == Found::Adopted && self.source(system) == SourceKind::Polled;
+                    if polled { self.index_of(&key)? } else { None }
+                }
             };
             if let Some(id) = known {
                 let seen = Seen { from, pass: page.pass, raw: Some(shown.raw(row.raw)) };
@@ -275,17 +271,16 @@ impl Txn<'_> {
         let passed_here = if unrecorded { Millis::MIN } else { passed };
         let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed_here).min(modified);
         let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
-        let moved = moved_fields(entity, work, home, shown, timing.sent);
-        let differs = |((field, _), value): ((&Field, _), &Result<Value, Amiss<ValueError>>)| {
-            let differs = value.as_ref().is_ok_and(|value| work.shown(field, system) != *value);
-            differs.then_some(field.id)
-        };
-        let differing: Vec<FieldId> = entity.fields_at(home).zip(&shown.values).filter_map(differs).collect();
+        let same = same_fields(entity, work, home, shown);
+        let moved = moved_fields(entity, work, home, (shown, &same), timing.sent);
+        let differing = entity.fields_at(home).zip(shown.values.iter().zip(&same));
+        let differing = differing.filter(|(_, (value, same))| value.is_ok() && !**same);
+        let differing: Vec<FieldId> = differing.map(|((field, _), _)| field.id).collect();
         // What goes by a call of its own lands by itself.
-        let landed = if unrecorded { Vec::new() } else { landed_fields(entity, work, home, shown, modified) };
+        let landed = if unrecorded { Vec::new() } else { landed_fields(entity, work, home, (shown, &same), modified) };
         let mut judged = true;
-        let fields = entity.fields_at(home).zip(&shown.values);
-        for ((field, _), value) in fields.filter(|((_, at), _)| at.is_unrecorded() == unrecorded) {
+        let fields = entity.fields_at(home).zip(shown.values.iter().zip(same));
+        for ((field, _), (value, same)) in fields.filter(|((_, at), _)| at.is_unrecorded() == unrecorded) {
             let value = match value {
                 Ok(value) => value,
                 Err(error) => {
@@ -297,7 +292,7 @@ impl Txn<'_> {
             let kept = work.lately.fields.binary_search_by_key(&field.id, |f| f.field).is_ok();
             let Some(side) = work.record.side(system) else { return Ok(true) };
             let unbased = side.unbased.binary_search(&field.id).is_ok();
-            if !kept && !unbased && work.shown(field, system) == *value {
+            if !kept && !unbased && same {
                 continue;
             }
             if let Some(to) = field.ties_to().filter(|_| !unbased) {
@@ -375,15 +370,30 @@ impl Txn<'_> {
                 Some(id) => self.take(entity.id, id)?,
                 None => None,
             };
-            let is_it = |work: &Work| work.record.side(system).is_none_or(|side| remote_key(entity.id, side) == key);
+            let is_it = |work: &Work| work.record.side(system).is_some_and(|side| remote_key(entity.id, side) == key);
             let (work, other) = match work {
                 Some(work) if !is_it(&work) => (None, Some(work)),
                 work => (work, None),
             };
             other.into_iter().for_each(|other| self.put(other));
             let (Some(mut work), Some(row)) = (work, row) else {
-                // Not there, or not ours: the list of deletes will say.
-                self.set_reread(key, None)?;
+                // Not there, or not ours: the list of deletes will say. Unless it was asked for because somebody names it.
+                self.set_reread(key.clone(), None)?;
+                let becoming = self.is_becoming(&key)?;
+                match row {
+                    Some(row) if becoming.is_some() || (record.is_none() && self.is_named(entity, &key)?) => {
+                        let shown = self.shown(entity, (home, remote), &row.values)?;
+                        let from = self.linked_from(system, begun, row.modified);
+                        let found = self.identify_again(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
+                        if found == Found::Adopted {
+                            // It is judged as a row of a record that is known.
+                            self.read_again(&key, 0)?;
+                        }
+                    }
+                    None if let Some(id) = becoming => self.became_nothing(entity, &key, id)?,
+                    None if record.is_none() => self.named_nobody(entity, &key)?,
+                    _ => {}
+                }
                 continue;
             };
             let live = work.record.side(system).is_some_and(|side| side.state == SideState::Live);
@@ -495,7 +505,7 @@ impl Txn<'_> {
             let kept = work.lately.fields.binary_search_by_key(&field.id, |f| f.field).is_ok();
             let mut newest = histories.iter().filter_map(|history| history.first());
             let news = newest.any(|newest| settled.before(&Place::at(newest.at)));
-            if !kept && !unbased && !news && Some(&work.shown(field, key.system)) == value {
+            if !kept && !unbased && !news && value.is_some_and(|value| work.shows(field, key.system, value)) {
                 continue;
             }
             let mut state = work.state(field);
@@ -540,12 +550,14 @@ impl Txn<'_> {
             let key = RemoteKey { entity: entity.id, system, object, remote };
             let Some(id) = self.index_of(&key)? else { continue };
             let Some(mut work) = self.take(entity.id, id)? else { continue };
-            if let Departure::Merged(winner) = &why {
-                self.lost_merge(entity, work, &key, winner)?;
-                continue;
+            match why {
+                Departure::Merged(winner) => self.lost_merge(entity, work, &key, &winner)?,
+                Departure::Converted(into) => self.converted(entity, work, &key, into)?,
+                Departure::Deleted | Departure::OutOfScope => {
+                    self.depart(entity, &mut work, &key, why)?;
+                    self.put(work);
+                }
             }
-            self.depart(entity, &mut work, &key, why)?;
-            self.put(work);
         }
         if let Some((name, bytes)) = deleted.cursor {
             self.set_cursor(name, Some(bytes));
@@ -621,29 +633,49 @@ fn is_anew(field: &Field, value: &Value, known: &Value, histories: &[Vec<PastVal
         .any(|(at, history)| lost(value.member(at), known.member(at), std::slice::from_ref(history)))
 }
 
+/// Which fields of a row show what we thought, in the order of `fields_at`. What cannot be read does not.
+fn same_fields(entity: &Entity, work: &Work, home: Home, shown: &Shown) -> Vec<bool> {
+    if let Some(row) = shown_row(entity, &work.record, home) {
+        return row.zip(&shown.values).map(|((_, known), value)| value.as_ref() == Ok(&*known)).collect();
+    }
+    let fields = entity.fields_at(home).zip(&shown.values);
+    fields.map(|((field, _), value)| value.as_ref().is_ok_and(|value| work.shows(field, home.system, value))).collect()
+}
+
 /// Fields that a row shows to be neither as they were nor as a write leaves them. A read that was asked for after a write was
 /// answered shows the write; what is as before then was taken back.
-fn moved_fields(entity: &Entity, work: &Work, home: Home, shown: &Shown, asked: Millis) -> Vec<FieldId> {
-    let values = entity.fields_at(home).zip(&shown.values);
-    let moved = values.filter(|((field, _), value)| {
+fn moved_fields(
+    entity: &Entity,
+    work: &Work,
+    home: Home,
+    (shown, same): (&Shown, &[bool]),
+    asked: Millis,
+) -> Vec<FieldId> {
+    let values = entity.fields_at(home).zip(shown.values.iter().zip(same));
+    let moved = values.filter(|((field, _), (value, before))| {
         let Ok(value) = value else { return true };
-        let before = work.shown(field, home.system) == *value;
         match work.flight(field, home.system).map(|flight| (flight.state, flight.value == *value)) {
             Some((FlightState::Answered(_), true)) => false,
-            Some((FlightState::Answered(at), false)) => at <= asked || !before,
-            _ => !before,
+            Some((FlightState::Answered(at), false)) => at <= asked || !**before,
+            _ => !**before,
         }
     });
     moved.map(|((field, _), _)| field.id).collect()
 }
 
 /// Fields that a row shows moved to what the write in flight carries: it lands with all its fields at once.
-fn landed_fields(entity: &Entity, work: &Work, home: Home, shown: &Shown, modified: Millis) -> Vec<FieldId> {
-    let values = entity.fields_at(home).zip(&shown.values);
-    let landed = values.filter(|((field, _), value)| {
+fn landed_fields(
+    entity: &Entity,
+    work: &Work,
+    home: Home,
+    (shown, same): (&Shown, &[bool]),
+    modified: Millis,
+) -> Vec<FieldId> {
+    let values = entity.fields_at(home).zip(shown.values.iter().zip(same));
+    let landed = values.filter(|((field, _), (value, same))| {
         let Ok(value) = value else { return false };
-        let moved = work.shown(field, home.system) != *value;
-        moved && work.flight(field, home.system).is_some_and(|flight| flight.value == *value && modified >= flight.sent)
+        let flight = || work.flight(field, home.system);
+        !**same && flight().is_some_and(|flight| flight.value == *value && modified >= flight.sent)
     });
     landed.map(|((field, _), _)| field.id).collect()
 }

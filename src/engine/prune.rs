@@ -24,6 +24,12 @@ impl Grounds {
     pub fn of<'a>(entries: impl IntoIterator<Item = (u64, &'a JournalEntry)>) -> Self {
         let mut grounds = Self::default();
         for (number, entry) in entries {
+            if let Happening::First { values, .. } = &entry.what {
+                for (field, ..) in values {
+                    let newest = grounds.values.entry(*field).or_default();
+                    *newest = number.max(*newest);
+                }
+            }
             let newest = match &entry.what {
                 Happening::Parted { field, system, .. } => grounds.parted.entry((*field, *system)).or_default(),
                 what => match what.moved() {
@@ -49,7 +55,12 @@ impl Grounds {
             | Happening::LeftScope { .. }
             | Happening::Merged { .. }
             | Happening::Deleted { .. } => true,
-            what => what.moved().is_some_and(|(field, ..)| self.values.get(&field) == Some(&number)),
+            Happening::First { values, .. } => values.iter().any(|(field, ..)| self.is_behind(number, *field)),
+            what => what.moved().is_some_and(|(field, ..)| self.is_behind(number, field)),
         }
+    }
+
+    fn is_behind(&self, number: u64, field: FieldId) -> bool {
+        self.values.get(&field) == Some(&number)
     }
 }

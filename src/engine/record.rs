@@ -1,16 +1,20 @@
 //! One record at work: its fields taken apart for the merge rules, and put together again.
 
+use super::named::link_key;
 use super::refs::Away;
 use super::shared::Shared;
 use super::txn::Txn;
 use super::{AT_HOME, Change, DigestRow, Happening, KeyHolder, OutboxRow, Task, ViewError};
 use crate::merge::identity::match_key;
-use crate::merge::{Fate, FieldLately, FieldRules, FieldState, Flight, Lately, SideField, SideRules, policy};
+use crate::merge::{Fate, FieldLately, FieldRules, FieldState, Flight, Lately, SideField, SideRules, Turn, policy};
 use crate::model::{
-    Apart, Differs, Digest, EntityId, FieldId, Home, Millis, Place, RawDigest, Record, RecordId, RemoteKey, Side,
-    SideState, SourceKind, Stamp, SystemId, Value,
+    Apart, Differs, Digest, EntityId, FieldId, Home, Millis, Origin, Place, RawDigest, Record, RecordId, Register,
+    RemoteKey, Side, SideState, SourceKind, Stamp, SystemId, Value,
 };
 use crate::rules::{Entity, Field, Mode, Rules};
+use crdts::LWWReg;
+use std::borrow::Cow;
+use std::sync::Arc;
 
 /// A record taken out of the store for one step.
 pub(super) struct Work {
@@ -31,8 +35,8 @@ pub(super) struct Work {
 
 impl Work {
     /// A record of the store.
-    pub fn loaded(record: Record, lately: Lately) -> Self {
-        let (record, lately) = (Shared::new(record), Shared::new(lately));
+    pub fn loaded(record: Arc<Record>, lately: Arc<Lately>) -> Self {
+        let (record, lately) = (Shared::of(record), Shared::of(lately));
         let loaded = Some((record.clone(), lately.clone()));
         let (raws, unjudged, fates) = (Vec::new(), Vec::new(), Vec::new());
         Self { record, lately, raws, unjudged, recheck: false, away: Vec::new(), fates, loaded, gone: false }
@@ -51,6 +55,11 @@ impl Work {
         !self.gone && (self.recheck || self.loaded.as_ref().is_none_or(|loaded| loaded.0 != self.record))
     }
 
+    /// The record as this step found it.
+    pub fn before(&self) -> Option<&Record> {
+        self.loaded.as_ref().filter(|_| !self.gone).map(|(record, _)| &**record)
+    }
+
     /// Absorbed by another record in this step?
     pub fn is_gone(&self) -> bool {
         self.gone
@@ -66,6 +75,11 @@ impl Work {
         shown(&self.record, field, system)
     }
 
+    /// Does a side show this value?
+    pub fn shows(&self, field: &Field, system: SystemId, value: &Value) -> bool {
+        *shown_of(&self.record, field, system) == *value
+    }
+
     /// The write in flight to a field of a side.
     pub fn flight(&self, field: &Field, system: SystemId) -> Option<&Flight> {
         let at = self.lately.fields.binary_search_by_key(&field.id, |f| f.field).ok()?;
@@ -75,34 +89,56 @@ impl Work {
 
     /// Takes a field apart.
     pub fn state(&self, field: &Field) -> FieldState {
-        let register = self.record.register(field.id);
         let lately = self.lately.fields.binary_search_by_key(&field.id, |f| f.field).ok();
-        let lately = lately.map(|at| &self.lately.fields[at]);
+        let lately = lately.map(|at| self.lately.fields[at].clone());
+        let (past, answered) = (self.lately.past(field.id).to_vec(), self.lately.answered(field.id).to_vec());
+        self.apart(field, lately, past, answered)
+    }
+
+    /// As [`Self::state`], without a copy: what is kept of the field is gone until [`Self::put_state`].
+    fn take_state(&mut self, field: &Field) -> FieldState {
+        let lately = &mut *self.lately;
+        let at = lately.fields.binary_search_by_key(&field.id, |f| f.field);
+        let kept = at.ok().map(|at| lately.fields.remove(at));
+        let (past, answered) = (lately.take_past(field.id), lately.take_answered(field.id));
+        self.apart(field, kept, past, answered)
+    }
+
+    fn apart(
+        &self,
+        field: &Field,
+        lately: Option<FieldLately>,
+        past: Vec<(Turn, Value)>,
+        answered: Vec<(SystemId, Millis)>,
+    ) -> FieldState {
+        let register = self.record.register(field.id);
+        let (turn, recent, mut lates) = lately.map(|kept| (kept.turn, kept.recent, kept.sides)).unwrap_or_default();
         let sides = self.record.present_sides().filter(|side| field.binding(side.home()).is_some());
         let sides = sides.map(|side| {
             let differs = side.differs(field.id);
-            let late = lately.and_then(|l| l.sides.iter().find(|(s, _)| *s == side.system));
+            let late = lates.iter_mut().find(|(system, _)| *system == side.system);
             SideField {
                 system: side.system,
                 object: side.object,
                 shown: self.shown(field, side.system),
-                apart: differs.and_then(|d| d.apart),
-                wanted: differs.and_then(|d| d.wanted.clone()),
+                apart: differs.and_then(|differs| differs.apart),
+                wanted: differs.and_then(|differs| differs.wanted.clone()),
                 unbased: side.unbased.binary_search(&field.id).is_ok(),
                 settled: side.settled,
                 made: side.made,
-                late: late.map(|(_, late)| late.clone()).unwrap_or_default(),
+                late: late.map(|(_, late)| std::mem::take(late)).unwrap_or_default(),
             }
         });
+        let sides = sides.collect();
         FieldState {
             field: field.id,
             value: register.map(|reg| reg.val.clone()).unwrap_or_default(),
             stamp: register.map_or(Stamp::ZERO, |reg| reg.marker),
-            turn: lately.map(|l| l.turn).unwrap_or_default(),
-            recent: lately.map(|l| l.recent.clone()).unwrap_or_default(),
-            past: self.lately.past(field.id).to_vec(),
-            answered: self.lately.answered(field.id).to_vec(),
-            sides: sides.collect(),
+            turn,
+            recent,
+            past,
+            answered,
+            sides,
         }
     }
 
@@ -175,10 +211,33 @@ impl Work {
             unbased: entity.fields_at(key.home()).map(|(field, _)| field.id).collect(),
             differs: Vec::new(),
         });
+        if self.record.registers.is_empty() && self.record.sides.len() == 1 && self.lately.fields.is_empty() {
+            self.link_first(entity, key.home(), shown, now);
+        }
         for field in &mut self.lately.fields {
             field.sides.retain(|(system, _)| *system != key.system);
         }
         self.link_fields(rules, entity, key.home(), shown, begun, now);
+    }
+
+    /// What the only side of a record that holds nothing shows is what there is: what [`Self::link_fields`] comes to in that
+    /// case, in one pass. Ties are left to it, since their other ends may know of them.
+    fn link_first(&mut self, entity: &Entity, home: Home, shown: &[Option<Value>], now: Millis) {
+        let stamp = Stamp::mint(now, Stamp::ZERO, Origin::Engine);
+        let Record { registers, sides, .. } = &mut *self.record;
+        let Some(side) = sides.first_mut() else { return };
+        side.unbased.clear();
+        registers.reserve_exact(shown.len());
+        for ((field, binding), value) in entity.fields_at(home).zip(shown) {
+            let Some(value) = value.as_ref().filter(|_| field.ties_to().is_none()) else {
+                side.unbased.push(field.id);
+                continue;
+            };
+            if *field.projected(binding, value) != *value {
+                side.differs.push(Differs { field: field.id, shown: value.clone(), apart: None, wanted: None });
+            }
+            registers.push(Register { field: field.id, reg: LWWReg { val: value.clone(), marker: stamp } });
+        }
     }
 
     /// First link of every field of a side that has no base yet.
@@ -279,15 +338,39 @@ impl Work {
 
 /// What a side shows of a field, as far as we know.
 pub(super) fn shown(record: &Record, field: &Field, system: SystemId) -> Value {
-    let Some(side) = record.side(system) else { return Value::Null };
-    let Some(binding) = field.binding(side.home()) else { return Value::Null };
+    shown_of(record, field, system).into_owned()
+}
+
+/// As [`shown`], without a copy where the side shows what the record holds.
+pub(super) fn shown_of<'r>(record: &'r Record, field: &'r Field, system: SystemId) -> Cow<'r, Value> {
+    const BLANK: &Value = &Value::Null;
+    let Some(side) = record.side(system) else { return Cow::Borrowed(BLANK) };
+    let Some(binding) = field.binding(side.home()) else { return Cow::Borrowed(BLANK) };
     match side.differs(field.id) {
-        Some(differs) => differs.shown.clone(),
-        None => {
-            let value = record.register(field.id).map(|reg| &reg.val).unwrap_or(&Value::Null);
-            field.project(binding, value)
-        }
+        Some(differs) => Cow::Borrowed(&differs.shown),
+        None => field.projected(binding, record.register(field.id).map_or(BLANK, |reg| &reg.val)),
     }
+}
+
+/// What the side in an object shows of all its fields, in the order of `fields_at`; none where it has no such side. One pass,
+/// since fields, registers and differences all ascend by field.
+pub(super) fn shown_row<'r>(
+    entity: &'r Entity,
+    record: &'r Record,
+    home: Home,
+) -> Option<impl Iterator<Item = (FieldId, Cow<'r, Value>)>> {
+    const BLANK: &Value = &Value::Null;
+    let side = record.side(home.system).filter(|side| side.object == home.object)?;
+    let (mut registers, mut differs) = (record.registers.iter().peekable(), side.differs.iter().peekable());
+    Some(entity.fields_at(home).map(move |(field, binding)| {
+        while registers.next_if(|register| register.field < field.id).is_some() {}
+        while differs.next_if(|differs| differs.field < field.id).is_some() {}
+        if let Some(differs) = differs.next_if(|differs| differs.field == field.id) {
+            return (field.id, Cow::Borrowed(&differs.shown));
+        }
+        let value = registers.next_if(|register| register.field == field.id).map_or(BLANK, |of| &of.reg.val);
+        (field.id, field.projected(binding, value))
+    }))
 }
 
 /// The surroundings of a field, in the order of its state's sides.
@@ -337,10 +420,11 @@ impl<'a> Txn<'a> {
     pub fn save(&mut self, mut work: Work) -> Result<(), ViewError> {
         let entity = self.entity(work.record.entity)?;
         let before = work.loaded.take();
+        self.note_stood(&work, before.as_ref().map(|before| &before.0));
         let left = if work.gone { Vec::new() } else { self.leave_scope(entity, &mut work)? };
         if work.gone {
             if let Some(before) = before {
-                self.save_keys(entity, Some(&before.0), None)?;
+                self.save_keys(entity, Some(&before.0), None);
                 self.drop_reviews(entity.id, work.record.id)?;
                 self.record_changes.push(Change::RemoveRecord(entity.id, work.record.id));
                 self.record_changes.push(Change::SetLately(entity.id, work.record.id, None));
@@ -378,18 +462,18 @@ impl<'a> Txn<'a> {
             }
         }
         if changed || work.recheck || old_lately != Some(&work.lately) {
-            self.save_outbox(entity, &work, changed)?;
+            self.save_outbox(entity, &work, (changed, before.is_none()))?;
         }
-        if changed {
-            self.save_keys(entity, stood, Some(&work.record))?;
+        if changed && stood.is_none_or(|stood| !finds_same(entity, stood, &work.record)) {
+            self.save_keys(entity, stood, Some(&work.record));
         }
-        self.save_digests(entity, &work, changed, &left)?;
+        self.save_digests(entity, (stood, &work), changed, &left)?;
         if old_lately.map_or(!work.lately.is_empty(), |old| *old != work.lately) {
-            let lately = (!work.lately.is_empty()).then(|| Box::new(work.lately.into_inner()));
+            let lately = (!work.lately.is_empty()).then(|| work.lately.into_shared());
             self.record_changes.push(Change::SetLately(entity.id, work.record.id, lately));
         }
         if changed {
-            self.record_changes.push(Change::PutRecord(Box::new(work.record.into_inner())));
+            self.record_changes.push(Change::PutRecord(work.record.into_shared()));
         }
         Ok(())
     }
@@ -416,7 +500,7 @@ impl<'a> Txn<'a> {
             settled.extend(upto.map(|upto| (key.system, upto)));
         }
         let fields: Vec<&Field> = work.lately.fields.iter().filter_map(|f| entity.field(f.field)).collect();
-        let mut states: Vec<(&Field, FieldState)> = fields.into_iter().map(|f| (f, work.state(f))).collect();
+        let mut states: Vec<(&Field, FieldState)> = fields.into_iter().map(|f| (f, work.take_state(f))).collect();
         for (system, upto) in &mut settled {
             for (_, state) in &states {
                 let held = state.ix(*system).and_then(|ix| state.held_back(ix));
@@ -450,13 +534,14 @@ impl<'a> Txn<'a> {
         Ok(())
     }
 
-    fn save_outbox(&mut self, entity: &Entity, work: &Work, changed: bool) -> Result<(), ViewError> {
+    fn save_outbox(&mut self, entity: &Entity, work: &Work, (changed, new): (bool, bool)) -> Result<(), ViewError> {
         let id = work.record.id;
         for system in entity.systems() {
             let at = (system, entity.id, id);
             let writable = self.rules.system(system).is_some_and(|system| system.mode == Mode::ReadWrite);
-            let row = self.outbox(at)?;
+            let known = if new { self.outbox_of_new(at) } else { self.outbox(at)? };
             let side = work.record.side(system);
+            let row = known;
             let row = match side {
                 // A create is queued where it is decided, and kept until the side is there.
                 None | Some(Side { state: SideState::Creating, .. }) => {
@@ -493,13 +578,15 @@ impl<'a> Txn<'a> {
                     })
                 }
             };
-            self.set_outbox(at, row)?;
+            if row != known {
+                self.set_outbox(at, row)?;
+            }
         }
         Ok(())
     }
 
     /// Makes a record's keys find it, as it stands now instead of before.
-    pub fn save_keys(&mut self, entity: &Entity, old: Option<&Record>, new: Option<&Record>) -> Result<(), ViewError> {
+    pub fn save_keys(&mut self, entity: &Entity, old: Option<&Record>, new: Option<&Record>) {
         let keys = |record: &Record| {
             let mut keys = Vec::new();
             for side in record.standing_sides() {
@@ -512,6 +599,12 @@ impl<'a> Txn<'a> {
                         let to = field.refers_to().map(|entity| (entity, tied.to));
                         keys.extend(key.map(|key| (key, holder, to)).filter(|held| !keys.contains(held)));
                     }
+                }
+                let links = entity.binding(side.home()).map(|binding| &*binding.links).unwrap_or_default();
+                for link in links {
+                    let value = entity.field(link.field).map(|field| shown(record, field, side.system));
+                    let key = value.and_then(|value| link.names(&value)).map(|remote| link_key(link, &remote));
+                    keys.extend(key.map(|key| (key, KeyHolder { system: side.system, record: record.id }, None)));
                 }
                 for field in matching.chain(entity.references().map(|(field, _)| field)) {
                     if field.binding(side.home()).is_none() {
@@ -530,32 +623,39 @@ impl<'a> Txn<'a> {
         };
         let (old, new) = (old.map(keys).unwrap_or_default(), new.map(keys).unwrap_or_default());
         for (key, holder, to) in old.iter().filter(|held| !new.contains(held)) {
-            self.hold_key(entity.id, key, *holder, false)?;
+            self.hold_key(entity.id, key.clone(), *holder, false);
             // A delete there may have waited for that.
             self.released.extend(to.map(|(entity, record)| (holder.system, entity, record)));
         }
-        for (key, holder, _) in new.iter().filter(|held| !old.contains(held)) {
-            self.hold_key(entity.id, key, *holder, true)?;
+        for (key, holder, _) in new.into_iter().filter(|held| !old.contains(held)) {
+            self.hold_key(entity.id, key, holder, true);
         }
-        Ok(())
     }
 
+    /// The canonical digest of a side's row is always that of what we think it shows.
     fn save_digests(
         &mut self,
         entity: &Entity,
-        work: &Work,
+        (before, work): (Option<&Record>, &Work),
         changed: bool,
         left: &[SystemId],
     ) -> Result<(), ViewError> {
         let judged = |side: &&Side| side.state == SideState::Live || left.contains(&side.system);
         for side in work.record.sides.iter().filter(judged) {
             let raw = work.raws.iter().find(|(system, _)| *system == side.system).map(|(_, raw)| *raw);
+            let unjudged = work.unjudged.contains(&side.system);
+            let raw = raw.filter(|_| !unjudged);
             let flies = work.flies(side.system);
-            if !flies && (work.unjudged.contains(&side.system) || (!changed && raw.is_none())) {
+            if !flies && !changed && raw.is_none() {
                 continue;
             }
             let key = remote_key(entity.id, side);
             let known = self.digest(&key)?;
+            // The other side of an edit shows what it showed; and what could not be judged must not look as if it had been.
+            let stays = || before.is_some_and(|before| shows_same(entity, before, &work.record, side.home()));
+            if !flies && raw.is_none() && (if known.is_some() { stays() } else { unjudged }) {
+                continue;
+            }
             if flies {
                 // A row as it was before a write is news then.
                 if known.is_some() {
@@ -608,6 +708,7 @@ impl<'a> Txn<'a> {
 
 /// Values that registers took without a fate that says so.
 fn filled(before: &Record, after: &Record, fates: &[(FieldId, Fate)]) -> Vec<Happening> {
+    const BLANK: &Value = &Value::Null;
     let told = |field: FieldId, value: &Value| {
         let to = fates.iter().rev().filter(|(of, _)| *of == field).find_map(|(_, fate)| match fate {
             Fate::Took { to, .. } | Fate::Linked { to, .. } => Some(to),
@@ -615,12 +716,31 @@ fn filled(before: &Record, after: &Record, fates: &[(FieldId, Fate)]) -> Vec<Hap
         });
         to == Some(value)
     };
-    let from = |field| before.register(field).map(|reg| reg.val.clone()).unwrap_or_default();
+    let from = |field| before.register(field).map_or(BLANK, |reg| &reg.val);
     let moved = after.registers.iter().map(|register| (register.field, from(register.field), &register.reg));
-    let moved = moved.filter(|(field, from, reg)| *from != reg.val && !told(*field, &reg.val));
-    let filled =
-        moved.map(|(field, from, reg)| Happening::Filled { field, from, to: reg.val.clone(), stamp: reg.marker });
+    let moved = moved.filter(|(field, from, reg)| **from != reg.val && !told(*field, &reg.val));
+    let filled = moved.map(|(field, from, reg)| Happening::Filled {
+        field,
+        from: from.clone(),
+        to: reg.val.clone(),
+        stamp: reg.marker,
+    });
     filled.collect()
+}
+
+/// Is a record found by the same keys before and after?
+fn finds_same(entity: &Entity, before: &Record, after: &Record) -> bool {
+    let place = |side: &Side| (side.system, side.object, side.state);
+    let stands = before.sides.iter().map(place).eq(after.sides.iter().map(place));
+    let leads = |field: &Field| field.refers_to().is_some() || field.ties_to().is_some();
+    let finds = |field: &&Field| leads(field) || entity.match_keys.contains(&field.id) || entity.is_link(field.id);
+    let finding = entity.fields.iter().filter(finds);
+    let same = |field: &Field| {
+        let value = |record: &'_ Record| record.register(field.id).map(|reg| reg.val.clone());
+        let differs = before.sides.iter().zip(&after.sides).any(|(a, b)| a.differs(field.id) != b.differs(field.id));
+        value(before) == value(after) && !differs
+    };
+    stands && finding.into_iter().all(same)
 }
 
 /// Where a side's record lives.
@@ -630,7 +750,16 @@ pub(super) fn remote_key(entity: EntityId, side: &Side) -> RemoteKey {
 
 /// Digest of what a side shows, over the fields that it holds.
 pub(super) fn shown_digest(entity: &Entity, record: &Record, home: Home) -> Digest {
-    let values: Vec<(FieldId, Value)> =
-        entity.fields_at(home).map(|(field, _)| (field.id, shown(record, field, home.system))).collect();
-    Digest::of_fields(values.iter().map(|(id, value)| (*id, value)))
+    match shown_row(entity, record, home) {
+        Some(row) => Digest::of_fields(row),
+        None => Digest::of_fields(entity.fields_at(home).map(|(field, _)| (field.id, &Value::Null))),
+    }
+}
+
+/// Does the side in an object show the same before and after?
+fn shows_same(entity: &Entity, before: &Record, after: &Record, home: Home) -> bool {
+    match (shown_row(entity, before, home), shown_row(entity, after, home)) {
+        (Some(before), Some(after)) => before.eq(after),
+        _ => false,
+    }
 }

@@ -103,12 +103,11 @@ impl<'a> Txn<'a> {
     }
 
     /// Notes that a record waits for those that one of its sides refers to.
-    pub fn await_targets(&mut self, work: &Work, system: SystemId, shown: &Shown) -> Result<(), ViewError> {
+    pub fn await_targets(&mut self, work: &Work, system: SystemId, shown: &Shown) {
         for (field, remote) in shown.unresolved.iter().chain(&shown.waiting) {
             let holder = KeyHolder { system, record: work.record.id };
-            self.hold_key(work.record.entity, &waiting_key(*field, system, remote), holder, true)?;
+            self.hold_key(work.record.entity, waiting_key(*field, system, remote), holder, true);
         }
-        Ok(())
     }
 
     /// Who shows a reference or a tie to a record, or is to be given one back, by which field and in which system, in the order of the rules.
@@ -135,7 +134,7 @@ impl<'a> Txn<'a> {
                 for (field, _) in entity.leads_to().filter(|(_, to)| *to == key.entity) {
                     let waiting = waiting_key(field.id, key.system, key.remote.as_str());
                     for holder in self.holders(entity.id, &waiting)?.to_vec() {
-                        self.hold_key(entity.id, &waiting, holder, false)?;
+                        self.hold_key(entity.id, waiting.clone(), holder, false);
                         self.read_side_again(entity.id, holder)?;
                     }
                 }

@@ -32,7 +32,7 @@ impl Txn<'_> {
                 }
             }
             if remap.keys {
-                self.save_keys(entity, None, Some(&work.record))?;
+                self.save_keys(entity, None, Some(&work.record));
             }
             // A row that shows what it showed is passed over: each side that links anew is read.
             let sides = work.record.live_sides().filter(|side| remap.rebound.iter().any(|(of, _)| *of == side.home()));
@@ -74,7 +74,7 @@ impl Work {
     }
 
     /// A side holds this field no longer.
-    fn forget(&mut self, system: SystemId, field: FieldId) {
+    pub fn forget(&mut self, system: SystemId, field: FieldId) {
         if let Some(side) = self.record.side_mut(system) {
             side.differs.retain(|differs| differs.field != field);
             side.unbased.retain(|other| *other != field);

@@ -43,7 +43,7 @@ impl Txn<'_> {
         let side = shelf(entity, key, &values);
         self.set_digest_of(entity, key, shown, seen.raw);
         if seen.pass == Pass::Changes
-            && let super::identify::Candidates::Of(ids, _) = self.candidates(entity, key.home(), &values, None)?
+            && let super::identify::Candidates::Of(ids, _) = self.matching(entity, key, &values, None)?
             && let [id] = ids[..]
             && let Some(mut work) = self.take(entity.id, id)?
         {
@@ -126,7 +126,7 @@ impl Txn<'_> {
             SideState::Outside if !work.record.sides.iter().any(|side| side.state != SideState::Outside) => {
                 // Who it is, is asked as of any record that appears.
                 let shell = work.record.id;
-                self.save_keys(entity, Some(&work.record), None)?;
+                self.save_keys(entity, Some(&work.record), None);
                 self.set_index(key.clone(), None);
                 self.remove(work);
                 self.identify(entity, key, shown, seen.from, seen.pass, seen.raw.unwrap_or(RawDigest(0)))?;
@@ -248,7 +248,7 @@ impl Txn<'_> {
 /// A side of which only the keys are known.
 pub(super) fn shelf(entity: &Entity, key: &RemoteKey, values: &[Value]) -> Side {
     let home = key.home();
-    let is_key = |field: &Field| entity.match_keys.contains(&field.id);
+    let is_key = |field: &Field| entity.match_keys.contains(&field.id) || entity.is_link(field.id);
     let shown = entity.fields_at(home).map(|(field, _)| field).zip(values);
     let keys = shown.filter(|(field, value)| is_key(field) && !value.is_null());
     Side {

@@ -197,6 +197,11 @@ impl Txn<'_> {
                 self.put(work);
                 continue;
             }
+            if self.awaits_named(entity, &work, system)? {
+                self.set_outbox(at, Some(OutboxRow { due: self.now.plus(PAUSE_MS), ..row }))?;
+                self.put(work);
+                continue;
+            }
             if self.waits(entity, &work, system)? {
                 self.set_outbox(at, Some(OutboxRow { due: self.now.plus(WAIT_MS), ..row }))?;
                 self.put(work);
@@ -534,6 +539,16 @@ impl Txn<'_> {
                 let row = row.map(|row| OutboxRow { due, flying: None, attempts: attempts + 1, ..row });
                 self.set_outbox(at, row)?;
                 self.refused(entity, system, (id, op), code, &message, &properties);
+            }
+            Outcome::Gone(Departure::Converted(_)) if entity.bindings_in(system).nth(1).is_some() => {
+                land(self, work, Landing::NotWritten);
+                // What it has become the list of departures tells; then this goes there, unless it has by now.
+                if side.state == SideState::Live && row.is_some_and(|row| row.object == side.object) {
+                    self.set_outbox(at, None)?;
+                    if let Some(side) = work.record.side_mut(system) {
+                        side.state = SideState::Frozen;
+                    }
+                }
             }
             Outcome::Gone(why) => {
                 land(self, work, Landing::NotWritten);

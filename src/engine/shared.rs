@@ -12,8 +12,13 @@ impl<T: Clone> Shared<T> {
         Self(Arc::new(value))
     }
 
-    pub fn into_inner(self) -> T {
-        Arc::unwrap_or_clone(self.0)
+    /// What a view holds, too.
+    pub fn of(value: Arc<T>) -> Self {
+        Self(value)
+    }
+
+    pub fn into_shared(self) -> Arc<T> {
+        self.0
     }
 }
 

@@ -1,11 +1,11 @@
 //! Passes over the mirror: linking after a first full read, and looking after records with a recent past.
 
-use super::identify::Candidates;
+use super::identify::{AMBIGUOUS, Candidates};
 use super::record::{Work, remote_key};
 use super::txn::Txn;
 use super::{Happening, ViewError};
 use crate::merge::FlightState;
-use crate::model::{EntityId, Home, Millis, Place, RecordId, RemoteKey, Side, SourceKind, SystemId, Value};
+use crate::model::{EntityId, FieldId, Home, Millis, Place, RecordId, RemoteKey, Side, SourceKind, SystemId, Value};
 use crate::rules::{Entity, Field};
 
 impl Txn<'_> {
@@ -22,61 +22,59 @@ impl Txn<'_> {
         let records = self.view.record_scan(id, after, limit)?;
         self.next = (records.len() == limit).then(|| records.last().map(|record| record.id)).flatten();
         for record in records {
-            let Some(mut work) = self.take(id, record.id)? else { continue };
-            let complete = entity.systems().all(|system| work.record.side(system).is_some());
-            // What is out of scope everywhere waits for others to find it.
-            let idle = entity.is_scoped() && work.record.live_sides().next().is_none();
-            if complete || idle {
-                self.put(work);
-                continue;
-            }
-            let sides: Vec<Home> = work.record.live_sides().map(Side::home).collect();
-            let mut found = Candidates::None;
-            let mut of = None;
-            for home in sides {
-                let values = values(entity, &work, home);
-                found = self.candidates(entity, home, &values, Some(work.record.id))?;
-                of = Some(home.system);
-                if found != Candidates::None {
-                    break;
-                }
-            }
-            match (found, of) {
-                (Candidates::Ambiguous(by), Some(system)) => {
-                    if self.view.problem(id, work.record.id, system)?.is_none() {
-                        self.ambiguous(entity, &work, system, by);
-                    }
-                    self.put(work);
-                }
-                (Candidates::Of(others, by), _) => {
-                    for other in others {
-                        let Some(other) = self.take(id, other)? else { continue };
-                        work = self.join_records(entity, work, other, by)?;
-                    }
-                    if create {
-                        self.queue_creates(entity, &work)?;
-                    }
-                    self.put(work);
-                }
-                _ => {
-                    if create {
-                        self.queue_creates(entity, &work)?;
-                    }
-                    self.put(work);
-                }
+            if let Some(work) = self.take(id, record.id)? {
+                self.link_record(entity, work, create)?;
             }
         }
         Ok(())
     }
 
+    /// Links one record that stands alone with those that match it, or queues its creation elsewhere.
+    pub fn link_record(&mut self, entity: &Entity, mut work: Work, create: bool) -> Result<(), ViewError> {
+        let id = entity.id;
+        let complete = entity.systems().all(|system| work.record.side(system).is_some());
+        // What is out of scope everywhere waits for others to find it.
+        let idle = entity.is_scoped() && work.record.live_sides().next().is_none();
+        if complete || idle {
+            self.put(work);
+            return Ok(());
+        }
+        let sides: Vec<RemoteKey> = work.record.live_sides().map(|side| remote_key(id, side)).collect();
+        let mut found = Candidates::None;
+        let mut of = None;
+        for key in sides {
+            let values = values(entity, &work, key.home());
+            found = self.matching(entity, &key, &values, Some(&work.record))?;
+            of = Some(key.system);
+            if found != Candidates::None {
+                break;
+            }
+        }
+        match (found, of) {
+            (Candidates::Ambiguous(by), Some(system)) => {
+                let listed = self.problem(id, work.record.id, system)?.is_some();
+                if !listed {
+                    self.ambiguous(entity, &work, system, by);
+                }
+            }
+            (Candidates::Of(others, by), _) => {
+                for other in others {
+                    let Some(other) = self.take(id, other)? else { continue };
+                    work = self.join_records(entity, work, other, Some(by))?;
+                }
+                if create {
+                    self.queue_creates(entity, &work)?;
+                }
+            }
+            _ if create => self.queue_creates(entity, &work)?,
+            _ => {}
+        }
+        self.put(work);
+        Ok(())
+    }
+
     /// Two mirrored records are one: the one with the side of the highest rank keeps its name and takes the other's sides.
-    fn join_records(
-        &mut self,
-        entity: &Entity,
-        a: Work,
-        b: Work,
-        by: crate::model::FieldId,
-    ) -> Result<Work, ViewError> {
+    pub fn join_records(&mut self, entity: &Entity, a: Work, b: Work, by: Option<FieldId>) -> Result<Work, ViewError> {
         let rank = |work: &Work| {
             let ranks = work.record.live_sides().map(|side| self.rules.rank(side.system));
             ranks.min().unwrap_or(usize::MAX)
@@ -99,7 +97,7 @@ impl Txn<'_> {
             kept.link_side(self.rules, entity, &key, &values, from, self.now);
             self.set_index(key, Some(kept.record.id));
             let (system, remote) = (side.system, side.remote.clone());
-            self.journal(entity.id, Some(kept.record.id), Happening::Linked { system, remote, by: Some(by) });
+            self.journal(entity.id, Some(kept.record.id), Happening::Linked { system, remote, by });
             if kept.awaits_target(entity, system) {
                 self.read_again(&remote_key(entity.id, side), 0)?;
             }
@@ -108,13 +106,19 @@ impl Txn<'_> {
         self.follow_alias(&mut kept, absorbed.record.id)?;
         for system in entity.systems() {
             self.set_outbox((system, entity.id, absorbed.record.id), None)?;
+            for id in [absorbed.record.id, kept.record.id] {
+                // Which of several it is, is known now.
+                if self.problem(entity.id, id, system)?.is_some_and(|problem| problem.code == AMBIGUOUS) {
+                    self.set_problem(entity.id, id, system, None);
+                }
+            }
         }
         for (at, problem) in self.field_problems(entity.id, absorbed.record.id)? {
             self.set_field_problem((entity.id, absorbed.record.id), at, None);
             self.set_field_problem((entity.id, kept.record.id), at, Some(problem));
         }
         // Whoever is looked at next in this step must find the one, not the other beside it.
-        self.save_keys(entity, Some(&absorbed.record), Some(&kept.record))?;
+        self.save_keys(entity, Some(&absorbed.record), Some(&kept.record));
         self.remove(absorbed);
         Ok(kept)
     }

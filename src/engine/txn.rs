@@ -1,6 +1,7 @@
 //! One step's overlay: what it read, what it changed, and the changes that come out of it.
 
 use super::record::Work;
+use super::rest::Stood;
 use super::{
     Begin, Cause, Change, Clocks, DigestRow, Effect, Happening, Ignored, JournalEntry, KeyHolder, Meta, Notice,
     OutboxRow, Problem, ProblemPlace, RereadRow, Run, Step, View, ViewError,
@@ -8,11 +9,57 @@ use super::{
 use crate::codec::{Decode, Encode};
 use crate::model::{EntityId, FieldId, Home, Mark, Millis, OpId, Place, RecordId, RemoteKey, SystemId};
 use crate::rules::{Entity, Rules};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 type Key = (EntityId, Vec<u8>);
 /// A row as it stands in the store, and as this step leaves it.
 type Moved<T> = (Option<T>, Option<T>);
+
+/// Who holds a match key.
+#[derive(Default)]
+struct KeyRow {
+    /// Those whom the store names, ascending; none = not asked yet, since adding a holder needs no look at the others.
+    stood: Option<Vec<KeyHolder>>,
+    /// Those whom this step added or removed, ascending.
+    moved: BTreeMap<KeyHolder, bool>,
+    /// What both come to, where the others were asked for.
+    now: Vec<KeyHolder>,
+}
+
+impl KeyRow {
+    fn hold(&mut self, holder: KeyHolder, holds: bool) {
+        self.moved.insert(holder, holds);
+        if self.stood.is_some() {
+            match (self.now.binary_search(&holder), holds) {
+                (Err(at), true) => self.now.insert(at, holder),
+                (Ok(at), false) => drop(self.now.remove(at)),
+                _ => {}
+            }
+        }
+    }
+
+    /// The holders, as this step leaves them.
+    fn all(&mut self, ask: impl FnOnce() -> Result<Vec<KeyHolder>, ViewError>) -> Result<&[KeyHolder], ViewError> {
+        if self.stood.is_none() {
+            self.now = ask()?;
+            self.stood = Some(self.now.clone());
+            for (holder, holds) in std::mem::take(&mut self.moved) {
+                self.hold(holder, holds);
+            }
+        }
+        Ok(&self.now)
+    }
+
+    /// Holders that have come or gone.
+    fn changes(self) -> impl Iterator<Item = (KeyHolder, bool)> {
+        let stood = self.stood;
+        let is_news = move |(holder, holds): &(KeyHolder, bool)| {
+            stood.as_ref().is_none_or(|stood| stood.binary_search(holder).is_ok() != *holds)
+        };
+        self.moved.into_iter().filter(is_news)
+    }
+}
 
 /// A step in the making.
 pub(super) struct Txn<'a> {
@@ -29,15 +76,19 @@ pub(super) struct Txn<'a> {
     pub released: Vec<(SystemId, EntityId, RecordId)>,
     meta: Meta,
     pub run: Run,
-    cause: Cause,
-    journal: Vec<JournalEntry>,
+    pub cause: Cause,
+    pub journal: Vec<JournalEntry>,
     works: BTreeMap<(EntityId, RecordId), Option<Work>>,
     index: BTreeMap<RemoteKey, Option<RecordId>>,
-    keys: BTreeMap<Key, (Vec<KeyHolder>, Vec<KeyHolder>)>,
+    keys: BTreeMap<Key, KeyRow>,
     digests: BTreeMap<RemoteKey, Option<DigestRow>>,
     outbox: BTreeMap<(SystemId, EntityId, RecordId), Moved<OutboxRow>>,
     rereads: BTreeMap<RemoteKey, Moved<RereadRow>>,
+    /// Does the store list any remote record to read again? None = not asked yet.
+    any_rereads: Option<bool>,
     pub problems: BTreeMap<(EntityId, RecordId, SystemId), Option<Problem>>,
+    /// Does the store list any problem?
+    any_problems: OnceCell<bool>,
     pub field_problems: BTreeMap<(EntityId, RecordId, SystemId, FieldId), Option<Problem>>,
     /// Who a system says made an edit, for the journal.
     authors: BTreeMap<(RecordId, SystemId), Vec<Author>>,
@@ -45,6 +96,10 @@ pub(super) struct Txn<'a> {
     cursors: Vec<(String, Option<Vec<u8>>)>,
     delivered: BTreeMap<(Home, EntityId), Option<Place>>,
     pub record_changes: Vec<Change>,
+    /// Records as they stood before they were saved.
+    pub stood: Vec<Stood>,
+    /// Records that a first full reading has mirrored.
+    pub unread: u32,
 }
 
 /// How far a listing has been taken in.
@@ -94,13 +149,17 @@ impl<'a> Txn<'a> {
             digests: BTreeMap::new(),
             outbox: BTreeMap::new(),
             rereads: BTreeMap::new(),
+            any_rereads: None,
             problems: BTreeMap::new(),
+            any_problems: OnceCell::new(),
             field_problems: BTreeMap::new(),
             authors: BTreeMap::new(),
             ignored: BTreeMap::new(),
             cursors: Vec::new(),
             delivered: BTreeMap::new(),
             record_changes: Vec::new(),
+            stood: Vec::new(),
+            unread: 0,
         })
     }
 
@@ -180,8 +239,12 @@ impl<'a> Txn<'a> {
 
     /// Records that refer to others, and that this step has moved.
     pub fn moved_referrers(&self) -> Vec<(EntityId, RecordId)> {
-        let refers = |id: EntityId| self.rules.entity(id).is_some_and(|entity| entity.leads_to().next().is_some());
-        let works = self.works.iter().filter(|(key, work)| refers(key.0) && work.as_ref().is_some_and(Work::is_moved));
+        self.moved_of(|id| self.rules.entity(id).is_some_and(|entity| entity.leads_to().next().is_some()))
+    }
+
+    /// Records of some entities that this step has moved.
+    pub fn moved_of(&self, of: impl Fn(EntityId) -> bool) -> Vec<(EntityId, RecordId)> {
+        let works = self.works.iter().filter(|(key, work)| of(key.0) && work.as_ref().is_some_and(Work::is_moved));
         works.map(|(key, _)| *key).collect()
     }
 
@@ -208,26 +271,12 @@ impl<'a> Txn<'a> {
     }
 
     pub fn holders(&mut self, entity: EntityId, key: &[u8]) -> Result<&[KeyHolder], ViewError> {
-        Ok(&self.key_row(entity, key)?.1)
+        let view = self.view;
+        self.keys.entry((entity, key.to_vec())).or_default().all(|| view.keys(entity, key))
     }
 
-    fn key_row(&mut self, entity: EntityId, key: &[u8]) -> Result<&mut (Vec<KeyHolder>, Vec<KeyHolder>), ViewError> {
-        let at = (entity, key.to_vec());
-        if !self.keys.contains_key(&at) {
-            let held = self.view.keys(entity, key)?;
-            self.keys.insert(at.clone(), (held.clone(), held));
-        }
-        Ok(self.keys.entry(at).or_default())
-    }
-
-    pub fn hold_key(&mut self, entity: EntityId, key: &[u8], holder: KeyHolder, holds: bool) -> Result<(), ViewError> {
-        let (_, now) = self.key_row(entity, key)?;
-        match (now.binary_search(&holder), holds) {
-            (Err(at), true) => now.insert(at, holder),
-            (Ok(at), false) => drop(now.remove(at)),
-            _ => {}
-        }
-        Ok(())
+    pub fn hold_key(&mut self, entity: EntityId, key: Vec<u8>, holder: KeyHolder, holds: bool) {
+        self.keys.entry((entity, key)).or_default().hold(holder, holds);
     }
 
     pub fn set_digest(&mut self, key: RemoteKey, row: Option<DigestRow>) {
@@ -254,6 +303,11 @@ impl<'a> Txn<'a> {
         Ok(row)
     }
 
+    /// The outbox row of a pair whose record is first mirrored in this step: the store can have none.
+    pub fn outbox_of_new(&self, at: (SystemId, EntityId, RecordId)) -> Option<OutboxRow> {
+        self.outbox.get(&at).and_then(|(_, row)| *row)
+    }
+
     pub fn set_outbox(&mut self, at: (SystemId, EntityId, RecordId), row: Option<OutboxRow>) -> Result<(), ViewError> {
         self.outbox(at)?;
         self.outbox.entry(at).or_default().1 = row;
@@ -264,7 +318,12 @@ impl<'a> Txn<'a> {
         if let Some((_, row)) = self.rereads.get(key) {
             return Ok(*row);
         }
-        let row = self.view.reread(key)?;
+        // Mostly there are none at all, and this is asked of every record that moves.
+        let any = match self.any_rereads {
+            Some(any) => any,
+            None => *self.any_rereads.insert(self.view.reread_len()? > 0),
+        };
+        let row = if any { self.view.reread(key)? } else { None };
         self.rereads.insert(key.clone(), (row, row));
         Ok(row)
     }
@@ -289,7 +348,16 @@ impl<'a> Txn<'a> {
 
     /// Is anything listed as a problem, or about to be?
     pub fn any_problems(&self) -> Result<bool, ViewError> {
-        Ok(!self.field_problems.is_empty() || self.view.problems_len()? > 0)
+        if !self.field_problems.is_empty() {
+            return Ok(true);
+        }
+        match self.any_problems.get() {
+            Some(any) => Ok(*any),
+            None => {
+                let any = self.view.problems_len()? > 0;
+                Ok(*self.any_problems.get_or_init(|| any))
+            }
+        }
     }
 
     /// The problems of a record's single fields, as this step leaves them.
@@ -359,23 +427,23 @@ impl<'a> Txn<'a> {
 
     /// The step: every change of the overlay, in an order that depends on nothing but its content.
     pub fn finish(mut self) -> Result<Step, ViewError> {
+        self.follow_links()?;
         self.wake()?;
         self.look_ahead_all()?;
         let works = std::mem::take(&mut self.works);
         for work in works.into_values().flatten() {
             self.save(work)?;
         }
+        self.tell_rest();
         self.hasten_deletes()?;
         let ignored = self.save_ignored()?;
         let mut changes = std::mem::take(&mut self.record_changes);
         changes.extend(self.index.into_iter().map(|(key, id)| Change::SetIndex(key, id)));
-        for ((entity, key), (before, after)) in self.keys {
-            for holder in before.iter().filter(|holder| !after.contains(holder)) {
-                changes.push(Change::RemoveKey(entity, key.clone(), *holder));
-            }
-            for holder in after.iter().filter(|holder| !before.contains(holder)) {
-                changes.push(Change::AddKey(entity, key.clone(), *holder));
-            }
+        for ((entity, key), row) in self.keys {
+            changes.extend(row.changes().map(|(holder, holds)| match holds {
+                true => Change::AddKey(entity, key.clone(), holder),
+                false => Change::RemoveKey(entity, key.clone(), holder),
+            }));
         }
         changes.extend(self.digests.into_iter().map(|(key, row)| Change::SetDigest(key, row)));
         let moved = self.outbox.into_iter().filter(|(_, (before, after))| before != after);

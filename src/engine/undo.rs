@@ -250,6 +250,7 @@ mod tests {
     use crate::engine::{AsOf, Cause, Change, Held, MemoryView};
     use crate::model::{Ability, FieldKind, Hlc, Origin, Place, Record, Stamp};
     use crate::rules::{EntitySpec, FieldSpec, OneWayEdits};
+    use std::sync::Arc;
 
     const RECORD: RecordId = RecordId([1; 16]);
 
@@ -287,7 +288,7 @@ mod tests {
             };
             view.apply(&[Change::Journal(Box::new(entry))]);
         }
-        view.apply(&[Change::PutRecord(Box::new(record))]);
+        view.apply(&[Change::PutRecord(Arc::new(record))]);
         view
     }
 

@@ -43,7 +43,8 @@ impl Remotes {
         self.0.get(&(entity, home)).into_iter().flatten()
     }
 
-    fn row(&self, entity: EntityId, home: Home, remote: &RemoteId) -> Option<&ShownRow> {
+    /// What a record shows.
+    pub(super) fn row(&self, entity: EntityId, home: Home, remote: &RemoteId) -> Option<&ShownRow> {
         self.0.get(&(entity, home))?.get(remote)
     }
 }

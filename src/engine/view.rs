@@ -3,6 +3,7 @@
 use super::{DigestRow, Ignored, KeyHolder, Meta, OutboxRow, Problem, ProblemPlace, RereadRow, Review};
 use crate::merge::Lately;
 use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
+use std::sync::Arc;
 
 /// The store cannot be read, or what it holds is damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,10 +14,10 @@ type Seen<T> = Result<T, ViewError>;
 
 /// Point reads and range scans over the committed state.
 pub trait View {
-    /// A record's body.
-    fn record(&self, entity: EntityId, id: RecordId) -> Seen<Option<Record>>;
+    /// A record's body; shared, so that looking at it costs a view in memory no copy.
+    fn record(&self, entity: EntityId, id: RecordId) -> Seen<Option<Arc<Record>>>;
     /// What is kept of a record's recent past.
-    fn lately(&self, entity: EntityId, id: RecordId) -> Seen<Option<Lately>>;
+    fn lately(&self, entity: EntityId, id: RecordId) -> Seen<Option<Arc<Lately>>>;
     /// Digest rows for ids that ascend: one ordered pass, one answer each.
     fn digests(
         &self,

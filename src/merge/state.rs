@@ -261,6 +261,16 @@ impl Lately {
         self.past.binary_search_by_key(&field, |(of, _)| *of).map_or(&[], |at| &self.past[at].1)
     }
 
+    /// Takes out the register's past values of a field.
+    pub(crate) fn take_past(&mut self, field: FieldId) -> Vec<(Turn, Value)> {
+        take(&mut self.past, field)
+    }
+
+    /// Takes out when systems answered writes of a field with other values.
+    pub(crate) fn take_answered(&mut self, field: FieldId) -> Vec<(SystemId, Millis)> {
+        take(&mut self.answered, field)
+    }
+
     /// Sets the register's past values of a field.
     pub fn set_past(&mut self, field: FieldId, past: Vec<(Turn, Value)>) {
         set(&mut self.past, field, past);
@@ -297,6 +307,11 @@ fn set<T>(rows: &mut Vec<(FieldId, Vec<T>)>, field: FieldId, own: Vec<T>) {
         (Err(_), true) => {}
         (Err(at), false) => rows.insert(at, (field, own)),
     }
+}
+
+fn take<T>(rows: &mut Vec<(FieldId, Vec<T>)>, field: FieldId) -> Vec<T> {
+    let at = rows.binary_search_by_key(&field, |(of, _)| *of);
+    at.map(|at| rows.remove(at).1).unwrap_or_default()
 }
 
 impl FieldState {

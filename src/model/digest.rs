@@ -2,6 +2,7 @@
 
 use super::{FieldId, Value};
 use crate::codec::{Decode, Encode};
+use std::borrow::Borrow;
 use std::fmt;
 
 /// 128 bits of blake3 over canonical bytes: equal meaning = equal bytes = equal digest.
@@ -30,14 +31,14 @@ impl Digest {
 
     /// Digest of a set of fields. The caller gives them in ascending [`FieldId`] order; the digest then depends on the
     /// fields and values alone.
-    pub fn of_fields<'a>(fields: impl Iterator<Item = (FieldId, &'a Value)>) -> Self {
-        let mut bytes = Vec::with_capacity(512);
+    pub fn of_fields(fields: impl Iterator<Item = (FieldId, impl Borrow<Value>)>) -> Self {
+        let mut bytes = Vec::with_capacity(1024);
         let mut last = None;
         for (field, value) in fields {
             debug_assert!(last < Some(field), "fields must ascend");
             last = Some(field);
             bytes.extend_from_slice(&field.0.to_be_bytes());
-            value.canonical_bytes(&mut bytes);
+            value.borrow().canonical_bytes(&mut bytes);
         }
         Self::of_bytes(&bytes)
     }

@@ -4,11 +4,13 @@ mod decimal;
 mod digest;
 mod host;
 mod id;
+mod id_form;
 mod kind;
 mod observation;
 mod people;
 mod phone;
 mod record;
+mod record_form;
 mod schema;
 mod text;
 mod ties;
@@ -19,6 +21,7 @@ mod write;
 pub use decimal::Decimal;
 pub use digest::{Digest, RawDigest};
 pub use id::{EntityId, FieldId, Home, ObjectId, OpId, RecordId, RemoteId, RemoteKey, SystemId};
+pub use id_form::{IdForm, checksum};
 pub use kind::FieldKind;
 pub use observation::{
     Ability, BatchLimits, Departure, Mark, PageEnd, PastValue, Raw, RawPage, RawRow, ReadRow, RowDecoder, SourceKind,

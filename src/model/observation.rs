@@ -103,8 +103,9 @@ pub enum Departure {
     Deleted,
     /// It lost a merge to this one.
     Merged(RemoteId),
-    /// It became something else for good, and cannot be written to any more: a lead that was converted.
-    Converted,
+    /// It became something else for good, and cannot be written to any more: a lead that was converted. What it became and what was
+    /// made with it, by the objects' names there; nothing = that is not known.
+    Converted(Vec<(String, RemoteId)>),
     /// It is out of scope, and the rules end the link then.
     OutOfScope,
 }

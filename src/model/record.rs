@@ -1,7 +1,7 @@
 //! A record: registers that say what is true, and sides that say where it is shown.
 
 use super::{EntityId, FieldId, Home, Millis, ObjectId, Place, RecordId, RemoteId, Stamp, SystemId, Value};
-use crate::codec::{BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder};
+use crate::codec::{Decode, Encode};
 use crdts::{CvRDT, LWWReg};
 
 /// One field's last-writer-wins register.
@@ -58,7 +58,7 @@ pub enum SideState {
 }
 
 /// A record's presence in one system.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Side {
     /// The system.
     pub system: SystemId,
@@ -203,48 +203,6 @@ impl CvRDT for Record {
                 Err(at) => self.registers.insert(at, register),
             }
         }
-    }
-}
-
-// By hand, since `LWWReg` knows no codec: as a sequence of (field, value, stamp).
-impl Encode for Record {
-    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        self.id.encode(encoder)?;
-        self.entity.encode(encoder)?;
-        (self.registers.len() as u64).encode(encoder)?;
-        for register in &self.registers {
-            register.field.encode(encoder)?;
-            register.reg.val.encode(encoder)?;
-            register.reg.marker.encode(encoder)?;
-        }
-        self.sides.encode(encoder)
-    }
-}
-
-impl<C> Decode<C> for Record {
-    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let (id, entity) = (RecordId::decode(decoder)?, EntityId::decode(decoder)?);
-        let count = u64::decode(decoder)?;
-        // A register has a byte at least, so a hostile count is no allocation.
-        let room = usize::try_from(count).map_err(|_| DecodeError::OutsideUsizeRange(count))?;
-        let mut registers = Vec::with_capacity(room.min(1_024));
-        for _ in 0..room {
-            let (field, val, marker) = Decode::decode(decoder)?;
-            registers.push(Register { field, reg: LWWReg { val, marker } });
-        }
-        let sides = Vec::<Side>::decode(decoder)?;
-        let ascending = registers.windows(2).all(|pair| pair[0].field < pair[1].field)
-            && sides.windows(2).all(|pair| pair[0].system < pair[1].system);
-        if !ascending {
-            return Err(DecodeError::Other("registers or sides out of order"));
-        }
-        Ok(Self { id, entity, registers, sides })
-    }
-}
-
-impl<'de, C> BorrowDecode<'de, C> for Record {
-    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        Self::decode(decoder)
     }
 }
 

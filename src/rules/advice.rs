@@ -173,7 +173,11 @@ impl Check<'_> {
         self.external_id(object);
         let entity = self.entity;
         for (field, binding) in entity.leaves_at(self.binding.home()) {
-            let at = format!("fields.{}.{}", field.name, self.system.name);
+            let at = match binding.properties.first().filter(|_| entity.is_link(field.id) && field.bindings.len() == 1)
+            {
+                Some(property) => format!("at.{}.links.{property}", self.system.name),
+                None => format!("fields.{}.{}", field.name, self.system.name),
+            };
             for (place, name) in binding.properties.iter().enumerate() {
                 match object.property(name) {
                     Some(property) => self.property(&at, field, (binding, place), property),

@@ -8,7 +8,7 @@ use super::scope::ScopeSpec;
 use super::spec::{CreateSpec, EntitySpec, FieldSpec};
 use super::{
     Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, RecordUrl,
-    StampPolicy, group, join, limits, lists, owners, references, shared, transform, values,
+    StampPolicy, group, join, limits, links, lists, owners, references, shared, transform, values,
 };
 use crate::model::{EntityId, FieldId, FieldKind, Home, ObjectId, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +41,7 @@ impl<'a> EntityCheck<'a> {
         let fields: Vec<Field> = spec.fields.iter().map(|field| self.field(field, &bindings, &mut taken)).collect();
         let mut fields = self.gather(fields);
         fields.sort_by_key(|field| field.id);
+        links::compile(spec, &self.at, &mut bindings, &fields, self.checks);
         values::constants(&bindings, &taken, &self.at, self.checks);
         let match_keys = self.match_keys();
         self.scopes(&fields);
@@ -107,6 +108,7 @@ impl<'a> EntityCheck<'a> {
                 on_create,
                 scope,
                 on_delete,
+                links: Vec::new(),
             });
         }
         let systems: BTreeSet<&str> = self.spec.objects.iter().map(|object| &*object.system).collect();
@@ -242,7 +244,8 @@ impl<'a> EntityCheck<'a> {
         let systems = spec.systems().len();
         let is_read = self.spec.objects.iter().filter_map(|object| object.scope.as_ref());
         let is_read = is_read.flat_map(|scope| &scope.reads).any(|name| *name == spec.name);
-        if systems < 2 && !(is_read && systems == 1) {
+        let is_link = self.spec.objects.iter().flat_map(|object| &object.links).any(|link| link.field == spec.name);
+        if systems < 2 && !((is_read || is_link) && systems == 1) {
             self.checks.fault(&at, Fault::FewProperties { found: systems });
         }
         let kind = self.kind(spec, &at, &bindings);

@@ -51,6 +51,12 @@ pub enum Fault {
     ScopeRefers { name: String },
     #[error("the condition reads `{name}`, which {object} does not have")]
     ScopeElsewhere { name: String, object: String },
+    #[error("the link field `{name}` is no field of the entity")]
+    LinkUnknown { name: String },
+    #[error("the link field `{name}` is no text that stands by itself")]
+    LinkOfOtherKind { name: String },
+    #[error("it names records of {system} in {system} itself")]
+    LinkToOwn { system: String },
     #[error("the entity has no field")]
     NoFields,
     #[error("the entity has no object in {system}, so it can have no property there")]
@@ -215,6 +221,9 @@ impl Fault {
             Self::ScopeUnknown { .. } => "name a field of the entity".into(),
             Self::ScopeRefers { .. } => "use a field with a value of its own".into(),
             Self::ScopeElsewhere { object, .. } => format!("give the field a property of {object}, or use another"),
+            Self::LinkUnknown { .. } => "name a field of the entity".into(),
+            Self::LinkOfOtherKind { .. } => "use a field of type = \"text\", outside of groups".into(),
+            Self::LinkToOwn { .. } => "name the other system, whose ids it holds".into(),
             Self::NoFields => "add at least the match key under `fields`".into(),
             Self::NoObject { system } => format!("add `at.{system} = {{ object = \"...\" }}` to the entity"),
             Self::FewProperties { .. } => "name its property in a second system, or take the field away".into(),

@@ -182,19 +182,25 @@ impl Field {
     /// What a system would show of a canonical value once it was written there. "Equal" always means: the side shows this.
     /// A value that the system cannot hold stands for itself: no side that cannot hold it shows it.
     pub fn project(&self, binding: &FieldBinding, value: &Value) -> Value {
+        self.projected(binding, value).into_owned()
+    }
+
+    /// As [`Self::project`], without a copy where the system shows the value as it is.
+    pub fn projected<'v>(&'v self, binding: &'v FieldBinding, value: &'v Value) -> Cow<'v, Value> {
         if !self.members.is_empty() {
             let members = self.members_at(binding).enumerate();
-            return Value::group(members.map(|(place, (member, at))| member.project(at, value.member(place))));
+            let members = members.map(|(place, (member, at))| member.project(at, value.member(place)));
+            return Cow::Owned(Value::group(members));
         }
         if self.ties_to().is_some() {
-            return binding.ties_there(value);
+            return Cow::Owned(binding.ties_there(value));
         }
         let value = binding.or_default(value);
         if value.is_null() || self.is_plain(binding, value) {
-            return value.clone();
+            return Cow::Borrowed(value);
         }
         let written = self.write(binding, value).ok();
-        written.and_then(|raws| self.read(binding, &raws).ok()).unwrap_or_else(|| value.clone())
+        written.and_then(|raws| self.read(binding, &raws).ok()).map_or(Cow::Borrowed(value), Cow::Owned)
     }
 
     /// Does the system hold this value, and show it as it is? Quick, and true of nearly all.

@@ -2,10 +2,10 @@
 //! it, for changing that changes no value.
 
 use super::{
-    Binding, Custom, Cut, Entity, Field, FieldBinding, Join, Limits, Mismatch, Rules, StampPolicy, TooFine, TooLong,
-    Transform, Unknown,
+    Binding, Custom, Cut, Entity, Field, FieldBinding, Join, Limits, LinkField, Mismatch, Rules, StampPolicy, TooFine,
+    TooLong, Transform, Unknown,
 };
-use crate::model::{Digest, FieldKind, SystemId};
+use crate::model::{Digest, FieldKind, IdForm, SystemId};
 
 impl Rules {
     /// A digest of the mapping, independent of the order in which it is written down.
@@ -81,7 +81,7 @@ impl Bytes {
     }
 
     fn binding(&mut self, binding: &Binding) {
-        let Binding { system, object, object_id: _, create: _, external_id, on_create: _, scope, on_delete: _ } =
+        let Binding { system, object, object_id: _, create: _, external_id, on_create: _, scope, on_delete: _, links } =
             binding;
         self.number(u64::from(system.0));
         self.text(object);
@@ -90,6 +90,23 @@ impl Bytes {
             self.0.push(added::SCOPE);
             self.text(&scope.text);
         }
+        if !links.is_empty() {
+            self.0.push(added::LINKS);
+            self.list(links.iter().collect(), Self::link);
+        }
+    }
+
+    /// By other ids other records are found.
+    fn link(&mut self, link: &LinkField) {
+        let LinkField { field, system, object, ids } = link;
+        self.number(u64::from(field.0));
+        self.number(u64::from(system.0));
+        self.option(*object, |out, object| out.number(u64::from(object.0)));
+        self.0.push(match ids {
+            IdForm::Plain => 0,
+            IdForm::Number => 1,
+            IdForm::Checked => 2,
+        });
     }
 
     fn field(&mut self, field: &Field, several: &dyn Fn(SystemId) -> bool) {
@@ -251,4 +268,5 @@ mod added {
     pub const IDNA: u8 = 12;
     pub const RECORD_URL: u8 = 13;
     pub const SHARED: u8 = 14;
+    pub const LINKS: u8 = 15;
 }

@@ -131,7 +131,12 @@ impl MappedEntity {
         let scope = |at: &super::Binding| at.scope.as_ref().map(|scope| (at.home(), scope.text.clone()));
         let mut scopes: Vec<_> = entity.bindings.iter().filter_map(scope).collect();
         scopes.sort();
-        Self { id: entity.id, name: entity.name.clone(), objects, scopes, keys: entity.match_keys.clone(), fields }
+        // Records are found by whom they name, too: under the link field, by the ids of a system in their form.
+        let link = |link: &super::LinkField| {
+            [link.field, FieldId::of(&format!("{:08x} {:08x} {:?}", link.field.0, link.system.0, link.ids))]
+        };
+        let keys = entity.match_keys.iter().copied().chain(entity.links().flat_map(|(_, of)| link(of))).collect();
+        Self { id: entity.id, name: entity.name.clone(), objects, scopes, keys, fields }
     }
 
     fn to(&self, new: &Self) -> Result<Remap, MappingChange> {

@@ -14,6 +14,7 @@ mod group;
 mod join;
 mod life;
 mod limits;
+mod links;
 mod lists;
 mod mapping;
 mod nearest;
@@ -39,6 +40,7 @@ pub use field::Amiss;
 pub use join::{Cut, Join};
 pub use life::{EditAgainstDelete, MAX_DELETES, OnDelete};
 pub use limits::{Limits, Mismatch, TooFine, TooLong, Unfit, Unknown};
+pub use links::{LinkField, LinkFieldSpec};
 pub use mapping::{Mapping, MappingChange, Remap};
 pub use owners::{Owners, check_fallbacks};
 pub use policy::{ConflictSpec, LinkSpec, PolicyError};
@@ -132,6 +134,8 @@ pub struct Binding {
     pub scope: Option<Scope>,
     /// What a delete there does to the counterparts elsewhere.
     pub on_delete: OnDelete,
+    /// Fields in which another tool keeps the ids of counterparts, in the order in which they are tried.
+    pub links: Vec<LinkField>,
 }
 
 /// When our external id is written to a record.

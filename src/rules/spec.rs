@@ -1,8 +1,8 @@
 //! What [`Rules::builder`](super::Rules::builder) is told: the config by names, before anything is checked.
 
 use super::{
-    ConflictSpec, EditAgainstDelete, Join, Limits, LinkSpec, Mismatch, Mode, OnDelete, OneWayEdits, ScopeSpec,
-    Transform,
+    ConflictSpec, EditAgainstDelete, Join, Limits, LinkFieldSpec, LinkSpec, Mismatch, Mode, OnDelete, OneWayEdits,
+    ScopeSpec, Transform,
 };
 use crate::model::{Ability, EntityId, FieldKind, Raw};
 
@@ -83,6 +83,8 @@ pub struct ObjectSpec {
     pub scope: Option<ScopeSpec>,
     /// What a delete there does in the other systems; none = as the entity has it.
     pub on_delete: Option<OnDelete>,
+    /// Fields in which another tool keeps the ids of counterparts.
+    pub links: Vec<LinkFieldSpec>,
 }
 
 /// A field.
@@ -189,6 +191,16 @@ impl EntitySpec {
     pub fn scope(mut self, system: &str, scope: ScopeSpec) -> Self {
         for object in self.objects.iter_mut().filter(|object| object.system == system) {
             object.scope = Some(scope.clone());
+        }
+        self
+    }
+
+    /// In `system` another tool keeps in a field which record of another system is the counterpart. The system comes first, by
+    /// [`Self::at`]. The field need not live anywhere else.
+    #[must_use]
+    pub fn named_by(mut self, system: &str, link: LinkFieldSpec) -> Self {
+        for object in self.objects.iter_mut().filter(|object| object.system == system) {
+            object.links.push(link.clone());
         }
         self
     }

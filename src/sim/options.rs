@@ -135,6 +135,8 @@ pub enum Violation {
     Stepped,
     /// An undo took back something else than it should.
     Miscarried,
+    /// A checkpoint and the journal since then give another mirror than the one that is there.
+    Unrebuilt,
     /// The final value is none that is right: an edit was lost.
     Lost,
     /// An edit on a polled side looked exactly like a write of ours whose answer was lost, and was taken for it.

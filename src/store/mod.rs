@@ -7,6 +7,7 @@
 mod books;
 mod chain;
 mod check;
+mod checkpoint;
 mod disk;
 mod error;
 mod failing;
@@ -21,6 +22,7 @@ mod write;
 
 pub use chain::ChainReport;
 pub use check::Checked;
+pub use checkpoint::{Checkpoint, CheckpointError, Position};
 pub use disk::{Disk, MemoryDisk};
 pub use error::StoreError;
 pub use failing::FailingDisk;

@@ -180,7 +180,7 @@ impl Store {
     /// # Errors
     /// If it cannot be read.
     pub fn fingerprint(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.snapshot()?.value(Table::Meta, META_FINGERPRINT)?.map(|bytes| bytes.value().to_vec()))
+        self.snapshot()?.fingerprint()
     }
 
     /// Sets the fingerprint, in a commit of its own.
@@ -306,7 +306,7 @@ impl Store {
 }
 
 /// Opens a file to read; one that was not closed cleanly is repaired first.
-fn held(builder: &Builder, path: &Path) -> Result<redb::ReadOnlyDatabase, StoreError> {
+pub(super) fn held(builder: &Builder, path: &Path) -> Result<redb::ReadOnlyDatabase, StoreError> {
     let held = match builder.open_read_only(path) {
         Err(DatabaseError::RepairAborted) => {
             Store::open(path, &OpenOptions::default())?.close()?;
@@ -319,7 +319,7 @@ fn held(builder: &Builder, path: &Path) -> Result<redb::ReadOnlyDatabase, StoreE
 
 /// What a database holds.
 #[derive(PartialEq)]
-enum Found {
+pub(super) enum Found {
     /// No table at all: a store whose making was cut short.
     Nothing,
     /// A store of a format that this program knows.
@@ -349,7 +349,7 @@ fn is_unborn(path: &Path, options: &OpenOptions) -> Result<bool, StoreError> {
     guard(|| Ok(inspect(path, options)? == Some(Found::Nothing)))
 }
 
-fn format(database: &impl ReadableDatabase, path: &Path) -> Result<Found, StoreError> {
+pub(super) fn format(database: &impl ReadableDatabase, path: &Path) -> Result<Found, StoreError> {
     let not_ours = || StoreError::NotAStore { path: path.to_owned() };
     let transaction = database.begin_read().map_err(failed)?;
     let table = match transaction.open_table(Table::Meta.definition()) {
@@ -463,7 +463,7 @@ fn refused(path: &Path, error: DatabaseError) -> StoreError {
 
 /// The library trusts a file that says of itself that it was closed cleanly, and may panic when that is not so: a damaged
 /// file must not stop the program without a word.
-fn guard<T>(open: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+pub(super) fn guard<T>(open: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(open))
         .unwrap_or_else(|_| Err(StoreError::Damaged { what: "its pages contradict each other".into() }))
 }

@@ -330,12 +330,12 @@ impl From<StoreError> for ViewError {
 type Seen<T> = std::result::Result<T, ViewError>;
 
 impl View for Snapshot {
-    fn record(&self, entity: EntityId, id: RecordId) -> Seen<Option<Record>> {
-        Ok(self.stored(Table::Records, |out| key::record(out, entity, id))?)
+    fn record(&self, entity: EntityId, id: RecordId) -> Seen<Option<Arc<Record>>> {
+        Ok(self.stored(Table::Records, |out| key::record(out, entity, id))?.map(Arc::new))
     }
 
-    fn lately(&self, entity: EntityId, id: RecordId) -> Seen<Option<Lately>> {
-        Ok(self.stored(Table::Lately, |out| key::record(out, entity, id))?)
+    fn lately(&self, entity: EntityId, id: RecordId) -> Seen<Option<Arc<Lately>>> {
+        Ok(self.stored(Table::Lately, |out| key::record(out, entity, id))?.map(Arc::new))
     }
 
     fn digests(

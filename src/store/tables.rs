@@ -9,7 +9,7 @@ use crate::model::{Digest, RawDigest, Record, SeenSchema};
 use redb::TableDefinition;
 
 /// Version of the whole: which tables there are and what their keys mean. Raised by a migration.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// A table. Rows are written in the order of this enum, and within a table by key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,7 +81,7 @@ impl Table {
 
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::Records => "records-1",
+            Self::Records => "records-2",
             Self::Lately => "lately-1",
             Self::Digests => "digests-1",
             Self::Index => "index-1",
@@ -142,7 +142,7 @@ macro_rules! stored {
 }
 
 stored! {
-    1 Record;
+    2 Record;
     1 Lately;
     1 OutboxRow;
     1 RereadRow;

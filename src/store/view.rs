@@ -9,6 +9,7 @@ use crate::engine::{
 };
 use crate::merge::Lately;
 use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, RemoteId, RemoteKey, SystemId};
+use std::sync::Arc;
 
 impl Store {
     /// As [`Snapshot::records_len`](super::Snapshot::records_len).
@@ -72,8 +73,8 @@ macro_rules! newest {
 }
 
 newest! {
-    fn record(&self, entity: EntityId, id: RecordId) -> Option<Record>;
-    fn lately(&self, entity: EntityId, id: RecordId) -> Option<Lately>;
+    fn record(&self, entity: EntityId, id: RecordId) -> Option<Arc<Record>>;
+    fn lately(&self, entity: EntityId, id: RecordId) -> Option<Arc<Lately>>;
     fn digests(
         &self, entity: EntityId, system: SystemId, object: ObjectId, ids: &[&RemoteId]
     ) -> Vec<Option<DigestRow>>;

@@ -65,7 +65,22 @@ fn contacts_and_leads_are_planned_linked_created_and_kept_equal() {
     });
     assert_eq!(lead(&world, made["id"].as_str().expect("an id"), "Email"), "new.lead@example.org");
 
-    // A lead that is converted is no more there: its link ends, and the contact in its place is a new one.
+    // A lead that is converted goes on as the contact that it became, with what is edited from then on.
+    let (id, email) = (text(one, "Id"), text(one, "Email"));
+    let there = world.hubspot_id(&email);
+    let body = json!({ "Email": email, "LastName": lead(&world, &id, "LastName"), "MailingCity": "Tromsø" });
+    let contact = world.person("salesforce", "POST", &format!("{SOBJECTS}/Contact"), &body)["id"].clone();
+    let contact = contact.as_str().expect("an id");
+    world.edit_salesforce("Lead", &id, &json!({ "IsConverted": true, "ConvertedContactId": contact }));
+    world.edit_hubspot(&there, json!({ "city": "Vadsø" }));
+    until("the contact has the lead's place", || world.salesforce(contact, "MailingCity") == "Vadsø");
+    world.edit_salesforce("Contact", contact, &json!({ "MailingCity": "Hamar" }));
+    until("its edits arrive", || world.hubspot(&there, "city") == "Hamar");
+    world.settle();
+    assert_eq!(world.query(&format!("SELECT Id FROM Contact WHERE Email = '{email}'")).len(), 1, "no duplicate");
+    assert_eq!(world.status()["problems"], 0);
+
+    // One of which it is not told what it became is no more there: its link ends, and the contact in its place is a new one.
     let (id, email) = (text(two, "Id"), text(two, "Email"));
     let there = world.hubspot_id(&email);
     world.edit_salesforce("Lead", &id, &json!({ "IsConverted": true }));

@@ -67,13 +67,14 @@ struct Case {
     rules: Rules,
     connectors: Connectors,
     driver: Option<Driver>,
+    mark: Option<pair::Mark>,
 }
 
 impl Case {
     fn new(setup: Setup) -> Self {
         let [crm, desk] = [Arc::new(Memory::new(now)), Arc::new(Memory::new(now))];
         let connectors = connectors(&crm, &desk);
-        Self { crm, desk, rules: setup.rules(), connectors, driver: None }
+        Self { crm, desk, rules: setup.rules(), connectors, driver: None, mark: None }
     }
 
     /// One with Ann and Bob in both.
@@ -96,6 +97,8 @@ impl Case {
             let store = Store::in_memory(now()).unwrap();
             let mut driver = Driver::new(self.rules.clone(), &self.connectors, store).unwrap();
             driver.backfill().await.unwrap();
+            let entities = self.rules.entities.iter().map(|entity| entity.id);
+            self.mark = Some(pair::Mark::of(driver.store(), entities));
             self.driver = Some(driver);
         }
         self.driver.as_mut().unwrap().live(Duration::from_millis(20), true).await.unwrap();
@@ -120,6 +123,7 @@ impl Case {
     /// Problems by code, and what the journal says of deletes.
     fn end(self) -> (Vec<String>, Vec<Happening>, Store) {
         let store = self.driver.unwrap().into_store();
+        self.mark.iter().for_each(|mark| mark.assert_rebuilt(&store));
         let view = store.snapshot().unwrap();
         let codes = causes(&self.rules, &view).unwrap().into_iter().map(|cause| cause.code).collect();
         let journal = view.journal(0, 10_000).unwrap().into_iter().map(|(_, entry)| entry.what);

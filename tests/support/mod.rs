@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 use proptest::prelude::*;
+use std::sync::Arc;
 use syncline::engine::*;
 use syncline::merge::{EntryKind, FieldLately, Lately, SideLately, Turn};
 use syncline::model::*;
@@ -102,10 +103,10 @@ pub fn change() -> impl Strategy<Value = Change> {
         what: Happening::Page { system: SYSTEMS[0], rows, mirrored: 0, linked: 0 },
     });
     prop_oneof![
-        4 => body().prop_map(|record| Change::PutRecord(Box::new(record))),
+        4 => body().prop_map(|record| Change::PutRecord(Arc::new(record))),
         1 => (entity(), record()).prop_map(|(entity, id)| Change::RemoveRecord(entity, id)),
         3 => (entity(), record(), prop::option::of(lately()))
-            .prop_map(|(entity, id, lately)| Change::SetLately(entity, id, lately.map(Box::new))),
+            .prop_map(|(entity, id, lately)| Change::SetLately(entity, id, lately.map(Arc::new))),
         6 => (remote_key(), prop::option::weighted(0.7, digest)).prop_map(|(key, row)| Change::SetDigest(key, row)),
         3 => (remote_key(), prop::option::weighted(0.7, record())).prop_map(|(key, id)| Change::SetIndex(key, id)),
         3 => (entity(), 0u8..6, holder()).prop_map(|(entity, key, holder)| Change::AddKey(entity, match_key(key), holder)),
@@ -157,6 +158,7 @@ pub fn assert_equal(a: &dyn View, b: &dyn View) {
         assert_eq!(a.cursor(name), b.cursor(name));
     }
     for entity in ENTITIES {
+        assert_eq!(root(mirror_records(a, entity)), root(mirror_records(b, entity)));
         assert_eq!(a.outbox_len(entity), b.outbox_len(entity));
         for key in 0..6 {
             assert_eq!(a.keys(entity, &match_key(key)), b.keys(entity, &match_key(key)));

@@ -139,12 +139,11 @@ impl Salesforce {
         let mut and = "IsDeleted = TRUE AND ".to_owned();
         if live(&spec.object).is_some() {
             names.push(CONVERTED.to_owned());
+            names.extend(INTO.iter().map(|(name, _)| (*name).to_owned()));
             and = format!("(IsDeleted = TRUE OR {CONVERTED} = TRUE) AND ");
         }
         let rest = self.behind(&what, &and, &run)?;
-        let asked = self.query(&what, &(wire::select(&spec.object, &names) + &rest), true).await?;
-        let refused = |refusal: Refusal| self.client.refused(&what, 400, refusal.code, refusal.message);
-        let (body, timing) = asked.map_err(refused)?;
+        let (body, timing) = self.select_of(&what, &spec.object, names, &rest, true).await?;
         let page = self.parsed(&what, Page::parse(&body))?;
         let mut rows = Vec::with_capacity(page.records.len());
         for record in &page.records {
@@ -153,7 +152,11 @@ impl Salesforce {
             let survivor = members.get(SURVIVOR).and_then(|json| serde_json::from_str::<String>(json).ok());
             let why = match survivor.and_then(|id| wire::id18(&id)) {
                 Some(survivor) => Departure::Merged(survivor),
-                None if members.get(CONVERTED) == Some("true") => Departure::Converted,
+                None if members.get(CONVERTED) == Some("true") => {
+                    let id = |name: &str| members.get(name).and_then(|json| serde_json::from_str::<String>(json).ok());
+                    let into = |(name, object): &(&str, &str)| Some(((*object).to_owned(), wire::id18(&id(name)?)?));
+                    Departure::Converted(INTO.iter().filter_map(into).collect())
+                }
                 None => Departure::Deleted,
             };
             rows.push((id, at, why));
@@ -319,13 +322,25 @@ impl Salesforce {
         &self,
         what: &str,
         object: &str,
+        columns: Vec<String>,
+        rest: &str,
+    ) -> Result<(String, Timing), ConnectorError> {
+        self.select_of(what, object, columns, rest, false).await
+    }
+
+    /// The same; of `all` records, those in the recycle bin, too.
+    async fn select_of(
+        &self,
+        what: &str,
+        object: &str,
         mut columns: Vec<String>,
         rest: &str,
+        all: bool,
     ) -> Result<(String, Timing), ConnectorError> {
         loop {
             columns = self.missing.without(object, columns, self.client.timing().sent);
             let soql = wire::select(object, &columns) + rest;
-            let refusal = match self.query(what, &soql, false).await? {
+            let refusal = match self.query(what, &soql, all).await? {
                 Ok(found) => return Ok(found),
                 Err(refusal) => refusal,
             };
@@ -481,6 +496,9 @@ fn and_live(object: &str) -> String {
 
 /// The field that says whether a lead was converted.
 const CONVERTED: &str = "IsConverted";
+/// The fields that name what a lead has become, and what was made with it.
+const INTO: [(&str, &str); 3] =
+    [("ConvertedContactId", "Contact"), ("ConvertedAccountId", "Account"), ("ConvertedOpportunityId", "Opportunity")];
 /// The field that names the winner of a merge.
 const SURVIVOR: &str = "MasterRecordId";
 const SECOND_MS: i64 = 1_000;

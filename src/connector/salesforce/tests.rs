@@ -73,7 +73,7 @@ fn changes_page_by_time_and_id_and_look_far_back_now_and_then() {
 
 #[test]
 fn a_converted_lead_is_no_more_there() {
-    let converted = row("00Qxx000004TmiQAAS", AT).replace("\"Email\"", "\"IsConverted\":true,\"Email\"");
+    let converted = row("00Qxx000004TmiQAAS", AT).replace("\"Email\"", "\"IsConverted\":true,\"ConvertedContactId\":\"003xx000004TmiQ\",\"ConvertedOpportunityId\":null,\"ConvertedAccountId\":\"0012800000CXn0kAAD\",\"Email\"");
     let (none, gone) = (page(&[], true), page(&[converted], true));
     let answers = [VERSIONS, &none, &none, &none, &gone].map(|body| Ok((200, body)));
     let (salesforce, script) = script(answers.into());
@@ -86,7 +86,9 @@ fn a_converted_lead_is_no_more_there() {
     let ids = [RemoteId::parse("00Qxx000004TmiQAAS").unwrap()];
     test_block_on(Connector::read(&salesforce, &spec, Keys::Ids(&ids), false)).unwrap();
     let found = test_block_on(Connector::deleted(&salesforce, &spec, Some(&cursor))).unwrap();
-    assert_eq!(found.rows[0].2, Departure::Converted);
+    let into = [("Contact", "003xx000004TmiQAAS"), ("Account", "0012800000CXn0kAAD")];
+    let into = into.map(|(object, id)| (object.to_owned(), RemoteId::parse(id).unwrap()));
+    assert_eq!(found.rows[0].2, Departure::Converted(into.to_vec()));
     let asked: Vec<String> = script.asked()[1..].iter().map(|asked| decoded(asked)).collect();
     for live in &asked[..3] {
         assert!(live.contains("FROM Lead WHERE IsConverted = FALSE"), "{live}");

@@ -4,7 +4,7 @@ use super::super::encode::percent_except;
 use super::super::retry::Verdict;
 use super::super::rows::{Members, fault, iso, moment};
 use super::super::transport::{Answer, Request};
-use crate::model::{Millis, RemoteId};
+use crate::model::{Millis, RemoteId, checksum};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -83,14 +83,10 @@ pub(crate) fn with_client(request: Request) -> Request {
 
 /// An id in its form of 18 characters, which does not depend on case.
 pub(crate) fn id18(text: &str) -> Option<RemoteId> {
-    if text.len() != 15 || !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return RemoteId::parse(text);
+    match checksum(text) {
+        Some(suffix) => RemoteId::parse(&format!("{text}{suffix}")),
+        None => RemoteId::parse(text),
     }
-    let suffix = text.as_bytes().chunks(5).map(|group| {
-        let bits = group.iter().enumerate().filter(|(_, byte)| byte.is_ascii_uppercase());
-        char::from(SUFFIX[bits.map(|(place, _)| 1usize << place).sum::<usize>()])
-    });
-    RemoteId::parse(&text.chars().chain(suffix).collect::<String>())
 }
 
 /// A page of a query.
@@ -224,7 +220,6 @@ pub(crate) fn verdict(answer: &Answer) -> Verdict {
 
 /// The daily quota frees itself over a rolling day: ask now and then.
 const QUOTA_MS: i64 = 900_000;
-const SUFFIX: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 
 #[cfg(test)]
 mod tests {

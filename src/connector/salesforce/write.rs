@@ -110,7 +110,7 @@ fn outcome(item: &WriteItem, written: Written) -> Outcome {
         return Outcome::Gone(Departure::Deleted);
     }
     if refusal.code == "CANNOT_UPDATE_CONVERTED_LEAD" && matches!(item.target, Target::Update(_)) {
-        return Outcome::Gone(Departure::Converted);
+        return Outcome::Gone(Departure::Converted(Vec::new()));
     }
     if let Target::Create { property, .. } = &item.target
         && refusal.is_duplicate_of(property)

@@ -99,7 +99,7 @@ fn codes_are_classified() {
         found[0].clone()
     };
     let converted = failed(update(1, A), "CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", "");
-    assert_eq!(converted, Outcome::Gone(Departure::Converted));
+    assert_eq!(converted, Outcome::Gone(Departure::Converted(Vec::new())));
     assert_eq!(failed(update(1, A), "ENTITY_IS_DELETED", "entity is deleted", ""), Outcome::Gone(Departure::Deleted));
     assert_eq!(
         failed(update(1, A), "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", ""),

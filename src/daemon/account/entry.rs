@@ -1,9 +1,9 @@
 //! One entry of the journal as a document.
 
 use super::{Names, time};
-use crate::engine::{Books, Cause, Happening, JournalEntry, Keeping, Run, ViewError};
+use crate::engine::{Books, Cause, Happening, JournalEntry, Keeping, Rest, Run, Stand, ViewError};
 use crate::merge::SettledBy;
-use crate::model::{Millis, SystemId};
+use crate::model::{FieldId, Home, Millis, RecordId, SideState, SystemId};
 use crate::rules::Rules;
 use crate::store::{Snapshot, StoreError};
 use serde_json::{Map, Value, json};
@@ -200,6 +200,14 @@ pub(super) fn document(rules: &Rules, number: u64, entry: &JournalEntry) -> Valu
             put("into", into.as_str().into());
             put("absorbed", record.to_string().into());
         }
+        Happening::Converted { system, remote, object, into } => {
+            what("converted");
+            put("system", author(system));
+            put("remote", remote.as_str().into());
+            let binding = entity.and_then(|entity| entity.binding(Home { system: *system, object: *object }));
+            put("object", binding.map(|binding| binding.object.as_str()).into());
+            put("into", into.as_str().into());
+        }
         Happening::Forgotten { sides } => {
             what("forgotten");
             let sides = sides.iter().map(|(system, remote)| (names.author(*system), Value::from(remote.as_str())));
@@ -229,6 +237,18 @@ pub(super) fn document(rules: &Rules, number: u64, entry: &JournalEntry) -> Valu
             put("system", author(system));
             put("code", code.as_str().into());
         }
+        Happening::First { values, sides } => {
+            what("first values");
+            let shown = |(field, value, _): &(FieldId, _, _)| {
+                (names.field(entity, *field), Value::from(names.value(entity, *field, value)))
+            };
+            put("values", values.iter().map(shown).collect::<Map<_, _>>().into());
+            put("sides", sides.iter().map(|side| stand(names, side)).collect());
+        }
+        Happening::Rest { records } => {
+            what("rest");
+            put("records", records.iter().map(|(record, rest)| left_unsaid(names, *record, rest)).collect());
+        }
         Happening::Filled { field, from, to, stamp: _ } => {
             what("filled");
             put("from", names.value(entity, *field, from).into());
@@ -236,6 +256,32 @@ pub(super) fn document(rules: &Rules, number: u64, entry: &JournalEntry) -> Valu
         }
     }
     Value::Object(out)
+}
+
+/// Where a record stands in one system.
+fn stand(names: Names<'_>, stand: &Stand) -> Value {
+    let state = match stand.state {
+        SideState::Live => "live",
+        SideState::Creating => "creating",
+        SideState::Detached => "detached",
+        SideState::Frozen => "frozen",
+        SideState::Outside => "outside",
+    };
+    json!({ "system": names.author(stand.system), "remote": stand.remote.as_str(), "state": state })
+}
+
+/// What other entries leave unsaid of a record; values are in those.
+fn left_unsaid(names: Names<'_>, record: RecordId, rest: &Rest) -> Value {
+    match rest {
+        Rest::Gone => json!({ "record": record.to_string(), "gone": true }),
+        Rest::Changed { registers, sides } => {
+            let sides = sides.iter().map(|(system, side)| match side {
+                Some(side) => stand(names, side),
+                None => json!({ "system": names.author(*system), "state": null }),
+            });
+            json!({ "record": record.to_string(), "registers": registers.len(), "sides": sides.collect::<Vec<_>>() })
+        }
+    }
 }
 
 /// A cause in a word.

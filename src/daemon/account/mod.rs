@@ -3,10 +3,12 @@
 
 mod entry;
 mod explained;
+mod roots;
 mod taken_back;
 
 pub use entry::{audit, chain, runs};
 pub use explained::{explained, told};
+pub use roots::{checkpoint, mirror_root, replayed};
 pub use taken_back::{Wish, carried_out, taken_back};
 
 use crate::model::{EntityId, FieldId, Millis, SourceKind, SystemId, Value};

@@ -321,7 +321,7 @@ impl Driver {
             Notice::Detached { entity, system: id, remote, why, .. } => {
                 let entity = self.rules.entity(entity).map(|entity| entity.name.clone()).unwrap_or_default();
                 let what = match why {
-                    Departure::Converted => "converted",
+                    Departure::Converted(_) => "converted",
                     Departure::Merged(_) => "merged into another record",
                     Departure::Deleted => "deleted",
                     Departure::OutOfScope => "out of scope",
@@ -336,6 +336,10 @@ impl Driver {
             Notice::LeftScope { entity, system: id, remote, .. } => {
                 let entity = self.rules.entity(entity).map(|entity| entity.name.clone()).unwrap_or_default();
                 tracing::info!(system = system(id), entity, %remote, "out of scope there: left alone until it is back");
+            }
+            Notice::Converted { entity, system: id, remote, into, .. } => {
+                let entity = self.rules.entity(entity).map(|entity| entity.name.clone()).unwrap_or_default();
+                tracing::info!(system = system(id), entity, %remote, %into, "converted there: it goes on as what it became");
             }
             Notice::NotOperated { .. } => {}
             Notice::Undecodable { system: id, remote, cause } => {

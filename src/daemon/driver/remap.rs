@@ -151,6 +151,7 @@ mod tests {
         Record, RemoteId, RemoteKey, RowDecoder, Side, SideState, Stamp, SystemId, Timing, Value,
     };
     use crate::rules::{CreateSpec, EntitySpec, FieldSpec};
+    use std::sync::Arc;
 
     fn rules(fields: &[&str]) -> Rules {
         let ability = Ability::polled();
@@ -185,7 +186,7 @@ mod tests {
                     differs: Vec::new(),
                 });
             }
-            Change::PutRecord(Box::new(record))
+            Change::PutRecord(Arc::new(record))
         };
         store.apply(&(0..2 * BATCH as u32 + 100).map(record).collect::<Vec<_>>()).unwrap();
         store

@@ -2,6 +2,7 @@ use super::*;
 use crate::engine::{Change, MemoryView, OutboxRow};
 use crate::model::{Ability, Differs, FieldKind, Hlc, Home, Millis, Origin, Place, Side, Stamp};
 use crate::rules::{Binding, ConflictPolicy, FieldBinding, LinkPolicy, Mismatch, Mode, StampPolicy, System};
+use std::sync::Arc;
 
 const ENTITY: EntityId = EntityId(1);
 const SYSTEMS: [SystemId; 2] = [SystemId(1), SystemId(2)];
@@ -34,6 +35,7 @@ fn rules() -> Rules {
         on_create: Vec::new(),
         scope: None,
         on_delete: Default::default(),
+        links: Vec::new(),
     };
     let entity = Entity {
         id: ENTITY,
@@ -99,7 +101,7 @@ impl World {
     }
 
     fn put(&mut self, record: Record) {
-        self.view.apply(&[Change::PutRecord(Box::new(record))]);
+        self.view.apply(&[Change::PutRecord(Arc::new(record))]);
     }
 
     fn shows(&mut self, number: u8, system: SystemId, texts: [&str; 2]) {

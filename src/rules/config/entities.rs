@@ -8,7 +8,7 @@ use super::reader::{Node, Section};
 use super::ruling;
 use super::settings::{SystemKind, SystemSettings};
 use super::transforms;
-use super::{lists, ties};
+use super::{links, lists, ties};
 use crate::model::{ASSOCIATION, ASSOCIATIONS, EntityId, FieldKind, JUNCTION, LIST, Raw, Region};
 use crate::rules::nearest::nearest;
 use crate::rules::{
@@ -46,17 +46,21 @@ fn entity(node: &Node<'_>, systems: &[SystemSettings], problems: &mut Problems) 
             ),
         }
     }
-    let mut scopes = Vec::new();
+    let (mut scopes, mut links) = (Vec::new(), Vec::new());
     if let Some(mut at) = section.take("at").and_then(|node| node.section(problems)) {
         for node in at.take_rest() {
-            let Some((objects, create_as, scope)) = self::objects(&node, systems, problems) else { continue };
-            entity.objects.extend(objects);
-            entity.create_as.extend(create_as.map(|object| (node.key.to_owned(), object)));
-            scopes.extend(scope.map(|scope| (node.key.to_owned(), scope)));
+            let Some(there) = self::objects(&node, systems, problems) else { continue };
+            entity.objects.extend(there.objects);
+            entity.create_as.extend(there.create_as.map(|object| (node.key.to_owned(), object)));
+            scopes.extend(there.scope.map(|scope| (node.key.to_owned(), scope)));
+            links.extend(there.links.into_iter().map(|link| (node.key.to_owned(), link)));
         }
     }
     if let Some(mut fields) = section.take("fields").and_then(|node| node.section(problems)) {
         entity.fields = fields.take_rest().iter().filter_map(|node| field(node, systems, problems)).collect();
+    }
+    for (system, link) in links {
+        entity = link.add(&system, entity);
     }
     for (system, scope) in scopes {
         // What a person wrote comes first, so that a condition cannot name the fields that follow from `lists`.
@@ -210,12 +214,16 @@ fn create(node: &Node<'_>, problems: &mut Problems) -> Option<CreateSpec> {
     Some(if everywhere { CreateSpec::Everywhere } else { CreateSpec::Nowhere })
 }
 
+/// What is said of one system.
+struct Objects<'d> {
+    objects: Vec<ObjectSpec>,
+    create_as: Option<String>,
+    scope: Option<Scoped<'d>>,
+    links: Vec<links::Link>,
+}
+
 /// The objects in one system, and as which of them records are created.
-fn objects<'d>(
-    node: &Node<'d>,
-    systems: &[SystemSettings],
-    problems: &mut Problems,
-) -> Option<(Vec<ObjectSpec>, Option<String>, Option<Scoped<'d>>)> {
+fn objects<'d>(node: &Node<'d>, systems: &[SystemSettings], problems: &mut Problems) -> Option<Objects<'d>> {
     let mut section = node.section(problems)?;
     // What stands in for a wrong name must be neither blank nor another's, or it would be blamed a second time.
     let name = |node: &Node<'_>, problems: &mut Problems| {
@@ -251,6 +259,7 @@ fn objects<'d>(
     let is_hubspot = systems.iter().any(|system| system.name == node.key && system.kind == SystemKind::HubSpot);
     let scope = Scoped::take(&mut section, is_hubspot, problems);
     let on_delete = life::on_delete(&mut section, problems);
+    let links = section.take("links").map(|node| links::read(&node, systems, problems)).unwrap_or_default();
     let constants = section.take("on_create").and_then(|node| node.section(problems));
     let constants = constants.map(|mut section| section.take_rest()).unwrap_or_default();
     let constant = |node: &Node<'_>| match node.raw() {
@@ -268,9 +277,9 @@ fn objects<'d>(
         let created = alone || create_as.as_ref() == Some(&object);
         let on_create = if created { on_create.clone() } else { Vec::new() };
         let (system, external_id) = (node.key.to_owned(), external_id.clone());
-        ObjectSpec { system, object, external_id, on_create, scope: None, on_delete }
+        ObjectSpec { system, object, external_id, on_create, scope: None, on_delete, links: Vec::new() }
     };
-    Some((objects.into_iter().map(spec).collect(), create_as.clone(), scope))
+    Some(Objects { objects: objects.into_iter().map(spec).collect(), create_as: create_as.clone(), scope, links })
 }
 
 /// `where`, `lists` and `leaves`, until the fields are known.

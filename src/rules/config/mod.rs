@@ -8,6 +8,7 @@ mod error;
 mod expression;
 mod life;
 mod limits;
+mod links;
 mod lists;
 mod profiles;
 pub mod propose;

@@ -31,6 +31,8 @@ struct ProposedEntity {
     key: String,
     /// (system, object).
     objects: Vec<(String, String)>,
+    /// (system, property, system whose records it names), where another tool keeps that.
+    links: Vec<(String, String, String)>,
     create: Create,
     fields: Vec<ProposedField>,
     left_out: Vec<String>,
@@ -90,6 +92,7 @@ fn entity(standard: &StandardEntity, systems: &[Described]) -> Option<ProposedEn
         name: standard.name.to_owned(),
         key: standard.key.to_owned(),
         objects: places.iter().map(|at| (at.system.name.clone(), at.object.object.clone())).collect(),
+        links: links(standard, &places),
         create: Create::Usual,
         fields: Vec::new(),
         left_out: Vec::new(),
@@ -110,6 +113,19 @@ fn entity(standard: &StandardEntity, systems: &[Described]) -> Option<ProposedEn
     same_names(&places, &mut entity);
     create(&places, &mut entity);
     Some(entity)
+}
+
+/// The native connector's links, where there is one system alone that they can lead to.
+fn links(standard: &StandardEntity, places: &[At<'_>]) -> Vec<(String, String, String)> {
+    let named = |at: &&At<'_>| at.system.kind == SystemKind::Salesforce;
+    let mut salesforce = places.iter().filter(named);
+    let (Some(to), None) = (salesforce.next(), salesforce.next()) else { return Vec::new() };
+    let keeps = |at: &&At<'_>| {
+        let property = at.object.property(standard.link).filter(|property| fits(&FieldKind::Text, property.kind));
+        at.system.kind == SystemKind::HubSpot && property.is_some()
+    };
+    let link = |at: &At<'_>| (at.system.name.clone(), standard.link.to_owned(), to.system.name.clone());
+    places.iter().filter(keeps).map(link).collect()
 }
 
 fn kind_of(kind: &str) -> FieldKind {
@@ -168,7 +184,8 @@ fn same_names(places: &[At<'_>], entity: &mut ProposedEntity) {
     for property in first.object.properties.iter().filter(|property| is_ours(property)) {
         let taken = |system: &str, name: &str, entity: &ProposedEntity| {
             let has = |(at, property): &(String, String)| at == system && property == name;
-            entity.fields.iter().any(|field| field.properties.iter().any(has))
+            let links = |(at, property, _): &(String, String, String)| at == system && property == name;
+            entity.fields.iter().any(|field| field.properties.iter().any(has)) || entity.links.iter().any(links)
         };
         if taken(&first.system.name, &property.name, entity) {
             continue;
@@ -359,7 +376,17 @@ impl ProposedEntity {
             Create::Usual => {}
         }
         for (system, object) in &self.objects {
-            let _ = writeln!(out, "at.{system} = {{ object = {} }}", quoted(object));
+            let link = |(_, property, to): &(String, String, String)| format!("{property} = {}", quoted(to));
+            let links: Vec<String> = self.links.iter().filter(|(of, ..)| of == system).map(link).collect();
+            let _ = match links.is_empty() {
+                true => writeln!(out, "at.{system} = {{ object = {} }}", quoted(object)),
+                false => writeln!(
+                    out,
+                    "at.{system} = {{ object = {}, links = {{ {} }} }}    # where its own connector keeps who is who",
+                    quoted(object),
+                    links.join(", ")
+                ),
+            };
         }
         let _ = writeln!(out, "\n[entities.{}.fields]", self.name);
         let (maps, plain): (Vec<_>, Vec<_>) = self.fields.iter().partition(|field| !field.rows.is_empty());

@@ -1,6 +1,6 @@
 //! The part of a config that only the daemon needs: addresses, secrets by reference, the store, the rhythm.
 
-use crate::model::{Ability, BatchLimits, Creates, SourceKind, SystemId};
+use crate::model::{Ability, BatchLimits, Creates, IdForm, SourceKind, SystemId};
 use crate::rules::Mode;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -124,6 +124,14 @@ impl SystemKind {
         match self {
             Self::HubSpot => "syncline_id",
             Self::Salesforce => "Syncline_Id__c",
+        }
+    }
+
+    /// What counts as an id there, where another system keeps it as a text.
+    pub fn id_form(self) -> IdForm {
+        match self {
+            Self::HubSpot => IdForm::Number,
+            Self::Salesforce => IdForm::Checked,
         }
     }
 

@@ -9,6 +9,8 @@ pub(super) struct StandardEntity {
     salesforce: &'static str,
     /// The field by which its records are matched.
     pub key: &'static str,
+    /// The property in which the native connector keeps in HubSpot the id of the counterpart in Salesforce.
+    pub link: &'static str,
     pub fields: &'static [StandardField],
 }
 
@@ -63,6 +65,7 @@ pub(super) const ENTITIES: [StandardEntity; 3] = [
         hubspot: "companies",
         salesforce: "Account",
         key: "domain",
+        link: "salesforceaccountid",
         fields: &[
             field("domain", "domain", "domain", "Website"),
             with_default(field("name", "text", "name", "Name"), "\"Unknown\""),
@@ -83,6 +86,7 @@ pub(super) const ENTITIES: [StandardEntity; 3] = [
         hubspot: "contacts",
         salesforce: "Contact",
         key: "email",
+        link: "salesforcecontactid",
         fields: &[
             field("email", "email", "email", "Email"),
             field("firstname", "text", "firstname", "FirstName"),
@@ -103,6 +107,7 @@ pub(super) const ENTITIES: [StandardEntity; 3] = [
         hubspot: "deals",
         salesforce: "Opportunity",
         key: "name",
+        link: "hs_salesforceopportunityid",
         fields: &[
             field("name", "text", "dealname", "Name"),
             field("amount", "decimal", "amount", "Amount"),

@@ -787,3 +787,39 @@ fn one_rule_may_decide_about_all_fields_that_have_no_policy_of_their_own() {
     assert_eq!(["email", "pay", "stage", "born"].map(rules), [true, true, true, false]);
     assert_eq!(super::schema::tests::faults(&text), [""; 0]);
 }
+
+#[test]
+fn links_of_another_tool_are_fields_of_one_system() {
+    let old = "at.hubspot = { object = \"contacts\" }";
+    let with = |links: &str| SOUND.replace(old, &format!("at.hubspot = {{ object = \"contacts\", links = {links} }}"));
+    let links = "{ salesforcecontactid = \"salesforce Contact\", other = \"salesforce\" }";
+    let config = parse(&with(links), Path::new("a.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+    let person = &config.rules.entities[0];
+    let hubspot = person.bindings_in(SystemId::of("hubspot")).next().unwrap();
+    let found: Vec<_> = hubspot.links.iter().map(|link| (link.field, link.object.is_some(), link.ids)).collect();
+    let field = |name: &str| FieldId::of(name);
+    let checked = crate::model::IdForm::Checked;
+    let wanted = [(field("hubspot_salesforcecontactid"), true, checked), (field("hubspot_other"), false, checked)];
+    assert_eq!(found, wanted);
+    let field = person.field(wanted[0].0).unwrap();
+    assert_eq!(field.conflict.owner(), Some(hubspot.system), "it is never written");
+    assert_eq!(field.first_in(hubspot.system).and_then(|at| at.property()), Some("salesforcecontactid"));
+    // A field that has the property already serves.
+    let own = with(links) + "ids = { type = \"text\", hubspot = \"other\", salesforce = \"Other__c\" }\n";
+    let config = parse(&own, Path::new("a.toml")).unwrap_or_else(|errors| panic!("{errors}"));
+    let hubspot = config.rules.entities[0].bindings_in(SystemId::of("hubspot")).next().unwrap().clone();
+    assert_eq!(hubspot.links[1].field, FieldId::of("ids"));
+    assert_ne!(config.rules.fingerprint(), parse(SOUND, Path::new("a.toml")).unwrap().rules.fingerprint());
+
+    let told = |links: &str| parse(&with(links), Path::new("a.toml")).unwrap_err().to_string();
+    for (links, part) in [
+        ("{ x = \"salesforce Contact Lead\" }", "names no records"),
+        ("{ x = \"salesforce Kontact\" }", "no object `Kontact`"),
+        ("{ x = \"salesfarce\" }", "salesfarce"),
+        ("{ x = \"hubspot\" }", "in hubspot itself"),
+        ("{ email = \"salesforce\" }", "belongs to the field `email` already"),
+        ("\"x\"", "is a text"),
+    ] {
+        assert!(told(links).contains(part), "{links}: {}", told(links));
+    }
+}

@@ -147,8 +147,8 @@ impl Database {
     }
 
     /// Converts a lead, as a button of the user interface does: it can be read from now on, and not be changed. What it
-    /// becomes is entered by whoever presses the button.
-    pub fn convert(&mut self, table: usize, id: Id, actor: Actor) -> Result<(), Refusal> {
+    /// becomes is entered by whoever presses the button, by the fields that name it.
+    pub fn convert(&mut self, table: usize, id: Id, into: &[(&str, Id)], actor: Actor) -> Result<(), Refusal> {
         let mut row = self.live(table, id)?.clone();
         let object = self.object(table);
         let Some(at) = object.column("IsConverted") else { return Err(Refusal::not_found()) };
@@ -156,6 +156,10 @@ impl Database {
             row.values[status] = Value::Text("Closed - Converted".to_owned());
         }
         row.values[at] = Value::Bool(true);
+        for (name, id) in into {
+            let column = self.object(table).column(name).ok_or_else(Refusal::not_found)?;
+            row.values[column] = Value::Id(*id);
+        }
         stamp(&mut row, actor);
         self.put(table, id, row);
         self.writes.update += 1;

@@ -35,6 +35,9 @@ impl Run {
         if let Some(wrong) = self.stamps.judge().or(self.judge_undo()) {
             return Some(wrong);
         }
+        if !self.is_rebuilt() {
+            return Some(Violation::Unrebuilt);
+        }
         if self.worlds.iter().any(|world| world.remote.as_ref().is_some_and(|remote| remote.creates > 1)) {
             return Some(Violation::Duplicate);
         }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod besides;
+mod checkpoint;
 mod clock;
 mod merges;
 mod mirror;
@@ -151,6 +152,7 @@ struct Run {
     merge: Option<merges::Merge>,
     /// Was a write answered as one to what is gone since?
     led_on: bool,
+    checkpoints: checkpoint::Checkpoints,
     /// Set where choices are made one after the other, and not by chance.
     small: Option<small::Small>,
 }
@@ -249,6 +251,7 @@ impl Run {
             twin: None,
             merge: None,
             led_on: false,
+            checkpoints: checkpoint::Checkpoints::new(options.seed),
             small: None,
         }
     }
@@ -629,6 +632,7 @@ impl Run {
         self.committed = true;
         self.stamps.take(&step.changes);
         self.note_moves(&step.changes);
+        self.mark(step);
         self.learn();
         for effect in &step.effects {
             let Effect::Write { home, items, .. } = effect else { continue };

@@ -170,6 +170,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         external_id: Some("ext".into()),
         on_create: Vec::new(),
         scope: None,
+        links: Vec::new(),
         on_delete: match options.also {
             Also::Deletes(true) => OnDelete::Propagate,
             _ => OnDelete::Detach,

@@ -136,3 +136,19 @@ fn a_field_is_taken_out_by_its_path_but_never_the_match_key() {
     assert!(!proposal.take_out("entities.person.at.hubspot.object", "no field"));
     assert!(proposal.left_out().contains(&"person phone: why not".to_owned()), "{:?}", proposal.left_out());
 }
+
+#[test]
+fn the_native_connectors_links_are_proposed_where_they_are() {
+    let toml = proposed(vec![text("salesforcecontactid"), text("firstname")], vec![text("FirstName")]);
+    says(&toml, "at.hubspot = { object = \"contacts\", links = { salesforcecontactid = \"salesforce\" } }");
+    says(&toml, "at.salesforce = { object = \"Contact\" }");
+    // What is no text, or of another object, is none.
+    let none = proposed(
+        vec![property("salesforcecontactid", PropertyType::Bool), text("salesforceaccountid")],
+        vec![text("FirstName")],
+    );
+    says(&none, "at.hubspot = { object = \"contacts\" }");
+    // It is a link, and no field besides, whatever the other system calls its own.
+    let own = proposed(vec![text("salesforcecontactid")], vec![text("SalesforceContactId__c")]);
+    assert!(!own.contains("SalesforceContactId__c"), "{own}");
+}

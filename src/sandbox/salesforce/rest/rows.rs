@@ -50,7 +50,16 @@ pub fn update(world: &mut SalesforceWorld, call: &Call<'_>, object: &str, id: &s
     check_unmodified(call, world.database.live(table, id)?)?;
     // The API has no way to convert a lead; a person has a button, which is this here.
     if call.caller == Caller::User && call.body()?.get("IsConverted") == Some(&Json::Bool(true)) {
-        world.database.convert(table, id, call.actor)?;
+        // What it becomes is there already.
+        let mut into = call.body()?;
+        into.retain(|name, _| name.starts_with("Converted") && name.ends_with("Id"));
+        let mut made = Vec::new();
+        for (name, value) in &into {
+            let object = name.trim_start_matches("Converted").trim_end_matches("Id");
+            let table = find_table(&world.database, object)?;
+            made.push((name.as_str(), path_id(&world.database, table, value.as_str().unwrap_or_default())?));
+        }
+        world.database.convert(table, id, &made, call.actor)?;
         return Ok(Response::empty(204));
     }
     let changes = world.database.changes(table, &call.body()?, &[], Mode::Update)?;
