@@ -2,7 +2,7 @@
 
 use super::record::{Work, remote_key};
 use super::txn::Txn;
-use super::{Happening, Notice, Problem, ViewError};
+use super::{Happening, Notice, OutboxRow, Problem, ViewError};
 use crate::merge::{Entry, EntryKind, FieldState, SideField, SideLately, Taken, Turn};
 use crate::model::{Departure, Place, RecordId, RemoteId, RemoteKey, Side, SideState, Stamp, SystemId, Value};
 use crate::rules::{Entity, Field};
@@ -42,7 +42,7 @@ impl Txn<'_> {
         };
         let Some(survivor) = known else {
             // The merge made a new record, which nobody has seen yet: it is this one, and what it shows else is an edit.
-            self.rename_side(&mut work, key, &there)?;
+            self.rename_side(entity, &mut work, key, &there)?;
             self.put(work);
             return Ok(());
         };
@@ -75,16 +75,34 @@ impl Txn<'_> {
         }
     }
 
-    fn rename_side(&mut self, work: &mut Work, key: &RemoteKey, there: &RemoteKey) -> Result<(), ViewError> {
-        let id = work.record.id;
-        if let Some(side) = work.record.side_mut(key.system) {
+    /// Its side goes on as the winner. A write on its way there may yet be answered as one to the loser, which says nothing of the
+    /// winner; and a side that such an answer has ended takes part again, as it would if the list had come first.
+    fn rename_side(
+        &mut self,
+        entity: &Entity,
+        work: &mut Work,
+        key: &RemoteKey,
+        there: &RemoteKey,
+    ) -> Result<(), ViewError> {
+        let (id, system) = (work.record.id, key.system);
+        self.doubt_flights(entity, work, system);
+        let at = (system, entity.id, id);
+        if let Some(row) = self.outbox(at)?.filter(|row| row.flying.is_some() && !row.is_create()) {
+            self.set_outbox(at, Some(OutboxRow { due: self.now, flying: None, ..row }))?;
+        }
+        let since = self.clocks.offset(system);
+        if let Some(side) = work.record.side_mut(system) {
             side.remote = there.remote.clone();
+            if side.state == SideState::Detached {
+                side.state = SideState::Live;
+                side.settled = Place::at(since.earliest(side.settled.time));
+            }
         }
         self.set_index(there.clone(), Some(id));
         self.set_digest(key.clone(), None);
         self.set_reread(key.clone(), None)?;
-        work.unjudged.push(key.system);
-        let (system, remote, into) = (key.system, key.remote.clone(), there.remote.clone());
+        work.unjudged.push(system);
+        let (remote, into) = (key.remote.clone(), there.remote.clone());
         self.journal(key.entity, Some(id), Happening::Merged { system, remote, into, record: id });
         self.read_again(there, 0)
     }
@@ -150,8 +168,8 @@ impl Txn<'_> {
             }
         }
         for field in entity.fields.iter().filter(|field| field.ties_to().is_none()) {
-            if was.record.register(field.id).is_none() {
-                // It holds nothing of it.
+            if was.record.register(field.id).is_none() || taken.is_empty() {
+                // It brings nothing of it along.
                 continue;
             }
             match goes_on {
@@ -169,9 +187,11 @@ impl Txn<'_> {
         for system in entity.systems() {
             self.doubt_flights(entity, &mut kept, system);
         }
-        kept.recheck = true;
-        kept.unjudged.push(key.system);
-        self.set_digest(there.clone(), None);
+        if !taken.is_empty() {
+            kept.recheck = true;
+            kept.unjudged.push(key.system);
+            self.set_digest(there.clone(), None);
+        }
         self.put_all_beside(entity, &mut kept, &lost)?;
         for side in lost.record.sides.iter().filter(|side| side.state == SideState::Detached) {
             let at = remote_key(entity.id, side);
@@ -261,8 +281,14 @@ impl Txn<'_> {
         let Some(said) = said.filter(|said| said.edit.value == own.shown) else { return };
         let mut state = kept.state(field);
         let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
+        let (from, to) = (winner.value, state.value.clone());
         if let Some(ix) = state.ix(system) {
             state.edit(&context, ix, said.edit, false, &mut fates);
+        }
+        if state.value != to && from != to {
+            // Where the record stood before that edit, no fate tells.
+            let what = Happening::Filled { field: field.id, from, to, stamp: state.stamp };
+            self.journal(entity.id, Some(kept.record.id), what);
         }
         kept.put_state(field, state, fates);
     }
