@@ -101,7 +101,6 @@ impl Txn<'_> {
         self.set_index(there.clone(), Some(id));
         self.set_digest(key.clone(), None);
         self.set_reread(key.clone(), None)?;
-        work.unjudged.push(system);
         let (remote, into) = (key.remote.clone(), there.remote.clone());
         self.journal(key.entity, Some(id), Happening::Merged { system, remote, into, record: id });
         self.read_again(there, 0)
@@ -189,8 +188,6 @@ impl Txn<'_> {
         }
         if !taken.is_empty() {
             kept.recheck = true;
-            kept.unjudged.push(key.system);
-            self.set_digest(there.clone(), None);
         }
         self.put_all_beside(entity, &mut kept, &lost)?;
         for side in lost.record.sides.iter().filter(|side| side.state == SideState::Detached) {
@@ -281,13 +278,13 @@ impl Txn<'_> {
         let Some(said) = said.filter(|said| said.edit.value == own.shown) else { return };
         let mut state = kept.state(field);
         let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
-        let (from, to) = (winner.value, state.value.clone());
+        let (from, to, stamp) = (winner.value, state.value.clone(), state.stamp);
         if let Some(ix) = state.ix(system) {
             state.edit(&context, ix, said.edit, false, &mut fates);
         }
         if state.value != to && from != to {
             // Where the record stood before that edit, no fate tells.
-            let what = Happening::Filled { field: field.id, from, to, stamp: state.stamp };
+            let what = Happening::Filled { field: field.id, from, to, stamp };
             self.journal(entity.id, Some(kept.record.id), what);
         }
         kept.put_state(field, state, fates);

@@ -528,7 +528,7 @@ impl Txn<'_> {
                 }
                 entries.push(Evidence { place, value, mark });
             }
-            judged &= state.history(&context, ix, &entries, value, begun, timing.sent, &mut fates);
+            judged &= state.history(&context, ix, &entries, value, row.modified, begun, timing.sent, &mut fates);
             work.put_state(field, state, fates);
         }
         Ok(judged)
