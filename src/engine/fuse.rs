@@ -4,8 +4,11 @@ use super::record::{Work, remote_key};
 use super::txn::Txn;
 use super::{Happening, Notice, OutboxRow, Problem, ViewError};
 use crate::merge::{Entry, EntryKind, FieldState, SideField, SideLately, Taken, Turn};
-use crate::model::{Departure, Place, RecordId, RemoteId, RemoteKey, Side, SideState, Stamp, SystemId, Value};
+use crate::model::{
+    Departure, Differs, FieldId, Place, RecordId, RemoteId, RemoteKey, Side, SideState, Stamp, SystemId, Value,
+};
 use crate::rules::{Entity, Field};
+use crdts::LWWReg;
 
 /// Code of the problem that records were merged in one system and still are two in another.
 pub(super) const MERGED_ELSEWHERE: &str = "MERGED_ELSEWHERE";
@@ -91,8 +94,21 @@ impl Txn<'_> {
             self.set_outbox(at, Some(OutboxRow { due: self.now, flying: None, ..row }))?;
         }
         let since = self.clocks.offset(system);
+        // What it was owed nobody need have seen there: what the winner shows is a choice even where the loser had shown the same. A
+        // blank is none.
+        let owed = |differs: &Differs| {
+            let field = entity.field(differs.field).zip(work.record.register(differs.field));
+            let fits = |(field, register): (&Field, &LWWReg<Value, Stamp>)| {
+                field.binding(key.home()).is_some_and(|at| field.fits(at, &register.val).is_ok())
+            };
+            differs.apart.is_none() && !differs.shown.is_null() && field.is_some_and(fits)
+        };
+        let owed: Vec<FieldId> = work.record.side(system).map_or(Vec::new(), |side| {
+            side.differs.iter().filter(|differs| owed(differs)).map(|differs| differs.field).collect()
+        });
         if let Some(side) = work.record.side_mut(system) {
             side.remote = there.remote.clone();
+            side.differs.retain(|differs| !owed.contains(&differs.field));
             if side.state == SideState::Detached {
                 side.state = SideState::Live;
                 side.settled = Place::at(since.earliest(side.settled.time));
@@ -255,14 +271,13 @@ impl Txn<'_> {
             return set_state(kept, field, state, (stamp, known));
         };
         let ix = state.ix(system).unwrap_or_else(|| {
-            // It was found gone before it was known why: it is taken to show what it was owed.
             let at = state.sides.partition_point(|side| side.system < system);
             let (apart, late) = (None, SideLately::default());
-            state.sides.insert(at, SideField { shown: state.value.clone(), apart, late, ..own.clone() });
-            let shown = self.context(entity, field, &state).project(at, &state.value);
-            state.sides[at].shown = shown;
+            state.sides.insert(at, SideField { shown: Value::Null, apart, late, ..own.clone() });
             at
         });
+        let context = self.context(entity, field, &state);
+        let owed = context.fits(ix, &state.value).then(|| context.project(ix, &state.value));
         let side = &mut state.sides[ix];
         side.unbased |= own.unbased;
         if own.unbased {
@@ -271,6 +286,10 @@ impl Txn<'_> {
         if own.shown.is_null() {
             (side.shown, side.apart) = (Value::Null, None);
             return set_state(kept, field, state, (stamp, known));
+        }
+        if let Some(owed) = owed.filter(|_| side.apart.is_none()) {
+            // What the winner shows is a choice even where the loser had shown the same.
+            side.shown = owed;
         }
         set_state(kept, field, state, (stamp, known));
         // The last word there, where it is known, has its own place.

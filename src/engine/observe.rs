@@ -78,6 +78,11 @@ impl Txn<'_> {
             let (index, raw) = (self.index_of(&key)?, shown.raw(row.raw));
             let known = match index {
                 Some(id) if self.is_side(&key, id)? => Some(id),
+                // The row may be from before we knew of a merge: whether it is a record of its own again, a read tells.
+                _ if index.is_some() && self.is_becoming(&key)?.is_none() => {
+                    self.read_again(&key, 0)?;
+                    None
+                }
                 _ => {
                     let found = match index {
                         Some(_) => self.identify_again(entity, &key, &shown, from, page.pass, raw)?,
@@ -381,7 +386,8 @@ impl Txn<'_> {
                 self.set_reread(key.clone(), None)?;
                 let becoming = self.is_becoming(&key)?;
                 match row {
-                    Some(row) if becoming.is_some() || (record.is_none() && self.is_named(entity, &key)?) => {
+                    // Its name leads to another record, and it stands again by itself.
+                    Some(row) if becoming.is_some() || record.is_some() || self.is_named(entity, &key)? => {
                         let shown = self.shown(entity, (home, remote), &row.values)?;
                         let from = self.linked_from(system, begun, row.modified);
                         let found = self.identify_again(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
