@@ -383,11 +383,12 @@ impl Txn<'_> {
             other.into_iter().for_each(|other| self.put(other));
             let (Some(mut work), Some(row)) = (work, row) else {
                 // Not there, or not ours: the list of deletes will say. Unless it was asked for because somebody names it.
+                let again = record.is_some() && self.reread(&key)?.is_some_and(|row| row.since <= reads.timing.sent);
                 self.set_reread(key.clone(), None)?;
                 let becoming = self.is_becoming(&key)?;
                 match row {
-                    // Its name leads to another record, and it stands again by itself.
-                    Some(row) if becoming.is_some() || record.is_some() || self.is_named(entity, &key)? => {
+                    // Its name leads to another record, but asked since that is so, it stands by itself again.
+                    Some(row) if becoming.is_some() || again || (record.is_none() && self.is_named(entity, &key)?) => {
                         let shown = self.shown(entity, (home, remote), &row.values)?;
                         let from = self.linked_from(system, begun, row.modified);
                         let found = self.identify_again(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
