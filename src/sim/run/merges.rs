@@ -81,7 +81,14 @@ impl Run {
             let value = if theirs[field] { twin.remote.value(field) } else { main.value(field) }.clone();
             let changed = twin_wins || value != *main.value(field);
             if changed {
-                let (saw, may) = (main.seen[field], main.may[field]);
+                // As in any other edit: whoever merged saw what somebody had entered elsewhere if that was there before, and where all
+                // show the same he may count as having seen how that came about.
+                let before = main.value(field);
+                let same = |(at, edit): (usize, &Edited)| {
+                    (edit.field == field && edit.side != side && edit.value == *before).then_some(1u64 << at)
+                };
+                let same = self.edits.iter().enumerate().filter_map(same).fold(0, |set, bit| set | bit);
+                let (saw, may) = (main.seen[field], main.may[field] | same);
                 let time = self.worlds[side].clock(now);
                 self.edits.push(Edited { side, field, time, value, saw, may });
                 self.told.push(main.told[field].clone());
