@@ -5,8 +5,8 @@ use crate::json;
 use crate::support::{self, FIELDS, PAGE, cpu, remote, sum};
 use std::time::{Duration, Instant};
 use syncline::engine::{
-    Answer, Answers, Change, Clocks, Effect, Happening, Input, MemoryView, PageRows, Pass, Step, View,
-    mirror_records, root, step,
+    Answer, Answers, Change, Clocks, Effect, Happening, Input, MemoryView, PageRows, Pass, Step, View, mirror_records,
+    root, step,
 };
 use syncline::model::*;
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, LinkSpec, Rules};

@@ -172,7 +172,8 @@ impl Txn<'_> {
                 kept.lately.note_read(side.system, read);
             }
         }
-        if let (true, Some(side)) = (goes_on, was.record.side(key.system).filter(|side| side.state == SideState::Live)) {
+        if let (true, Some(side)) = (goes_on, was.record.side(key.system).filter(|side| side.state == SideState::Live))
+        {
             let (settled, made) = (side.settled, side.made);
             if let Some(side) = kept.record.side_mut(key.system) {
                 (side.settled, side.made) = (settled, side.made.max(made));
@@ -244,7 +245,9 @@ impl Txn<'_> {
     fn take_sides(&mut self, entity: &Entity, kept: &mut Work, taken: &[Side], lost: &Work) {
         for side in taken {
             let mut unbased = side.unbased.clone();
-            unbased.extend(entity.fields_at(side.home()).filter(|(field, _)| field.ties_to().is_some()).map(|(f, _)| f.id));
+            unbased.extend(
+                entity.fields_at(side.home()).filter(|(field, _)| field.ties_to().is_some()).map(|(f, _)| f.id),
+            );
             unbased.sort_unstable();
             unbased.dedup();
             kept.record.put_side(Side { unbased, ..side.clone() });
@@ -311,13 +314,7 @@ impl Txn<'_> {
 
     /// A field of a record whose winner stands elsewhere, too: the winner's value is owed to the loser's sides, unless one of them owns
     /// the field; a blank of it is filled. What their people have done that the loser did not show is new to the winner.
-    fn join_past(
-        &mut self,
-        kept: &mut Work,
-        (was, taken): (&Work, &[Side]),
-        system: SystemId,
-        field: &Field,
-    ) {
+    fn join_past(&mut self, kept: &mut Work, (was, taken): (&Work, &[Side]), system: SystemId, field: &Field) {
         let (mut state, before) = (kept.state(field), was.state(field));
         let (stamp, known) = (state.stamp, state.value.clone());
         let of = |other: SystemId| taken.iter().any(|side| side.system == other);

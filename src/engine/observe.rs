@@ -388,7 +388,9 @@ impl Txn<'_> {
                 let becoming = self.is_becoming(&key)?;
                 match row {
                     // Its name leads to another record, but asked since that is so, it stands by itself again.
-                    Some(row) if becoming.is_some() || again || (record.is_none() && self.is_named(entity, &key)?) => {
+                    Some(row)
+                        if becoming.is_some() || again || (record.is_none() && self.is_named(entity, &key)?) =>
+                    {
                         let shown = self.shown(entity, (home, remote), &row.values)?;
                         let from = self.linked_from(system, begun, row.modified);
                         let found = self.identify_again(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;

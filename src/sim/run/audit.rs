@@ -3,8 +3,8 @@
 use super::setup::{ENTITY, field_name, kind, parts, whole};
 use super::{Run, STRAY_MS};
 use crate::merge::Turn;
-use crate::rules::ConflictPolicy;
 use crate::model::{Apart, OpId, SourceKind, Value, WriteItem};
+use crate::rules::ConflictPolicy;
 use crate::sim::Violation;
 use crate::sim::oracle::{Edited, Order, admissible};
 use crate::sim::world::{EditSet, FIELDS, Told, World};

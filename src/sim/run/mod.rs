@@ -16,7 +16,9 @@ use super::rng::Rng;
 use super::world::{EditSet, FIELDS, Told, World};
 use super::{Also, Options, Policy, Report, Sources};
 use crate::engine::{Answer, Answers, Books, Effect, Input, LookedUp, Operation, Pass, Reads, Step, step};
-use crate::model::{ClockOffset, Millis, OpId, Outcome, Raw, ReadRow, RecordId, RemoteId, SourceKind, Timing, Value, WriteItem};
+use crate::model::{
+    ClockOffset, Millis, OpId, Outcome, Raw, ReadRow, RecordId, RemoteId, SourceKind, Timing, Value, WriteItem,
+};
 use crate::rules::Rules;
 use crate::store::StoreError;
 use audit::Sight;
@@ -87,10 +89,7 @@ enum Doing {
 impl Doing {
     /// Does it change what a remote shows?
     fn moves(&self) -> bool {
-        matches!(
-            self,
-            Self::Apply { .. } | Self::Edit { .. } | Self::Bury { .. } | Self::Delete { .. } | Self::Merge
-        )
+        matches!(self, Self::Apply { .. } | Self::Edit { .. } | Self::Bury { .. } | Self::Delete { .. } | Self::Merge)
     }
 }
 
@@ -425,8 +424,7 @@ impl Run {
                     values: row.raws,
                     history: row.history,
                 });
-                let reads =
-                    Reads { entity: ENTITY, home: home(side), asked: ids, rows: rows.collect(), timing };
+                let reads = Reads { entity: ENTITY, home: home(side), asked: ids, rows: rows.collect(), timing };
                 self.say(|| format!("read-back of {}: {:?}", system_name(side), reads.rows));
                 self.feed(move |_, _| Input::Read(reads));
                 self.show(seen, false);

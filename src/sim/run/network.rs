@@ -6,8 +6,8 @@ use super::setup::{ENTITY, OBJECT, home, kind, part, parts, remote_id, system_id
 use super::{Doing, LOST_PERCENT, POLL_MS, Run, STRAY_MS};
 use crate::engine::{Effect, Event, Events, Input, PageRows, Pass, Step};
 use crate::model::{
-    Departure, FieldKind, Mark, Millis, Outcome, PastValue, Place, Raw, RawDigest, RawRow, RecordId, RemoteId, RemoteKey,
-    RowDecoder, SourceKind, Target, Timing, Value, WriteItem,
+    Departure, FieldKind, Mark, Millis, Outcome, PastValue, Place, Raw, RawDigest, RawRow, RecordId, RemoteId,
+    RemoteKey, RowDecoder, SourceKind, Target, Timing, Value, WriteItem,
 };
 use crate::sim::world::{EditSet, FIELDS, Past, Remote, Told};
 
@@ -119,13 +119,7 @@ impl Run {
 
     /// A change of a field, and which of its properties it tells of: those that changed, and all that we wrote where an equal
     /// save leaves a trace.
-    fn told<'r>(
-        &self,
-        side: usize,
-        remote: &'r Remote,
-        field: usize,
-        at: usize,
-    ) -> Option<(&'r Past, Vec<usize>)> {
+    fn told<'r>(&self, side: usize, remote: &'r Remote, field: usize, at: usize) -> Option<(&'r Past, Vec<usize>)> {
         let parts = parts(self.options.grouped, field);
         let past = remote.history[field].get(at)?;
         let before = at.checked_sub(1).and_then(|at| remote.history[field].get(at)).map(|past| &past.value);
@@ -357,7 +351,10 @@ impl Run {
             self.led_on = true;
             self.say(|| format!("led on from {id} on {}", system_name(side)));
             if let Some(back) = answer {
-                self.after(back, Doing::Answered { side, record, op: item.op, outcome: Outcome::Gone(Departure::Deleted), life });
+                self.after(
+                    back,
+                    Doing::Answered { side, record, op: item.op, outcome: Outcome::Gone(Departure::Deleted), life },
+                );
             }
             return;
         }
