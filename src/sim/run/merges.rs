@@ -77,8 +77,8 @@ impl Run {
         let twin_wins = self.rng.percent(60);
         let theirs = [0, 1].map(|_| self.rng.percent(50));
         let (now, first) = (self.now, self.edits.len());
-        for field in 0..FIELDS {
-            let value = if theirs[field] { twin.remote.value(field) } else { main.value(field) }.clone();
+        for (field, of_theirs) in theirs.into_iter().enumerate() {
+            let value = if of_theirs { twin.remote.value(field) } else { main.value(field) }.clone();
             let changed = twin_wins || value != *main.value(field);
             if changed {
                 // As in any other edit: whoever merged saw what somebody had entered elsewhere if that was there before, and where all

@@ -49,7 +49,7 @@ enum Doing {
     /// A read is evaluated by the remote.
     Read { side: usize, ids: Vec<RemoteId>, timing: Timing, life: u32, latency: i64 },
     /// Its answer arrives.
-    ReadBack { side: usize, ids: Vec<RemoteId>, row: Option<Row>, twin: Option<Row>, timing: Timing, life: u32 },
+    ReadBack { side: usize, ids: Vec<RemoteId>, row: Option<Row>, twin: Option<Box<Row>>, timing: Timing, life: u32 },
     /// A look-up is evaluated and answered at once.
     LookUp { side: usize, values: Vec<String>, records: Vec<RecordId>, timing: Timing, life: u32 },
     /// A write is applied by the remote.
@@ -410,13 +410,13 @@ impl Run {
             }
             Doing::Read { side, ids, timing, life, latency } => {
                 let row = self.row(side).filter(|_| ids.contains(&self.id(side)));
-                let twin = self.twin_row(side).filter(|_| ids.contains(&merges::twin_id()));
+                let twin = self.twin_row(side).filter(|_| ids.contains(&merges::twin_id())).map(Box::new);
                 self.after(latency, Doing::ReadBack { side, ids, row, twin, timing, life });
             }
             Doing::ReadBack { side, ids, row, twin, timing, life } if self.alive(life) => {
                 self.busy[side] = false;
                 let seen = row.as_ref().map(|row| row.shows.clone());
-                let rows = row.into_iter().chain(twin).map(|row| ReadRow {
+                let rows = row.into_iter().chain(twin.map(|twin| *twin)).map(|row| ReadRow {
                     remote: row.id,
                     modified: Millis(row.modified),
                     mark: row.mark,
