@@ -7,7 +7,7 @@ use crate::engine::{DeletedRows, Input};
 use crate::model::{Departure, RecordId, RemoteId, RemoteKey, Value};
 use crate::sim::Also;
 use crate::sim::oracle::Edited;
-use crate::sim::world::{FIELDS, Past, Remote, World};
+use crate::sim::world::{Past, Remote, World};
 
 /// The second record of a system, which nobody edits.
 #[derive(Clone)]
