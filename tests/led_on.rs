@@ -1,11 +1,13 @@
 //! The engine by hand: a write is answered as one to a record that is gone, before a list tells that it was merged.
 
-use syncline::engine::{Answer, Answers, Clocks, DeletedRows, Effect, Input, MemoryView, PageRows, Pass, View, step};
-use syncline::model::{
-    Ability, BatchLimits, ClockOffset, Creates, Departure, EntityId, FieldKind, Home, Mark, Millis, ObjectId, Outcome,
-    Raw, RawDigest, RawRow, RemoteId, RowDecoder, SourceKind, SystemId, Target, Timing,
+use syncline::engine::{
+    Answer, Answers, Clocks, DeletedRows, Effect, Input, MemoryView, PageRows, Pass, Reads, View, step,
 };
-use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, Rules};
+use syncline::model::{
+    Ability, BatchLimits, ClockOffset, Creates, Departure, EntityId, FieldKind, Home, Mark, Millis, ObjectId, OpId,
+    Outcome, Raw, RawDigest, RawRow, ReadRow, RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Target, Timing,
+};
+use syncline::rules::{ConflictSpec, CreateSpec, EntitySpec, FieldSpec, Rules};
 
 struct Hand {
     rules: Rules,
@@ -31,6 +33,11 @@ fn remote(id: &str) -> RemoteId {
 
 impl Hand {
     fn new() -> Self {
+        Self::by(ConflictSpec::Latest)
+    }
+
+    /// Whose word holds of f.
+    fn by(policy: ConflictSpec) -> Self {
         let ability = Ability {
             source: SourceKind::Polled,
             resolution_ms: 1,
@@ -42,7 +49,7 @@ impl Hand {
         };
         let thing = EntitySpec::new("thing").at("a", "things").at("b", "things").match_by("key");
         let thing = thing.field(FieldSpec::new("key", FieldKind::Text).at("a", "key").at("b", "key"));
-        let thing = thing.field(FieldSpec::new("f", FieldKind::Text).at("a", "f").at("b", "f"));
+        let thing = thing.field(FieldSpec::new("f", FieldKind::Text).at("a", "f").at("b", "f").conflict(policy));
         let rules = Rules::builder().system("a", ability.clone()).system("b", ability);
         let rules = rules.entity(thing.create(CreateSpec::Nowhere)).build().expect("rules");
         Self { rules, view: MemoryView::new(), now: 1_000 }
@@ -81,6 +88,108 @@ impl Hand {
             PageRows { entity, home: home(system), pass, rows, decoder: &decoder, timing, cursor: None, complete };
         self.give(Input::Page(page));
     }
+
+    /// What a read of one record shows of f.
+    fn read(&mut self, system: &str, (id, key, f): (&str, &str, &str)) {
+        self.now += 1_000;
+        let timing = Timing { sent: Millis(self.now - 10), offset: ClockOffset::default() };
+        let mut values = [("key", key), ("f", f)];
+        values.sort_by_key(|(name, _)| syncline::model::FieldId::of(name));
+        let values = values.iter().map(|(_, value)| Raw::Text((*value).to_owned())).collect();
+        let row = ReadRow {
+            remote: remote(id),
+            modified: Millis(self.now - 50),
+            mark: Mark::Theirs,
+            who: None,
+            values,
+            history: Vec::new(),
+        };
+        let (entity, asked) = (self.entity(), vec![remote(id)]);
+        self.give(Input::Read(Reads { entity, home: home(system), asked, rows: vec![row], timing }));
+    }
+
+    /// What is written to a system now, if anything.
+    fn written(&mut self, system: &str) -> Vec<(RecordId, OpId, Target, Vec<(String, Raw)>)> {
+        self.now += 1_000;
+        let effects = self.give(Input::Work { entity: self.entity(), system: SystemId::of(system), create: false });
+        let writes = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Write { items, .. } => Some(items),
+            _ => None,
+        });
+        writes.flatten().map(|(record, item)| (record, item.op, item.target, item.fields)).collect()
+    }
+
+    fn answer(&mut self, system: &str, record: RecordId, op: OpId, outcome: Outcome) {
+        let answers = vec![Answer { op, record, outcome }];
+        self.give(Input::Answers(Answers { entity: self.entity(), system: SystemId::of(system), answers }));
+    }
+
+    fn merged(&mut self, system: &str, loser: &str, winner: &str) {
+        let rows = vec![(remote(loser), Departure::Merged(remote(winner)))];
+        self.give(Input::Deleted(DeletedRows { entity: self.entity(), home: home(system), rows, cursor: None }));
+    }
+}
+
+/// The same record in both, and in `a` one more.
+fn linked(policy: ConflictSpec) -> Hand {
+    let mut hand = Hand::by(policy);
+    let entity = hand.entity();
+    hand.page("a", &[("1", "k", "x"), ("2", "m", "y")], Pass::Backfill);
+    hand.page("b", &[("7", "m", "y")], Pass::Backfill);
+    hand.give(Input::Link { entity, after: None, create: false, limit: 10 });
+    hand
+}
+
+fn f(value: &str) -> Raw {
+    Raw::Text(value.to_owned())
+}
+
+#[test]
+fn a_merge_writes_over_no_owner() {
+    let mut hand = linked(ConflictSpec::Owns("b".into()));
+    hand.merged("a", "2", "1");
+    hand.read("b", ("7", "m", "y"));
+    hand.read("a", ("1", "k", "x"));
+    let writes = hand.written("b");
+    assert!(writes.iter().flat_map(|write| &write.3).all(|(name, _)| name != "f"), "{writes:?}");
+    let writes = hand.written("a");
+    let [(.., target, fields)] = &writes[..] else { panic!("{writes:?}") };
+    assert_eq!(*target, Target::Update(remote("1")));
+    assert!(fields.contains(&("f".to_owned(), f("y"))), "the owner's value goes to the winner: {fields:?}");
+}
+
+#[test]
+fn a_write_to_the_counterpart_of_a_loser_is_still_ours_after_the_merge() {
+    let mut hand = linked(ConflictSpec::Latest);
+    hand.page("a", &[("2", "m", "z")], Pass::Changes);
+    let writes = hand.written("b");
+    let [(record, op, ..)] = &writes[..] else { panic!("{writes:?}") };
+    hand.merged("a", "2", "1");
+    hand.answer("b", *record, *op, Outcome::Done { remote: remote("7"), created: None });
+    // It has landed, which is nobody's edit, and no first link of two values either.
+    hand.read("b", ("7", "m", "z"));
+    hand.read("a", ("1", "k", "x"));
+    let records = hand.view.record_scan(hand.entity(), None, 10).expect("a view in memory");
+    let [record] = &records[..] else { panic!("{records:?}") };
+    let apart = record.live_sides().flat_map(|side| &side.differs).find_map(|differs| differs.apart);
+    assert_eq!(apart, None, "{record:?}");
+    let writes = hand.written("b");
+    let fields: Vec<_> = writes.iter().flat_map(|write| &write.3).collect();
+    assert!(fields.contains(&&("f".to_owned(), f("x"))), "the winner's value is whoever merged's: {fields:?}");
+}
+
+#[test]
+fn an_answer_that_the_loser_is_gone_says_nothing_of_a_winner_that_was_not_known_before() {
+    let mut hand = linked(ConflictSpec::Latest);
+    hand.page("b", &[("7", "m", "z")], Pass::Changes);
+    let writes = hand.written("a");
+    let [(record, op, ..)] = &writes[..] else { panic!("{writes:?}") };
+    // The merge made a new record.
+    hand.merged("a", "2", "9");
+    hand.answer("a", *record, *op, Outcome::Gone(Departure::Deleted));
+    let kept = hand.view.record(hand.entity(), *record).expect("a view in memory").expect("a record");
+    let sides: Vec<String> = kept.live_sides().map(|side| side.remote.to_string()).collect();
+    assert_eq!(sides, ["7", "9"], "{kept:?}");
 }
 
 #[test]

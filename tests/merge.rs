@@ -780,8 +780,8 @@ fn a_history_with_a_value_that_cannot_be_read_still_tells_what_became_of_our_wri
     story.now = 30;
     story.answer(B, op, Landing::Answered);
     let entries = [Evidence { place: Place::at(Millis(21)), value: text("x"), mark: Mark::Ours }];
-    let judged =
-        story.with(|state, rules, fates| state.history(rules, B, &entries, None, Millis(35), Millis(35), fates));
+    let judged = story
+        .with(|state, rules, fates| state.history(rules, B, &entries, None, Millis(35), Millis(35), Millis(35), fates));
     assert!(judged && story.state.sides[B].late.flight.is_none());
     assert_eq!((story.value(), story.shows(B)), ("x".to_owned(), &text("x")));
 }

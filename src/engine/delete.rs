@@ -112,7 +112,7 @@ impl Txn<'_> {
     }
 
     /// Nobody waits for the answers to writes any more.
-    fn doubt_flights(&mut self, entity: &Entity, work: &mut Work, system: SystemId) {
+    pub fn doubt_flights(&mut self, entity: &Entity, work: &mut Work, system: SystemId) {
         self.each_flight(entity, work, system, None, |state, context, ix, now, fates| {
             let flight = state.sides[ix].late.flight.as_ref().filter(|flight| flight.state == FlightState::Sent);
             if let Some(op) = flight.map(|flight| flight.op) {

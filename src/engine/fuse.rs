@@ -2,9 +2,13 @@
 
 use super::record::{Work, remote_key};
 use super::txn::Txn;
-use super::{Happening, Notice, Problem, ViewError};
-use crate::model::{Departure, Place, RecordId, RemoteId, RemoteKey, Side, SideState, SystemId, Value};
+use super::{Happening, Notice, OutboxRow, Problem, ViewError};
+use crate::merge::{Entry, EntryKind, FieldState, SideField, SideLately, Taken, Turn};
+use crate::model::{
+    Departure, Differs, FieldId, Place, RecordId, RemoteId, RemoteKey, Side, SideState, Stamp, SystemId, Value,
+};
 use crate::rules::{Entity, Field};
+use crdts::LWWReg;
 
 /// Code of the problem that records were merged in one system and still are two in another.
 pub(super) const MERGED_ELSEWHERE: &str = "MERGED_ELSEWHERE";
@@ -41,7 +45,7 @@ impl Txn<'_> {
         };
         let Some(survivor) = known else {
             // The merge made a new record, which nobody has seen yet: it is this one, and what it shows else is an edit.
-            self.rename_side(&mut work, key, &there)?;
+            self.rename_side(entity, &mut work, key, &there)?;
             self.put(work);
             return Ok(());
         };
@@ -57,6 +61,7 @@ impl Txn<'_> {
         there: &RemoteKey,
         survivor: RecordId,
     ) -> Result<(), ViewError> {
+        let was = work.beside();
         self.detach(&mut work, key, Departure::Merged(there.remote.clone()), false)?;
         let Some(kept) = self.take(entity.id, survivor)? else {
             self.put(work);
@@ -69,20 +74,50 @@ impl Txn<'_> {
                 self.put(kept);
                 Ok(())
             }
-            None => self.absorb(entity, kept, work, key, there),
+            None => self.absorb(entity, kept, (&was, work), key, there),
         }
     }
 
-    fn rename_side(&mut self, work: &mut Work, key: &RemoteKey, there: &RemoteKey) -> Result<(), ViewError> {
-        let id = work.record.id;
-        if let Some(side) = work.record.side_mut(key.system) {
+    /// Its side goes on as the winner. A write on its way there may yet be answered as one to the loser, which says nothing of the
+    /// winner; and a side that such an answer has ended takes part again, as it would if the list had come first.
+    fn rename_side(
+        &mut self,
+        entity: &Entity,
+        work: &mut Work,
+        key: &RemoteKey,
+        there: &RemoteKey,
+    ) -> Result<(), ViewError> {
+        let (id, system) = (work.record.id, key.system);
+        self.doubt_flights(entity, work, system);
+        let at = (system, entity.id, id);
+        if let Some(row) = self.outbox(at)?.filter(|row| row.flying.is_some() && !row.is_create()) {
+            self.set_outbox(at, Some(OutboxRow { due: self.now, flying: None, ..row }))?;
+        }
+        let since = self.clocks.offset(system);
+        // What it was owed nobody need have seen there: what the winner shows is a choice even where the loser had shown the same. A
+        // blank is none.
+        let owed = |differs: &Differs| {
+            let field = entity.field(differs.field).zip(work.record.register(differs.field));
+            let fits = |(field, register): (&Field, &LWWReg<Value, Stamp>)| {
+                field.binding(key.home()).is_some_and(|at| field.fits(at, &register.val).is_ok())
+            };
+            differs.apart.is_none() && !differs.shown.is_null() && field.is_some_and(fits)
+        };
+        let owed: Vec<FieldId> = work.record.side(system).map_or(Vec::new(), |side| {
+            side.differs.iter().filter(|differs| owed(differs)).map(|differs| differs.field).collect()
+        });
+        if let Some(side) = work.record.side_mut(system) {
             side.remote = there.remote.clone();
+            side.differs.retain(|differs| !owed.contains(&differs.field));
+            if side.state == SideState::Detached {
+                side.state = SideState::Live;
+                side.settled = Place::at(since.earliest(side.settled.time));
+            }
         }
         self.set_index(there.clone(), Some(id));
         self.set_digest(key.clone(), None);
         self.set_reread(key.clone(), None)?;
-        work.unjudged.push(key.system);
-        let (system, remote, into) = (key.system, key.remote.clone(), there.remote.clone());
+        let (remote, into) = (key.remote.clone(), there.remote.clone());
         self.journal(key.entity, Some(id), Happening::Merged { system, remote, into, record: id });
         self.read_again(there, 0)
     }
@@ -115,47 +150,61 @@ impl Txn<'_> {
         });
     }
 
-    /// Takes a record's sides over. What they show was known to whoever merged, so the survivor's values are owed to them; where it
-    /// has none, theirs fill it.
+    /// Takes a record's sides over, and what is known of their past: an edit or a write of ours of before the merge must be known
+    /// when it is told late.
     fn absorb(
         &mut self,
         entity: &Entity,
         mut kept: Work,
-        lost: Work,
+        (was, lost): (&Work, Work),
         key: &RemoteKey,
         there: &RemoteKey,
     ) -> Result<(), ViewError> {
         let (id, gone) = (kept.record.id, lost.record.id);
         let (system, remote, into) = (key.system, key.remote.clone(), there.remote.clone());
         self.journal(entity.id, Some(id), Happening::Merged { system, remote, into, record: gone });
-        for side in lost.record.live_sides() {
-            let at = remote_key(entity.id, side);
-            // A write of ours that may yet land there would look like an edit: what it shows is linked when it has been read.
-            let known = !lost.may_land(side.system);
-            let fields: Vec<(&Field, Value)> = entity
-                .fields_at(side.home())
-                .filter(|(field, _)| known && side.unbased.binary_search(&field.id).is_err())
-                .map(|(field, _)| (field, lost.shown(field, side.system)))
-                .collect();
-            let has = |kept: &Work, field: &Field| kept.record.register(field.id).is_some_and(|reg| !reg.val.is_null());
-            let linked: Vec<Option<Value>> = entity
-                .fields_at(side.home())
-                .map(|(field, _)| {
-                    let shown = fields.iter().find(|(of, _)| of.id == field.id)?;
-                    (!has(&kept, field)).then(|| shown.1.clone())
-                })
-                .collect();
-            let from = Place { time: side.settled.time.plus(1), position: side.settled.position };
-            kept.link_side(self.rules, entity, &at, &linked, from, self.now);
-            for (field, shown) in fields.into_iter().filter(|(field, _)| has(&kept, field)).collect::<Vec<_>>() {
-                let mut state = kept.state(field);
-                let Some(ix) = state.ix(side.system) else { continue };
-                (state.sides[ix].shown, state.sides[ix].unbased) = (shown, false);
-                kept.put_state(field, state, Vec::new());
+        let alone = kept.record.standing_sides().all(|side| side.system == key.system);
+        let goes_on = alone && key.home() == there.home();
+        let taken: Vec<Side> = lost.record.live_sides().cloned().collect();
+        self.take_sides(entity, &mut kept, &taken, &lost);
+        for side in &taken {
+            if let Some(read) = lost.lately.read_at(side.system) {
+                kept.lately.note_read(side.system, read);
             }
+        }
+        if let (true, Some(side)) = (goes_on, was.record.side(key.system).filter(|side| side.state == SideState::Live))
+        {
+            let (settled, made) = (side.settled, side.made);
+            if let Some(side) = kept.record.side_mut(key.system) {
+                (side.settled, side.made) = (settled, side.made.max(made));
+            }
+            kept.lately.reads.retain(|(system, _)| *system != key.system);
+            if let Some(read) = was.lately.read_at(key.system) {
+                kept.lately.note_read(key.system, read);
+            }
+        }
+        for field in entity.fields.iter().filter(|field| field.ties_to().is_none()) {
+            if was.record.register(field.id).is_none() || taken.is_empty() {
+                // It brings nothing of it along.
+                continue;
+            }
+            match goes_on {
+                true => self.keep_past(entity, &mut kept, was, key.system, field),
+                false => self.join_past(&mut kept, (was, &taken), key.system, field),
+            }
+        }
+        for side in &taken {
+            let at = remote_key(entity.id, side);
             self.set_index(at.clone(), Some(id));
             self.set_digest(at.clone(), None);
             self.read_again(&at, 0)?;
+        }
+        // Answers to what is on its way come to a record that is gone: what became of it, reads and events tell.
+        for system in entity.systems() {
+            self.doubt_flights(entity, &mut kept, system);
+        }
+        if !taken.is_empty() {
+            kept.recheck = true;
         }
         self.put_all_beside(entity, &mut kept, &lost)?;
         for side in lost.record.sides.iter().filter(|side| side.state == SideState::Detached) {
@@ -191,6 +240,130 @@ impl Txn<'_> {
         self.put(kept);
         self.read_again(there, 0)
     }
+
+    /// Its sides are the other's from now on. Ties are linked anew, since their other ends may know of them.
+    fn take_sides(&mut self, entity: &Entity, kept: &mut Work, taken: &[Side], lost: &Work) {
+        for side in taken {
+            let mut unbased = side.unbased.clone();
+            unbased.extend(
+                entity.fields_at(side.home()).filter(|(field, _)| field.ties_to().is_some()).map(|(f, _)| f.id),
+            );
+            unbased.sort_unstable();
+            unbased.dedup();
+            kept.record.put_side(Side { unbased, ..side.clone() });
+            for field in &mut kept.lately.fields {
+                field.sides.retain(|(system, _)| *system != side.system);
+            }
+            let ties = |(field, _): (&Field, _)| {
+                let legible = side.unbased.binary_search(&field.id).is_err();
+                (legible && field.ties_to().is_some()).then(|| lost.shown(field, side.system))
+            };
+            let values: Vec<Option<Value>> = entity.fields_at(side.home()).map(ties).collect();
+            let from = Place { time: side.settled.time.plus(1), position: side.settled.position };
+            kept.link_fields(self.rules, entity, side.home(), &values, from, self.now);
+        }
+    }
+
+    /// A field of a record whose winner stood alone: the loser's past goes on, and what the winner shows is an edit of whoever merged,
+    /// which is taken in when it is read. A blank of it is filled.
+    fn keep_past(&mut self, entity: &Entity, kept: &mut Work, was: &Work, system: SystemId, field: &Field) {
+        let (winner, mut state) = (kept.state(field), was.state(field));
+        let (stamp, known) = (winner.stamp, state.value == winner.value);
+        let recent = winner.recent;
+        let Some(own) = winner.sides.into_iter().find(|side| side.system == system) else {
+            return set_state(kept, field, state, (stamp, known));
+        };
+        let ix = state.ix(system).unwrap_or_else(|| {
+            let at = state.sides.partition_point(|side| side.system < system);
+            let (apart, late) = (None, SideLately::default());
+            state.sides.insert(at, SideField { shown: Value::Null, apart, late, ..own.clone() });
+            at
+        });
+        let context = self.context(entity, field, &state);
+        let owed = context.fits(ix, &state.value).then(|| context.project(ix, &state.value));
+        let side = &mut state.sides[ix];
+        side.unbased |= own.unbased;
+        if own.unbased {
+            return set_state(kept, field, state, (stamp, known));
+        }
+        if own.shown.is_null() {
+            (side.shown, side.apart) = (Value::Null, None);
+            return set_state(kept, field, state, (stamp, known));
+        }
+        if let Some(owed) = owed.filter(|_| side.apart.is_none()) {
+            // What the winner shows is a choice even where the loser had shown the same.
+            side.shown = owed;
+        }
+        set_state(kept, field, state, (stamp, known));
+        // The last word there, where it is known, has its own place.
+        let said = recent.into_iter().filter(|taken| taken.system == system).max_by_key(|taken| taken.turn);
+        let Some(said) = said.filter(|said| said.edit.value == own.shown) else { return };
+        let mut state = kept.state(field);
+        let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
+        let (from, to, stamp) = (winner.value, state.value.clone(), state.stamp);
+        if let Some(ix) = state.ix(system) {
+            state.edit(&context, ix, said.edit, false, &mut fates);
+        }
+        if state.value != to && from != to {
+            // Where the record stood before that edit, no fate tells.
+            let what = Happening::Filled { field: field.id, from, to, stamp };
+            self.journal(entity.id, Some(kept.record.id), what);
+        }
+        kept.put_state(field, state, fates);
+    }
+
+    /// A field of a record whose winner stands elsewhere, too: the winner's value is owed to the loser's sides, unless one of them owns
+    /// the field; a blank of it is filled. What their people have done that the loser did not show is new to the winner.
+    fn join_past(&mut self, kept: &mut Work, (was, taken): (&Work, &[Side]), system: SystemId, field: &Field) {
+        let (mut state, before) = (kept.state(field), was.state(field));
+        let (stamp, known) = (state.stamp, state.value.clone());
+        let of = |other: SystemId| taken.iter().any(|side| side.system == other);
+        let owned = field.conflict.owner().is_some_and(|owner| of(owner) && before.ix(owner).is_some());
+        if !before.value.is_null() && (owned || state.value.is_null()) {
+            state.value = before.value.clone();
+            state.stamp = state.stamp.max(before.stamp);
+        }
+        let seen = before.ix(system).map_or(before.turn, |ix| before.sides[ix].late.base_where(|_| true));
+        let mut joined = false;
+        let mut turns = vec![(Turn(0), Turn(0))];
+        for edit in before.recent.iter().filter(|edit| of(edit.system)) {
+            state.turn = Turn(state.turn.0 + 1);
+            turns.push((edit.turn, state.turn));
+            state.recent.push(Taken { base: Turn(0), turn: state.turn, ..edit.clone() });
+            joined |= edit.turn > seen;
+        }
+        let turn_of = |old: Turn| turns.iter().rev().find(|(from, _)| *from <= old).map_or(Turn(0), |(_, to)| *to);
+        for side in before.sides.into_iter().filter(|side| of(side.system)) {
+            let Some(ix) = state.ix(side.system) else { continue };
+            let SideField { shown, apart, wanted, mut late, .. } = side;
+            // None of them has seen what was done to the winner.
+            late.entries.iter_mut().for_each(|entry| entry.turn = turn_of(entry.turn));
+            late.flight.iter_mut().for_each(|flight| flight.turn = turn_of(flight.turn));
+            late.strays.iter_mut().for_each(|stray| stray.turn = turn_of(stray.turn));
+            let own = &mut state.sides[ix];
+            (own.shown, own.apart, own.wanted, own.late) = (shown, apart, wanted, late);
+        }
+        if !joined && let Some(ix) = state.ix(system) {
+            // Whoever merged had seen both.
+            let place = Place::at(self.clocks.offset(system).latest(self.now));
+            let turn = state.turn;
+            if turn > Turn(0) {
+                state.sides[ix].late.enter(Entry { place, turn, kind: EntryKind::Closing });
+            }
+        }
+        let known = known == state.value;
+        set_state(kept, field, state, (stamp, known));
+    }
+}
+
+/// Puts a field back that goes on with another record's past; its stamp rises above the one that the record had.
+fn set_state(kept: &mut Work, field: &Field, mut state: FieldState, (stamp, known): (Stamp, bool)) {
+    if known {
+        state.stamp = state.stamp.max(stamp);
+    } else if state.stamp <= stamp {
+        state.stamp = Stamp::mint(state.stamp.hlc.millis(), stamp, state.stamp.origin);
+    }
+    kept.put_state(field, state, Vec::new());
 }
 
 /// A system in which both stand, or are about to.

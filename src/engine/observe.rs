@@ -78,6 +78,11 @@ impl Txn<'_> {
             let (index, raw) = (self.index_of(&key)?, shown.raw(row.raw));
             let known = match index {
                 Some(id) if self.is_side(&key, id)? => Some(id),
+                // The row may be from before we knew of a merge: whether it is a record of its own again, a read tells.
+                _ if index.is_some() && self.is_becoming(&key)?.is_none() => {
+                    self.read_again(&key, 0)?;
+                    None
+                }
                 _ => {
                     let found = match index {
                         Some(_) => self.identify_again(entity, &key, &shown, from, page.pass, raw)?,
@@ -378,10 +383,14 @@ impl Txn<'_> {
             other.into_iter().for_each(|other| self.put(other));
             let (Some(mut work), Some(row)) = (work, row) else {
                 // Not there, or not ours: the list of deletes will say. Unless it was asked for because somebody names it.
+                let again = record.is_some() && self.reread(&key)?.is_some_and(|row| row.since <= reads.timing.sent);
                 self.set_reread(key.clone(), None)?;
                 let becoming = self.is_becoming(&key)?;
                 match row {
-                    Some(row) if becoming.is_some() || (record.is_none() && self.is_named(entity, &key)?) => {
+                    // Its name leads to another record, but asked since that is so, it stands by itself again.
+                    Some(row)
+                        if becoming.is_some() || again || (record.is_none() && self.is_named(entity, &key)?) =>
+                    {
                         let shown = self.shown(entity, (home, remote), &row.values)?;
                         let from = self.linked_from(system, begun, row.modified);
                         let found = self.identify_again(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
@@ -528,7 +537,7 @@ impl Txn<'_> {
                 }
                 entries.push(Evidence { place, value, mark });
             }
-            judged &= state.history(&context, ix, &entries, value, begun, timing.sent, &mut fates);
+            judged &= state.history(&context, ix, &entries, value, row.modified, begun, timing.sent, &mut fates);
             work.put_state(field, state, fates);
         }
         Ok(judged)

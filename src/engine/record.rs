@@ -42,6 +42,11 @@ impl Work {
         Self { record, lately, raws, unjudged, recheck: false, away: Vec::new(), fates, loaded, gone: false }
     }
 
+    /// What is known of it now, to look at while it changes.
+    pub fn beside(&self) -> Self {
+        Self { loaded: None, ..Self::loaded(self.record.clone().into_shared(), self.lately.clone().into_shared()) }
+    }
+
     /// A record that is first mirrored now.
     pub fn new(id: RecordId, entity: EntityId) -> Self {
         let record = Shared::new(Record::new(id, entity));

@@ -550,6 +550,10 @@ impl Txn<'_> {
                     }
                 }
             }
+            // It was sent to the loser of a merge that we know of since.
+            Outcome::Gone(_) if row.is_some_and(|row| row.flying != Some(op)) => {
+                land(self, work, Landing::NotWritten);
+            }
             Outcome::Gone(why) => {
                 land(self, work, Landing::NotWritten);
                 self.set_outbox(at, None)?;

@@ -373,6 +373,7 @@ impl FieldState {
         ix: usize,
         entries: &[Evidence],
         shown: Option<&Value>,
+        modified: Millis,
         begun: Millis,
         asked: Millis,
         out: &mut Vec<Fate>,
@@ -388,6 +389,14 @@ impl FieldState {
         for entry in rest {
             let current =
                 in_order && newest.is_some_and(|newest| std::ptr::eq(newest, entry)) && Some(&entry.value) == shown;
+            let side = &self.sides[ix];
+            if current && !side.settled.before(&entry.place) && side.shown != entry.value {
+                // The record has become another one, which had shown this before: of that the history tells no time.
+                let place = Place::at(modified.max(entry.place.time));
+                let at_last = Evidence { place, value: entry.value.clone(), mark: Mark::Theirs };
+                self.evidence(rules, ix, &at_last, true, out);
+                continue;
+            }
             self.evidence(rules, ix, entry, current, out);
         }
         let after = |at: Millis| asked >= at;

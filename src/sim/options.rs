@@ -80,11 +80,13 @@ pub enum Also {
     Jumps,
     /// An operator decides about fields, and takes back what was done.
     Undo,
+    /// A system has a second record, and somebody merges the two.
+    Merges,
 }
 
 impl Also {
     /// Each of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Nothing,
         Self::Operator,
         Self::Deletes(false),
@@ -92,6 +94,7 @@ impl Also {
         Self::Restore,
         Self::Jumps,
         Self::Undo,
+        Self::Merges,
     ];
 }
 

@@ -4,6 +4,7 @@ use super::setup::{ENTITY, field_name, kind, parts, whole};
 use super::{Run, STRAY_MS};
 use crate::merge::Turn;
 use crate::model::{Apart, OpId, SourceKind, Value, WriteItem};
+use crate::rules::ConflictPolicy;
 use crate::sim::Violation;
 use crate::sim::oracle::{Edited, Order, admissible};
 use crate::sim::world::{EditSet, FIELDS, Told, World};
@@ -61,7 +62,7 @@ impl Run {
             let shown: Vec<Option<&Value>> =
                 there.map(|world| world.remote.as_ref().map(|remote| remote.value(field))).collect();
             // A mirror from before a link finds both sides and keeps both values, until somebody edits.
-            let split = self.restored && self.is_apart(|apart| apart == Apart::Split);
+            let split = (self.restored || self.led_on) && self.is_apart(|apart| apart == Apart::Split);
             if !split && shown.windows(2).any(|pair| pair[0] != pair[1]) {
                 return Some(Violation::Diverged);
             }
@@ -84,7 +85,7 @@ impl Run {
             let unsure = !shown_in_order & (self.missed | (shown & self.of_polled())) | self.of_deleted();
             let sure: Vec<(usize, &Edited)> = edits.iter().copied().filter(|(id, _)| unsure & (1 << id) == 0).collect();
             // What a read alone shows is dated by the record's modified time.
-            let dated = edits.iter().all(|(id, _)| self.missed & (1 << id) == 0);
+            let dated = self.merge.is_none() && edits.iter().all(|(id, _)| self.missed & (1 << id) == 0);
             let source = |world: &World| if dated { world.source } else { SourceKind::Polled };
             let sources: Vec<SourceKind> = self.worlds.iter().map(source).collect();
             let order = self.order(field, &sources);
@@ -108,6 +109,10 @@ impl Run {
                 }
                 continue;
             }
+            // What was found gone may be linked again by its key before it is known why: then both keep their values.
+            if self.led_on && self.is_split(field) && self.is_anybodys(field, &shown) {
+                continue;
+            }
             if !right.contains(&shown) {
                 let alike: Vec<usize> = sure.iter().map(|(id, _)| *id).filter(|id| self.looks_ours(*id)).collect();
                 let others = |alike: &[usize]| -> Vec<(usize, &Edited)> {
@@ -124,9 +129,21 @@ impl Run {
         None
     }
 
+    fn is_split(&self, field: usize) -> bool {
+        let of = self.rules.entities[0].fields[field].id;
+        let records = self.view().record_scan(ENTITY, None, 8).unwrap_or_default();
+        let sides = records.iter().flat_map(|record| &record.sides).flat_map(|side| &side.differs);
+        sides.into_iter().any(|differs| differs.field == of && differs.apart == Some(Apart::Split))
+    }
+
     fn order<'a>(&'a self, field: usize, sources: &'a [SourceKind]) -> Order<'a> {
         Order {
-            policy: self.rules.entities[0].fields[field].conflict.clone(),
+            policy: match &self.rules.entities[0].fields[field].conflict {
+                // A write that found its record gone ended the link, and with it what is known of who had seen what there: which of
+                // two edits stands when a list tells of the merge is one of them, but not by rank.
+                ConflictPolicy::Prefer(_) if self.led_on => ConflictPolicy::Latest,
+                policy => policy.clone(),
+            },
             rules: &self.rules,
             coarse: self.worlds.iter().map(|world| world.step).max().unwrap_or(1),
             sources,
@@ -298,7 +315,7 @@ impl Run {
     /// Which edits has the engine taken in? Read off its memory of them, by side, place and value.
     pub(super) fn learn(&mut self) {
         let ids = self.view().lately_scan(ENTITY, None, 4).unwrap_or_default();
-        for id in ids {
+        for id in ids.into_iter().filter(|id| self.is_main(*id)).collect::<Vec<_>>() {
             let Ok(Some(lately)) = self.view().lately(ENTITY, id) else { continue };
             for row in &lately.fields {
                 let field = row.field.0 as usize - 1;

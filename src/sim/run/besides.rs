@@ -51,6 +51,7 @@ impl Run {
             }
             Also::Jumps => self.plan_jumps(),
             Also::Undo => self.plan_undos(),
+            Also::Merges => self.plan_merge(),
         }
     }
 

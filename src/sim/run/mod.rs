@@ -4,6 +4,7 @@ mod audit;
 mod besides;
 mod checkpoint;
 mod clock;
+mod merges;
 mod mirror;
 mod network;
 mod setup;
@@ -15,7 +16,9 @@ use super::rng::Rng;
 use super::world::{EditSet, FIELDS, Told, World};
 use super::{Also, Options, Policy, Report, Sources};
 use crate::engine::{Answer, Answers, Books, Effect, Input, LookedUp, Operation, Pass, Reads, Step, step};
-use crate::model::{ClockOffset, Millis, OpId, Outcome, Raw, ReadRow, RecordId, SourceKind, Timing, Value, WriteItem};
+use crate::model::{
+    ClockOffset, Millis, OpId, Outcome, Raw, ReadRow, RecordId, RemoteId, SourceKind, Timing, Value, WriteItem,
+};
 use crate::rules::Rules;
 use crate::store::StoreError;
 use audit::Sight;
@@ -44,9 +47,9 @@ enum Doing {
     /// A page arrives.
     Page { side: usize, row: Option<Row>, timing: Timing, complete: bool, life: u32 },
     /// A read is evaluated by the remote.
-    Read { side: usize, timing: Timing, life: u32, latency: i64 },
+    Read { side: usize, ids: Vec<RemoteId>, timing: Timing, life: u32, latency: i64 },
     /// Its answer arrives.
-    ReadBack { side: usize, row: Option<Row>, timing: Timing, life: u32 },
+    ReadBack { side: usize, ids: Vec<RemoteId>, row: Option<Row>, twin: Option<Box<Row>>, timing: Timing, life: u32 },
     /// A look-up is evaluated and answered at once.
     LookUp { side: usize, values: Vec<String>, records: Vec<RecordId>, timing: Timing, life: u32 },
     /// A write is applied by the remote.
@@ -63,6 +66,10 @@ enum Doing {
     Undo,
     /// And takes it back.
     TakeBack { operations: Vec<Operation> },
+    /// A person merges two records.
+    Merge,
+    /// A list tells of it.
+    Merged { side: usize, life: u32 },
     /// A person deletes the record.
     Delete { side: usize },
     /// A list of what was deleted arrives.
@@ -82,7 +89,7 @@ enum Doing {
 impl Doing {
     /// Does it change what a remote shows?
     fn moves(&self) -> bool {
-        matches!(self, Self::Apply { .. } | Self::Edit { .. } | Self::Bury { .. } | Self::Delete { .. })
+        matches!(self, Self::Apply { .. } | Self::Edit { .. } | Self::Bury { .. } | Self::Delete { .. } | Self::Merge)
     }
 }
 
@@ -140,6 +147,10 @@ struct Run {
     moves: undo::Moves,
     /// Is it an operator's command that is taken in?
     operates: bool,
+    twin: Option<merges::Twin>,
+    merge: Option<merges::Merge>,
+    /// Was a write answered as one to what is gone since?
+    led_on: bool,
     checkpoints: checkpoint::Checkpoints,
     /// Set where choices are made one after the other, and not by chance.
     small: Option<small::Small>,
@@ -236,6 +247,9 @@ impl Run {
             stamps: clock::Stamps::default(),
             moves: undo::Moves::default(),
             operates: false,
+            twin: None,
+            merge: None,
+            led_on: false,
             checkpoints: checkpoint::Checkpoints::new(options.seed),
             small: None,
         }
@@ -256,7 +270,7 @@ impl Run {
 
     /// Sets the world up, lets the engine link it, and plays the storm.
     fn storm(&mut self) {
-        let born_everywhere = self.rng.percent(75);
+        let born_everywhere = self.rng.percent(75) || self.options.also == Also::Merges;
         for value in &mut self.first {
             *value = some_value(self.options.policy, self.rng.range(0, 3));
         }
@@ -296,6 +310,7 @@ impl Run {
                 self.worlds[side].create(now, &first, None, None);
             }
         }
+        self.bear_twin();
         self.now += 10_000;
         for side in 0..n {
             self.first_read(side);
@@ -393,23 +408,23 @@ impl Run {
             Doing::Page { side, row, timing, complete, life } if self.alive(life) => {
                 self.page(side, row, timing, complete, Pass::Changes);
             }
-            Doing::Read { side, timing, life, latency } => {
-                let row = self.row(side);
-                self.after(latency, Doing::ReadBack { side, row, timing, life });
+            Doing::Read { side, ids, timing, life, latency } => {
+                let row = self.row(side).filter(|_| ids.contains(&self.id(side)));
+                let twin = self.twin_row(side).filter(|_| ids.contains(&merges::twin_id())).map(Box::new);
+                self.after(latency, Doing::ReadBack { side, ids, row, twin, timing, life });
             }
-            Doing::ReadBack { side, row, timing, life } if self.alive(life) => {
+            Doing::ReadBack { side, ids, row, twin, timing, life } if self.alive(life) => {
                 self.busy[side] = false;
                 let seen = row.as_ref().map(|row| row.shows.clone());
-                let rows = row.into_iter().map(|row| ReadRow {
-                    remote: remote_id(),
+                let rows = row.into_iter().chain(twin.map(|twin| *twin)).map(|row| ReadRow {
+                    remote: row.id,
                     modified: Millis(row.modified),
                     mark: row.mark,
                     who: None,
                     values: row.raws,
                     history: row.history,
                 });
-                let reads =
-                    Reads { entity: ENTITY, home: home(side), asked: vec![remote_id()], rows: rows.collect(), timing };
+                let reads = Reads { entity: ENTITY, home: home(side), asked: ids, rows: rows.collect(), timing };
                 self.say(|| format!("read-back of {}: {:?}", system_name(side), reads.rows));
                 self.feed(move |_, _| Input::Read(reads));
                 self.show(seen, false);
@@ -421,7 +436,7 @@ impl Run {
                     values.iter().any(|value| external == Some(&Raw::Text(value.clone())))
                 });
                 let rows = row.into_iter().map(|row| ReadRow {
-                    remote: remote_id(),
+                    remote: row.id,
                     modified: Millis(row.modified),
                     mark: row.mark,
                     who: None,
@@ -448,6 +463,8 @@ impl Run {
             }
             Doing::Decide { field } => self.decide(field),
             Doing::Undo => self.undo(),
+            Doing::Merge => self.merge(),
+            Doing::Merged { side, life } if self.alive(life) => self.tell_merge(side),
             Doing::TakeBack { operations } => self.take_back(operations),
             Doing::Delete { side } => self.delete(side),
             Doing::Gone { side, life } if self.alive(life) => self.tell_gone(side),

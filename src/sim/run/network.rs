@@ -1,17 +1,19 @@
 //! The way between the engine and the worlds: late, doubled, out of order, with lost answers.
 
 use super::audit::Sight;
+use super::merges::twin_id;
 use super::setup::{ENTITY, OBJECT, home, kind, part, parts, remote_id, system_id, system_name, whole};
 use super::{Doing, LOST_PERCENT, POLL_MS, Run, STRAY_MS};
 use crate::engine::{Effect, Event, Events, Input, PageRows, Pass, Step};
 use crate::model::{
-    Departure, FieldKind, Mark, Millis, Outcome, PastValue, Place, Raw, RawDigest, RawRow, RecordId, RemoteKey,
-    RowDecoder, SourceKind, Target, Timing, Value, WriteItem,
+    Departure, FieldKind, Mark, Millis, Outcome, PastValue, Place, Raw, RawDigest, RawRow, RecordId, RemoteId,
+    RemoteKey, RowDecoder, SourceKind, Target, Timing, Value, WriteItem,
 };
-use crate::sim::world::{EditSet, FIELDS, Past, Told};
+use crate::sim::world::{EditSet, FIELDS, Past, Remote, Told};
 
 #[derive(Clone)]
 pub(super) struct Row {
+    pub(super) id: RemoteId,
     /// Per field what it showed when the row was read.
     pub(super) shows: [Sight; FIELDS],
     pub(super) raws: Vec<Raw>,
@@ -20,11 +22,11 @@ pub(super) struct Row {
     pub(super) history: Vec<Vec<PastValue>>,
 }
 
-pub(super) struct OneRow(Vec<Raw>);
+pub(super) struct Rows(Vec<Vec<Raw>>);
 
-impl RowDecoder for OneRow {
-    fn decode(&self, _index: usize) -> Result<Vec<Raw>, String> {
-        Ok(self.0.clone())
+impl RowDecoder for Rows {
+    fn decode(&self, index: usize) -> Result<Vec<Raw>, String> {
+        Ok(self.0[index].clone())
     }
 }
 
@@ -49,13 +51,23 @@ impl Run {
     }
 
     pub(super) fn row(&self, side: usize) -> Option<Row> {
+        let remote = self.worlds[side].remote.as_ref()?;
+        Some(self.row_of(side, self.id(side), remote))
+    }
+
+    /// The second record of a system.
+    pub(super) fn twin_row(&self, side: usize) -> Option<Row> {
+        let twin = self.twin.as_ref().filter(|twin| twin.side == side)?;
+        Some(self.row_of(side, twin_id(), &twin.remote))
+    }
+
+    fn row_of(&self, side: usize, id: RemoteId, remote: &Remote) -> Row {
         let world = &self.worlds[side];
-        let remote = world.remote.as_ref()?;
         let each = |field: usize| self.parts_of(field, remote.value(field));
         let mut raws: Vec<Raw> = (0..FIELDS).flat_map(each).collect();
         raws.push(remote.external.clone().map_or(Raw::Null, Raw::Text));
         let history = match world.source {
-            SourceKind::History => (0..FIELDS).flat_map(|field| self.histories(side, field)).collect(),
+            SourceKind::History => (0..FIELDS).flat_map(|field| self.histories(side, remote, field)).collect(),
             _ => Vec::new(),
         };
         let mark = match (world.marked, remote.ours) {
@@ -78,7 +90,7 @@ impl Run {
                 stale: false,
             }
         });
-        Some(Row { shows, raws, modified: remote.modified, mark, history })
+        Row { id, shows, raws, modified: remote.modified, mark, history }
     }
 
     /// What the properties of a field show.
@@ -88,11 +100,11 @@ impl Run {
     }
 
     /// The history of each property, newest first.
-    fn histories(&self, side: usize, field: usize) -> Vec<Vec<PastValue>> {
+    fn histories(&self, side: usize, remote: &Remote, field: usize) -> Vec<Vec<PastValue>> {
         let parts = parts(self.options.grouped, field);
-        let entries = self.worlds[side].remote.iter().flat_map(|remote| (0..remote.history[field].len()).rev());
+        let entries = (0..remote.history[field].len()).rev();
         let mut histories = vec![Vec::new(); parts.len()];
-        for (past, told) in entries.filter_map(|at| self.told(side, field, at)) {
+        for (past, told) in entries.filter_map(|at| self.told(side, remote, field, at)) {
             for at in told {
                 histories[at].push(PastValue {
                     value: FieldKind::Text.write(&part(parts, &past.value, at)),
@@ -107,8 +119,8 @@ impl Run {
 
     /// A change of a field, and which of its properties it tells of: those that changed, and all that we wrote where an equal
     /// save leaves a trace.
-    fn told(&self, side: usize, field: usize, at: usize) -> Option<(&Past, Vec<usize>)> {
-        let (remote, parts) = (self.worlds[side].known()?, parts(self.options.grouped, field));
+    fn told<'r>(&self, side: usize, remote: &'r Remote, field: usize, at: usize) -> Option<(&'r Past, Vec<usize>)> {
+        let parts = parts(self.options.grouped, field);
         let past = remote.history[field].get(at)?;
         let before = at.checked_sub(1).and_then(|at| remote.history[field].get(at)).map(|past| &past.value);
         let all = parts.len() < 2 || past.op.is_some() && self.traced[side];
@@ -132,6 +144,10 @@ impl Run {
         if self.worlds[side].remote.is_none() && self.worlds[side].buried.is_some() {
             let delay = self.latency() + self.latency();
             self.after(delay, Doing::Gone { side, life });
+        }
+        if self.merge.is_some() {
+            let delay = self.latency() + self.latency();
+            self.after(delay, Doing::Merged { side, life });
         }
         if self.worlds[side].source == SourceKind::Stream {
             let upto = self.worlds[side].position;
@@ -166,14 +182,19 @@ impl Run {
         let mut passed: EditSet = 0;
         for field in 0..FIELDS {
             let parts = parts(self.options.grouped, field);
-            let count = self.worlds[side].known().map_or(0, |remote| remote.history[field].len());
-            let pasts = (0..count).filter_map(|at| self.told(side, field, at));
-            for (past, told) in pasts.filter(|(past, _)| past.position > from && past.position <= upto) {
+            let now = self.worlds[side].known().map(|remote| (self.id(side), remote));
+            let before = self.merge.as_ref().filter(|merge| merge.before.is_some() && self.id(side) != remote_id());
+            let before = before.and_then(|merge| Some((remote_id(), merge.before.as_ref()?)));
+            let pasts = before.into_iter().chain(now).flat_map(|(id, remote)| {
+                let told = (0..remote.history[field].len()).filter_map(|at| self.told(side, remote, field, at));
+                told.map(move |(past, told)| (id.clone(), past, told)).collect::<Vec<_>>()
+            });
+            for (remote, past, told) in pasts.filter(|(_, past, _)| past.position > from && past.position <= upto) {
                 let raw = |at: usize| FieldKind::Text.write(&part(parts, &past.value, at));
                 let fields = told.into_iter().map(|at| (parts[at].to_owned(), raw(at))).collect();
                 let place = Place { time: Millis(past.time), position: Some(past.position) };
                 let mark = if past.op.is_some() { Mark::Ours } else { Mark::Theirs };
-                events.push((past.position, Event { remote: remote_id(), place, fields, mark }));
+                events.push((past.position, Event { remote, place, fields, mark }));
                 passed |= past.edit.map_or(0, |edit| 1 << edit);
             }
         }
@@ -199,26 +220,28 @@ impl Run {
     }
 
     pub(super) fn linked(&self, side: usize) -> bool {
-        let key = RemoteKey { entity: ENTITY, system: system_id(side), object: OBJECT, remote: remote_id() };
+        let key = RemoteKey { entity: ENTITY, system: system_id(side), object: OBJECT, remote: self.id(side) };
         self.view().index(&key).is_ok_and(|id| id.is_some())
     }
 
     pub(super) fn page(&mut self, side: usize, row: Option<Row>, timing: Timing, complete: bool, pass: Pass) {
         let seen = row.as_ref().map(|row| row.shows.clone());
-        let raws = row.as_ref().map(|row| row.raws.clone()).unwrap_or_default();
+        let twin = self.twin.as_ref().is_some_and(|twin| twin.listed).then(|| self.twin_row(side)).flatten();
+        let shown: Vec<Row> = row.into_iter().chain(twin).collect();
+        let raws: Vec<Vec<Raw>> = shown.iter().map(|row| row.raws.clone()).collect();
         let text = format!("{raws:?}");
-        let rows: Vec<RawRow> = row
+        let rows: Vec<RawRow> = shown
             .iter()
             .map(|row| RawRow {
-                remote: remote_id(),
+                remote: row.id.clone(),
                 modified: Millis(row.modified),
                 mark: row.mark,
                 who: None,
-                raw: RawDigest::of_bytes(text.as_bytes()),
+                raw: RawDigest::of_bytes(format!("{:?}", row.raws).as_bytes()),
             })
             .collect();
         self.say(|| format!("page of {} asked at {}: {text}", system_name(side), timing.sent.0 - 1_700_000_000_000));
-        let decoder = OneRow(raws);
+        let decoder = Rows(raws);
         self.feed(|_, _| {
             Input::Page(PageRows {
                 entity: ENTITY,
@@ -239,13 +262,13 @@ impl Run {
         for effect in step.effects {
             self.say(|| format!("effect {effect:?}"));
             match effect {
-                Effect::Read { home, .. } => {
+                Effect::Read { home, ids, .. } => {
                     let side = home.system.0 as usize - 1;
                     self.busy[side] = true;
                     let timing = self.timing(side);
                     let there = self.latency();
                     let latency = self.latency();
-                    self.after(there, Doing::Read { side, timing, life, latency });
+                    self.after(there, Doing::Read { side, ids, timing, life, latency });
                 }
                 Effect::LookUp { system, asks, records, .. } => {
                     let values = asks.into_iter().flat_map(|ask| ask.values).collect();
@@ -322,7 +345,20 @@ impl Run {
         let grouped = self.options.grouped;
         let kind = kind(self.options.policy);
         let given = |field: usize| whole(&kind, parts(grouped, field), &item.fields);
-        let world = &mut self.worlds[side];
+        if let Target::Update(id) = &item.target
+            && self.is_led_on(side, id)
+        {
+            self.led_on = true;
+            self.say(|| format!("led on from {id} on {}", system_name(side)));
+            if let Some(back) = answer {
+                self.after(
+                    back,
+                    Doing::Answered { side, record, op: item.op, outcome: Outcome::Gone(Departure::Deleted), life },
+                );
+            }
+            return;
+        }
+        let (id, world) = (self.id(side), &mut self.worlds[side]);
         let mut created = None;
         if let Target::Create { value, .. } = &item.target {
             created = Some(world.remote.is_none());
@@ -372,7 +408,7 @@ impl Run {
         self.land(side, item.op, given);
         self.say(|| format!("lands on {}: {:?}", system_name(side), item.fields));
         if let Some(back) = answer {
-            let outcome = Outcome::Done { remote: remote_id(), created };
+            let outcome = Outcome::Done { remote: id, created };
             self.after(back, Doing::Answered { side, record, op: item.op, outcome, life });
         }
     }

@@ -165,7 +165,8 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         system: system_id(side),
         object: "things".into(),
         object_id: OBJECT,
-        create: true,
+        // A second record is to stay where it is.
+        create: options.also != Also::Merges,
         external_id: Some("ext".into()),
         on_create: Vec::new(),
         scope: None,
