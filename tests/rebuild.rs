@@ -4,7 +4,7 @@
 #[path = "support/pair.rs"]
 mod pair;
 
-use pair::{Mark, connectors, id, now, person, run};
+use pair::{connectors, id, now, person, run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
