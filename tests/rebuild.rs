@@ -162,7 +162,7 @@ fn without_what_other_entries_leave_unsaid_it_is_another_mirror() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let mut driver = case.linked("store").await;
-                let mark = Mark::of(driver.store(), [people()]);
+                let mark = pair::Mark::of(driver.store(), [people()]);
                 syncline::defects::set(unsaid.then_some("unsaid"));
                 live(&case, &mut driver).await;
                 mark.assert_rebuilt(driver.store());
