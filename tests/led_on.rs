@@ -15,6 +15,9 @@ struct Hand {
     now: i64,
 }
 
+/// One write: of which record, as which operation, where to, and what.
+type Written = (RecordId, OpId, Target, Vec<(String, Raw)>);
+
 struct Shown(Vec<Vec<Raw>>);
 
 impl RowDecoder for Shown {
@@ -109,7 +112,7 @@ impl Hand {
     }
 
     /// What is written to a system now, if anything.
-    fn written(&mut self, system: &str) -> Vec<(RecordId, OpId, Target, Vec<(String, Raw)>)> {
+    fn written(&mut self, system: &str) -> Vec<Written> {
         self.now += 1_000;
         let effects = self.give(Input::Work { entity: self.entity(), system: SystemId::of(system), create: false });
         let writes = effects.into_iter().filter_map(|effect| match effect {
