@@ -29,6 +29,8 @@ mod prune;
 mod quarrel;
 mod rebuild;
 mod record;
+#[cfg(test)]
+mod record_tests;
 mod refs;
 mod remap;
 mod rest;
