@@ -58,9 +58,11 @@ pub(super) fn replay(from: &Path, context: &Context) -> Result<Exit, CliError> {
         }
     }
     let (entries, then) = (&answer["entries"], &answer["checkpoint"]["number"]);
+    let since = if entries.as_u64() == Some(1) { "1 entry".to_owned() } else { format!("{entries} entries") };
+    let one = if entries.as_u64() == Some(1) { "gives" } else { "give" };
     context.output.say(match equal {
-        true => format!("{entries} entries after entry {then} give the mirror that is there"),
-        false => format!("{entries} entries after entry {then} do not give the mirror that is there"),
+        true => format!("{since} after entry {then} {one} the mirror that is there"),
+        false => format!("{since} after entry {then} and the checkpoint are not the mirror that is there"),
     });
     context.output.document(&answer);
     Ok(if equal { Exit::Equal } else { Exit::Problems })
