@@ -1,4 +1,5 @@
-//! What is to be written, asked of the mirror alone: how much does that cost beside one look at every body?
+//! Which records are owed a write, and in which fields, asked of the mirror alone: how much does that cost beside one look at every
+//! body? The command `plan` reads both systems as well, which is not measured here.
 //!
 //! `cargo bench --no-default-features --features wire --bench plan`, sizes by `SYNCLINE_BENCH_RECORDS`.
 

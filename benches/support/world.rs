@@ -400,7 +400,8 @@ impl World {
         }
     }
 
-    /// Plans from the mirror alone: builds every write that is due, and commits none of it; how many records that are.
+    /// What is owed, from the mirror alone: the rows of what is due, and in their bodies the fields that differ. How many records that
+    /// are; no write is built.
     pub fn owed(&self) -> usize {
         let (entity, mut owed) = (self.entity(), 0);
         for system in SYSTEMS.map(SystemId::of) {
