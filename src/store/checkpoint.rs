@@ -3,7 +3,7 @@
 use super::chain::split;
 use super::error::{StoreError, failed};
 use super::open::{Found, StoreId, format, guard, held};
-use super::read::Snapshot;
+use super::read::{Snapshot, sequence};
 use super::tables::{META_FINGERPRINT, META_STORE, Table, damaged, read_array};
 use crate::engine::{Rebuild, RebuildError};
 use crate::model::Digest;
@@ -145,7 +145,7 @@ impl Snapshot {
     pub fn position(&self) -> Result<Position, StoreError> {
         match self.rows(Table::Journal).last().map_err(failed)? {
             Some((key, row)) => {
-                let number = u64::from_be_bytes(read_array(Table::Journal, key.value(), key.value())?);
+                let number = sequence(key.value())?;
                 Ok(Position { number, link: Digest(split(key.value(), row.value())?.0) })
             }
             None => Ok(Position::default()),

@@ -317,7 +317,7 @@ fn entry(key: &[u8], row: &[u8]) -> Result<Option<JournalEntry>> {
     entry.map(|entry| read(Table::Journal, key, entry)).transpose()
 }
 
-fn sequence(key: &[u8]) -> Result<u64> {
+pub(super) fn sequence(key: &[u8]) -> Result<u64> {
     read_array(Table::Journal, key, key).map(u64::from_be_bytes)
 }
 
