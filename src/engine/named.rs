@@ -234,6 +234,9 @@ impl Txn<'_> {
 
     /// Does a record name one of a system that is being asked for? Until that is known, nothing is created there.
     pub fn awaits_named(&mut self, entity: &Entity, work: &Work, system: SystemId) -> Result<bool, ViewError> {
+        if !entity.has_links() {
+            return Ok(false);
+        }
         for side in work.record.live_sides() {
             let at = remote_key(entity.id, side);
             for (link, remote) in says(entity, &at, &values(entity, work, side)) {

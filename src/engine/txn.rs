@@ -84,8 +84,8 @@ pub(super) struct Txn<'a> {
     digests: BTreeMap<RemoteKey, Option<DigestRow>>,
     outbox: BTreeMap<(SystemId, EntityId, RecordId), Moved<OutboxRow>>,
     rereads: BTreeMap<RemoteKey, Moved<RereadRow>>,
-    /// Does the store list any remote record to read again? None = not asked yet.
-    any_rereads: Option<bool>,
+    /// Does the store list any remote record to read again?
+    any_rereads: OnceCell<bool>,
     pub problems: BTreeMap<(EntityId, RecordId, SystemId), Option<Problem>>,
     /// Does the store list any problem?
     any_problems: OnceCell<bool>,
@@ -149,7 +149,7 @@ impl<'a> Txn<'a> {
             digests: BTreeMap::new(),
             outbox: BTreeMap::new(),
             rereads: BTreeMap::new(),
-            any_rereads: None,
+            any_rereads: OnceCell::new(),
             problems: BTreeMap::new(),
             any_problems: OnceCell::new(),
             field_problems: BTreeMap::new(),
@@ -319,10 +319,7 @@ impl<'a> Txn<'a> {
             return Ok(*row);
         }
         // Mostly there are none at all, and this is asked of every record that moves.
-        let any = match self.any_rereads {
-            Some(any) => any,
-            None => *self.any_rereads.insert(self.view.reread_len()? > 0),
-        };
+        let any = once(&self.any_rereads, || Ok(self.view.reread_len()? > 0))?;
         let row = if any { self.view.reread(key)? } else { None };
         self.rereads.insert(key.clone(), (row, row));
         Ok(row)
@@ -348,16 +345,7 @@ impl<'a> Txn<'a> {
 
     /// Is anything listed as a problem, or about to be?
     pub fn any_problems(&self) -> Result<bool, ViewError> {
-        if !self.field_problems.is_empty() {
-            return Ok(true);
-        }
-        match self.any_problems.get() {
-            Some(any) => Ok(*any),
-            None => {
-                let any = self.view.problems_len()? > 0;
-                Ok(*self.any_problems.get_or_init(|| any))
-            }
-        }
+        Ok(!self.field_problems.is_empty() || once(&self.any_problems, || Ok(self.view.problems_len()? > 0))?)
     }
 
     /// The problems of a record's single fields, as this step leaves them.
@@ -464,5 +452,13 @@ impl<'a> Txn<'a> {
             changes.push(Change::SetMeta(self.meta));
         }
         Ok(Step { changes, effects: self.effects, notices: self.notices, next: self.next })
+    }
+}
+
+/// What the store says does not change within a step.
+fn once(known: &OnceCell<bool>, ask: impl FnOnce() -> Result<bool, ViewError>) -> Result<bool, ViewError> {
+    match known.get() {
+        Some(known) => Ok(*known),
+        None => ask().map(|any| *known.get_or_init(|| any)),
     }
 }
