@@ -38,6 +38,7 @@ mod review;
 mod root;
 mod row;
 mod ruled;
+mod save;
 mod scope;
 mod send;
 mod shared;

@@ -1,9 +1,7 @@
 //! The first side of a record is taken in by a way of its own, which comes to what the merge rules come to.
 
-use super::record::Work;
-use crate::model::{
-    Ability, FieldKind, Home, Millis, Place, Raw, RecordId, RemoteId, RemoteKey, Side, SideState, Value,
-};
+use super::record::{Work, unlinked};
+use crate::model::{Ability, FieldKind, Home, Millis, Place, Raw, RecordId, RemoteId, RemoteKey, Value};
 use crate::rules::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, Limits, Mismatch, Rules, TooLong};
 use proptest::prelude::*;
 
@@ -43,16 +41,7 @@ proptest! {
         quick.link_side(&rules, entity, &key, &shown, begun, now);
 
         let mut slow = Work::new(RecordId([1; 16]), entity.id);
-        slow.record.put_side(Side {
-            system: key.system,
-            object: key.object,
-            remote: key.remote.clone(),
-            state: SideState::Live,
-            settled: Place { time: begun.time.plus(-1), position: begun.position },
-            made: Millis::MIN,
-            unbased: entity.fields_at(home).map(|(field, _)| field.id).collect(),
-            differs: Vec::new(),
-        });
+        slow.record.put_side(unlinked(entity, &key, begun));
         slow.link_fields(&rules, entity, home, &shown, begun, now);
         prop_assert_eq!(&*quick.record, &*slow.record);
         prop_assert_eq!(&*quick.lately, &*slow.lately);
