@@ -258,3 +258,87 @@ fn what_is_no_earlier_state_of_the_store_is_refused() {
         assert!(Checkpoint::open(case.path("nowhere")).is_err());
     });
 }
+
+#[test]
+fn a_root_that_was_kept_costs_what_has_moved_since() {
+    run(async {
+        let case = Case::new();
+        let store = Store::create_or_open(case.path("store"), now(), &OpenOptions::default()).unwrap();
+        let right = |store: &Store| root(mirror_records(&store.snapshot().unwrap(), people())).unwrap();
+        let find = |store: &Store, whole| store.snapshot().unwrap().root(people(), whole).unwrap();
+
+        // What a first reading brings is named in no entry.
+        let none = find(&store, false);
+        assert_eq!((none.root, none.whole), (right(&store), true));
+        store.keep_roots(&[none]).unwrap();
+        let mut driver = case.driver(store);
+        driver.backfill().await.unwrap();
+        let store = driver.into_store();
+
+        let first = find(&store, false);
+        assert_eq!((first.root, first.whole, first.since, first.read), (right(&store), true, None, 2));
+        store.keep_roots(std::slice::from_ref(&first)).unwrap();
+        let again = find(&store, false);
+        assert_eq!((again.root, again.whole, again.since, again.read), (first.root, false, Some(first.at), 0));
+
+        let mut driver = case.driver(store);
+        live(&case, &mut driver).await;
+        let store = driver.into_store();
+        let moved = find(&store, false);
+        // Nothing happened to Ann but one value; Bob went and came back; two are new.
+        assert_eq!((moved.root, moved.whole, moved.since), (right(&store), false, Some(first.at)));
+        assert_eq!((moved.root.records, moved.read), (4, 4));
+        let whole = find(&store, true);
+        assert_eq!((whole.root, whole.whole, whole.unsaid.len()), (moved.root, true, 0), "the journal has said it all");
+
+        decide(&case.rules, &store, "Kyiv");
+        let later = find(&store, false);
+        store.keep_roots(std::slice::from_ref(&later)).unwrap();
+        // What was found before is older than what is kept, and does not spoil it.
+        store.keep_roots(std::slice::from_ref(&moved)).unwrap();
+        let kept = find(&store, false);
+        assert_eq!((kept.root, kept.since, kept.read), (right(&store), Some(later.at), 0));
+        store.check().unwrap();
+
+        // Of pruned entries nobody knows whom they named.
+        decide(&case.rules, &store, "Riga");
+        decide(&case.rules, &store, "Bonn");
+        assert!(!find(&store, false).whole);
+        assert!(store.prune(now().plus(1), false, |_| true).unwrap().entries > 0);
+        let pruned = find(&store, false);
+        assert_eq!((pruned.root, pruned.whole, pruned.since), (right(&store), true, None));
+        store.check().unwrap();
+    });
+}
+
+#[test]
+fn a_record_that_moved_without_a_word_is_named_by_whoever_reads_all() {
+    run(async {
+        let case = Case::new();
+        let store = case.linked("store").await.into_store();
+        let find = |whole| store.snapshot().unwrap().root(people(), whole).unwrap();
+        let before = find(false);
+        store.keep_roots(std::slice::from_ref(&before)).unwrap();
+        let [first, second] = store.snapshot().unwrap().record_scan(people(), None, 9).unwrap().try_into().unwrap();
+        let stamp = Stamp { hlc: Hlc::at(now()).tick(), origin: Origin::Operator };
+        let mut changed: Record = first.clone();
+        changed.set(FieldId::of("city"), Value::Text("Cork".into()), stamp);
+        let mut strange: Record = first.clone();
+        strange.id = syncline::model::RecordId([0xff; 16]);
+        for (change, named) in [
+            (Change::PutRecord(changed.into()), vec![first.id]),
+            (Change::PutRecord(strange.clone().into()), vec![first.id, strange.id]),
+            (Change::RemoveRecord(people(), second.id), vec![first.id, second.id, strange.id]),
+        ] {
+            store.apply(&[change]).unwrap();
+            // Whoever believes the journal sees nothing of it.
+            assert_eq!(find(false).root, before.root);
+            let found = find(true);
+            assert_eq!(found.unsaid, named);
+            assert_ne!(found.root, before.root);
+            // Nor is it passed over the next time.
+            store.keep_roots(&[found]).unwrap();
+        }
+        store.check().unwrap();
+    });
+}

@@ -1,7 +1,8 @@
 //! `syncline verify --mirror`, `audit checkpoint` and `audit replay`: does the journal tell how the mirror came to be?
 
-use super::{CliError, Context, Exit, ground};
-use crate::daemon::{DaemonError, account};
+use super::ground::{self, Ground};
+use super::{CliError, Context, Exit};
+use crate::daemon::{DaemonError, account, recall_people};
 use crate::store::Store;
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -10,13 +11,43 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Prints the mirror's root digest.
-pub(super) fn mirror(context: &Context) -> Result<Exit, CliError> {
-    let answer = ground::consult(context, &json!({ "cmd": "mirror" }), account::mirror_root)?;
-    let rows = entities(&answer).map(|(name, of)| [name.clone(), of["records"].to_string(), text(&of["root"])]);
-    context.output.table(["entity", "records", "root digest"], rows);
+pub(super) fn mirror(full: bool, context: &Context) -> Result<Exit, CliError> {
+    let mut config = context.load()?;
+    let request = json!({ "cmd": "mirror", "whole": full });
+    let answer = match ground::runtime()?.block_on(ground::ask_for_or_open(&config, &request))? {
+        Ground::Daemon(answer) => ground::fault(answer)?,
+        Ground::Store(store) => {
+            recall_people(&mut config.rules, &store)?;
+            let snapshot = store.snapshot().map_err(DaemonError::from)?;
+            let (answer, found) = account::mirror_root(&config.rules, &snapshot, full)?;
+            store.keep_roots(&found).map_err(DaemonError::from)?;
+            answer
+        }
+    };
+    let rows = entities(&answer).map(|(name, of)| {
+        let read = match of["since"].as_u64().filter(|_| of["whole"] == false) {
+            Some(since) => format!("{}, moved since entry {since}", of["read"]),
+            None => "all".to_owned(),
+        };
+        [name.clone(), of["records"].to_string(), read, text(&of["root"])]
+    });
+    context.output.table(["entity", "records", "read", "root digest"], rows);
+    for (name, of) in entities(&answer) {
+        for record in of["unsaid"].as_array().into_iter().flatten() {
+            let was = format!("{name}/{}: it is not as it was, and no entry of the journal says so", text(record));
+            context.output.line(was);
+        }
+    }
     context.output.say(format!("all of them {}, as of entry {}", text(&answer["root"]), answer["journal"]["number"]));
+    let sound = answer["sound"] == true;
+    if !sound {
+        context.output.say(
+            "the file was changed by something else than syncline, or is damaged: go back to a copy of it, \
+             or compare it with a checkpoint (`syncline audit replay`)",
+        );
+    }
     context.output.document(&answer);
-    Ok(Exit::Equal)
+    Ok(if sound { Exit::Equal } else { Exit::Problems })
 }
 
 /// Copies the store.

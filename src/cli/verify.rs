@@ -13,12 +13,16 @@ pub struct VerifyArgs {
     /// Read no remote: print the digest of what the mirror holds, by entity. A rebuilt mirror has the same.
     #[arg(long)]
     mirror: bool,
+    /// With --mirror: read every record, not only those that have moved since the last time, and name those that are not as they were
+    /// although the journal says nothing of it
+    #[arg(long, requires = "mirror")]
+    full: bool,
 }
 
 /// Runs it.
 pub fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, CliError> {
     if args.mirror {
-        return checkpoint::mirror(context);
+        return checkpoint::mirror(args.full, context);
     }
     let mut config = context.load()?;
     ground::runtime()?.block_on(async {

@@ -27,7 +27,7 @@ enum Command {
     History { text: String },
     Audit { after: u64, since: Option<i64>, until: Option<i64>, limit: usize },
     Chain,
-    Mirror,
+    Mirror { whole: bool },
     Replay { from: PathBuf },
     Runs,
     Undo(Wish),
@@ -123,7 +123,7 @@ async fn answer(command: Command, handle: &Handle) -> Value {
             handle.read(move |rules, books| account::audit(rules, books, after, span, limit)).await
         }
         Command::Chain => handle.read(|_, snapshot| account::chain(snapshot)).await,
-        Command::Mirror => handle.read(account::mirror_root).await,
+        Command::Mirror { whole } => handle.mirror_root(whole).await,
         Command::Replay { from } => handle.read(move |rules, snapshot| account::replayed(rules, snapshot, &from)).await,
         Command::Runs => handle.read(account::runs).await,
         Command::Undo(wish) => handle.undo(wish).await,

@@ -73,7 +73,7 @@ pub use quarrel::WRITE_QUARREL;
 pub use rebuild::{Rebuild, RebuildError, mirror_records};
 pub use refs::target_of;
 pub use review::{Review, ReviewSide};
-pub use root::{Root, differing, root, root_of_all};
+pub use root::{Moved, Root, differing, leaf, root, root_of_all};
 pub use ties::owed_ties;
 pub use undo::{Kept, Lasting, LastingKind, Restore, Selection, UndoPlan, undo};
 pub use verify::{Difference, Excluded, Remotes, ShownRow, Verdict, verify};

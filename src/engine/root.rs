@@ -2,40 +2,88 @@
 //!
 //! Of each record its name, its registers with their stamps, and where it stands: system, object, remote id, and whether it takes
 //! part. Not what its sides show apart from that, nor of its recent past, nor how or in which order any of it came to be there.
+//!
+//! It is made of a [`leaf`] a record, and they are added up: whoever kept them need only look at the records that have moved since.
+//! A sum finds what went wrong, not what somebody has forged; against that the journal's chain stands.
 
-use super::{Stand, ViewError};
+use super::{Happening, JournalEntry, Stand, ViewError};
 use crate::model::{Digest, EntityId, Origin, Record, RecordId, Register, Side, SideState};
 use blake3::Hasher;
 use std::cmp::Ordering;
 
 type Seen<T> = Result<T, ViewError>;
 
-/// The digest of one entity's records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What one entity's records come to. Equal content gives equal roots, in whichever order it came together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Root {
     /// Records in it.
     pub records: u64,
-    /// Over all of them.
-    pub digest: Digest,
+    /// Their leaves, added up.
+    pub sum: u128,
 }
 
-/// The root of records that ascend by id, one at a time.
+impl Root {
+    /// A record comes in.
+    pub fn add(&mut self, leaf: Digest) {
+        self.records += 1;
+        self.sum = self.sum.wrapping_add(u128::from_be_bytes(leaf.0));
+    }
+
+    /// A record that is in it goes.
+    pub fn take(&mut self, leaf: Digest) {
+        self.records = self.records.saturating_sub(1);
+        self.sum = self.sum.wrapping_sub(u128::from_be_bytes(leaf.0));
+    }
+
+    /// One digest of it.
+    pub fn digest(&self) -> Digest {
+        let mut hasher = Hasher::new_derive_key(CONTEXT);
+        hasher.update(&self.records.to_be_bytes());
+        hasher.update(&self.sum.to_be_bytes());
+        truncated(&hasher)
+    }
+}
+
+/// The root of some records.
 ///
 /// # Errors
 /// A record cannot be read.
 pub fn root(records: impl IntoIterator<Item = Seen<Record>>) -> Seen<Root> {
-    let (mut hasher, mut bytes, mut count) = (Hasher::new_derive_key(CONTEXT), Vec::with_capacity(512), 0);
-    let mut last = None;
+    let (mut root, mut bytes) = (Root::default(), Vec::with_capacity(512));
     for record in records {
-        let record = record?;
-        debug_assert!(last < Some(record.id), "records must ascend");
-        last = Some(record.id);
-        bytes.clear();
-        put(&record, &mut bytes);
-        hasher.update(&bytes);
-        count += 1;
+        root.add(leaf(&record?, &mut bytes));
     }
-    Ok(Root { records: count, digest: truncated(&hasher) })
+    Ok(root)
+}
+
+/// The digest of a record; `bytes` is where it is put together.
+pub fn leaf(record: &Record, bytes: &mut Vec<u8>) -> Digest {
+    bytes.clear();
+    put(record, bytes);
+    Digest::of_bytes(bytes)
+}
+
+/// Which records a journal entry has moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moved {
+    /// These.
+    These(EntityId, Vec<RecordId>),
+    /// Some of a page of a first reading, which the journal does not name.
+    Unnamed,
+}
+
+impl Moved {
+    /// By an entry; every record that was moved is in one of a step's entries.
+    pub fn by(entry: &JournalEntry) -> Option<Self> {
+        match (&entry.what, entry.entity, entry.record) {
+            (Happening::Page { mirrored: 1.., .. }, ..) => Some(Self::Unnamed),
+            (Happening::Rest { records }, Some(entity), _) => {
+                Some(Self::These(entity, records.iter().map(|(id, _)| *id).collect()))
+            }
+            (what, Some(entity), Some(id)) if super::rebuild::tells(what) => Some(Self::These(entity, vec![id])),
+            _ => None,
+        }
+    }
 }
 
 /// The root of all entities.
@@ -45,7 +93,7 @@ pub fn root_of_all(roots: impl IntoIterator<Item = (EntityId, Root)>) -> Digest 
     let mut hasher = Hasher::new_derive_key(CONTEXT);
     for (entity, root) in roots {
         hasher.update(&entity.0.to_be_bytes());
-        hasher.update(&root.digest.0);
+        hasher.update(&root.digest().0);
     }
     truncated(&hasher)
 }
@@ -171,7 +219,7 @@ mod tests {
     }
 
     fn digest(records: &[Record]) -> Digest {
-        root(records.iter().cloned().map(Ok)).unwrap().digest
+        root(records.iter().cloned().map(Ok)).unwrap().digest()
     }
 
     #[test]
@@ -203,6 +251,19 @@ mod tests {
         side.differs.push(Differs { field: FieldId(1), shown: Value::Null, apart: Some(Apart::Split), wanted: None });
         assert_eq!(digest(&before), digest(&after));
         assert_eq!(differing(before.map(Ok), after.map(Ok), 9), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_has_moved_is_taken_out_and_put_in_again() {
+        let (mut bytes, before) = (Vec::new(), [record(1), record(2), record(3)]);
+        let mut after = before.clone();
+        after[1].set(FieldId(1), Value::Text("Bob".into()), stamp(9));
+        let mut kept = root(before.iter().cloned().map(Ok)).unwrap();
+        kept.take(leaf(&before[1], &mut bytes));
+        kept.add(leaf(&after[1], &mut bytes));
+        kept.take(leaf(&before[0], &mut bytes));
+        // In whichever order they are added.
+        assert_eq!(Ok(kept), root([after[2].clone(), after[1].clone()].map(Ok)));
     }
 
     #[test]

@@ -134,6 +134,14 @@ impl Snapshot {
                         read_key(table, key, super::key::problem_parts)?;
                         decodes::<Ignored>(table, key, bytes)?;
                     }
+                    Table::Leaves => {
+                        super::roots::leaf_key(key)?;
+                        read_array::<16>(table, key, bytes)?;
+                    }
+                    Table::Roots => {
+                        read_key(table, key, |parts| parts.entity())?;
+                        super::roots::kept_root(key, bytes)?;
+                    }
                     Table::Meta if key == META_COUNTERS => decodes::<Meta>(table, key, bytes)?,
                     Table::OutboxDue | Table::RereadDue | Table::Cursors | Table::Meta => {}
                 }

@@ -153,7 +153,7 @@ impl Snapshot {
     }
 
     /// The link of an entry; none = there is none, or it was pruned and its neighbour's stands for it.
-    fn link_of(&self, number: u64) -> Result<Option<Digest>, StoreError> {
+    pub(super) fn link_of(&self, number: u64) -> Result<Option<Digest>, StoreError> {
         if number == 0 {
             return Ok(Some(Position::default().link));
         }

@@ -416,8 +416,10 @@ fn complete(database: &Database) -> Result<(), StoreError> {
     if lacking.is_empty() {
         return Ok(());
     }
-    if let Some(table) = lacking.iter().find(|table| !matches!(table, Table::Schemas | Table::Reviews | Table::Ignored))
-    {
+    let came_later = |table: &&Table| {
+        matches!(table, Table::Schemas | Table::Reviews | Table::Ignored | Table::Leaves | Table::Roots)
+    };
+    if let Some(table) = lacking.iter().find(|table| !came_later(table)) {
         return Err(StoreError::Damaged { what: format!("the table {} is not there", table.name()) });
     }
     let transaction = begin_write(database)?;

@@ -186,6 +186,15 @@ impl Snapshot {
         Ok(rows.map(|row| row.map_err(failed)))
     }
 
+    /// The rows of one entity in a table whose keys begin with it.
+    pub(super) fn of_entity<'a>(
+        &'a self,
+        table: Table,
+        entity: EntityId,
+    ) -> Result<impl DoubleEndedIterator<Item = Result<(Bytes<'a>, Bytes<'a>)>> + use<'a>> {
+        self.prefix(table, &entity.0.to_be_bytes())
+    }
+
     fn prefix<'a>(
         &'a self,
         table: Table,

@@ -131,7 +131,7 @@ mod tests {
         Store::create_or_open(&path, Millis(1), &OpenOptions::default()).unwrap().close().unwrap();
         let database = redb::Database::open(&path).unwrap();
         let transaction = database.begin_write().unwrap();
-        for table in [Table::Schemas, Table::Reviews, Table::Ignored] {
+        for table in [Table::Schemas, Table::Reviews, Table::Ignored, Table::Leaves, Table::Roots] {
             assert!(transaction.delete_table(table.definition()).unwrap());
         }
         transaction.commit().unwrap();

@@ -52,12 +52,18 @@ pub(super) enum Table {
     Reviews,
     /// A key of [`Self::Problems`] → [`Ignored`]; a store from before it is given the table when it is opened
     Ignored,
+    /// `entity 4 | record 16` → `leaf 16` of the record as of [`Self::Roots`]; a store from before it is given the table when it is
+    /// opened
+    Leaves,
+    /// `entity 4` → `records 8 | sum 16 | journal number 8 | link 16`: a root and as of when, so that the next one costs what has
+    /// moved; a store from before it is given the table when it is opened
+    Roots,
     /// `format` → `4`, `store` → `16`, `created` → `8`, `fingerprint` → bytes, `counters` → [`Meta`]
     Meta,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::Records,
         Self::Lately,
         Self::Digests,
@@ -76,6 +82,8 @@ impl Table {
         Self::Schemas,
         Self::Reviews,
         Self::Ignored,
+        Self::Leaves,
+        Self::Roots,
         Self::Meta,
     ];
 
@@ -99,6 +107,8 @@ impl Table {
             Self::Schemas => "schemas-1",
             Self::Reviews => "reviews-1",
             Self::Ignored => "ignored-1",
+            Self::Leaves => "leaves-1",
+            Self::Roots => "roots-1",
             Self::Meta => "meta-1",
         }
     }

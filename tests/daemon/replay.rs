@@ -12,6 +12,14 @@ fn a_checkpoint_is_taken_and_replayed_with_and_without_a_daemon() {
     assert!(before["entities"]["person"]["records"].as_u64().is_some_and(|records| records >= 20), "{before}");
     let (code, taken) = world.json(&["audit", "checkpoint", "then.redb"]);
     assert_eq!((code, &taken["journal"]), (Some(0), &before["journal"]), "{taken}");
+    // What was kept is enough as long as nothing moves.
+    let person = |answer: &serde_json::Value| answer["entities"]["person"].clone();
+    assert_eq!((&person(&before)["whole"], &person(&before)["since"]), (&json!(true), &json!(null)));
+    let (_, again) = world.json(&["verify", "--mirror"]);
+    assert_eq!(
+        (&again["root"], &person(&again)["whole"], &person(&again)["read"]),
+        (&before["root"], &json!(false), &json!(0))
+    );
     // Nothing is written over.
     let (code, refused) = world.json(&["audit", "checkpoint", "then.redb"]);
     assert_eq!((code, &refused["error"]["code"]), (Some(2), &json!("checkpoint")), "{refused}");
@@ -36,12 +44,18 @@ fn a_checkpoint_is_taken_and_replayed_with_and_without_a_daemon() {
     assert!(!world.path("now.redb").exists());
     let (code, asked) = world.json(&["audit", "replay", "--from", "then.redb"]);
     assert_eq!((code, &asked["equal"]), (Some(0), &json!(true)), "{asked}");
+    let (code, moved) = world.json(&["verify", "--mirror"]);
+    let read = person(&moved)["read"].as_u64().expect("a number");
+    assert_eq!((code, &person(&moved)["whole"]), (Some(0), &json!(false)), "{moved}");
+    assert!((2..person(&moved)["records"].as_u64().expect("a number")).contains(&read), "{moved}");
     assert_eq!(run.stop(), Some(0));
 
     let (code, replayed) = world.json(&["audit", "replay", "--from", "then.redb"]);
     assert_eq!((code, &replayed["equal"], &replayed["checkpoint"]), (Some(0), &json!(true), &before["journal"]));
     assert!(replayed["entries"].as_u64().is_some_and(|entries| entries > 3), "{replayed}");
-    let (_, after) = world.json(&["verify", "--mirror"]);
+    let (code, after) = world.json(&["verify", "--mirror", "--full"]);
+    assert_eq!((code, &after["sound"], &person(&after)["whole"]), (Some(0), &json!(true), &json!(true)));
+    assert_eq!(after["root"], moved["root"]);
     assert_ne!(after["root"], before["root"]);
     assert_eq!((&replayed["mirror"], &replayed["rebuilt"]), (&after["root"], &after["root"]));
     assert_eq!(replayed["entities"]["person"]["records"], after["entities"]["person"]["records"]);

@@ -2,25 +2,37 @@
 
 use crate::daemon::DaemonError;
 use crate::engine::{RebuildError, Root, differing, mirror_records, root, root_of_all};
-use crate::model::EntityId;
+use crate::model::{EntityId, RecordId};
 use crate::rules::Rules;
-use crate::store::{Checkpoint, CheckpointError, Position, Snapshot, StoreError};
+use crate::store::{Checkpoint, CheckpointError, FoundRoot, Position, Snapshot, StoreError};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// The root digest of the mirror, by entity and in total: the document that `verify --mirror --json` prints.
+/// The root digest of the mirror, by entity and in total, from what was kept of the last one or, if `whole` is wished, from all records:
+/// the document that `verify --mirror --json` prints, and [what is to be kept](crate::store::Store::keep_roots) for the next one.
 ///
 /// # Errors
 /// The store cannot be read.
-pub fn mirror_root(rules: &Rules, snapshot: &Snapshot) -> Result<Value, DaemonError> {
-    let (mut entities, mut roots) = (Map::new(), Vec::new());
+pub fn mirror_root(rules: &Rules, snapshot: &Snapshot, whole: bool) -> Result<(Value, Vec<FoundRoot>), DaemonError> {
+    let (mut entities, mut found, mut sound) = (Map::new(), Vec::new(), true);
     for entity in &rules.entities {
-        let root = root(mirror_records(snapshot, entity.id))?;
-        entities.insert(entity.name.clone(), json!({ "records": root.records, "root": root.digest.to_string() }));
-        roots.push((entity.id, root));
+        let root = snapshot.root(entity.id, whole)?;
+        sound &= root.unsaid.is_empty();
+        let unsaid: Vec<String> = root.unsaid.iter().take(DIFFERENCES_MAX).map(RecordId::to_string).collect();
+        entities.insert(
+            entity.name.clone(),
+            json!({
+                "records": root.root.records, "root": root.root.digest().to_string(), "read": root.read, "whole": root.whole,
+                "since": root.since.map(|since| since.number), "unsaid": unsaid, "unsaid_count": root.unsaid.len(),
+            }),
+        );
+        found.push(root);
     }
-    let total = root_of_all(roots).to_string();
-    Ok(json!({ "entities": entities, "root": total, "journal": position(snapshot.position()?) }))
+    let total = root_of_all(found.iter().map(|found| (found.entity, found.root))).to_string();
+    let document = json!({
+        "entities": entities, "root": total, "journal": position(snapshot.position()?), "sound": sound,
+    });
+    Ok((document, found))
 }
 
 /// Rebuilds the mirror from a checkpoint and the journal since then, and compares it with the one that is there: the document that
@@ -63,7 +75,7 @@ fn replay(rules: &Rules, snapshot: &Snapshot, from: &Path) -> Result<Value, Chec
         entities.insert(
             entity.name.clone(),
             json!({
-                "records": there.records, "rebuilt": rebuilt.digest.to_string(), "mirror": there.digest.to_string(),
+                "records": there.records, "rebuilt": rebuilt.digest().to_string(), "mirror": there.digest().to_string(),
                 "differences": differences,
             }),
         );

@@ -8,7 +8,7 @@ use crate::daemon::status::{self, Live};
 use crate::daemon::{DaemonError, reviews, schemas, verify};
 use crate::engine::{Hindrance, Operation};
 use crate::rules::Rules;
-use crate::store::Snapshot;
+use crate::store::{FoundRoot, Snapshot};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::Sender;
@@ -26,6 +26,8 @@ pub(super) enum Ask {
     Retry(Wanted, oneshot::Sender<Result<usize, DaemonError>>),
     /// Somebody has what is listed ignored, for a reason, or without one no longer.
     Ignore { what: String, wanted: Wanted, reason: Option<String>, answer: oneshot::Sender<Result<usize, DaemonError>> },
+    /// What somebody has found the mirror to come to is kept.
+    KeepRoots(Vec<FoundRoot>, oneshot::Sender<Result<(), DaemonError>>),
     /// Somebody decides.
     Operate(Box<Decisions>, oneshot::Sender<Result<Vec<(Operation, Hindrance)>, DaemonError>>),
 }
@@ -130,6 +132,16 @@ impl Handle {
         let (rules, snapshot) = (self.rules(), self.snapshot().await?);
         let reading = tokio::task::spawn_blocking(move || read(&rules, &snapshot));
         reading.await.map_err(|_| DaemonError::Ended)?.map_err(Into::into)
+    }
+
+    /// The root digest of the mirror: the document that `verify --mirror --json` prints. It is kept for the next one.
+    ///
+    /// # Errors
+    /// The driver has ended, or the store cannot be read or written.
+    pub async fn mirror_root(&self, whole: bool) -> Result<Value, DaemonError> {
+        let (document, found) = self.read(move |rules, snapshot| account::mirror_root(rules, snapshot, whole)).await?;
+        self.ask(|answer| Ask::KeepRoots(found, answer)).await??;
+        Ok(document)
     }
 
     /// Takes back, or tells what that would do.

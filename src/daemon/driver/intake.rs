@@ -149,6 +149,7 @@ impl Driver {
             Ask::Ignore { what, wanted, reason, answer } => {
                 drop(answer.send(self.ignore(&what, &wanted, reason.as_deref())));
             }
+            Ask::KeepRoots(found, to) => drop(to.send(self.store.keep_roots(&found).map_err(DaemonError::from))),
             Ask::Operate(decisions, to) => drop(to.send(self.operate(*decisions))),
         }
     }
