@@ -9,7 +9,7 @@ use super::txn::Txn;
 use super::{Answer, DeleteItem, Effect, Happening, Keeping, Notice, OutboxRow, Problem, Task, ViewError};
 use crate::codec::{self, Decode, Encode};
 use crate::merge::{FlightState, Landing};
-use crate::model::{Departure, Millis, Outcome, Record, RecordId, RemoteKey, SideState, SystemId, Value};
+use crate::model::{Departure, Home, Millis, Outcome, Record, RecordId, RemoteKey, SideState, SystemId, Value};
 use crate::rules::{Binding, EditAgainstDelete, Entity, Field, Leaves, Mode, OnDelete};
 
 /// Code of the problem that a record which is to be deleted is referred to where it stands.
@@ -71,6 +71,12 @@ impl Txn<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Does a delete here take the counterparts along, even of a record that somebody edits meanwhile?
+    pub fn delete_goes_on(&self, entity: &Entity, home: Home) -> bool {
+        entity.edit_against_delete == EditAgainstDelete::DeleteWins
+            && entity.binding(home).is_some_and(|binding| takes_along(binding, &Departure::Deleted))
     }
 
     /// Queues the delete of a record wherever else it stands and may be written.

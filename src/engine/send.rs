@@ -152,7 +152,7 @@ impl Txn<'_> {
             // What cannot be held there is in no patch.
             let written = match field.refers_to() {
                 Some(to) => self.reach(entity, work, (field, to), system)?.ok().map(|there| match there {
-                    Some(remote) => vec![Raw::Text(remote.as_str().to_owned())],
+                    Some(remote) => vec![Raw::Text(remote.as_str().into())],
                     None => vec![Raw::Null],
                 }),
                 None => field.write(binding, state.sides[ix].wanted.as_ref().unwrap_or(&state.value)).ok(),
@@ -327,7 +327,7 @@ impl Txn<'_> {
                 return None;
             }
             match field.write(at, &work.record.register(field.id)?.val).ok()?.pop() {
-                Some(Raw::Text(value)) => Some((property.to_owned(), value)),
+                Some(Raw::Text(value)) => Some((property.to_owned(), value.into())),
                 _ => None,
             }
         })
@@ -553,6 +553,15 @@ impl Txn<'_> {
             // It was sent to the loser of a merge that we know of since.
             Outcome::Gone(_) if row.is_some_and(|row| row.flying != Some(op)) => {
                 land(self, work, Landing::NotWritten);
+            }
+            // Here a delete goes on to the counterparts, whatever was owed: the list of deletes, which knows whether it was one, is waited
+            // for once.
+            Outcome::Gone(Departure::Deleted)
+                if let Some(row) = row.filter(|row| row.attempts == 0 && self.delete_goes_on(entity, side.home())) =>
+            {
+                land(self, work, Landing::NotWritten);
+                let due = self.now.plus(PARK_MS);
+                self.set_outbox(at, Some(OutboxRow { due, flying: None, attempts: 1, ..row }))?;
             }
             Outcome::Gone(why) => {
                 land(self, work, Landing::NotWritten);

@@ -38,6 +38,12 @@ impl Hand {
         Home { system: SystemId::of(system), object: ObjectId::of("people") }
     }
 
+    /// The write that is due in the CRM is answered: there is no such record.
+    async fn finds_gone(&mut self) {
+        let [Effect::Write { items, .. }] = &self.work("crm").await[..] else { panic!("one write is due") };
+        self.answer("crm", items[0].0, items[0].1.op, Outcome::Gone(Departure::Deleted));
+    }
+
     fn deleted(&mut self, system: &str, remote: &str) {
         let rows = vec![(id(remote), Departure::Deleted)];
         self.give(Input::Deleted(DeletedRows { entity: person_id(), home: Self::home(system), rows, cursor: None }));
@@ -155,19 +161,45 @@ fn a_row_that_was_asked_for_before_the_end_was_known_brings_nobody_back() {
     });
 }
 
+/// An edit is on its way to a record that somebody has deleted, which only the answer tells so far.
+async fn edited_and_deleted(wins: EditAgainstDelete) -> Hand {
+    let mut hand = Hand::of(person().on_delete(OnDelete::Propagate).edit_against_delete(wins)).await;
+    put(&hand.desk, "d1", &[("city", "Oslo")]);
+    hand.page("desk", 0).await;
+    hand.finds_gone().await;
+    hand
+}
+
 #[test]
 fn a_write_that_finds_its_record_gone_ends_the_link_and_deletes_nothing() {
     run(async {
-        let wins = EditAgainstDelete::DeleteWins;
-        let mut hand = Hand::of(person().on_delete(OnDelete::Propagate).edit_against_delete(wins)).await;
-        put(&hand.desk, "d1", &[("city", "Oslo")]);
-        hand.page("desk", 0).await;
-        let [Effect::Write { items, .. }] = &hand.work("crm").await[..] else { panic!("one write is due") };
-        hand.answer("crm", items[0].0, items[0].1.op, Outcome::Gone(Departure::Deleted));
-        assert_eq!(
-            (hand.state("crm", "1"), hand.state("desk", "d1")),
-            (Some(SideState::Detached), Some(SideState::Live))
-        );
+        let mut hand = edited_and_deleted(EditAgainstDelete::EditWins).await;
+        let states = |hand: &Hand| (hand.state("crm", "1"), hand.state("desk", "d1"));
+        assert_eq!(states(&hand), (Some(SideState::Detached), Some(SideState::Live)));
+        hand.deleted("crm", "1");
+        assert_eq!(hand.work("desk").await, []);
+    });
+}
+
+#[test]
+fn where_a_delete_wins_it_goes_on_whether_a_list_or_an_answer_tells_of_it_first() {
+    run(async {
+        let states = |hand: &Hand| (hand.state("crm", "1"), hand.state("desk", "d1"));
+        let mut hand = edited_and_deleted(EditAgainstDelete::DeleteWins).await;
+        // It may be gone from our sight only.
+        assert_eq!(states(&hand), (Some(SideState::Live), Some(SideState::Live)));
+        assert_eq!((hand.work("crm").await, hand.work("desk").await), (vec![], vec![]));
+        hand.deleted("crm", "1");
+        assert_eq!(hand.state("crm", "1"), Some(SideState::Detached));
+        let (record, op) = only_delete(&hand.work("desk").await);
+        hand.answer("desk", record, op, Outcome::Gone(Departure::Deleted));
+        assert_eq!(states(&hand), (Some(SideState::Detached), Some(SideState::Detached)));
+
+        // No list tells of it: it is looked for once more, and then its link ends.
+        let mut hand = edited_and_deleted(EditAgainstDelete::DeleteWins).await;
+        hand.now += 5 * 60_000;
+        hand.finds_gone().await;
+        assert_eq!(states(&hand), (Some(SideState::Detached), Some(SideState::Live)));
         assert_eq!(hand.work("desk").await, []);
     });
 }
