@@ -57,6 +57,15 @@ impl Sample {
         total
     }
 
+    fn together(&self) -> u64 {
+        let (mut total, mut batch) = (0, RawBatch::default());
+        for page in self.spans.chunks(PAGE) {
+            page.iter().for_each(|span| batch.push(|out| out.extend_from_slice(span)));
+            batch.digests().iter().for_each(|digest| sum(digest.0, &mut total));
+        }
+        total
+    }
+
     fn bare(&self) -> u64 {
         let low = |hash: blake3::Hash| u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("8 of 32"));
         let mut total = 0;
@@ -69,12 +78,14 @@ fn bench(criterion: &mut Criterion) {
     for n in sizes() {
         let sample = Sample::of(n);
         assert_eq!(sample.fields(), sample.bare(), "a record's digest is the hash of its canonical bytes");
+        assert_eq!(sample.raw(), sample.together(), "together and alone they are the same");
         let bytes: usize = sample.canonical.iter().map(Vec::len).sum();
         let mut group = criterion.benchmark_group("hash");
         group.sample_size(10).throughput(Throughput::Elements(n as u64));
         let id = |name| BenchmarkId::new(name, n);
         group.bench_function(id("canonical record"), |b| b.iter(|| sample.fields()));
         group.bench_function(id("raw span"), |b| b.iter(|| sample.raw()));
+        group.bench_function(id("raw spans of a page"), |b| b.iter(|| sample.together()));
         group.finish();
         turns(
             &format!("hashes of {n} records of {FIELDS} fields, {} canonical bytes each", bytes / n),
@@ -83,6 +94,7 @@ fn bench(criterion: &mut Criterion) {
                 ("floor: blake3 of bytes that are ready", n, &mut || _ = sample.bare()),
                 ("canonical bytes + blake3", n, &mut || _ = sample.fields()),
                 ("blake3 of the raw span", n, &mut || _ = sample.raw()),
+                ("blake3 of the raw spans of a page at once", n, &mut || _ = sample.together()),
                 ("blake3 of each field by itself", n, &mut || _ = sample.each()),
             ],
         );

@@ -79,6 +79,7 @@ fn reconciles(criterion: &mut Criterion, n: usize, folder: &std::path::Path) {
         &mut [
             ("floor: parse + canonical + blake3", n, &mut || _ = floor_canonical(&pages)),
             ("floor: parse + blake3 of the raw bytes", n, &mut || _ = floor_raw(&pages)),
+            ("floor: parse + blake3 of a page's raw bytes", n, &mut || _ = floor_raw_together(&pages)),
             ("parse + engine, MemoryView", n, &mut || memory.reconcile_all(&pages)),
             ("parse + engine, Store on a file", n, &mut || file.reconcile_all(&pages)),
             ("engine alone, MemoryView", n, &mut || ready(memory)),

@@ -1,7 +1,7 @@
 //! Pages as JSON, and the floors of a reconcile: what nobody gets around.
 #![allow(dead_code)]
 
-use crate::support::{FIELDS, sum};
+use crate::support::{FIELDS, PAGE, sum};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -64,9 +64,19 @@ pub fn properties(span: &str) -> Vec<Cow<'_, str>> {
     serde_json::from_str::<Properties<'_>>(span).expect("our own page").0
 }
 
-/// Floor of the first level: parse the frame, hash the remote's own bytes.
+/// Floor of the first level: parse the frame, hash the remote's own bytes of a row at a time.
 pub fn raw(page: &[u8], mut row: impl FnMut(RemoteText, RawDigest)) {
     spans(page, |id, span| row(id, RawDigest::of_bytes(span.as_bytes())));
+}
+
+/// As [`raw`], all rows of a page at once, as the connectors do it.
+pub fn raw_together(page: &[u8], batch: &mut RawBatch, mut row: impl FnMut(RemoteText, RawDigest)) {
+    let mut ids = Vec::with_capacity(PAGE);
+    spans(page, |id, span| {
+        batch.push(|out| out.extend_from_slice(span.as_bytes()));
+        ids.push(id);
+    });
+    ids.into_iter().zip(batch.digests()).for_each(|(id, digest)| row(id, digest));
 }
 
 /// Floor of the second level: parse everything, make it canonical, hash that.
@@ -81,6 +91,14 @@ pub fn canonical(page: &[u8], mut row: impl FnMut(RemoteText, Digest)) {
 pub fn floor_raw(pages: &[Vec<u8>]) -> u64 {
     let mut total = 0;
     pages.iter().for_each(|page| raw(page, |id, digest| sum(digest.0 ^ id.0.len() as u64, &mut total)));
+    total
+}
+
+pub fn floor_raw_together(pages: &[Vec<u8>]) -> u64 {
+    let (mut total, mut batch) = (0, RawBatch::default());
+    for page in pages {
+        raw_together(page, &mut batch, |id, digest| sum(digest.0 ^ id.0.len() as u64, &mut total));
+    }
     total
 }
 

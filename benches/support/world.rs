@@ -12,15 +12,15 @@ use syncline::model::*;
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, LinkSpec, Rules};
 use syncline::store::{OpenOptions, Stats, Store, Stored};
 
-fn home(system: &str) -> Home {
+pub fn home(system: &str) -> Home {
     Home::of(system, if system == "crm" { "contacts" } else { "Contact" })
 }
 
 pub const BACKFILL_PAGE: usize = 1_000;
 pub const CHANGES: usize = 3;
-const SYSTEMS: [&str; 2] = ["crm", "desk"];
+pub const SYSTEMS: [&str; 2] = ["crm", "desk"];
 
-fn rules() -> Rules {
+pub fn rules() -> Rules {
     let batch = BatchLimits { read: 100, read_history: 50, write: 100 };
     let source = SourceKind::Polled;
     let ability = Ability {
@@ -188,7 +188,7 @@ impl World {
                 who: None,
                 raw: RawDigest::of_bytes(&bytes),
             });
-            page.values.push(self.order.iter().map(|field| Raw::Text(value(field))).collect());
+            page.values.push(self.order.iter().map(|field| Raw::Text(value(field).into())).collect());
         }
         page
     }
@@ -419,7 +419,7 @@ impl World {
     /// The root digest of the mirror.
     pub fn root(&self) -> Digest {
         let all = mirror_records(&*self.mirror, self.entity());
-        root(all).expect("readable").digest
+        root(all).expect("readable").digest()
     }
 
     /// Reads all bodies; how many there are.
@@ -449,9 +449,10 @@ impl World {
 
     /// The rows of JSON pages, as a connector makes them.
     pub fn listed(&self, pages: &[Vec<u8>], mut each: impl FnMut(Vec<RawRow>)) {
+        let mut batch = RawBatch::default();
         for page in pages {
             let mut rows = Vec::with_capacity(PAGE);
-            json::raw(page, |id, raw| {
+            json::raw_together(page, &mut batch, |id, raw| {
                 rows.push(RawRow {
                     remote: RemoteId::parse(&id.0).expect("digits"),
                     modified: self.now,
@@ -512,19 +513,21 @@ struct Listed<'a> {
 
 impl<'a> Listed<'a> {
     fn parse(&mut self, page: &'a [u8], modified: Millis) {
+        let (from, mut batch) = (self.rows.len(), RawBatch::default());
         json::spans(page, |id, span| {
             let remote = RemoteId::parse(&id.0).expect("digits");
-            let raw = RawDigest::of_bytes(span.as_bytes());
-            self.rows.push(RawRow { remote, modified, mark: Mark::Unknown, who: None, raw });
+            batch.push(|out| out.extend_from_slice(span.as_bytes()));
+            self.rows.push(RawRow { remote, modified, mark: Mark::Unknown, who: None, raw: RawDigest(0) });
             self.spans.push(span);
         });
+        self.rows[from..].iter_mut().zip(batch.digests()).for_each(|(row, raw)| row.raw = raw);
     }
 }
 
 impl RowDecoder for Listed<'_> {
     fn decode(&self, index: usize) -> Result<Vec<Raw>, String> {
         let mut values = json::properties(self.spans[index]);
-        let mut value = |field: &u32| Raw::Text(std::mem::take(&mut values[*field as usize]).into_owned());
+        let mut value = |field: &u32| Raw::Text(std::mem::take(&mut values[*field as usize]).into());
         Ok(self.order.iter().map(&mut value).collect())
     }
 }

@@ -1,6 +1,6 @@
 //! Rows of JSON pages: a digest of what was asked for, and decoding only of what the digests could not dismiss.
 
-use crate::model::{Millis, Raw, RawDigest, RowDecoder};
+use crate::model::{Millis, Raw, RawBatch, RawRow, RowDecoder};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
@@ -71,6 +71,8 @@ pub(crate) struct RowSet {
     names: Vec<String>,
     bodies: Vec<String>,
     places: Vec<(usize, usize, usize)>,
+    /// What was asked of the rows that have no digest yet.
+    asked: RawBatch,
 }
 
 impl RowSet {
@@ -84,11 +86,19 @@ impl RowSet {
         self.bodies.push(body);
     }
 
-    /// A row of the last body, by the span of the object that holds its properties; gives the digest of what was asked.
-    pub fn push(&mut self, span: (usize, usize), members: &Members<'_>) -> Result<RawDigest, String> {
+    /// A row of the last body, by the span of the object that holds its properties.
+    pub fn push(&mut self, span: (usize, usize), members: &Members<'_>) -> Result<(), String> {
         let body = self.bodies.len().checked_sub(1).ok_or("a row without a body")?;
         self.places.push((body, span.0, span.1));
-        Ok(digest(members, &self.names))
+        self.asked.push(|out| asked(members, &self.names, out));
+        Ok(())
+    }
+
+    /// Gives the rows that were pushed since the last time the digests of what was asked of them, all at once.
+    pub fn seal(&mut self, rows: &mut [RawRow]) {
+        let digests = self.asked.digests();
+        debug_assert_eq!(rows.len(), digests.len(), "a row for each that was pushed");
+        rows.iter_mut().zip(digests).for_each(|(row, digest)| row.raw = digest);
     }
 
     fn text(&self, (body, from, to): (usize, usize, usize)) -> Option<&str> {
@@ -104,16 +114,14 @@ impl RowDecoder for RowSet {
     }
 }
 
-/// Digest of the asked properties' own bytes, in the asked order; an absent one is unlike any value.
-fn digest(members: &Members<'_>, names: &[String]) -> RawDigest {
-    let mut bytes = Vec::with_capacity(512);
+/// The asked properties' own bytes, in the asked order; an absent one is unlike any value.
+fn asked(members: &Members<'_>, names: &[String], out: &mut Vec<u8>) {
     members.in_order(names, |name, value| {
-        bytes.extend_from_slice(name.as_bytes());
-        bytes.push(0); // no control character is ever part of a name or of JSON
-        bytes.extend_from_slice(value.unwrap_or("\u{1}").as_bytes());
-        bytes.push(0);
+        out.extend_from_slice(name.as_bytes());
+        out.push(0); // no control character is ever part of a name or of JSON
+        out.extend_from_slice(value.unwrap_or("\u{1}").as_bytes());
+        out.push(0);
     });
-    RawDigest::of_bytes(&bytes)
 }
 
 /// The values of the asked properties.
@@ -136,17 +144,26 @@ pub(crate) fn raw(json: &str) -> Result<Raw, String> {
         Some(b'n') => Raw::Null,
         Some(b't') => Raw::Bool(true),
         Some(b'f') => Raw::Bool(false),
-        Some(b'"') => Raw::Text(serde_json::from_str(json).map_err(|error| fault(&error))?),
-        Some(b'-' | b'0'..=b'9') => Raw::Number(json.to_owned()),
-        _ => Raw::Text(json.to_owned()),
+        Some(b'"') => Raw::Text(match plain(json) {
+            Some(text) => text.into(),
+            None => serde_json::from_str::<String>(json).map_err(|error| fault(&error))?.into(),
+        }),
+        Some(b'-' | b'0'..=b'9') => Raw::Number(json.into()),
+        _ => Raw::Text(json.into()),
     })
+}
+
+/// What a JSON string says that nothing is escaped in.
+fn plain(json: &str) -> Option<&str> {
+    let text = json.strip_prefix('"')?.strip_suffix('"')?;
+    (!text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))).then_some(text)
 }
 
 /// A JSON string or number as text: ids come as either.
 pub(crate) fn scalar(json: &RawValue) -> Option<String> {
     match raw(json.get()).ok()? {
-        Raw::Text(text) if !json.get().starts_with(['{', '[']) => Some(text),
-        Raw::Number(text) => Some(text),
+        Raw::Text(text) if !json.get().starts_with(['{', '[']) => Some(text.into()),
+        Raw::Number(text) => Some(text.into()),
         _ => None,
     }
 }
@@ -174,6 +191,7 @@ pub(crate) fn iso(time: Millis) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::RawDigest;
     use proptest::prelude::*;
 
     fn names(list: &[&str]) -> Vec<String> {
@@ -181,7 +199,9 @@ mod tests {
     }
 
     fn digest_of(object: &str, list: &[&str]) -> RawDigest {
-        digest(&Members::parse(object).unwrap(), &names(list))
+        let mut bytes = Vec::new();
+        asked(&Members::parse(object).unwrap(), &names(list), &mut bytes);
+        RawDigest::of_bytes(&bytes)
     }
 
     #[test]
@@ -227,7 +247,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in ".*", list in proptest::collection::vec("[a-c]", 0..4)) {
             if let Ok(members) = Members::parse(&text) {
-                let _ = digest(&members, &list);
+                asked(&members, &list, &mut Vec::new());
                 let _ = values(&members, &list);
             }
             let _ = (raw(&text), moment(&text));

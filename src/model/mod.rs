@@ -16,6 +16,7 @@ mod text;
 mod ties;
 mod time;
 mod value;
+mod wide;
 mod write;
 
 pub use decimal::Decimal;
@@ -35,4 +36,5 @@ pub use text::Text;
 pub use ties::{ASSOCIATIONS, JUNCTION, TieChange, Tied, is_ties, lay_ties, parse_tie, spoken};
 pub use time::{ClockOffset, Hlc, Millis, Origin, Place, Stamp};
 pub use value::{Value, ValueError};
+pub use wide::RawBatch;
 pub use write::{Creates, Outcome, Target, WriteItem};

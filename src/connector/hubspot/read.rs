@@ -10,7 +10,7 @@ use super::cursor::{AllPass, Cursor, Run};
 use super::ties::Asked;
 use super::wire::{self, BATCH, BATCH_HISTORY, Page, Refusal, Row, SEARCH_PAGE};
 use crate::model::{
-    Departure, Mark, Millis, PageEnd, PastValue, Raw, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, Timing,
+    Departure, Mark, Millis, PageEnd, PastValue, Raw, RawDigest, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, Timing,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -347,6 +347,7 @@ impl HubSpot {
         wanted: impl Fn(&RemoteId, Millis) -> bool,
     ) -> Result<(), ConnectorError> {
         set.body(body.to_owned());
+        let from = out.len();
         let mut seen = BTreeSet::new();
         for row in &page.results {
             let remote = self.parsed(what, row.id())?;
@@ -358,14 +359,10 @@ impl HubSpot {
             let properties = properties.ok_or_else(|| self.client.protocol(what, "a record has no properties"))?;
             let span = rows::span(body, properties).ok_or_else(|| self.client.protocol(what, "a row elsewhere"))?;
             let members = self.parsed(what, Members::parse(properties))?;
-            out.push(RawRow {
-                remote,
-                modified,
-                mark: Mark::Unknown,
-                who: None,
-                raw: self.parsed(what, set.push(span, &members))?,
-            });
+            self.parsed(what, set.push(span, &members))?;
+            out.push(RawRow { remote, modified, mark: Mark::Unknown, who: None, raw: RawDigest(0) });
         }
+        set.seal(&mut out[from..]);
         Ok(())
     }
 
@@ -460,8 +457,8 @@ fn past_values(json: &str, app_id: Option<&str>) -> Result<Vec<PastValue>, Strin
         let at = timestamp.as_i64().map(Millis).or_else(|| moment(timestamp.as_str()?))?;
         let value = match entry.get("value") {
             None | Some(Value::Null) => Raw::Null,
-            Some(Value::String(text)) => Raw::Text(text.clone()),
-            Some(other) => Raw::Text(other.to_string()),
+            Some(Value::String(text)) => Raw::Text(text.as_str().into()),
+            Some(other) => Raw::Text(other.to_string().into()),
         };
         let (source, id) = (text("sourceType").unwrap_or("UNKNOWN"), text("sourceId").filter(|id| !id.is_empty()));
         let who = match id {
@@ -505,7 +502,7 @@ mod tests {
         assert_eq!(marks(Some("7")), [Mark::Theirs, Mark::Theirs, Mark::Unknown]);
         let past = past_values(json, None).unwrap();
         assert_eq!(past[0].who.as_deref(), Some("userId:123"));
-        assert_eq!((past[1].value.clone(), past[1].at), (Raw::Text(String::new()), Millis(1_762_212_972_000)));
+        assert_eq!((past[1].value.clone(), past[1].at), (Raw::Text(String::new().into()), Millis(1_762_212_972_000)));
         assert_eq!(past[2].value, Raw::Null);
     }
 }

@@ -10,7 +10,9 @@ use super::Salesforce;
 use super::junctions::Asked;
 use super::user::{Own, TakenUp};
 use super::wire::{self, BATCH, LITERAL_MAX, PATH_MAX, Page, Refusal};
-use crate::model::{Departure, Mark, Millis, PageEnd, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, Timing};
+use crate::model::{
+    Departure, Mark, Millis, PageEnd, RawDigest, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, Timing,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -312,8 +314,10 @@ impl Salesforce {
             let (remote, modified) = self.parsed(what, wire::stamp(&members))?;
             let span = rows::span(body, record.get()).ok_or_else(|| self.client.protocol(what, "a row elsewhere"))?;
             let (mark, who) = mark(&members, own);
-            rows.push(RawRow { remote, modified, mark, who, raw: self.parsed(what, set.push(span, &members))? });
+            self.parsed(what, set.push(span, &members))?;
+            rows.push(RawRow { remote, modified, mark, who, raw: RawDigest(0) });
         }
+        set.seal(&mut rows);
         Ok((rows, set))
     }
 
