@@ -98,7 +98,7 @@ pub fn main() {
     let (rules, mut view) = (rules(), MemoryView::new());
     let entity = &rules.entities[0];
     let person = |email: &str, city: &str| -> Vec<Raw> {
-        let value = |field: &str| Raw::Text(if field == "email" { email } else { city }.to_owned());
+        let value = |field: &str| Raw::Text(if field == "email" { email } else { city }.into());
         entity.fields.iter().map(|field| value(&field.name)).collect()
     };
     let mut crms: BTreeMap<&str, Crm> = BTreeMap::new();

@@ -53,7 +53,7 @@ async fn faults(running: &Running, system: &str, spec: Value) {
 }
 
 fn text(name: &str, text: &str) -> (String, Raw) {
-    (name.to_owned(), Raw::Text(text.to_owned()))
+    (name.to_owned(), Raw::Text(text.into()))
 }
 
 #[test]
@@ -135,7 +135,8 @@ fn under_faults_done_means_done() {
             let rows = rows.expect("an answer").rows;
             let mut landed = 0;
             for (n, outcome) in outcomes.iter().enumerate() {
-                let found: Vec<_> = rows.iter().filter(|row| row.values[1] == Raw::Text(keys[n].clone())).collect();
+                let found: Vec<_> =
+                    rows.iter().filter(|row| row.values[1] == Raw::Text(keys[n].as_str().into())).collect();
                 assert!(found.len() < 2, "{system}: {} came twice", keys[n]);
                 match outcome {
                     Outcome::Done { remote, .. } | Outcome::Partly { remote, .. } => {

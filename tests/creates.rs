@@ -44,8 +44,8 @@ fn remote() -> RemoteId {
 
 /// In the order of the fields' ids: g, f, key.
 fn raws(f: &str, g: &str, external: Option<&str>) -> Vec<Raw> {
-    let id = external.map_or(Raw::Null, |id| Raw::Text(id.to_owned()));
-    [g, f, "k"].map(|value| Raw::Text(value.to_owned())).into_iter().chain([id]).collect()
+    let id = external.map_or(Raw::Null, |id| Raw::Text(id.into()));
+    [g, f, "k"].map(|value| Raw::Text(value.into())).into_iter().chain([id]).collect()
 }
 
 impl Hand {
@@ -231,7 +231,7 @@ fn a_create_that_is_refused_as_a_double_finds_its_record_and_what_people_entered
     let update = update.expect("an update");
     assert_eq!(
         (&update.target, &update.fields[..]),
-        (&Target::Update(remote()), &[("f".to_owned(), Raw::Text("2".to_owned()))][..])
+        (&Target::Update(remote()), &[("f".to_owned(), Raw::Text("2".into()))][..])
     );
 }
 

@@ -33,7 +33,7 @@ fn id() -> RemoteId {
 }
 
 fn fields(phone: &str, title: &str) -> Vec<(String, Raw)> {
-    let pair = |name: &str, value: &str| (name.to_owned(), Raw::Text(value.to_owned()));
+    let pair = |name: &str, value: &str| (name.to_owned(), Raw::Text(value.into()));
     vec![pair("email", "ann@example.com"), pair("phone", phone), pair("title", title)]
 }
 
@@ -52,7 +52,7 @@ impl Case {
         desk.put("people", &id(), fields(desk_phone, "Clerk"));
         if touched {
             ago.store(MINUTE, Ordering::Relaxed);
-            crm.put("people", &id(), [("title".to_owned(), Raw::Text("Clerk".to_owned()))]);
+            crm.put("people", &id(), [("title".to_owned(), Raw::Text("Clerk".into()))]);
         }
         ago.store(0, Ordering::Relaxed);
         let field = |name: &str, kind| FieldSpec::new(name, kind).at("crm", name).at("desk", name);
@@ -79,7 +79,7 @@ impl Case {
         let spec = ReadSpec { object: "people".into(), properties: vec!["phone".into()], external_id: None };
         let answer = system.read(&spec, Keys::Ids(&[id()]), false).await.unwrap();
         match &answer.rows[0].values[0] {
-            Raw::Text(phone) => phone.clone(),
+            Raw::Text(phone) => phone.as_str().to_owned(),
             other => format!("{other:?}"),
         }
     }
@@ -91,7 +91,7 @@ impl Case {
     /// A person edits, and the live run brings it over.
     async fn edit(&mut self, at_crm: bool, phone: &str) {
         let system = if at_crm { &self.crm } else { &self.desk };
-        system.put("people", &id(), [("phone".to_owned(), Raw::Text(phone.to_owned()))]);
+        system.put("people", &id(), [("phone".to_owned(), Raw::Text(phone.into()))]);
         self.driver.live(Duration::from_millis(20), true).await.unwrap();
     }
 
@@ -177,7 +177,7 @@ fn whom_two_of_three_systems_know_is_linked_without_a_doubt() {
             for (at, system) in systems.iter().enumerate() {
                 for person in (0..40).filter(|person| person % 3 != at) {
                     let id = RemoteId::parse(&format!("{}", person * 10 + at)).unwrap();
-                    let email = Raw::Text(format!("p{person}@example.com"));
+                    let email = Raw::Text(format!("p{person}@example.com").into());
                     system.put("people", &id, [("email".to_owned(), email)]);
                 }
             }

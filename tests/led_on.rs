@@ -76,7 +76,7 @@ impl Hand {
         // In the order of the fields' ids.
         let mut names = [("key", 1), ("f", 2)];
         names.sort_by_key(|(name, _)| syncline::model::FieldId::of(name));
-        let text = |row: &(&str, &str, &str), at| Raw::Text(if at == 1 { row.1 } else { row.2 }.to_owned());
+        let text = |row: &(&str, &str, &str), at| Raw::Text(if at == 1 { row.1 } else { row.2 }.into());
         let decoder = Shown(rows.iter().map(|row| names.iter().map(|(_, at)| text(row, *at)).collect()).collect());
         let raw = |row: &(&str, &str, &str)| RawRow {
             remote: remote(row.0),
@@ -98,7 +98,7 @@ impl Hand {
         let timing = Timing { sent: Millis(self.now - 10), offset: ClockOffset::default() };
         let mut values = [("key", key), ("f", f)];
         values.sort_by_key(|(name, _)| syncline::model::FieldId::of(name));
-        let values = values.iter().map(|(_, value)| Raw::Text((*value).to_owned())).collect();
+        let values = values.iter().map(|(_, value)| Raw::Text((*value).into())).collect();
         let row = ReadRow {
             remote: remote(id),
             modified: Millis(self.now - 50),
@@ -144,7 +144,7 @@ fn linked(policy: ConflictSpec) -> Hand {
 }
 
 fn f(value: &str) -> Raw {
-    Raw::Text(value.to_owned())
+    Raw::Text(value.into())
 }
 
 #[test]

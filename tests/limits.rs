@@ -103,19 +103,19 @@ impl Case {
     }
 
     fn put(&self, system: &Memory, property: &str, value: &str) {
-        system.put("people", &id(), [(property.to_owned(), Raw::Text(value.to_owned()))]);
+        system.put("people", &id(), [(property.to_owned(), Raw::Text(value.into()))]);
     }
 
     /// A person edits the field at `crm` and the name with it, and the live run brings over what it can.
     async fn edit(&mut self, value: &str, name: &str) {
         let pairs = [(self.field.name.clone(), value), ("name".to_owned(), name)];
-        self.crm.put("people", &id(), pairs.map(|(property, value)| (property, Raw::Text(value.to_owned()))));
+        self.crm.put("people", &id(), pairs.map(|(property, value)| (property, Raw::Text(value.into()))));
         self.run().await;
     }
 
     async fn edit_desk(&mut self, value: &str, name: &str) {
         let pairs = [(self.field.name.clone(), value), ("name".to_owned(), name)];
-        self.desk.put("people", &id(), pairs.map(|(property, value)| (property, Raw::Text(value.to_owned()))));
+        self.desk.put("people", &id(), pairs.map(|(property, value)| (property, Raw::Text(value.into()))));
         self.run().await;
     }
 
@@ -137,7 +137,7 @@ impl Case {
             assert_eq!(page.rows.len(), 1, "one record a system");
             let answer = system.read(&spec, Keys::Ids(&[page.rows[0].remote.clone()]), false).await.unwrap();
             *shown = match &answer.rows[0].values[0] {
-                Raw::Text(text) | Raw::Number(text) => text.clone(),
+                Raw::Text(text) | Raw::Number(text) => text.as_str().to_owned(),
                 Raw::Null => String::new(),
                 other => format!("{other:?}"),
             };

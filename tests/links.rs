@@ -75,7 +75,7 @@ impl Case {
         let properties = ["email", "city"].map(str::to_owned).to_vec();
         let spec = ReadSpec { object: "people".into(), properties, external_id: None };
         let page = system.scan(&spec, None).await.unwrap();
-        let text = |raw| if let Raw::Text(text) = raw { text } else { String::new() };
+        let text = |raw| if let Raw::Text(text) = raw { text } else { String::new().into() };
         let row = |at| page.decoder.decode(at).unwrap().into_iter().map(text).collect::<Vec<_>>().join(" ");
         let mut rows: Vec<String> = (0..page.rows.len()).map(row).collect();
         rows.sort();

@@ -77,7 +77,7 @@ impl Case {
         let properties = properties.iter().map(|name| (*name).to_owned()).collect();
         let spec = ReadSpec { object: object.to_owned(), properties, external_id: None };
         let page = system.scan(&spec, None).await.unwrap();
-        let text = |raw| if let Raw::Text(text) = raw { text } else { String::new() };
+        let text = |raw| if let Raw::Text(text) = raw { text.into() } else { String::new() };
         let row = |at| page.decoder.decode(at).unwrap().into_iter().map(text).collect();
         let mut rows: Vec<Vec<String>> = (0..page.rows.len()).map(row).collect();
         rows.sort();

@@ -86,7 +86,7 @@ async fn score(system: &Memory) -> String {
     let answer = system.read(&spec, Keys::Values { property: "email", values: &[email] }, false).await.unwrap();
     assert_eq!(answer.rows.len(), 1);
     match &answer.rows[0].values[0] {
-        Raw::Text(text) => text.clone(),
+        Raw::Text(text) => text.as_str().to_owned(),
         _ => String::new(),
     }
 }

@@ -87,7 +87,7 @@ async fn city(system: &Memory) -> String {
     let email = "ann@example.com".to_owned();
     let answer = system.read(&spec, Keys::Values { property: "email", values: &[email] }, false).await.unwrap();
     match &answer.rows[0].values[0] {
-        Raw::Text(text) => text.clone(),
+        Raw::Text(text) => text.as_str().to_owned(),
         _ => String::new(),
     }
 }

@@ -111,7 +111,7 @@ async fn shown(system: &Memory, name: &str, property: &str) -> String {
     let keys = [name.to_owned()];
     let answer = system.read(&spec, Keys::Values { property: "name", values: &keys }, false).await.unwrap();
     match &answer.rows.first().unwrap_or_else(|| panic!("no {name}")).values[0] {
-        Raw::Text(text) => text.clone(),
+        Raw::Text(text) => text.as_str().to_owned(),
         _ => String::new(),
     }
 }

@@ -24,7 +24,7 @@ async fn shown(system: &Memory) -> String {
     let spec = ReadSpec { object: "people".into(), properties: vec!["x".into()], external_id: None };
     let page = system.scan(&spec, None).await.unwrap();
     match page.decoder.decode(0).unwrap().remove(0) {
-        Raw::Text(text) | Raw::Number(text) => text,
+        Raw::Text(text) | Raw::Number(text) => text.into(),
         _ => String::new(),
     }
 }

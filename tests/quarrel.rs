@@ -22,7 +22,7 @@ async fn shown(system: &Memory, property: &str) -> String {
     let spec = ReadSpec { object: "people".into(), properties: vec![property.into()], external_id: None };
     let page = system.scan(&spec, None).await.unwrap();
     match page.decoder.decode(0).unwrap().remove(0) {
-        Raw::Text(text) => text,
+        Raw::Text(text) => text.into(),
         _ => String::new(),
     }
 }
@@ -30,7 +30,7 @@ async fn shown(system: &Memory, property: &str) -> String {
 /// Writes `x` in its own way.
 fn automate(system: &Memory, change: fn(&str) -> String) {
     system.automate(move |property, value| match value {
-        Raw::Text(text) if property == "x" => Some(Raw::Text(change(text))),
+        Raw::Text(text) if property == "x" => Some(Raw::Text(change(text).into())),
         _ => None,
     });
 }

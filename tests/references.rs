@@ -77,9 +77,9 @@ async fn find(system: &Memory, object: &str, name: &str, property: &str) -> Opti
     let row = answer.rows.into_iter().next()?;
     let text = match &row.values[0] {
         Raw::Text(text) => text.clone(),
-        _ => String::new(),
+        _ => String::new().into(),
     };
-    Some((row.remote.as_str().to_owned(), text))
+    Some((row.remote.as_str().to_owned(), text.into()))
 }
 
 async fn shown(system: &Memory, object: &str, name: &str, property: &str) -> String {

@@ -45,7 +45,7 @@ fn home(system: SystemId) -> Home {
 
 /// Of f and g, in the order of the fields' ids: g, f, key.
 fn raws([f, g]: [&str; 2]) -> Vec<Raw> {
-    [g, f, "k"].map(|value| Raw::Text(value.to_owned())).into()
+    [g, f, "k"].map(|value| Raw::Text(value.into())).into()
 }
 
 impl Hand {
@@ -254,7 +254,7 @@ fn a_history_that_was_asked_for_before_a_page_does_not_answer_it() {
     };
     let read = |hand: &mut Hand, f: &[(&str, i64)], asked: i64| {
         let past = |(value, at): &(&str, i64)| PastValue {
-            value: Raw::Text((*value).to_owned()),
+            value: Raw::Text((*value).into()),
             at: Millis(*at),
             mark: Mark::Theirs,
             who: None,
@@ -369,7 +369,7 @@ fn the_last_change_before_a_link_is_no_edit_when_its_history_is_read() {
     let mut hand = Hand::apart(SourceKind::History, [["x", "0"], ["y", "0"]], 1_000);
     let entity = hand.rules.entities[0].id;
     let past = |value: &str, at: i64| PastValue {
-        value: Raw::Text(value.to_owned()),
+        value: Raw::Text(value.into()),
         at: Millis(at),
         mark: Mark::Theirs,
         who: None,

@@ -67,7 +67,7 @@ impl Case {
         let properties = ["email", "city", "stage"].map(str::to_owned).to_vec();
         let spec = ReadSpec { object: "people".to_owned(), properties, external_id: None };
         let page = system.scan(&spec, None).await.unwrap();
-        let text = |raw| if let Raw::Text(text) = raw { text } else { "-".to_owned() };
+        let text = |raw| if let Raw::Text(text) = raw { text } else { "-".to_owned().into() };
         let row = |at| page.decoder.decode(at).unwrap().into_iter().map(text).collect::<Vec<_>>().join(" ");
         let mut rows: Vec<String> = (0..page.rows.len()).map(row).collect();
         rows.sort();

@@ -87,13 +87,13 @@ impl Case {
 
 fn put(system: &Memory, object: &str, remote: &str, name: &str) {
     let id = RemoteId::parse(remote).unwrap();
-    system.put(object, &id, [("name".to_owned(), Raw::Text(name.to_owned()))]);
+    system.put(object, &id, [("name".to_owned(), Raw::Text(name.into()))]);
 }
 
 /// A person ties a deal to these people, and to nobody else.
 fn tie(system: &Memory, deal: &str, people: &str) {
     let lines: Vec<&str> = people.split_whitespace().collect();
-    let raw = if lines.is_empty() { Raw::Null } else { Raw::Text(lines.join("\n").replace('=', "\t")) };
+    let raw = if lines.is_empty() { Raw::Null } else { Raw::Text(lines.join("\n").replace('=', "\t").into()) };
     system.put("deals", &RemoteId::parse(deal).unwrap(), [(TIES.to_owned(), raw)]);
 }
 
@@ -105,9 +105,9 @@ async fn find(system: &Memory, object: &str, name: &str, property: &str) -> Opti
     let row = answer.rows.into_iter().next()?;
     let text = match &row.values[0] {
         Raw::Text(text) => text.clone(),
-        _ => String::new(),
+        _ => String::new().into(),
     };
-    Some((row.remote.as_str().to_owned(), text))
+    Some((row.remote.as_str().to_owned(), text.into()))
 }
 
 /// The names of those to whom the deal is tied.

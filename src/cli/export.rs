@@ -92,7 +92,7 @@ fn defaults(rules: &Rules, field: &Field) -> Vec<(String, String)> {
         let value = binding.default.as_ref()?;
         let text = match field.write(binding, value) {
             Ok(raws) if !field.sensitive => match &*raws {
-                [Raw::Text(text) | Raw::Number(text)] => text.clone(),
+                [Raw::Text(text) | Raw::Number(text)] => text.as_str().to_owned(),
                 _ => field.shown(value).to_string(),
             },
             Err(_) | Ok(_) => field.shown(value).to_string(),

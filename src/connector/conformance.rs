@@ -59,8 +59,13 @@ impl Test<'_, '_> {
         let item = |index: usize| {
             // The first two are equal but for their keys.
             let texts = [format!("First {}", index / 2), format!("O'Last \"{}\" \\ ü", index / 2)];
-            let mut fields: Vec<_> =
-                self.case.texts.iter().zip(texts).map(|(name, text)| ((*name).to_owned(), Raw::Text(text))).collect();
+            let mut fields: Vec<_> = self
+                .case
+                .texts
+                .iter()
+                .zip(texts)
+                .map(|(name, text)| ((*name).to_owned(), Raw::Text(text.into())))
+                .collect();
             fields.extend(self.case.required.iter().cloned());
             let target = Target::Create { property: self.case.external_id.to_owned(), value: self.key(index) };
             WriteItem { op: OpId(index as u64 + 1), target, fields }
@@ -150,7 +155,7 @@ impl Test<'_, '_> {
         ensure(digest(0) != digest(2), "unequal properties have unequal digests")?;
         let with_id = self.scanned(true).await?;
         let key = with_id.get(&ids[0]).and_then(|row| row.1.last());
-        ensure(key == Some(&Raw::Text(self.key(0))), "the external id follows the asked properties")?;
+        ensure(key == Some(&Raw::Text(self.key(0).into())), "the external id follows the asked properties")?;
         Ok(rows)
     }
 
@@ -189,7 +194,7 @@ impl Test<'_, '_> {
         ensure(rows.len() == 3, "a read by id finds all records")?;
         let text = rows.get(&ids[2]).map(|row| row.values.clone());
         let expected =
-            vec![Raw::Text("First 1".to_owned()), Raw::Text("O'Last \"1\" \\ ü".to_owned()), Raw::Text(self.key(2))];
+            vec![Raw::Text("First 1".into()), Raw::Text("O'Last \"1\" \\ ü".into()), Raw::Text(self.key(2).into())];
         ensure(text.as_ref() == Some(&expected), &format!("values come back as written, not as {text:?}"))?;
         let values = [self.key(1), "conformance-nobody' OR '".to_owned()];
         let rows = self.rows(Keys::Values { property: self.case.external_id, values: &values }, false).await?;
@@ -215,7 +220,7 @@ impl Test<'_, '_> {
         let name = |index: usize| self.case.texts[index].to_owned();
         let item = |op, id: &RemoteId, fields| WriteItem { op: OpId(op), target: Target::Update(id.clone()), fields };
         let items = [
-            item(11, &ids[0], vec![(name(1), Raw::Text("Changed".to_owned()))]),
+            item(11, &ids[0], vec![(name(1), Raw::Text("Changed".into()))]),
             item(12, &ids[1], vec![(name(0), Raw::Null)]),
         ];
         for (outcome, id) in self.write(&items).await?.into_iter().zip(ids) {
@@ -224,9 +229,9 @@ impl Test<'_, '_> {
         }
         let rows = self.rows(Keys::Ids(ids), false).await?;
         let value = |index: usize, property: usize| rows.get(&ids[index]).and_then(|row| row.values.get(property));
-        ensure(value(0, 1) == Some(&Raw::Text("Changed".to_owned())), "an update is read back at once")?;
-        ensure(value(0, 0) == Some(&Raw::Text("First 0".to_owned())), "an update leaves other properties alone")?;
-        let cleared = value(1, 0).is_some_and(|raw| *raw == Raw::Null || *raw == Raw::Text(String::new()));
+        ensure(value(0, 1) == Some(&Raw::Text("Changed".into())), "an update is read back at once")?;
+        ensure(value(0, 0) == Some(&Raw::Text("First 0".into())), "an update leaves other properties alone")?;
+        let cleared = value(1, 0).is_some_and(|raw| *raw == Raw::Null || *raw == Raw::Text(String::new().into()));
         ensure(cleared, "a null clears")?;
         let after = self.scanned(false).await?;
         let digest =
@@ -253,7 +258,7 @@ impl Test<'_, '_> {
         ensure(seen.contains(&ids[0]) && !seen.contains(&ids[1]), "the deleted record is seen, and no other")?;
         ensure(!self.scanned(false).await?.contains_key(&ids[0]), "a scan does not show a deleted record")?;
         ensure(self.rows(Keys::Ids(&ids[..2]), false).await?.keys().eq([&ids[1]]), "a read does not show it either")?;
-        let fields = vec![(self.case.texts[1].to_owned(), Raw::Text("Late".to_owned()))];
+        let fields = vec![(self.case.texts[1].to_owned(), Raw::Text("Late".into()))];
         let item =
             |op, id: &RemoteId| WriteItem { op: OpId(op), target: Target::Update(id.clone()), fields: fields.clone() };
         let outcomes = self.write(&[item(21, &ids[0]), item(22, &ids[1])]).await?;

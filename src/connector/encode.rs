@@ -53,7 +53,7 @@ pub(crate) fn json_raw(raw: &Raw) -> Option<String> {
         Raw::Null => Some("null".to_owned()),
         Raw::Text(text) => Some(json_text(text)),
         Raw::Bool(value) => Some(value.to_string()),
-        Raw::Number(text) if is_number(text) => Some(text.clone()),
+        Raw::Number(text) if is_number(text) => Some(text.as_str().to_owned()),
         Raw::Number(text) => Some(json_text(text)),
     }
 }

@@ -155,7 +155,7 @@ impl State {
                 }
             },
             Target::Create { property, value } => {
-                let key = Raw::Text(value.clone());
+                let key = Raw::Text(value.as_str().into());
                 let is_it = |entry: &Entry| entry.gone.is_none() && entry.fields.get(property) == Some(&key);
                 let known = self.of(object).find(|(_, entry)| is_it(entry)).map(|(id, _)| id.clone());
                 let created = known.is_none();
@@ -291,7 +291,7 @@ impl Connector for Memory {
         let asked = |id: &RemoteId, entry: &Entry| match keys {
             Keys::Ids(ids) => ids.contains(id),
             Keys::Values { property, values } => match entry.fields.get(property) {
-                Some(Raw::Text(text)) => values.contains(text),
+                Some(Raw::Text(text)) => values.iter().any(|value| value == text),
                 _ => false,
             },
         };

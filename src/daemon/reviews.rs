@@ -140,7 +140,7 @@ fn operation(
             return Err(("value", message));
         }
         Choice::Value(text) => {
-            let read = field.kind.read(&Raw::Text(text.clone()));
+            let read = field.kind.read(&Raw::Text(text.as_str().into()));
             read.map_err(|error| ("value", format!("the value is {error}")))?
         }
     };

@@ -188,7 +188,7 @@ mod tests {
                     "name" => name,
                     _ => phone,
                 })
-                .map(|text| if text.is_empty() { Raw::Null } else { Raw::Text((*text).to_owned()) })
+                .map(|text| if text.is_empty() { Raw::Null } else { Raw::Text((*text).into()) })
                 .collect();
             remotes.put(entity, home, RemoteId::parse(id).unwrap(), &raws);
         }

@@ -79,7 +79,7 @@ fn find_record(rules: &Rules, view: &dyn View, text: &str) -> Result<Vec<Meant>,
                 if text.contains('@') && matches!(field.kind, FieldKind::Domain | FieldKind::Url) {
                     continue;
                 }
-                let value = field.kind.read(&Raw::Text(text.to_owned())).ok();
+                let value = field.kind.read(&Raw::Text(text.into())).ok();
                 if let Some(key) = value.and_then(|value| match_key(field, &value)) {
                     found.extend(view.keys(entity.id, &key)?.into_iter().map(|holder| of(entity, holder.record)));
                 }

@@ -260,6 +260,7 @@ impl Txn<'_> {
             };
             let values: Vec<Option<Value>> = entity.fields_at(side.home()).map(ties).collect();
             let from = Place { time: side.settled.time.plus(1), position: side.settled.position };
+            let values: Vec<Option<&Value>> = values.iter().map(Option::as_ref).collect();
             kept.link_fields(self.rules, entity, side.home(), &values, from, self.now);
         }
     }

@@ -81,7 +81,6 @@ impl Txn<'_> {
         pass: Pass,
         raw: RawDigest,
     ) -> Result<Found, ViewError> {
-        let values: Vec<Value> = shown.readable().into_iter().map(Option::unwrap_or_default).collect();
         let external = shown.external.as_deref().and_then(parse_external_id).map(|(id, _)| id);
         let derived = RecordId::derive(key);
         let mut name = derived;
@@ -102,6 +101,7 @@ impl Txn<'_> {
             }
         }
         if pass == Pass::Changes {
+            let values = shown.or_blank();
             let named = self.named(entity, key, &values, None)?;
             let waits = named.found == Candidates::None && !named.unread.is_empty();
             self.ask_for(named.unread)?;

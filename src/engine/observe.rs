@@ -66,9 +66,7 @@ impl Txn<'_> {
             let shown = self.shown(entity, (home, &remote), &raws)?;
             let key = RemoteKey { entity: entity.id, system: page.home.system, object: home.object, remote };
             if let Some(known) = known
-                && let Some(digest) = digest_of(entity, home, &shown)
-                && digest == known.canonical
-                && self.is_based(&key)?
+                && self.is_as_known(entity, &key, &shown, known)?
             {
                 self.legible_again(entity, &key)?;
                 self.set_digest(key, Some(DigestRow { raw: shown.raw(row.raw), ..known }));
@@ -115,14 +113,26 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Has the side of a row that shows what we thought a base in all its fields? What has none only seems to show something.
-    fn is_based(&mut self, key: &RemoteKey) -> Result<bool, ViewError> {
-        let Some(id) = self.index_of(key)? else { return Ok(true) };
-        let Some(work) = self.take(key.entity, id)? else { return Ok(true) };
+    /// Does a row show what we thought? A side without a base in some field only seems to show something there. What is no side that takes
+    /// part is known by its digest alone.
+    fn is_as_known(
+        &mut self,
+        entity: &Entity,
+        key: &RemoteKey,
+        shown: &Shown,
+        known: DigestRow,
+    ) -> Result<bool, ViewError> {
+        let by_digest = || digest_of(entity, key.home(), shown).is_some_and(|digest| digest == known.canonical);
+        let Some(id) = self.index_of(key)? else { return Ok(by_digest()) };
+        let Some(work) = self.take(key.entity, id)? else { return Ok(by_digest()) };
         let side = work.record.side(key.system).filter(|side| side.state == SideState::Live);
-        let based = side.is_none_or(|side| side.unbased.is_empty());
+        let same = match side {
+            Some(side) if !side.unbased.is_empty() => false,
+            Some(side) if side.object == key.object => shows_all(entity, &work, key.home(), shown),
+            _ => by_digest(),
+        };
         self.put(work);
-        Ok(based)
+        Ok(same)
     }
 
     /// A known record does not show what it showed.
@@ -640,6 +650,12 @@ fn is_anew(field: &Field, value: &Value, known: &Value, histories: &[Vec<PastVal
         .iter()
         .enumerate()
         .any(|(at, history)| lost(value.member(at), known.member(at), std::slice::from_ref(history)))
+}
+
+/// Do all fields of a row show what we thought?
+fn shows_all(entity: &Entity, work: &Work, home: Home, shown: &Shown) -> bool {
+    let row = shown_row(entity, &work.record, home);
+    row.is_some_and(|row| row.zip(&shown.values).all(|((_, known), value)| value.as_ref() == Ok(&*known)))
 }
 
 /// Which fields of a row show what we thought, in the order of `fields_at`. What cannot be read does not.

@@ -199,7 +199,7 @@ impl Work {
         rules: &Rules,
         entity: &Entity,
         key: &RemoteKey,
-        shown: &[Option<Value>],
+        shown: &[Option<&Value>],
         begun: Place,
         now: Millis,
     ) {
@@ -215,14 +215,14 @@ impl Work {
 
     /// What the only side of a record that holds nothing shows is what there is: what [`Self::link_fields`] comes to in that
     /// case, in one pass. Ties are left to it, since their other ends may know of them.
-    fn link_first(&mut self, entity: &Entity, home: Home, shown: &[Option<Value>], now: Millis) {
+    fn link_first(&mut self, entity: &Entity, home: Home, shown: &[Option<&Value>], now: Millis) {
         let stamp = Stamp::mint(now, Stamp::ZERO, Origin::Engine);
         let Record { registers, sides, .. } = &mut *self.record;
         let Some(side) = sides.first_mut() else { return };
         side.unbased.clear();
         registers.reserve_exact(shown.len());
         for ((field, binding), value) in entity.fields_at(home).zip(shown) {
-            let Some(value) = value.as_ref().filter(|_| field.ties_to().is_none()) else {
+            let Some(value) = value.filter(|_| field.ties_to().is_none()) else {
                 side.unbased.push(field.id);
                 continue;
             };
@@ -239,7 +239,7 @@ impl Work {
         rules: &Rules,
         entity: &Entity,
         home: Home,
-        shown: &[Option<Value>],
+        shown: &[Option<&Value>],
         begun: Place,
         now: Millis,
     ) {
@@ -252,7 +252,7 @@ impl Work {
             let mut state = self.state(field);
             let Some(ix) = state.ix(system) else { continue };
             let (mut fates, context) = (Vec::new(), field_rules(rules, entity, field, &state));
-            state.link(&context, ix, value.clone(), begun, now, &mut fates);
+            state.link(&context, ix, (*value).clone(), begun, now, &mut fates);
             self.put_state(field, state, fates);
         }
     }

@@ -1,8 +1,12 @@
-//! The first side of a record is taken in by a way of its own, which comes to what the merge rules come to.
+//! Quick ways come to what the long ones come to: a record's first side, and what a side shows of a record that has moved.
 
-use super::record::{Work, unlinked};
-use crate::model::{Ability, FieldKind, Home, Millis, Place, Raw, RecordId, RemoteId, RemoteKey, Value};
-use crate::rules::{CreateSpec, DefaultSpec, EntitySpec, FieldSpec, Limits, Mismatch, Rules, TooLong};
+use super::record::{Work, shown_row, unlinked};
+use super::save::shows_same;
+use crate::model::{
+    Ability, Differs, FieldKind, Hlc, Home, Millis, Origin, Place, Raw, Record, RecordId, RemoteId, RemoteKey, Stamp,
+    Value,
+};
+use crate::rules::{CreateSpec, DefaultSpec, Entity, EntitySpec, FieldSpec, Limits, Mismatch, Rules, TooLong};
 use proptest::prelude::*;
 
 /// Three fields: one that the system cuts, one with a default there, one that it does not bend.
@@ -27,11 +31,47 @@ fn shown() -> impl Strategy<Value = Vec<Option<Value>>> {
     prop::collection::vec(prop::option::weighted(0.8, value), 3)
 }
 
+/// What is known of each field: its register's value and the tick of its stamp, and what the side shows apart from that.
+type Known = Vec<(Option<(Value, u64)>, Option<Value>)>;
+
+fn known() -> impl Strategy<Value = Known> {
+    let text = || prop_oneof![Just(Value::Null), "[a-b]{1,4}".prop_map(|text| Value::Text(text.into()))];
+    prop::collection::vec((prop::option::of((text(), 1u64..3)), prop::option::weighted(0.3, text())), 3)
+}
+
+fn record_of(entity: &Entity, home: Home, known: &Known) -> Record {
+    let mut record = Record::new(RecordId([1; 16]), entity.id);
+    let remote = RemoteId::parse("7").unwrap();
+    let key = RemoteKey { entity: entity.id, system: home.system, object: home.object, remote };
+    let mut side = unlinked(entity, &key, Place::at(Millis(5)));
+    for (field, (register, apart)) in entity.fields.iter().zip(known) {
+        if let Some((value, tick)) = register {
+            record.set(field.id, value.clone(), Stamp { hlc: Hlc::from_bits(*tick), origin: Origin::Engine });
+        }
+        let shown = apart.iter().cloned();
+        side.differs.extend(shown.map(|shown| Differs { field: field.id, shown, apart: None, wanted: None }));
+    }
+    record.put_side(side);
+    record
+}
+
 proptest! {
+    #[test]
+    fn a_side_shows_the_same_where_all_its_fields_do(before in known(), after in known(), at in 0usize..2) {
+        let rules = rules();
+        let entity = &rules.entities[0];
+        let home = [Home::of("a", "people"), Home::of("b", "Person")][at];
+        let [before, after] = [before, after].map(|known| record_of(entity, home, &known));
+        let row = |record| shown_row(entity, record, home).expect("it has the side").collect::<Vec<_>>();
+        prop_assert_eq!(shows_same(entity, &before, &after, home), row(&before) == row(&after));
+        prop_assert!(shows_same(entity, &before, &before, home));
+    }
+
     #[test]
     fn the_first_side_is_what_the_rules_would_make_of_it(shown in shown(), now in 1i64..1 << 40) {
         let rules = rules();
         let entity = &rules.entities[0];
+        let shown: Vec<Option<&Value>> = shown.iter().map(Option::as_ref).collect();
         let home = Home::of("a", "people");
         let remote = RemoteId::parse("7").unwrap();
         let key = RemoteKey { entity: entity.id, system: home.system, object: home.object, remote };

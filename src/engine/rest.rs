@@ -9,7 +9,7 @@ use super::root::stands_as;
 use super::shared::Shared;
 use super::txn::Txn;
 use super::{Cause, Change, Happening, Now, Rest, Stand};
-use crate::model::{EntityId, FieldId, Record, RecordId, Register, Side, SystemId};
+use crate::model::{EntityId, FieldId, Record, RecordId, Register, Side, Stamp, SystemId, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A record as it stood before the step; none = it was not there.
@@ -117,18 +117,23 @@ fn says_all(before: &Record, told: &[&Happening], after: &Record) -> bool {
         _ => None,
     });
     let Some(last) = registers.collect::<Option<Vec<_>>>() else { return false };
-    let said = |Register { field, reg }: &Register| match last.iter().find(|(of, ..)| of == field) {
-        Some((_, to, stamp)) => **to == reg.val && *stamp == reg.marker,
-        None => before.register(*field) == Some(reg),
+    let stands = |(field, to, stamp): &(FieldId, &Value, Stamp)| {
+        after.register(*field).is_some_and(|reg| reg.val == **to && reg.marker == *stamp)
     };
-    let stay = before.registers.iter().all(|register| after.register(register.field).is_some());
+    let told = |(at, said): (usize, &(FieldId, _, _))| last[..at].iter().any(|(of, ..)| *of == said.0) || stands(said);
+    let (mut new, mut silent) = (0, false);
+    for (was, register) in after.moved_since(before) {
+        new += usize::from(was.is_none());
+        silent |= !last.iter().any(|(of, ..)| *of == register.field);
+    }
+    let stay = after.registers.len() == before.registers.len() + new;
     let stand = before.sides.len() == after.sides.len()
         && before
             .sides
             .iter()
             .zip(&after.sides)
             .all(|(before, after)| before.system == after.system && stands_as(before, after));
-    stand && stay && after.registers.iter().all(said) && last.iter().all(|(field, ..)| after.register(*field).is_some())
+    stand && stay && !silent && last.iter().enumerate().all(told)
 }
 
 fn registers(told: &Record, after: &Record) -> Vec<(FieldId, Now)> {

@@ -38,7 +38,7 @@ pub(super) fn canonical(entity: &Entity, (home, remote): (Home, &RemoteId), raws
         });
     }
     let external = match raws.get(count) {
-        Some(Raw::Text(text)) if !text.is_empty() => Some(text.clone()),
+        Some(Raw::Text(text)) if !text.is_empty() => Some(text.as_str().to_owned()),
         _ => None,
     };
     Shown { values, external, unresolved: Vec::new(), waiting: Vec::new() }
@@ -52,8 +52,13 @@ impl Shown {
     }
 
     /// The values; none where one could not be read.
-    pub fn readable(&self) -> Vec<Option<Value>> {
-        self.values.iter().map(|value| value.as_ref().ok().cloned()).collect()
+    pub fn readable(&self) -> Vec<Option<&Value>> {
+        self.values.iter().map(|value| value.as_ref().ok()).collect()
+    }
+
+    /// The values; blank where one could not be read.
+    pub fn or_blank(&self) -> Vec<Value> {
+        self.values.iter().map(|value| value.as_ref().cloned().unwrap_or_default()).collect()
     }
 }
 

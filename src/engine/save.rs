@@ -1,14 +1,15 @@
 //! A record that was at work is put back into the store, with everything that follows from it.
 
 use super::named::link_key;
-use super::record::{Work, field_rules, remote_key, shown, shown_digest, shown_row};
+use super::record::{Work, field_rules, remote_key, shown, shown_digest, shown_of};
 use super::shared::Shared;
 use super::txn::Txn;
 use super::{AT_HOME, Change, DigestRow, Happening, KeyHolder, OutboxRow, Task, ViewError};
 use crate::merge::identity::match_key;
 use crate::merge::{Fate, FieldRules, FieldState, Lately, policy};
 use crate::model::{
-    FieldId, Home, Place, RawDigest, Record, RecordId, RemoteKey, Side, SideState, SourceKind, SystemId, Value,
+    FieldId, Home, Place, RawDigest, Record, RecordId, Register, RemoteKey, Side, SideState, SourceKind, SystemId,
+    Value,
 };
 use crate::rules::{Entity, Field, Mode};
 
@@ -260,7 +261,7 @@ impl<'a> Txn<'a> {
                 continue;
             }
             let key = remote_key(entity.id, side);
-            let known = self.digest(&key)?;
+            let known = if before.is_none() { self.digest_of_new(&key) } else { self.digest(&key)? };
             // The other side of an edit shows what it showed; and what could not be judged must not look as if it had been.
             let stays = || before.is_some_and(|before| shows_same(entity, before, &work.record, side.home()));
             if !flies && raw.is_none() && (if known.is_some() { stays() } else { unjudged }) {
@@ -326,8 +327,8 @@ fn filled(before: &Record, after: &Record, fates: &[(FieldId, Fate)]) -> Vec<Hap
         });
         to == Some(value)
     };
-    let from = |field| before.register(field).map_or(BLANK, |reg| &reg.val);
-    let moved = after.registers.iter().map(|register| (register.field, from(register.field), &register.reg));
+    let moved = after.moved_since(before);
+    let moved = moved.map(|(from, Register { field, reg })| (*field, from.map_or(BLANK, |from| &from.val), reg));
     let moved = moved.filter(|(field, from, reg)| **from != reg.val && !told(*field, &reg.val));
     let filled = moved.map(|(field, from, reg)| Happening::Filled {
         field,
@@ -346,17 +347,23 @@ fn finds_same(entity: &Entity, before: &Record, after: &Record) -> bool {
     let finds = |field: &&Field| leads(field) || entity.match_keys.contains(&field.id) || entity.is_link(field.id);
     let finding = entity.fields.iter().filter(finds);
     let same = |field: &Field| {
-        let value = |record: &'_ Record| record.register(field.id).map(|reg| reg.val.clone());
+        let value = |record| Record::register(record, field.id).map(|reg| &reg.val);
         let differs = before.sides.iter().zip(&after.sides).any(|(a, b)| a.differs(field.id) != b.differs(field.id));
         value(before) == value(after) && !differs
     };
     stands && finding.into_iter().all(same)
 }
 
-/// Does the side in an object show the same before and after?
-fn shows_same(entity: &Entity, before: &Record, after: &Record, home: Home) -> bool {
-    match (shown_row(entity, before, home), shown_row(entity, after, home)) {
-        (Some(before), Some(after)) => before.eq(after),
-        _ => false,
-    }
+/// Does the side in an object show the same before and after? Only fields whose register has moved, or of which something is told
+/// apart, can show something else.
+pub(super) fn shows_same(entity: &Entity, before: &Record, after: &Record, home: Home) -> bool {
+    let sides = before.side(home.system).zip(after.side(home.system));
+    let Some((old, new)) = sides.filter(|(old, new)| old.object == home.object && new.object == home.object) else {
+        return false;
+    };
+    let apart = old.differs.iter().chain(&new.differs).map(|differs| differs.field);
+    let moved = after.moved_since(before).map(|(_, register)| register.field);
+    let dropped = before.registers.iter().map(|register| register.field).filter(|of| after.register(*of).is_none());
+    let mut suspects = moved.chain(apart).chain(dropped).filter_map(|id| entity.field(id));
+    suspects.all(|field| shown_of(before, field, home.system) == shown_of(after, field, home.system))
 }

@@ -39,7 +39,7 @@ impl Txn<'_> {
 
     /// An unknown row that does not take part: only its keys are kept.
     pub fn shelve(&mut self, entity: &Entity, key: &RemoteKey, shown: &Shown, seen: Seen) -> Result<Found, ViewError> {
-        let values: Vec<Value> = shown.readable().into_iter().map(Option::unwrap_or_default).collect();
+        let values = shown.or_blank();
         let side = shelf(entity, key, &values);
         self.set_digest_of(entity, key, shown, seen.raw);
         if seen.pass == Pass::Changes
@@ -115,7 +115,7 @@ impl Txn<'_> {
             self.set_digest_of(entity, key, shown, seen.raw);
             self.set_reread(key.clone(), None)?;
             if state == SideState::Outside {
-                let values: Vec<Value> = shown.readable().into_iter().map(Option::unwrap_or_default).collect();
+                let values = shown.or_blank();
                 work.record.put_side(shelf(entity, key, &values));
             }
             self.put(work);

@@ -94,6 +94,7 @@ impl Txn<'_> {
             let values: Vec<Option<Value>> = entity.fields_at(side.home()).map(readable).collect();
             // From where it was linked before: a millisecond earlier, and its last change from before the link would be an edit.
             let from = Place { time: side.settled.time.plus(1), position: side.settled.position };
+            let values: Vec<Option<&Value>> = values.iter().map(Option::as_ref).collect();
             kept.link_side(self.rules, entity, &key, &values, from, self.now);
             self.set_index(key, Some(kept.record.id));
             let (system, remote) = (side.system, side.remote.clone());

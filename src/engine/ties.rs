@@ -142,7 +142,7 @@ impl Txn<'_> {
                 of.insert(tied.clone());
             }
         }
-        Ok((!lines.is_empty()).then(|| (Raw::Text(lines.join("\n")), sent.on(shown))))
+        Ok((!lines.is_empty()).then(|| (Raw::Text(lines.join("\n").into()), sent.on(shown))))
     }
 
     /// Finds out which sides are owed ties of which none can be written yet.

@@ -80,7 +80,7 @@ mod tests {
             histories.iter().map(|history| history.iter().rev().copied().map(past).collect()).collect();
         let now: Vec<Raw> = now.iter().map(|text| Raw::Text((*text).into())).collect();
         let text = |raw: &Raw| match raw {
-            Raw::Text(text) => text.clone(),
+            Raw::Text(text) => text.as_str().to_owned(),
             _ => "-".to_owned(),
         };
         let all = |moment: Moment| {

@@ -21,15 +21,18 @@ type Moved<T> = (Option<T>, Option<T>);
 struct KeyRow {
     /// Those whom the store names, ascending; none = not asked yet, since adding a holder needs no look at the others.
     stood: Option<Vec<KeyHolder>>,
-    /// Those whom this step added or removed, ascending.
-    moved: BTreeMap<KeyHolder, bool>,
+    /// Those whom this step added or removed, ascending: nearly always one.
+    moved: Vec<(KeyHolder, bool)>,
     /// What both come to, where the others were asked for.
     now: Vec<KeyHolder>,
 }
 
 impl KeyRow {
     fn hold(&mut self, holder: KeyHolder, holds: bool) {
-        self.moved.insert(holder, holds);
+        match self.moved.binary_search_by_key(&holder, |(of, _)| *of) {
+            Ok(at) => self.moved[at].1 = holds,
+            Err(at) => self.moved.insert(at, (holder, holds)),
+        }
         if self.stood.is_some() {
             match (self.now.binary_search(&holder), holds) {
                 (Err(at), true) => self.now.insert(at, holder),
@@ -292,6 +295,11 @@ impl<'a> Txn<'a> {
                 Ok(rows.into_iter().next().flatten())
             }
         }
+    }
+
+    /// The digest row of a side whose record is first mirrored in this step: the store can have none.
+    pub fn digest_of_new(&self, key: &RemoteKey) -> Option<DigestRow> {
+        self.digests.get(key).copied().flatten()
     }
 
     pub fn outbox(&mut self, at: (SystemId, EntityId, RecordId)) -> Result<Option<OutboxRow>, ViewError> {

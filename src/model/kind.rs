@@ -2,7 +2,7 @@
 
 use super::host;
 use super::value::DAY_MS;
-use super::{Decimal, EntityId, Millis, Raw, Region, Value, ValueError};
+use super::{Decimal, EntityId, Millis, Raw, Region, Text, Value, ValueError};
 use std::str::FromStr;
 
 /// A field's type, as far as canonical form goes. The value map of an enumeration belongs to its bindings.
@@ -100,9 +100,12 @@ impl FieldKind {
         }
         match self {
             Self::Refs { .. } => Ok(Value::set(text.lines().map(trim).filter(|tie| !tie.is_empty()))),
-            Self::Ref { .. } | Self::Owner => Ok(Value::Text(trimmed.into())),
+            Self::Ref { .. } | Self::Owner => Ok(Value::Text(kept(raw, trimmed))),
             Self::Group => Err(ValueError { wanted: "a group", reason: "a single value" }),
-            Self::Text => Ok(Value::Text(trimmed.replace("\r\n", "\n").replace('\r', "\n").into())),
+            Self::Text if trimmed.contains('\r') => {
+                Ok(Value::Text(trimmed.replace("\r\n", "\n").replace('\r', "\n").into()))
+            }
+            Self::Text => Ok(Value::Text(kept(raw, trimmed))),
             Self::Email => Ok(Value::Text(host::email(trimmed).into())),
             Self::Phone => Ok(Value::Text(phone(trimmed).into())),
             Self::PhoneOf(region) => {
@@ -132,7 +135,7 @@ impl FieldKind {
             },
             Self::Date => date(trimmed).map(Value::Date),
             Self::DateTime { step_ms } => datetime(trimmed).map(|ms| Value::DateTime(Millis(ms).floor(*step_ms).0)),
-            Self::Enum => Ok(Value::Enum(trimmed.into())),
+            Self::Enum => Ok(Value::Enum(kept(raw, trimmed))),
             Self::Set => Ok(Value::set(trimmed.split(';').map(trim).filter(|option| !option.is_empty()))),
         }
     }
@@ -147,16 +150,30 @@ impl FieldKind {
         match value {
             Value::Null => Raw::Null,
             Value::Bool(value) => Raw::Bool(*value),
-            Value::Int(value) => Raw::Number(value.to_string()),
-            Value::Decimal(value) => Raw::Number(value.to_string()),
-            other => Raw::Text(other.to_string()),
+            Value::Int(value) => Raw::Number(value.to_string().into()),
+            Value::Decimal(value) => Raw::Number(value.to_string().into()),
+            Value::Text(text) | Value::Enum(text) => Raw::Text(text.clone()),
+            other => Raw::Text(other.to_string().into()),
         }
     }
 }
 
 /// Trims what both CRMs trim; a no-break space stays, as Salesforce keeps it.
 fn trim(text: &str) -> &str {
+    // Nearly nothing that is read has blanks at its ends.
+    let solid = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_graphic());
+    if solid(text.as_bytes().first()) && solid(text.as_bytes().last()) {
+        return text;
+    }
     text.trim_matches(|c: char| c.is_whitespace() && c != '\u{a0}')
+}
+
+/// The raw text itself, where that is what remains of it.
+fn kept(raw: &Raw, trimmed: &str) -> Text {
+    match raw {
+        Raw::Text(text) | Raw::Number(text) if text.len() == trimmed.len() => text.clone(),
+        _ => trimmed.into(),
+    }
 }
 
 /// Digits, a leading `+` (also for `00`), and an extension after `x`. Anything without digits stays as text, so that

@@ -1,6 +1,6 @@
 //! What a system tells us, before it means anything: raw values, pages of rows, history.
 
-use super::{ClockOffset, Creates, Millis, RawDigest, RemoteId};
+use super::{ClockOffset, Creates, Millis, RawDigest, RemoteId, Text};
 use crate::codec::{Decode, Encode};
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ pub enum Raw {
     /// `null`; in a write: clear it.
     Null,
     /// Text.
-    Text(String),
+    Text(Text),
     /// A number, as decimal text so that no digit is lost.
-    Number(String),
+    Number(Text),
     /// True or false.
     Bool(bool),
 }

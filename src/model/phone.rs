@@ -126,7 +126,7 @@ mod tests {
             text in "(\\+|00|0)?[0-9 ()./x-]{0,18}( ?(ext\\.?|x) ?[0-9]{1,4})?|\\PC{0,12}",
         ) {
             let kind = FieldKind::PhoneOf(Region::parse(region).unwrap());
-            let once = kind.read(&Raw::Text(text)).unwrap();
+            let once = kind.read(&Raw::Text(text.into())).unwrap();
             prop_assert_eq!(kind.read(&kind.write(&once)), Ok(once.clone()));
             if let Value::Text(once) = once {
                 prop_assert!(!once.is_empty());

@@ -118,6 +118,19 @@ impl Record {
         self.registers.binary_search_by_key(&field, |register| register.field).ok().map(|at| &self.registers[at].reg)
     }
 
+    /// Registers that are not as they stood: each with what it was, where there was one. One pass, since registers ascend.
+    pub fn moved_since<'r>(
+        &'r self,
+        before: &'r Self,
+    ) -> impl Iterator<Item = (Option<&'r LWWReg<Value, Stamp>>, &'r Register)> {
+        let mut stood = before.registers.iter().peekable();
+        self.registers.iter().filter_map(move |register| {
+            while stood.next_if(|stood| stood.field < register.field).is_some() {}
+            let was = stood.next_if(|stood| stood.field == register.field);
+            (was != Some(register)).then_some((was.map(|was| &was.reg), register))
+        })
+    }
+
     /// Sets a register.
     ///
     /// # Panics

@@ -2,13 +2,28 @@
 
 use crate::codec::{self, BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder};
 use smol_str::SmolStr;
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::ops::Deref;
 
 /// Text that does not change. A merge copies values often and reads them seldom, so copies are cheap.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Text(SmolStr);
+
+impl PartialEq for Text {
+    /// Most texts that are compared are copies of one, and stand in one place.
+    fn eq(&self, other: &Self) -> bool {
+        let (own, other) = (self.as_str(), other.as_str());
+        own.len() == other.len() && (std::ptr::eq(own, other) || own == other)
+    }
+}
+
+impl Text {
+    /// As a plain one.
+    pub fn as_str(&self) -> &str {
+        self
+    }
+}
 
 impl Deref for Text {
     type Target = str;
@@ -39,6 +54,15 @@ impl From<&str> for Text {
 impl From<String> for Text {
     fn from(text: String) -> Self {
         Self(text.into())
+    }
+}
+
+impl From<Cow<'_, str>> for Text {
+    fn from(text: Cow<'_, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        }
     }
 }
 

@@ -141,7 +141,7 @@ pub fn lay_ties(shown: &Raw, written: &Raw) -> Raw {
             _ => ties.retain(|known| known != tie),
         }
     }
-    if ties.is_empty() { Raw::Null } else { Raw::Text(ties.into_iter().collect::<Vec<_>>().join("\n")) }
+    if ties.is_empty() { Raw::Null } else { Raw::Text(ties.into_iter().collect::<Vec<_>>().join("\n").into()) }
 }
 
 #[cfg(test)]
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_laid_over_what_is_shown() {
-        let text = |text: &str| Raw::Text(text.to_owned());
+        let text = |text: &str| Raw::Text(text.into());
         assert_eq!(lay_ties(&Raw::Null, &text("+7\n+8\tboss")), text("7\n8\n8\tboss"));
         assert_eq!(lay_ties(&text("7\n8\n8\tboss"), &text("-8\n+9")), text("7\n9"));
         assert_eq!(lay_ties(&text("8\n8\tboss"), &text("-8\tboss")), text("8"));

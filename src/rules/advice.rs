@@ -133,7 +133,7 @@ fn samples(field: &Field, binding: &FieldBinding) -> Vec<Value> {
             texts
         }
     };
-    texts.into_iter().filter_map(|text| field.kind.read(&Raw::Text(text)).ok()).collect()
+    texts.into_iter().filter_map(|text| field.kind.read(&Raw::Text(text.into())).ok()).collect()
 }
 
 struct Check<'a> {

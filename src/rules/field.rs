@@ -151,9 +151,9 @@ impl Field {
         };
         let raw = match &*value {
             Value::Null => return Ok(vec![Raw::Null; binding.properties.len()]),
-            Value::Text(email) if self.kind == FieldKind::Owner => Raw::Text(binding.owner_id(email)?.to_owned()),
+            Value::Text(email) if self.kind == FieldKind::Owner => Raw::Text(binding.owner_id(email)?.into()),
             Value::Text(text) => return self.split(binding, text),
-            Value::Enum(canonical) => Raw::Text(self.fit_option(binding, canonical)?.to_owned()),
+            Value::Enum(canonical) => Raw::Text(self.fit_option(binding, canonical)?.into()),
             Value::Set(canonical) => {
                 let options = canonical.iter().map(|option| self.fit_option(binding, option));
                 self.kind.write(&Value::set(options.collect::<Result<Vec<_>, _>>()?))
@@ -161,7 +161,7 @@ impl Field {
             Value::Decimal(number) => self.kind.write(&Value::Decimal(self.fit_number(binding, *number)?)),
             Value::Int(number) => {
                 self.fit_number(binding, (*number).into())?;
-                Raw::Number(number.to_string())
+                Raw::Number(number.to_string().into())
             }
             other => self.kind.write(other),
         };

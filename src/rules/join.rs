@@ -40,7 +40,7 @@ impl Join {
     /// split, so a text that shows them is no other than one without.
     fn normal(&self, mut text: String) -> String {
         loop {
-            let parts = text.split(&self.separator).map(|text| part(&Raw::Text(text.to_owned())));
+            let parts = text.split(&self.separator).map(|text| part(&Raw::Text(text.into())));
             let parts: Vec<String> = parts.filter(|part| !part.is_empty()).collect();
             // What was taken away may have parted a separator.
             match parts.join(&self.separator) {
@@ -135,7 +135,7 @@ impl FieldBinding {
     /// One raw value of those of all properties.
     pub(super) fn joined<'r>(&self, raws: &'r [Raw]) -> Cow<'r, Raw> {
         match &self.join {
-            Some(join) => Cow::Owned(Raw::Text(join.text(raws))),
+            Some(join) => Cow::Owned(Raw::Text(join.text(raws).into())),
             None => Cow::Borrowed(raws.first().unwrap_or(&Raw::Absent)),
         }
     }
@@ -145,13 +145,13 @@ impl Field {
     /// A text as the properties hold it.
     pub(super) fn split(&self, binding: &FieldBinding, text: &str) -> Result<Vec<Raw>, Unfit> {
         let Some(join) = &binding.join else {
-            return Ok(vec![Raw::Text(self.fit_text(binding, text)?.into_owned())]);
+            return Ok(vec![Raw::Text(self.fit_text(binding, text)?.into())]);
         };
         let text = join.normal(text.to_owned());
         let parts = join.split(&text, binding.properties.len()).into_iter();
-        let parts = parts.map(|text| match part(&Raw::Text(text.to_owned())) {
+        let parts = parts.map(|text| match part(&Raw::Text(text.into())) {
             blank if blank.is_empty() => Ok(Raw::Null),
-            text => Ok(Raw::Text(self.fit_text(binding, &text)?.into_owned())),
+            text => Ok(Raw::Text(self.fit_text(binding, &text)?.into())),
         });
         parts.collect()
     }
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn raws(parts: &[&str]) -> Vec<Raw> {
-        parts.iter().map(|part| Raw::Text((*part).to_owned())).collect()
+        parts.iter().map(|part| Raw::Text((*part).into())).collect()
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
             prop_assert!(!join.overlaps());
             let field = field(separator, if last { Cut::Last } else { Cut::First }, parts.len());
             let binding = &field.bindings[0];
-            let raws: Vec<Raw> = parts.into_iter().map(Raw::Text).collect();
+            let raws: Vec<Raw> = parts.into_iter().map(|text| Raw::Text(text.into())).collect();
             let read = field.read(binding, &raws).unwrap();
             prop_assert_eq!(field.project(binding, &read), read);
         }
@@ -276,7 +276,7 @@ mod tests {
         fn a_projection_stays(whole in "[ab ,-]{0,10}", last in any::<bool>(), count in 2usize..4) {
             let field = field(" ", if last { Cut::Last } else { Cut::First }, count);
             let binding = &field.bindings[0];
-            let value = FieldKind::Text.read(&Raw::Text(whole)).unwrap();
+            let value = FieldKind::Text.read(&Raw::Text(whole.into())).unwrap();
             let projected = field.project(binding, &value);
             prop_assert_eq!(field.project(binding, &projected), projected);
         }

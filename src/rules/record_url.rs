@@ -22,7 +22,7 @@ impl RecordUrl {
     /// The address of a record; none while nobody has told where records are found.
     pub fn of(&self, remote: &RemoteId) -> Option<Raw> {
         let template = self.stated.as_ref().or(self.told.as_ref())?;
-        Some(Raw::Text(template.replace("{id}", remote.as_str())))
+        Some(Raw::Text(template.replace("{id}", remote.as_str()).into()))
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) fn compile(spec: &FieldSpec, kind: &FieldKind, at: &str, checks: &mut
     }
     let mut domains = Vec::with_capacity(own.len());
     for text in own {
-        match kind.read(&Raw::Text(text.clone())) {
+        match kind.read(&Raw::Text(text.as_str().into())) {
             Ok(Value::Text(domain)) if domain.contains('.') => domains.push(domain.into()),
             _ => checks.fault(at.clone(), Fault::NoDomain { text: text.clone() }),
         }

@@ -193,7 +193,7 @@ proptest! {
             let field = rules.entities[0].fields.iter().find(|field| field.name == "stage").unwrap();
             for binding in &field.bindings {
                 for (canonical, theirs) in &binding.values {
-                    let value = field.read(binding, &[Raw::Text(theirs.clone())]).unwrap();
+                    let value = field.read(binding, &[Raw::Text(theirs.as_str().into())]).unwrap();
                     prop_assert_eq!(field.project(binding, &value), value);
                     let once = field.project(binding, &Value::Enum(canonical.clone().into()));
                     prop_assert_eq!(field.project(binding, &once), once);

@@ -435,7 +435,7 @@ mod tests {
         ) {
             let field = field(FieldKind::Text, steps);
             let binding = &field.bindings[0];
-            let value = FieldKind::Text.read(&Raw::Text(text)).unwrap();
+            let value = FieldKind::Text.read(&Raw::Text(text.into())).unwrap();
             let raw = field.write(binding, &value).unwrap();
             let shown = field.read(binding, &raw).unwrap();
             prop_assert_eq!(Digest::of_value(&shown), Digest::of_value(&field.project(binding, &value)));

@@ -254,7 +254,7 @@ fn written<'a>(binding: &'a FieldBinding, canonical: &str) -> Option<&'a str> {
 
 /// An option as it is read, none if it is blank.
 pub(super) fn option_text(option: &str) -> Option<String> {
-    match FieldKind::Enum.read(&Raw::Text(option.to_owned())) {
+    match FieldKind::Enum.read(&Raw::Text(option.into())) {
         Ok(Value::Enum(option)) => Some(option.into()),
         _ => None,
     }

@@ -145,7 +145,7 @@ async fn all(system: &Memory) -> Vec<String> {
     let properties = ["email", "city"].map(str::to_owned).to_vec();
     let spec = ReadSpec { object: "people".to_owned(), properties, external_id: None };
     let page = system.scan(&spec, None).await.unwrap();
-    let text = |raw| if let Raw::Text(text) = raw { text } else { "-".to_owned() };
+    let text = |raw| if let Raw::Text(text) = raw { text } else { "-".to_owned().into() };
     let row = |at| page.decoder.decode(at).unwrap().into_iter().map(text).collect::<Vec<_>>().join(" ");
     let mut rows: Vec<String> = (0..page.rows.len()).map(row).collect();
     rows.sort();
@@ -286,7 +286,7 @@ fn what_others_refer_to_is_not_deleted_until_they_are_gone() {
     run(async {
         let (firm, person) = employed();
         let mut case = Case::new(Setup { entities: vec![firm, person], mode: Mode::ReadWrite, max_deletes: 100 });
-        let text = |text: &str| Raw::Text(text.to_owned());
+        let text = |text: &str| Raw::Text(text.into());
         case.crm.put("firms", &id("f"), [("name".to_owned(), text("Acme"))]);
         case.desk.put("firms", &id("df"), [("name".to_owned(), text("Acme"))]);
         put(&case.crm, "1", &[("email", "ann@x"), ("city", "Rome"), ("firm", "f")]);

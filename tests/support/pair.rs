@@ -29,7 +29,7 @@ pub fn connectors(crm: &Arc<Memory>, desk: &Arc<Memory>) -> Connectors {
 /// A person enters texts; an empty one clears.
 pub fn put(system: &Memory, object: &str, remote: &str, fields: &[(&str, &str)]) {
     let text = |(name, value): &(&str, &str)| {
-        let raw = if value.is_empty() { Raw::Null } else { Raw::Text((*value).to_owned()) };
+        let raw = if value.is_empty() { Raw::Null } else { Raw::Text((*value).into()) };
         ((*name).to_owned(), raw)
     };
     system.put(object, &id(remote), fields.iter().map(text));

@@ -30,7 +30,7 @@ fn lines(of: &BTreeMap<String, Vec<Kind>>) -> Raw {
     }
     match lines.is_empty() {
         true => Raw::Null,
-        false => Raw::Text(lines.into_iter().collect::<Vec<_>>().join("\n")),
+        false => Raw::Text(lines.into_iter().collect::<Vec<_>>().join("\n").into()),
     }
 }
 
@@ -245,7 +245,7 @@ mod tests {
     use serde_json::Value;
 
     fn item(text: &str) -> WriteItem {
-        let raw = Raw::Text(text.replace(' ', "\n").replace('=', "\t"));
+        let raw = Raw::Text(text.replace(' ', "\n").replace('=', "\t").into());
         let target = Target::Update(RemoteId::parse("7").unwrap());
         WriteItem { op: OpId(1), target, fields: vec![(format!("{ASSOCIATIONS}contacts"), raw)] }
     }

@@ -158,7 +158,7 @@ fn a_deleted_record_that_lost_a_merge_names_its_survivor() {
 
 #[test]
 fn a_record_whose_tie_is_refused_is_written_all_the_same() {
-    let tie = |id: &str| ("association:companies".to_owned(), Raw::Text(id.to_owned()));
+    let tie = |id: &str| ("association:companies".to_owned(), Raw::Text(id.into()));
     let item = |op: u64, target, company: &str| WriteItem {
         op: OpId(op),
         target,

@@ -138,7 +138,7 @@ impl HubSpot {
             let ties = self.associated(what, (object, to), ids).await?;
             for (id, values) in ids.iter().zip(&mut values) {
                 let first = ties.get(*id).and_then(|of| of.iter().find(|(_, kinds)| is_primary(kinds, primary)));
-                values.push(first.map_or(Raw::Null, |(id, _)| Raw::Text(id.clone())));
+                values.push(first.map_or(Raw::Null, |(id, _)| Raw::Text(id.as_str().into())));
             }
         }
         Ok(values)
@@ -285,7 +285,7 @@ mod tests {
     use serde_json::Value;
 
     fn item(id: &str, company: Option<&str>) -> WriteItem {
-        let raw = company.map_or(Raw::Null, |id| Raw::Text(id.to_owned()));
+        let raw = company.map_or(Raw::Null, |id| Raw::Text(id.into()));
         let fields = vec![(format!("{ASSOCIATION}companies"), raw)];
         WriteItem { op: OpId(1), target: Target::Update(RemoteId::parse(id).unwrap()), fields }
     }

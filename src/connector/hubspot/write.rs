@@ -83,7 +83,7 @@ fn text(raw: &Raw) -> Option<String> {
     match raw {
         Raw::Absent => None,
         Raw::Null => Some(String::new()),
-        Raw::Text(text) | Raw::Number(text) => Some(text.clone()),
+        Raw::Text(text) | Raw::Number(text) => Some(text.as_str().to_owned()),
         Raw::Bool(value) => Some(value.to_string()),
     }
 }

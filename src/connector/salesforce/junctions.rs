@@ -156,7 +156,7 @@ impl Salesforce {
                 let of = ties.get(*id).into_iter().flatten();
                 let lines: BTreeSet<String> = of.flat_map(lines).collect();
                 let text = lines.into_iter().collect::<Vec<_>>().join("\n");
-                values.push(if text.is_empty() { Raw::Null } else { Raw::Text(text) });
+                values.push(if text.is_empty() { Raw::Null } else { Raw::Text(text.into()) });
             }
         }
         Ok(values)
@@ -433,7 +433,7 @@ mod tests {
     use super::*;
 
     fn steps(write: &str, there: &[(&str, &str)]) -> Vec<String> {
-        let writes = tie_writes(&Raw::Text(write.replace(' ', "\n").replace('=', "\t")));
+        let writes = tie_writes(&Raw::Text(write.replace(' ', "\n").replace('=', "\t").into()));
         let ties: Vec<Tie> = there
             .iter()
             .map(|(id, label)| Tie { id: (*id).to_owned(), to: "c".to_owned(), label: (*label).to_owned() })

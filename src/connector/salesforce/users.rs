@@ -19,7 +19,7 @@ impl Salesforce {
                 let values = page.decoder.decode(at).map_err(|cause| self.client.protocol("listing User", cause))?;
                 if let [Raw::Text(email), active, ..] = &*values {
                     let (id, active) = (row.remote.as_str().to_owned(), *active == Raw::Bool(true));
-                    users.push(User { id, email: email.clone(), active });
+                    users.push(User { id, email: email.as_str().to_owned(), active });
                 }
             }
             match page.end {

@@ -384,7 +384,7 @@ fn json_of(raw: &Raw) -> Value {
     match raw {
         Raw::Absent | Raw::Null => Value::Null,
         Raw::Text(text) => text.as_str().into(),
-        Raw::Number(number) => json!({ "number": number }),
+        Raw::Number(number) => json!({ "number": number.as_str() }),
         Raw::Bool(value) => (*value).into(),
     }
 }
@@ -397,9 +397,9 @@ fn hidden() -> Value {
 fn raw(json: &Value) -> Option<Raw> {
     Some(match json {
         Value::Null => Raw::Null,
-        Value::String(text) => Raw::Text(text.clone()),
+        Value::String(text) => Raw::Text(text.as_str().into()),
         Value::Bool(value) => Raw::Bool(*value),
-        Value::Object(number) => Raw::Number(number.get("number")?.as_str()?.to_owned()),
+        Value::Object(number) => Raw::Number(number.get("number")?.as_str()?.into()),
         Value::Number(_) | Value::Array(_) => return None,
     })
 }

@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn lengths_options_and_required_properties_are_foreseen() {
-        let text = |text: &str| Raw::Text(text.to_owned());
+        let text = |text: &str| Raw::Text(text.into());
         assert_eq!(foreseen(true, &[("Name", text("äöü")), ("Stage", text("won"))]), None);
         assert_eq!(foreseen(false, &[("Name", text("abcd"))]), Some(("STRING_TOO_LONG", "Name".into())));
         assert_eq!(foreseen(false, &[("Stage", text("Lost"))]), Some(("INVALID_OPTION", "Stage".into())));

@@ -151,7 +151,7 @@ impl Overlay {
             let known = rows.get(&remote).cloned().or_else(|| self.get(system, object, &remote));
             let created = create.is_some() && known.is_none();
             let mut row = known.unwrap_or_default();
-            let key = create.map(|(property, value)| (property.clone(), Raw::Text(value.clone())));
+            let key = create.map(|(property, value)| (property.clone(), Raw::Text(value.as_str().into())));
             for (property, raw) in item.fields.iter().cloned().chain(key) {
                 if let (Raw::Text(text), true) = (&raw, keys.contains(&property.as_str())) {
                     let name = holder(system, object, &property, text);
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(overlay.holders(system, "contacts", "email", "a@X.example"), std::slice::from_ref(&id));
         let known = overlay.get(system, "contacts", &id).unwrap();
         assert_eq!(known.value("email", Raw::Null), Raw::Text("b@x.example".into()));
-        assert_eq!(known.value("key", Raw::Null), Raw::Text(external.clone()));
+        assert_eq!(known.value("key", Raw::Null), Raw::Text(external.as_str().into()));
         assert_eq!(known.value("other", Raw::Null), Raw::Null);
         assert!(overlay.get(system, "companies", &id).is_none() && overlay.check().is_ok());
     }

@@ -22,7 +22,7 @@ pub(super) fn by_record(
         if item.fields[at].1 != Raw::Null {
             let system = rules.system(of).map(|system| system.name.as_str()).unwrap_or_default();
             let address = format!("the record's address in {system}");
-            fields.get_or_insert_with(|| item.fields.clone())[at].1 = Raw::Text(address);
+            fields.get_or_insert_with(|| item.fields.clone())[at].1 = Raw::Text(address.into());
         }
     }
     for (field, to) in entity.ties() {
@@ -38,14 +38,14 @@ pub(super) fn by_record(
         }
         // By our names they stand in another order than by theirs.
         lines.sort();
-        fields.get_or_insert_with(|| item.fields.clone())[at].1 = Raw::Text(lines.join("\n"));
+        fields.get_or_insert_with(|| item.fields.clone())[at].1 = Raw::Text(lines.join("\n").into());
     }
     for (field, to) in entity.references() {
         let Some(own) = field.binding(home).and_then(FieldBinding::property) else { continue };
         let Some(at) = item.fields.iter().position(|(property, _)| property == own) else { continue };
         let Raw::Text(id) = &item.fields[at].1 else { continue };
         if let Some(record) = target_of(rules, view, (to, home.system), id)? {
-            fields.get_or_insert_with(|| item.fields.clone())[at].1 = Raw::Text(format!("{MARK}{record}"));
+            fields.get_or_insert_with(|| item.fields.clone())[at].1 = Raw::Text(format!("{MARK}{record}").into());
         }
     }
     Ok(fields)

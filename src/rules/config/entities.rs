@@ -581,7 +581,7 @@ fn default(node: &Node<'_>, problems: &mut Problems) -> Option<DefaultSpec> {
         if text.is_none() {
             node.wrong("a single value", problems);
         }
-        text.map(Raw::Text)
+        text.map(|text| Raw::Text(text.into()))
     };
     if !node.is_table() {
         return raw(node, problems).map(DefaultSpec::Everywhere);

@@ -91,9 +91,9 @@ impl<'a> Node<'a> {
     pub(super) fn raw(&self) -> Option<Raw> {
         let text = self.scalar()?;
         Some(match self.value {
-            DeValue::Integer(_) | DeValue::Float(_) => Raw::Number(text),
+            DeValue::Integer(_) | DeValue::Float(_) => Raw::Number(text.into()),
             DeValue::Boolean(value) => Raw::Bool(*value),
-            _ => Raw::Text(text),
+            _ => Raw::Text(text.into()),
         })
     }
 

@@ -91,7 +91,7 @@ impl Ask {
 
 /// What an expression gives, as a value of the field's type.
 fn value(kind: &FieldKind, given: cel::Value) -> Option<Value> {
-    let raw = |text: &str| kind.read(&crate::model::Raw::Text(text.to_owned())).ok();
+    let raw = |text: &str| kind.read(&crate::model::Raw::Text(text.into())).ok();
     let value = match given {
         cel::Value::Null => Value::Null,
         cel::Value::String(text)

@@ -433,7 +433,7 @@ impl Run {
                 self.busy[side] = false;
                 let row = self.row(side).filter(|row| {
                     let external = row.raws.last();
-                    values.iter().any(|value| external == Some(&Raw::Text(value.clone())))
+                    values.iter().any(|value| external == Some(&Raw::Text(value.as_str().into())))
                 });
                 let rows = row.into_iter().map(|row| ReadRow {
                     remote: row.id,

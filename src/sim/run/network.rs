@@ -65,7 +65,7 @@ impl Run {
         let world = &self.worlds[side];
         let each = |field: usize| self.parts_of(field, remote.value(field));
         let mut raws: Vec<Raw> = (0..FIELDS).flat_map(each).collect();
-        raws.push(remote.external.clone().map_or(Raw::Null, Raw::Text));
+        raws.push(remote.external.clone().map_or(Raw::Null, |key| Raw::Text(key.into())));
         let history = match world.source {
             SourceKind::History => (0..FIELDS).flat_map(|field| self.histories(side, remote, field)).collect(),
             _ => Vec::new(),
