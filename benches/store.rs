@@ -16,16 +16,17 @@ use syncline::store::{OpenOptions, Store, Stored};
 const BODIES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("bodies");
 const LOAD_COMMIT: usize = 10_000;
 
-type Body = (Vec<u8>, Vec<u8>);
+type Row = (Vec<u8>, Vec<u8>);
 
-fn body(number: u64, version: u64) -> Body {
+fn body(number: u64, version: u64) -> Row {
     let record = record(number, version);
     let mut bytes = Vec::new();
-    record.put(&mut bytes);
-    ([&ENTITY.0.to_be_bytes()[..], &record.id.0].concat(), bytes)
+    let key = [&ENTITY.0.to_be_bytes()[..], &record.id.0].concat();
+    Body::from(record).put(&mut bytes);
+    (key, bytes)
 }
 
-fn sorted(mut bodies: Vec<Body>) -> Vec<Body> {
+fn sorted(mut bodies: Vec<Row>) -> Vec<Row> {
     bodies.sort();
     bodies
 }
@@ -35,7 +36,7 @@ fn bare(path: &Path) -> redb::Database {
 }
 
 /// The floor of a load: sorted bodies through the cursor, in one transaction, and nothing else.
-fn bare_load(database: &redb::Database, bodies: &[Body]) {
+fn bare_load(database: &redb::Database, bodies: &[Row]) {
     let transaction = database.begin_write().expect("the only writer");
     {
         let mut table = transaction.open_table(BODIES).expect("ours");
@@ -49,7 +50,7 @@ fn bare_load(database: &redb::Database, bodies: &[Body]) {
 }
 
 /// The floor of an update: sorted bodies over old ones.
-fn bare_update(database: &redb::Database, bodies: &[Body]) {
+fn bare_update(database: &redb::Database, bodies: &[Row]) {
     let transaction = database.begin_write().expect("the only writer");
     {
         let mut table = transaction.open_table(BODIES).expect("ours");
@@ -147,7 +148,7 @@ fn updates(criterion: &mut Criterion, n: usize) {
         let pick = |commit: usize, row: usize| ((commit * size + row) as u64).wrapping_mul(7_919) % n as u64;
         let steps: Vec<Vec<Change>> =
             (0..commits).map(|c| (0..size).flat_map(|row| edited(pick(c, row), 1)).collect()).collect();
-        let bodies: Vec<Vec<Body>> =
+        let bodies: Vec<Vec<Row>> =
             (0..commits).map(|c| sorted((0..size).map(|row| body(pick(c, row), 1)).collect())).collect();
 
         group.throughput(Throughput::Elements(size as u64));

@@ -3,7 +3,7 @@
 
 use crate::engine::{DigestRow, JournalEntry, Meta, OutboxRow, Problem, RereadRow};
 use crate::merge::Lately;
-use crate::model::{EntityId, FieldId, Hlc, Origin, Record, RecordId, SeenSchema, Stamp, SystemId, Value};
+use crate::model::{Body, EntityId, FieldId, Hlc, Origin, Record, RecordId, SeenSchema, Stamp, SystemId, Value};
 use crate::store::Stored;
 use crdts::CvRDT;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use std::fmt::Debug;
 /// # Panics
 /// If that does not hold.
 pub fn codec(bytes: &[u8]) {
-    round::<Record>(bytes);
+    round::<Body>(bytes);
     round::<Lately>(bytes);
     round::<OutboxRow>(bytes);
     round::<RereadRow>(bytes);

@@ -440,8 +440,9 @@ impl World {
         let entity = self.entity();
         let body = |record: Record| {
             let mut bytes = Vec::new();
-            record.put(&mut bytes);
-            ([&entity.0.to_be_bytes()[..], &record.id.0].concat(), bytes)
+            let key = [&entity.0.to_be_bytes()[..], &record.id.0].concat();
+            Body::from(record).put(&mut bytes);
+            (key, bytes)
         };
         let records = self.mirror.record_scan(entity, None, usize::MAX).expect("readable");
         records.into_iter().map(body).collect()

@@ -13,7 +13,17 @@ pub fn match_key(field: &Field, value: &Value) -> Option<Vec<u8>> {
         (_, value) => value.clone(),
     };
     let mut key = field.id.0.to_be_bytes().to_vec();
-    value.canonical_bytes(&mut key);
+    match &value {
+        // Where it ends the store knows: its length would only take room.
+        Value::Text(text) | Value::Enum(text) => {
+            key.push(if matches!(value, Value::Text(_)) { b't' } else { b'e' });
+            key.extend_from_slice(text.as_bytes());
+        }
+        other => {
+            key.push(b'-');
+            other.canonical_bytes(&mut key);
+        }
+    }
     if key.len() > KEY_MAX {
         // Long texts match by their digest.
         key.truncate(4);

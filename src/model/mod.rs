@@ -31,6 +31,8 @@ pub use observation::{
 pub use people::{People, User, address};
 pub use phone::{NoRegion, Region};
 pub use record::{Apart, Conflicting, Differs, Record, Register, Side, SideState};
+pub use record_form::Body;
+pub(crate) use record_form::BodyOf;
 pub use schema::{ASSOCIATION, LIST, ObjectSchema, PropertySchema, PropertyType, SeenSchema};
 pub use text::Text;
 pub use ties::{ASSOCIATIONS, JUNCTION, TieChange, Tied, is_ties, lay_ties, parse_tie, spoken};

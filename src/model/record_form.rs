@@ -1,7 +1,8 @@
 //! The stored form of a record. Bodies are the bulk of a store, and five of a usual size fit into a page only if they are lean:
-//! ids by hash take their four bytes, a stamp that several registers share stands once, and what is mostly absent takes one byte.
+//! ids by hash take their four bytes, the stamp that most registers share stands once and is not referred to, what is mostly absent takes
+//! one byte, and the record's own name is its key.
 
-use super::{FieldId, Millis, ObjectId, Record, Register, RemoteId, Side, Stamp, SystemId, Value};
+use super::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, Register, RemoteId, Side, Stamp, SystemId, Value};
 use crate::codec::{
     BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder, decode_bytes, encode_bytes,
 };
@@ -15,50 +16,88 @@ fn decode_id<D: Decoder>(decoder: &mut D) -> Result<u32, DecodeError> {
     Ok(u32::from_be_bytes(decode_bytes(decoder)?))
 }
 
-/// The stamps of a record, each once, in the order in which its registers first have them; and each register's place among them.
-fn stamps(registers: &[Register]) -> (Vec<Stamp>, Vec<u32>) {
-    let mut stamps: Vec<Stamp> = Vec::new();
-    let place = |register: &Register| {
-        let stamp = register.reg.marker;
-        let known = stamps.iter().rposition(|known| *known == stamp);
-        let at = known.unwrap_or(stamps.len());
-        if known.is_none() {
-            stamps.push(stamp);
-        }
-        at as u32
-    };
-    let places = registers.iter().map(place).collect();
-    (stamps, places)
+/// What is stored of a record under its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// As in [`Record`].
+    pub registers: Vec<Register>,
+    /// As in [`Record`].
+    pub sides: Vec<Side>,
 }
 
-impl Encode for Record {
-    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        self.id.encode(encoder)?;
-        encode_id(self.entity.0, encoder)?;
-        let (stamps, places) = stamps(&self.registers);
-        stamps.encode(encoder)?;
-        (self.registers.len() as u64).encode(encoder)?;
-        for (register, place) in self.registers.iter().zip(places) {
-            encode_id(register.field.0, encoder)?;
-            place.encode(encoder)?;
-            register.reg.val.encode(encoder)?;
-        }
-        self.sides.encode(encoder)
+impl Body {
+    /// The record that has this name.
+    pub fn named(self, entity: EntityId, id: RecordId) -> Record {
+        Record { id, entity, registers: self.registers, sides: self.sides }
     }
 }
 
-impl<C> Decode<C> for Record {
+impl From<Record> for Body {
+    fn from(record: Record) -> Self {
+        Self { registers: record.registers, sides: record.sides }
+    }
+}
+
+/// As [`Body`], where it stands.
+pub(crate) struct BodyOf<'r>(pub &'r [Register], pub &'r [Side]);
+
+/// The stamps of some registers, each once, that which most of them have first; and which registers have another one than that.
+fn stamps(registers: &[Register]) -> (Vec<Stamp>, Vec<(u32, u32)>) {
+    let mut counts: Vec<(Stamp, usize)> = Vec::new();
+    for register in registers {
+        match counts.iter_mut().rfind(|(stamp, _)| *stamp == register.reg.marker) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((register.reg.marker, 1)),
+        }
+    }
+    // The sort is stable: of those that are as frequent, the one that comes first.
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let stamps: Vec<Stamp> = counts.into_iter().map(|(stamp, _)| stamp).collect();
+    let place = |register: &Register| stamps.iter().position(|stamp| *stamp == register.reg.marker).unwrap_or(0);
+    let others =
+        (0..).zip(registers).map(|(at, register)| (at, place(register) as u32)).filter(|(_, place)| *place > 0);
+    let others = others.collect();
+    (stamps, others)
+}
+
+impl Encode for BodyOf<'_> {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        let Self(registers, sides) = self;
+        let (stamps, others) = stamps(registers);
+        stamps.encode(encoder)?;
+        others.encode(encoder)?;
+        (registers.len() as u64).encode(encoder)?;
+        for register in *registers {
+            encode_id(register.field.0, encoder)?;
+            register.reg.val.encode(encoder)?;
+        }
+        sides.encode(encoder)
+    }
+}
+
+impl Encode for Body {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        BodyOf(&self.registers, &self.sides).encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Body {
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let (id, entity) = (Decode::decode(decoder)?, super::EntityId(decode_id(decoder)?));
         let stamps = Vec::<Stamp>::decode(decoder)?;
+        let others = Vec::<(u32, u32)>::decode(decoder)?;
         let count = u64::decode(decoder)?;
         // A register has a byte at least, so a hostile count is no allocation.
         let room = usize::try_from(count).map_err(|_| DecodeError::OutsideUsizeRange(count))?;
         let mut registers = Vec::with_capacity(room.min(1_024));
-        for _ in 0..room {
-            let (field, place) = (FieldId(decode_id(decoder)?), u32::decode(decoder)?);
-            let marker = stamps.get(place as usize).ok_or(DecodeError::Other("a stamp that is not there"))?;
-            registers.push(Register { field, reg: LWWReg { val: Value::decode(decoder)?, marker: *marker } });
+        let mut next = others.iter().peekable();
+        for at in 0..room {
+            let place = next.next_if(|(of, _)| *of as usize == at).map_or(0, |(_, place)| *place as usize);
+            let marker = *stamps.get(place).ok_or(DecodeError::Other("a stamp that is not there"))?;
+            let field = FieldId(decode_id(decoder)?);
+            registers.push(Register { field, reg: LWWReg { val: Value::decode(decoder)?, marker } });
+        }
+        if next.next().is_some() {
+            return Err(DecodeError::Other("a stamp of no register"));
         }
         let sides = Vec::<Side>::decode(decoder)?;
         let ascending = registers.windows(2).all(|pair| pair[0].field < pair[1].field)
@@ -66,7 +105,22 @@ impl<C> Decode<C> for Record {
         if !ascending {
             return Err(DecodeError::Other("registers or sides out of order"));
         }
-        Ok(Self { id, entity, registers, sides })
+        Ok(Self { registers, sides })
+    }
+}
+
+impl Encode for Record {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        self.id.encode(encoder)?;
+        encode_id(self.entity.0, encoder)?;
+        BodyOf(&self.registers, &self.sides).encode(encoder)
+    }
+}
+
+impl<C> Decode<C> for Record {
+    fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let (id, entity) = (Decode::decode(decoder)?, EntityId(decode_id(decoder)?));
+        Ok(Body::decode(decoder)?.named(entity, id))
     }
 }
 
@@ -91,6 +145,12 @@ impl<C> Decode<C> for Side {
         let made = Option::<Millis>::decode(decoder)?.unwrap_or(Millis::MIN);
         let (unbased, differs) = (Decode::decode(decoder)?, Decode::decode(decoder)?);
         Ok(Self { system, object, remote, state, settled, made, unbased, differs })
+    }
+}
+
+impl<'de, C> BorrowDecode<'de, C> for Body {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
     }
 }
 

@@ -4,10 +4,12 @@ use super::error::StoreError;
 use super::key;
 use super::open::Store;
 use super::read::Snapshot;
-use super::tables::{COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, damaged, read, read_array, read_key};
+use super::tables::{
+    COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, damaged, read, read_array, read_key, read_record,
+};
 use crate::engine::{DigestRow, Ignored, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review};
 use crate::merge::Lately;
-use crate::model::{EntityId, Record, RecordId, RemoteKey, SeenSchema};
+use crate::model::{EntityId, RecordId, RemoteKey, SeenSchema};
 use redb::{ReadableTable, ReadableTableMetadata};
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -51,13 +53,9 @@ impl Snapshot {
                 done.rows += 1;
                 match table {
                     Table::Records => {
-                        let (entity, id) = entity_record(table, key)?;
-                        let record: Record = read(table, key, bytes)?;
-                        if (record.entity, record.id) != (entity, id) {
-                            return Err(damaged(table, key, "it holds another record"));
-                        }
+                        let record = read_record(key, bytes)?;
                         done.records += 1;
-                        *counts.entry((COUNT_RECORDS, entity)).or_insert(0u64) += 1;
+                        *counts.entry((COUNT_RECORDS, record.entity)).or_insert(0u64) += 1;
                     }
                     Table::Lately => {
                         entity_record(table, key)?;

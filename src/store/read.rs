@@ -3,7 +3,9 @@
 use super::chain;
 use super::error::{StoreError, failed};
 use super::key;
-use super::tables::{COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, read, read_array, read_key};
+use super::tables::{
+    COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, read, read_array, read_key, read_record,
+};
 use crate::engine::{
     DigestRow, Ignored, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, ProblemPlace, RereadRow, Review, Run, View,
     ViewError,
@@ -340,7 +342,10 @@ type Seen<T> = std::result::Result<T, ViewError>;
 
 impl View for Snapshot {
     fn record(&self, entity: EntityId, id: RecordId) -> Seen<Option<Arc<Record>>> {
-        Ok(self.stored(Table::Records, |out| key::record(out, entity, id))?.map(Arc::new))
+        let mut key = Vec::with_capacity(KEY_USUAL);
+        key::record(&mut key, entity, id);
+        let body = self.value(Table::Records, &key)?;
+        Ok(body.map(|body| read_record(&key, body.value())).transpose()?.map(Arc::new))
     }
 
     fn lately(&self, entity: EntityId, id: RecordId) -> Seen<Option<Arc<Lately>>> {
@@ -473,7 +478,7 @@ impl View for Snapshot {
         let mut records = Vec::new();
         for row in self.beyond(Table::Records, entity, after)?.take(limit) {
             let (key, bytes) = row?;
-            records.push(read(Table::Records, key.value(), bytes.value())?);
+            records.push(read_record(key.value(), bytes.value())?);
         }
         Ok(records)
     }

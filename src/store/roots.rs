@@ -8,9 +8,9 @@ use super::error::{StoreError, failed};
 use super::key;
 use super::open::Store;
 use super::read::Snapshot;
-use super::tables::{Table, damaged, read, read_array, read_key};
+use super::tables::{Table, damaged, read_array, read_key, read_record};
 use crate::engine::{Moved, Root, leaf};
-use crate::model::{Digest, EntityId, Record, RecordId};
+use crate::model::{Digest, EntityId, RecordId};
 use redb::ReadableTable;
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -71,7 +71,7 @@ impl Snapshot {
             let was = self.kept_leaf(entity, *id)?;
             let key = record_key(entity, *id);
             let body = self.value(Table::Records, &key)?;
-            let record = body.map(|body| read::<Record>(Table::Records, &key, body.value())).transpose()?;
+            let record = body.map(|body| read_record(&key, body.value())).transpose()?;
             let is = record.map(|record| leaf(&record, &mut bytes));
             if was != is {
                 was.into_iter().for_each(|leaf| root.take(leaf));
@@ -91,7 +91,7 @@ impl Snapshot {
         let (mut root, mut bytes, mut leaves) = (Root::default(), Vec::new(), Vec::new());
         for row in self.of_entity(Table::Records, entity)? {
             let (key, body) = row?;
-            let record: Record = read(Table::Records, key.value(), body.value())?;
+            let record = read_record(key.value(), body.value())?;
             let leaf = leaf(&record, &mut bytes);
             root.add(leaf);
             leaves.push((record.id, leaf));

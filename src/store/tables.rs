@@ -5,16 +5,16 @@ use super::error::StoreError;
 use crate::codec::{self, CodecError};
 use crate::engine::{DigestRow, Ignored, JournalEntry, Meta, OutboxRow, Problem, RereadRow, Review};
 use crate::merge::Lately;
-use crate::model::{Digest, RawDigest, Record, SeenSchema};
+use crate::model::{Body, BodyOf, Digest, RawDigest, Record, SeenSchema};
 use redb::TableDefinition;
 
 /// Version of the whole: which tables there are and what their keys mean. Raised by a migration.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// A table. Rows are written in the order of this enum, and within a table by key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Table {
-    /// `entity 4 | record 16` → [`Record`]
+    /// `entity 4 | record 16` → [`Body`]
     Records,
     /// `entity 4 | record 16` → [`Lately`]
     Lately,
@@ -89,11 +89,11 @@ impl Table {
 
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::Records => "records-2",
+            Self::Records => "records-3",
             Self::Lately => "lately-1",
             Self::Digests => "digests-1",
             Self::Index => "index-1",
-            Self::Keys => "keys-1",
+            Self::Keys => "keys-2",
             Self::Outbox => "outbox-1",
             Self::OutboxDue => "outbox-due-1",
             Self::Reread => "reread-1",
@@ -138,7 +138,7 @@ pub trait Stored: Sized {
 }
 
 macro_rules! stored {
-    ($($version:literal $type:ty;)*) => {$(
+    ($($version:tt $type:ty;)*) => {$(
         impl Stored for $type {
             fn put(&self, out: &mut Vec<u8>) {
                 codec::encode_into($version, self, out);
@@ -151,8 +151,11 @@ macro_rules! stored {
     )*};
 }
 
+/// Version of the stored form of a record.
+const BODY: u8 = 3;
+
 stored! {
-    2 Record;
+    BODY Body;
     1 Lately;
     1 OutboxRow;
     1 RereadRow;
@@ -181,6 +184,17 @@ impl Stored for DigestRow {
 /// Reads a value of a table, or says which row is damaged.
 pub(super) fn read<T: Stored>(table: Table, key: &[u8], bytes: &[u8]) -> Result<T, StoreError> {
     T::get(bytes).map_err(|error| damaged(table, key, &error.to_string()))
+}
+
+/// Appends the stored form of a record; see [`read_record`].
+pub(super) fn put_record(record: &Record, out: &mut Vec<u8>) {
+    codec::encode_into(BODY, &BodyOf(&record.registers, &record.sides), out);
+}
+
+/// Reads a row of [`Table::Records`].
+pub(super) fn read_record(key: &[u8], bytes: &[u8]) -> Result<Record, StoreError> {
+    let (entity, id) = read_key(Table::Records, key, |parts| Some((parts.entity()?, parts.record()?)))?;
+    Ok(read::<Body>(Table::Records, key, bytes)?.named(entity, id))
 }
 
 /// Reads a value of fixed size.

@@ -7,7 +7,9 @@
 use super::chain::Chain;
 use super::error::{StoreError, failed};
 use super::key;
-use super::tables::{COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, read, read_array, read_key};
+use super::tables::{
+    COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, put_record, read, read_array, read_key,
+};
 use crate::codec::SIZE_MAX;
 use crate::engine::{Change, Happening, JournalEntry, OutboxRow, RereadRow};
 use crate::model::EntityId;
@@ -89,9 +91,11 @@ impl Batch {
 
     fn add(&mut self, change: &Change) -> Result<(), StoreError> {
         match change {
-            Change::PutRecord(record) => {
-                self.put(Table::Records, |out| key::record(out, record.entity, record.id), |out| record.put(out))
-            }
+            Change::PutRecord(record) => self.put(
+                Table::Records,
+                |out| key::record(out, record.entity, record.id),
+                |out| put_record(record, out),
+            ),
             Change::RemoveRecord(entity, id) => self.remove(Table::Records, |out| key::record(out, *entity, *id)),
             Change::SetLately(entity, id, lately) => {
                 self.set(Table::Lately, |out| key::record(out, *entity, *id), lately.as_deref())
