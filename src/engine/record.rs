@@ -7,7 +7,7 @@ use crate::model::{
     Apart, Differs, Digest, EntityId, FieldId, Home, Millis, Origin, Place, RawDigest, Record, RecordId, Register,
     RemoteKey, Side, SideState, SourceKind, Stamp, SystemId, Value,
 };
-use crate::rules::{Entity, Field, Rules};
+use crate::rules::{Entity, Field, FieldBinding, Rules};
 use crdts::LWWReg;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -243,18 +243,56 @@ impl Work {
         begun: Place,
         now: Millis,
     ) {
-        let system = home.system;
-        for ((field, _), value) in entity.fields_at(home).zip(shown) {
-            let (Some(side), Some(value)) = (self.record.side(system), value) else { continue };
-            if side.unbased.binary_search(&field.id).is_err() {
-                continue;
+        let Some(mut unbased) = self.record.side(home.system).map(|side| side.unbased.clone()) else { return };
+        let mut equal = false;
+        for ((field, binding), value) in entity.fields_at(home).zip(shown) {
+            let Ok(at) = unbased.binary_search(&field.id) else { continue };
+            if value.is_some_and(|value| self.is_equal(field, binding, value)) {
+                unbased.remove(at);
+                equal = true;
             }
-            let mut state = self.state(field);
-            let Some(ix) = state.ix(system) else { continue };
-            let (mut fates, context) = (Vec::new(), field_rules(rules, entity, field, &state));
-            state.link(&context, ix, (*value).clone(), begun, now, &mut fates);
-            self.put_state(field, state, fates);
         }
+        if equal && let Some(side) = self.record.side_mut(home.system) {
+            side.unbased = unbased;
+        }
+        for ((field, _), value) in entity.fields_at(home).zip(shown) {
+            let (Some(side), Some(value)) = (self.record.side(home.system), value) else { continue };
+            if side.unbased.binary_search(&field.id).is_ok() {
+                self.link_field(rules, entity, (home.system, field), value, begun, now);
+            }
+        }
+    }
+
+    /// Does a side that has no base in a field show there what there is, and somebody else, too, of whom nothing recent is known? Then
+    /// it has a base from now on, which is all that [`Self::link_field`] comes to. Ties are left to that.
+    pub(super) fn is_equal(&self, field: &Field, binding: &FieldBinding, value: &Value) -> bool {
+        let others = || self.record.present_sides().filter(|side| side.system != binding.system);
+        let register = self.record.register(field.id);
+        let quiet = self.lately.fields.binary_search_by_key(&field.id, |kept| kept.field).is_err()
+            && self.lately.past(field.id).is_empty()
+            && self.lately.answered(field.id).is_empty();
+        quiet
+            && field.ties_to().is_none()
+            && register.is_some_and(|register| *field.projected(binding, &register.val) == *value)
+            && others().any(|side| field.binding(side.home()).is_some())
+            && self.record.side(binding.system).is_some_and(|side| side.differs(field.id).is_none())
+    }
+
+    /// First link of one field of a side that has no base yet.
+    pub(super) fn link_field(
+        &mut self,
+        rules: &Rules,
+        entity: &Entity,
+        (system, field): (SystemId, &Field),
+        value: &Value,
+        begun: Place,
+        now: Millis,
+    ) {
+        let mut state = self.state(field);
+        let Some(ix) = state.ix(system) else { return };
+        let (mut fates, context) = (Vec::new(), field_rules(rules, entity, field, &state));
+        state.link(&context, ix, value.clone(), begun, now, &mut fates);
+        self.put_state(field, state, fates);
     }
 
     /// The systems whose people edited something in this step.

@@ -86,4 +86,38 @@ proptest! {
         prop_assert_eq!(&*quick.record, &*slow.record);
         prop_assert_eq!(&*quick.lately, &*slow.lately);
     }
+
+    #[test]
+    fn a_second_side_is_linked_as_field_by_field(first in shown(), second in shown(), alike in any::<[bool; 3]>(), now in 1i64..1 << 40) {
+        let rules = rules();
+        let entity = &rules.entities[0];
+        let mut work = Work::new(RecordId([1; 16]), entity.id);
+        let (begun, now) = (Place::at(Millis(now - 1)), Millis(now));
+        let key = |home: Home| {
+            let remote = RemoteId::parse("7").unwrap();
+            RemoteKey { entity: entity.id, system: home.system, object: home.object, remote }
+        };
+        let (a, b) = (Home::of("a", "people"), Home::of("b", "Person"));
+        let values: Vec<Option<&Value>> = first.iter().map(Option::as_ref).collect();
+        work.link_side(&rules, entity, &key(a), &values, begun, now);
+        // In some fields the second shows what the first does.
+        let second: Vec<Option<Value>> = alike
+            .iter()
+            .zip(first.iter().zip(&second))
+            .map(|(alike, (first, second))| if *alike { first.clone() } else { second.clone() })
+            .collect();
+        let values: Vec<Option<&Value>> = second.iter().map(Option::as_ref).collect();
+
+        let (mut quick, mut slow) = (work.beside(), work.beside());
+        quick.link_side(&rules, entity, &key(b), &values, begun, now);
+        slow.record.put_side(unlinked(entity, &key(b), begun));
+        for ((field, _), value) in entity.fields_at(b).zip(&values) {
+            if let Some(value) = value {
+                slow.link_field(&rules, entity, (b.system, field), value, begun, now);
+            }
+        }
+        prop_assert_eq!(&*quick.record, &*slow.record);
+        prop_assert_eq!(&*quick.lately, &*slow.lately);
+        prop_assert_eq!(&quick.fates, &slow.fates);
+    }
 }
