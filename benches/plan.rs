@@ -1,5 +1,5 @@
 //! Which records are owed a write, and in which fields, asked of the mirror alone: how much does that cost beside one look at every
-//! body? The command `plan` reads both systems as well, which is not measured here.
+//! body? The command `plan` reads both systems as well, which is not measured here. And what does the mirror's root cost, once it is kept?
 //!
 //! `cargo bench --no-default-features --features wire --bench plan`, sizes by `SYNCLINE_BENCH_RECORDS`.
 
@@ -22,8 +22,12 @@ fn bench(criterion: &mut Criterion) {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::create_or_open(folder.path().join("plan.redb"), Millis(0), &OpenOptions::default());
         let mut world = World::new(Box::new(store.expect("a new store")), n);
+        world.mirror.keep_root(world.find_root(true));
         let (numbers, pages) = world.edit(1_000, n.div_ceil(100));
         world.read("crm", Pass::Changes, &pages, |_| ());
+        let roots = [true, false].map(|whole| world.find_root(whole));
+        assert_eq!(roots[0].root, roots[1].root, "read or kept, it is the same");
+        assert_eq!(roots[1].read, numbers.len() as u64, "no more than have moved");
         let owed = world.owed();
         assert_eq!(owed, numbers.len(), "each edited record is to be written");
         let world = RefCell::new(world);
@@ -40,6 +44,14 @@ fn bench(criterion: &mut Criterion) {
             &mut [
                 ("floor: scan of all bodies", n, &mut || _ = world.borrow().scan()),
                 ("what is owed, with the bodies of those", n, &mut || _ = world.borrow().owed()),
+            ],
+        );
+        turns(
+            &format!("the root of {n} records of which {} have moved", numbers.len()),
+            9,
+            &mut [
+                ("from all bodies", n, &mut || _ = world.borrow().find_root(true)),
+                ("from what was kept and those that have moved", n, &mut || _ = world.borrow().find_root(false)),
             ],
         );
     }

@@ -10,7 +10,7 @@ use syncline::engine::{
 };
 use syncline::model::*;
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, LinkSpec, Rules};
-use syncline::store::{OpenOptions, Stats, Store, Stored};
+use syncline::store::{FoundRoot, OpenOptions, Stats, Store, Stored};
 
 pub fn home(system: &str) -> Home {
     Home::of(system, if system == "crm" { "contacts" } else { "Contact" })
@@ -54,6 +54,14 @@ pub trait Mirror: View {
 
     /// Gives back what it does not need.
     fn compact(&mut self) {}
+
+    /// The root of its records, from all of them or from what was kept of the last one, where it keeps any.
+    fn find_root(&self, _: EntityId, _whole: bool) -> Option<FoundRoot> {
+        None
+    }
+
+    /// Keeps it.
+    fn keep_root(&self, _: FoundRoot) {}
 }
 
 impl Mirror for MemoryView {
@@ -77,6 +85,14 @@ impl Mirror for Store {
 
     fn compact(&mut self) {
         Store::compact(self).expect("compacted");
+    }
+
+    fn find_root(&self, entity: EntityId, whole: bool) -> Option<FoundRoot> {
+        Some(self.snapshot().expect("readable").root(entity, whole).expect("readable"))
+    }
+
+    fn keep_root(&self, found: FoundRoot) {
+        self.keep_roots(&[found]).expect("written");
     }
 }
 
@@ -340,6 +356,28 @@ impl World {
         }
     }
 
+    /// As [`Self::backfill`], with a thread that parses and hashes beside the one that decides and writes, as the daemon has it.
+    pub fn backfill_beside(&mut self, pages: &[Vec<u8>], rows: usize) {
+        let a_commit = (rows / PAGE).max(1);
+        let (order, modified) = (self.order.clone(), self.now.plus(-500));
+        let groups = pages.chunks(a_commit);
+        let last = groups.len() - 1;
+        std::thread::scope(|scope| {
+            let (parsed, next) = std::sync::mpsc::sync_channel(2);
+            let order = &order;
+            scope.spawn(move || {
+                for group in groups {
+                    let mut listed = Listed { rows: Vec::new(), spans: Vec::new(), order };
+                    group.iter().for_each(|page| listed.parse(page, modified));
+                    parsed.send(listed).expect("somebody writes");
+                }
+            });
+            for (at, listed) in next.iter().enumerate() {
+                self.backfill_listed("crm", at, &listed, at == last);
+            }
+        });
+    }
+
     /// As [`Self::backfill`], of pages that are made when they are wanted: all of them would be as large as the store.
     pub fn backfill_made(&mut self, system: &str, pages: usize, rows: usize, make: impl Fn(usize) -> Vec<u8>) {
         let a_commit = (rows / PAGE).max(1);
@@ -352,15 +390,21 @@ impl World {
     }
 
     fn backfill_pages(&mut self, system: &str, at: usize, group: &[Vec<u8>], last: bool) {
-        let timing = Timing { sent: self.now, offset: ClockOffset { low: 0, high: 0 } };
-        let mut listed = Listed { rows: Vec::new(), spans: Vec::new(), order: &self.order };
+        let order = std::mem::take(&mut self.order);
+        let mut listed = Listed { rows: Vec::new(), spans: Vec::new(), order: &order };
         group.iter().for_each(|page| listed.parse(page, self.now.plus(-500)));
+        self.backfill_listed(system, at, &listed, last);
+        self.order = order;
+    }
+
+    fn backfill_listed(&mut self, system: &str, at: usize, listed: &Listed<'_>, last: bool) {
+        let timing = Timing { sent: self.now, offset: ClockOffset { low: 0, high: 0 } };
         let input = Input::Page(PageRows {
             entity: self.entity(),
             home: home(system),
             pass: Pass::Backfill,
             rows: &listed.rows,
-            decoder: &listed,
+            decoder: listed,
             timing,
             cursor: Some((format!("list/{system}"), (at as u64).to_be_bytes().to_vec())),
             complete: last.then_some(timing),
@@ -420,6 +464,13 @@ impl World {
     pub fn root(&self) -> Digest {
         let all = mirror_records(&*self.mirror, self.entity());
         root(all).expect("readable").digest()
+    }
+
+    /// As [`Self::root`], from all records or from those that have moved since one was kept.
+    pub fn find_root(&self, whole: bool) -> FoundRoot {
+        let found = self.mirror.find_root(self.entity(), whole).expect("a store");
+        assert_eq!(found.whole, whole);
+        found
     }
 
     /// Reads all bodies; how many there are.

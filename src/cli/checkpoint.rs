@@ -26,7 +26,7 @@ pub(super) fn mirror(full: bool, context: &Context) -> Result<Exit, CliError> {
     };
     let rows = entities(&answer).map(|(name, of)| {
         let read = match of["since"].as_u64().filter(|_| of["whole"] == false) {
-            Some(since) => format!("{}, moved since entry {since}", of["read"]),
+            Some(since) => format!("{} that moved since entry {since}", of["read"]),
             None => "all".to_owned(),
         };
         [name.clone(), of["records"].to_string(), read, text(&of["root"])]
@@ -40,6 +40,9 @@ pub(super) fn mirror(full: bool, context: &Context) -> Result<Exit, CliError> {
     }
     context.output.say(format!("all of them {}, as of entry {}", text(&answer["root"]), answer["journal"]["number"]));
     let sound = answer["sound"] == true;
+    if full && sound && entities(&answer).all(|(_, of)| of["since"].is_u64()) {
+        context.output.say("no record has moved without an entry of the journal since it was looked at before");
+    }
     if !sound {
         context.output.say(
             "the file was changed by something else than syncline, or is damaged: go back to a copy of it, \

@@ -56,6 +56,8 @@ fn a_checkpoint_is_taken_and_replayed_with_and_without_a_daemon() {
     let (code, after) = world.json(&["verify", "--mirror", "--full"]);
     assert_eq!((code, &after["sound"], &person(&after)["whole"]), (Some(0), &json!(true), &json!(true)));
     assert_eq!(after["root"], moved["root"]);
+    let (code, text, _) = world.run(&["verify", "--mirror", "--full"]);
+    assert!(code == Some(0) && text.contains("no record has moved without an entry"), "{text}");
     assert_ne!(after["root"], before["root"]);
     assert_eq!((&replayed["mirror"], &replayed["rebuilt"]), (&after["root"], &after["root"]));
     assert_eq!(replayed["entities"]["person"]["records"], after["entities"]["person"]["records"]);

@@ -60,10 +60,12 @@ pub fn unchanged(engine: &mut Engine, turns: usize) -> Vec<Through> {
     out
 }
 
-/// Rows a commit of a first reading: one large page of the disk's, and what the daemon does.
-pub const LOADS: [(usize, &str); 2] = [
-    (10_000, "Syncline: parse + engine + commit, 10,000 rows a commit"),
-    (100, "Syncline: parse + engine + commit, 100 rows a commit (as the daemon)"),
+/// Rows a commit of a first reading, and whether a thread parses beside the one that writes: one large page of the disk's; as the daemon
+/// does it; the former with two threads.
+pub const LOADS: [(usize, bool, &str); 3] = [
+    (10_000, false, "Syncline: parse + engine + commit, 10,000 rows a commit"),
+    (100, false, "Syncline: parse + engine + commit, 100 rows a commit"),
+    (1_000, true, "Syncline: parse beside engine + commit, 1,000 rows a commit, two threads"),
 ];
 
 /// Cold loads into fresh files.
@@ -74,7 +76,7 @@ pub fn loads(folder: &Path, n: usize, turns: usize) -> Vec<Through> {
     let bodies = model.bodies();
     assert_eq!(bodies.len(), n);
     let mut out = vec![("redb: the same bodies, sorted, one commit", Vec::new())];
-    out.extend(LOADS.map(|(_, name)| (name, Vec::new())));
+    out.extend(LOADS.map(|(_, _, name)| (name, Vec::new())));
     for turn in 0..=turns {
         let path = |what: &str| folder.join(format!("load-{what}-{turn}"));
         let bare = redb::Builder::new().set_cache_size(CACHE).create(path("bare")).expect("a new file");
@@ -86,10 +88,14 @@ pub fn loads(folder: &Path, n: usize, turns: usize) -> Vec<Through> {
         assert_eq!(table.len().expect("readable"), n as u64);
         let last = table.last().expect("readable").map(|(key, value)| (key.value().to_vec(), value.value().to_vec()));
         assert_eq!(last.as_ref(), bodies.last());
-        for (rows, name) in LOADS {
+        for (rows, beside, name) in LOADS {
             let mut world = World::unread(store(&path(name)), n);
             let watch = Watch::start();
-            world.backfill(&pages, rows);
+            if beside {
+                world.backfill_beside(&pages, rows)
+            } else {
+                world.backfill(&pages, rows)
+            }
             costs.push(watch.stop(n));
             if turn == 0 {
                 assert_eq!(world.values(), expected(&world.edits));
@@ -117,6 +123,27 @@ fn load(database: &Database, bodies: &[(Vec<u8>, Vec<u8>)]) {
         cursor.close().expect("written");
     }
     transaction.commit().expect("durable");
+}
+
+/// The root of all records, read anew, and from what was kept when one in a hundred has been edited since.
+pub fn roots(path: &Path, n: usize, turns: usize) -> Vec<Through> {
+    let mut engine = Engine::on_file(World::new(store(path), n));
+    engine.world.mirror.keep_root(engine.world.find_root(true));
+    engine.prepare(1_000, n.div_ceil(100));
+    engine.merge(1_000);
+    let mut out = vec![("all bodies read", Vec::new()), ("those read that have moved (1 %)", Vec::new())];
+    for turn in 0..=turns {
+        let found = [true, false].map(|whole| {
+            let watch = Watch::start();
+            let found = engine.world.find_root(whole);
+            (watch.stop(n), found)
+        });
+        assert_eq!(found[0].1.root, found[1].1.root);
+        if turn > 0 {
+            out.iter_mut().zip(found).for_each(|((_, all), (cost, _))| all.push(cost));
+        }
+    }
+    out
 }
 
 /// Commits of one edited record each, and how often the disk was synced for them.

@@ -44,3 +44,8 @@ pub fn spread(values: impl Iterator<Item = f64>) -> [f64; 3] {
 pub fn ratio(own: &[Cost], other: &[Cost]) -> f64 {
     spread(own.iter().zip(other).map(|(own, other)| other.cpu / own.cpu))[1]
 }
+
+/// As [`ratio`], of the time that passed.
+pub fn ratio_of_wall(own: &[Cost], other: &[Cost]) -> f64 {
+    spread(own.iter().zip(other).map(|(own, other)| other.wall / own.wall))[1]
+}
