@@ -6,7 +6,7 @@ use syncline::engine::{
 use syncline::merge::SettledBy;
 use syncline::model::{
     Ability, BatchLimits, ClockOffset, Creates, FieldKind, Home, Mark, Millis, ObjectId, OpId, Outcome, PastValue, Raw,
-    RawDigest, RawRow, ReadRow, RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Timing, WriteItem,
+    RawDigest, RawRow, ReadRow, RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Timing, Value, WriteItem,
 };
 use syncline::rules::{ConflictSpec, EntitySpec, FieldSpec, Rules};
 
@@ -132,6 +132,28 @@ impl Hand {
         self.give(Input::Read(Reads { entity, home: home(system), asked: vec![remote()], rows, timing }));
     }
 
+    /// A read of b with the history of f, newest first.
+    fn read_history(&mut self, f: &[(&str, i64)], modified: i64, asked: i64) {
+        let past = |(value, at): &(&str, i64)| PastValue {
+            value: Raw::Text((*value).into()),
+            at: Millis(*at),
+            mark: Mark::Theirs,
+            who: None,
+        };
+        let of = |entries: &[(&str, i64)]| entries.iter().map(past).collect::<Vec<_>>();
+        let rows = vec![ReadRow {
+            remote: remote(),
+            modified: Millis(modified),
+            mark: Mark::Unknown,
+            who: None,
+            values: raws([f[0].0, "0"]),
+            history: vec![of(&[("0", 0)]), of(f), of(&[("k", 0)])],
+        }];
+        let timing = Timing { sent: Millis(asked), offset: ClockOffset::default() };
+        let entity = self.rules.entities[0].id;
+        self.give(Input::Read(Reads { entity, home: home(b()), asked: vec![remote()], rows, timing }));
+    }
+
     /// What is written to a system now.
     fn write(&mut self, system: SystemId) -> (RecordId, WriteItem) {
         let entity = self.rules.entities[0].id;
@@ -252,38 +274,16 @@ fn a_history_that_was_asked_for_before_a_page_does_not_answer_it() {
         let effects = hand.give(Input::Work { entity, system: b(), create: true });
         effects.iter().any(|effect| matches!(effect, Effect::Read { .. }))
     };
-    let read = |hand: &mut Hand, f: &[(&str, i64)], asked: i64| {
-        let past = |(value, at): &(&str, i64)| PastValue {
-            value: Raw::Text((*value).into()),
-            at: Millis(*at),
-            mark: Mark::Theirs,
-            who: None,
-        };
-        let of = |entries: &[(&str, i64)]| entries.iter().map(past).collect::<Vec<_>>();
-        let (value, modified) = f[0];
-        let history = vec![of(&[("0", 0)]), of(f), of(&[("k", 0)])];
-        let rows = vec![ReadRow {
-            remote: remote(),
-            modified: Millis(modified),
-            mark: Mark::Unknown,
-            who: None,
-            values: raws([value, "0"]),
-            history,
-        }];
-        let timing = Timing { sent: Millis(asked), offset: ClockOffset::default() };
-        let entity = hand.rules.entities[0].id;
-        hand.give(Input::Read(Reads { entity, home: home(b()), asked: vec![remote()], rows, timing }));
-    };
     hand.now = 12_000;
     hand.page(b(), ["1", "0"], 11_500, Mark::Unknown, 11_990, Pass::Changes);
     assert!(asks(&mut hand));
     hand.now = 13_000;
     hand.page(b(), ["2", "0"], 12_700, Mark::Unknown, 12_900, Pass::Changes);
     hand.now = 13_100;
-    read(&mut hand, &[("1", 11_500), ("0", 0)], 12_010);
+    hand.read_history(&[("1", 11_500), ("0", 0)], 11_500, 12_010);
     assert!(asks(&mut hand), "the second change has not been told");
     hand.now = 13_500;
-    read(&mut hand, &[("2", 12_700), ("1", 11_500), ("0", 0)], 13_200);
+    hand.read_history(&[("2", 12_700), ("1", 11_500), ("0", 0)], 12_700, 13_200);
     assert!(!asks(&mut hand) && hand.owes(a()));
 }
 
@@ -385,4 +385,72 @@ fn the_last_change_before_a_link_is_no_edit_when_its_history_is_read() {
     hand.give(Input::Read(Reads { entity, home: home(b()), asked: vec![remote()], rows, timing }));
     let (_, item) = hand.write(a());
     assert_eq!(item.fields, [("g".to_owned(), Raw::Text("1".into()))], "{:?}", hand.journal);
+}
+
+/// Much further ahead than any clock.
+const CENTURY: i64 = 4_000_000_000_000;
+
+/// An import dates a row a century ahead: it counts as of now, and what people do afterwards is taken in.
+#[test]
+fn a_row_that_is_dated_ahead_of_its_clock_hides_no_later_edit() {
+    let mut hand = Hand::new(["old", "0"]);
+    hand.now = 11_000;
+    hand.page(a(), ["x", "0"], CENTURY, Mark::Theirs, 10_990, Pass::Changes);
+    let (record, item) = hand.write(b());
+    hand.answer(b(), record, item.op, Hand::done());
+    hand.now = 12_000;
+    hand.read(b(), ["x", "0"], 11_005, Mark::Ours, 11_900);
+    assert!(!hand.owes(b()));
+    for (value, at) in [("y", 20_000), ("z", 30_000)] {
+        hand.now = at;
+        hand.page(a(), [value, "0"], at - 500, Mark::Theirs, at - 10, Pass::Changes);
+        assert!(hand.owes(b()), "{value}: {:?}", hand.journal);
+    }
+}
+
+/// Nor does it win against whoever edits the other side later.
+#[test]
+fn a_row_that_is_dated_ahead_loses_to_a_later_edit() {
+    let mut hand = Hand::new(["old", "0"]);
+    hand.now = 11_000;
+    hand.page(a(), ["x", "0"], CENTURY, Mark::Theirs, 10_990, Pass::Changes);
+    hand.now = 12_000;
+    hand.page(b(), ["y", "0"], 11_900, Mark::Theirs, 11_990, Pass::Changes);
+    assert!(hand.owes(a()) && !hand.owes(b()), "{:?}", hand.journal);
+}
+
+/// Of a history whose newest entry is dated a century ahead nothing is told up to then, and the entry is an edit of now, once.
+#[test]
+fn a_history_that_is_dated_ahead_of_its_clock_tells_no_time() {
+    for modified in [11_500, CENTURY] {
+        let mut hand = Hand::of(SourceKind::History, ["0", "0"]);
+        hand.now = 12_000;
+        hand.page(b(), ["1", "0"], modified, Mark::Unknown, 11_990, Pass::Changes);
+        hand.read_history(&[("1", CENTURY), ("0", 0)], modified, 11_995);
+        assert!(hand.owes(a()), "{:?}", hand.journal);
+        let (record, item) = hand.write(a());
+        assert_eq!(item.fields, [("f".to_owned(), Raw::Text("1".into()))]);
+        hand.answer(a(), record, item.op, Hand::done());
+        hand.journal.clear();
+        hand.now = 13_000;
+        hand.read_history(&[("1", CENTURY), ("0", 0)], modified, 12_900);
+        let edits = hand.journal.iter().filter(|what| matches!(what, Happening::Value { .. } | Happening::Lost { .. }));
+        assert_eq!(edits.count(), 0, "{:?}", hand.journal);
+        // A later edit is one, whichever the remote lists first.
+        hand.now = 20_000;
+        hand.page(b(), ["2", "0"], 19_500, Mark::Unknown, 19_990, Pass::Changes);
+        hand.read_history(&[("2", 19_500), ("1", CENTURY), ("0", 0)], 19_500, 19_995);
+        let taken = |what: &Happening| matches!(what, Happening::Value { to, .. } if *to == Value::Text("2".into()));
+        assert!(hand.journal.iter().any(taken), "{:?}", hand.journal);
+    }
+}
+
+/// A record that was dated ahead when it was linked is edited later.
+#[test]
+fn a_record_that_is_linked_while_it_is_dated_ahead_hides_no_later_edit() {
+    let mut hand = Hand::apart(SourceKind::History, [["0", "0"]; 2], CENTURY);
+    hand.now = 20_000;
+    hand.page(b(), ["2", "0"], 19_500, Mark::Unknown, 19_990, Pass::Changes);
+    hand.read_history(&[("2", 19_500), ("0", 0)], 19_500, 19_995);
+    assert!(hand.owes(a()), "{:?}", hand.journal);
 }

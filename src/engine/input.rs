@@ -402,6 +402,15 @@ pub enum Notice {
         /// What was wrong.
         cause: String,
     },
+    /// A record, or something in its history, is dated ahead of its system's clock: that time was not believed.
+    Ahead {
+        /// The system.
+        system: SystemId,
+        /// The record's id.
+        remote: RemoteId,
+        /// The time.
+        at: Millis,
+    },
 }
 
 /// What a step decided.

@@ -3,6 +3,7 @@
 //! [`step`] is pure: what it may read is a [`View`], what time it is an argument, what is to be done comes back. Effects
 //! leave only after the changes that contain them were committed.
 
+mod ahead;
 mod books;
 mod change;
 mod clock;

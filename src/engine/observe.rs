@@ -13,6 +13,7 @@ use crate::model::{
     SideState, SourceKind, SystemId, Timing, Value, ValueError,
 };
 use crate::rules::{Entity, Field};
+use std::collections::BTreeSet;
 
 impl Txn<'_> {
     pub fn earliest(&self, system: SystemId, timing: Timing) -> Millis {
@@ -72,7 +73,8 @@ impl Txn<'_> {
                 self.set_digest(key, Some(DigestRow { raw: shown.raw(row.raw), ..known }));
                 continue;
             }
-            let from = self.linked_from(system, begun, row.modified);
+            let modified = self.believed(system, &row.remote, row.modified, page.timing);
+            let from = self.linked_from(system, begun, modified);
             let (index, raw) = (self.index_of(&key)?, shown.raw(row.raw));
             let known = match index {
                 Some(id) if self.is_side(&key, id)? => Some(id),
@@ -94,8 +96,8 @@ impl Txn<'_> {
             };
             if let Some(id) = known {
                 let seen = Seen { from, pass: page.pass, raw: Some(shown.raw(row.raw)) };
-                self.note_last(id, system, (row.modified, row.mark), row.who.as_ref());
-                self.moved(entity, &key, id, &shown, seen, (row.modified, row.mark), begun, page.timing)?;
+                self.note_last(id, system, (modified, row.mark), row.who.as_ref());
+                self.moved(entity, &key, id, &shown, seen, (modified, row.mark), begun, page.timing)?;
             }
         }
         if page.pass == Pass::Backfill && !page.rows.is_empty() {
@@ -380,6 +382,9 @@ impl Txn<'_> {
         for remote in &reads.asked {
             let key = RemoteKey { entity: entity.id, system, object: home.object, remote: remote.clone() };
             let row = reads.rows.iter().find(|row| row.remote == *remote);
+            let believed = row.map(|row| self.believed_row(system, row, reads.timing));
+            let doubted = believed.as_ref().map(|(_, doubted)| doubted.clone()).unwrap_or_default();
+            let row = believed.as_ref().map(|(row, _)| &**row);
             let record = self.index_of(&key)?;
             let work = match record {
                 Some(id) => self.take(entity.id, id)?,
@@ -447,7 +452,7 @@ impl Txn<'_> {
                 self.close_quiet_past(entity, &mut work)?;
             }
             let mut linked_until = None;
-            let judged = self.read_row(entity, &mut work, &key, row, begun, reads.timing)?;
+            let judged = self.read_row(entity, &mut work, &key, (row, &doubted), begun, reads.timing)?;
             if judged {
                 // A history is told in full up to its newest entry, even if our idea of the remote's clock lags.
                 let newest = row.history.iter().filter_map(|past| past.first()).map(|past| past.at).max();
@@ -484,7 +489,7 @@ impl Txn<'_> {
         entity: &Entity,
         work: &mut Work,
         key: &RemoteKey,
-        row: &ReadRow,
+        (row, doubted): (&ReadRow, &BTreeSet<usize>),
         begun: Millis,
         timing: Timing,
     ) -> Result<bool, ViewError> {
@@ -515,7 +520,10 @@ impl Txn<'_> {
             }
             let value = value.as_ref().ok();
             let histories = row.history.get(place.clone()).unwrap_or_default();
-            if value.is_some_and(|value| !flies && is_anew(field, value, &work.shown(field, key.system), histories)) {
+            let timeless = place.clone().any(|at| doubted.contains(&at));
+            if value.is_some_and(|value| {
+                !flies && !timeless && is_anew(field, value, &work.shown(field, key.system), histories)
+            }) {
                 work.unbase(key.system, field.id);
             }
             let Some(side) = work.record.side(key.system) else { return Ok(true) };
@@ -547,7 +555,23 @@ impl Txn<'_> {
                 }
                 entries.push(Evidence { place, value, mark });
             }
-            judged &= state.history(&context, ix, &entries, value, row.modified, begun, timing.sent, &mut fates);
+            let told = value.filter(|_| !timeless);
+            judged &= state.history(&context, ix, &entries, told, row.modified, begun, timing.sent, &mut fates);
+            if let Some(value) = value.filter(|_| timeless) {
+                let read = work.lately.read_at(key.system).unwrap_or(Millis::MIN).min(row.modified);
+                let snapshot = Snapshot {
+                    value: value.clone(),
+                    begun,
+                    modified: row.modified,
+                    since: entries.last().map_or(read, |last| last.place.time.max(read)).min(row.modified),
+                    asked: timing.sent,
+                    alone: false,
+                    landed: false,
+                    theirs: false,
+                    told: Snapshot::ALL_TOLD,
+                };
+                judged &= state.snapshot(&context, ix, snapshot, self.now, &mut fates) != SnapshotFate::Reread;
+            }
             work.put_state(field, state, fates);
         }
         Ok(judged)

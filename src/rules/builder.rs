@@ -7,6 +7,7 @@ use super::spec::{EntitySpec, SystemSpec};
 use super::{ConflictSpec, FieldBinding, LinkSpec, MAX_DELETES, Mode, Rules, System, references};
 use crate::model::{Ability, EntityId, SystemId};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Rules in the making.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +20,7 @@ pub struct RulesBuilder {
     pub(super) conflict: ConflictSpec,
     pub(super) on_link: LinkSpec,
     write_budget: Option<u32>,
+    max_drift: Option<Duration>,
 }
 
 impl RulesBuilder {
@@ -76,6 +78,13 @@ impl RulesBuilder {
         self
     }
 
+    /// How far ahead of its system's clock a record or an edit may be dated; what is further ahead is not believed. A minute if not told.
+    #[must_use]
+    pub fn max_drift(mut self, drift: Duration) -> Self {
+        self.max_drift = Some(drift);
+        self
+    }
+
     /// Adds an entity.
     #[must_use]
     pub fn entity(mut self, entity: EntitySpec) -> Self {
@@ -101,7 +110,9 @@ impl RulesBuilder {
             self.entities.iter().map(|spec| EntityCheck::new(&self, spec, &mut checks).compile(&mut objects)).collect();
         if checks.faults.is_empty() {
             let write_budget = self.write_budget.unwrap_or(Rules::WRITE_BUDGET);
-            Ok(Rules { systems: checks.systems, entities: references::order(entities), write_budget })
+            let drift = self.max_drift.map(|drift| i64::try_from(drift.as_millis()).unwrap_or(i64::MAX));
+            let max_drift_ms = drift.unwrap_or(Rules::MAX_DRIFT_MS);
+            Ok(Rules { systems: checks.systems, entities: references::order(entities), write_budget, max_drift_ms })
         } else {
             Err(RulesErrors(checks.faults))
         }

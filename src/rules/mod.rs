@@ -70,6 +70,8 @@ pub struct Rules {
     /// How often within an hour a system may answer our writes of one field with another value before the field is left alone
     /// there.
     pub write_budget: u32,
+    /// How far ahead of its system's clock a record or an edit may be dated, in milliseconds; what is further ahead is not believed.
+    pub max_drift_ms: i64,
 }
 
 /// One remote account.
@@ -354,6 +356,8 @@ pub enum LinkPolicy {
 impl Rules {
     /// [`Self::write_budget`] where nothing is said.
     pub const WRITE_BUDGET: u32 = 5;
+    /// [`Self::max_drift_ms`] where nothing is said.
+    pub const MAX_DRIFT_MS: i64 = 60_000;
 
     /// Rules in code, with the same checks as a config has.
     pub fn builder() -> RulesBuilder {

@@ -66,6 +66,7 @@ async fn describe(settings: &Settings) -> Result<(Vec<Described>, Vec<(SystemId,
         systems: settings.systems.iter().map(system).collect(),
         entities: Vec::new(),
         write_budget: Rules::WRITE_BUDGET,
+        max_drift_ms: Rules::MAX_DRIFT_MS,
     };
     let mut connectors = Connectors::new();
     for system in &settings.systems {

@@ -345,6 +345,10 @@ impl Driver {
             Notice::Undecodable { system: id, remote, cause } => {
                 tracing::warn!(system = system(id), %remote, cause, "a row could not be read and was left out");
             }
+            Notice::Ahead { system: id, remote, at } => {
+                let at = crate::model::Value::DateTime(at.0);
+                tracing::warn!(system = system(id), %remote, %at, "dated ahead of its system's clock: the time is not believed");
+            }
         }
     }
 

@@ -53,7 +53,12 @@ fn rules() -> Rules {
         ability: Ability::polled(),
         max_deletes: crate::rules::MAX_DELETES,
     };
-    Rules { systems: SYSTEMS.map(system).into(), entities: vec![entity], write_budget: Rules::WRITE_BUDGET }
+    Rules {
+        systems: SYSTEMS.map(system).into(),
+        entities: vec![entity],
+        write_budget: Rules::WRITE_BUDGET,
+        max_drift_ms: Rules::MAX_DRIFT_MS,
+    }
 }
 
 fn remote(number: u8) -> RemoteId {

@@ -208,6 +208,7 @@ fn rules(top: &mut Section<'_>, settings: &Settings, problems: &mut Problems) ->
     if let Some(writes) = top.take("write_budget").and_then(|node| node.number(problems)) {
         builder = builder.write_budget(writes);
     }
+    builder = builder.max_drift(settings.run.max_drift);
     let region = top.take("region").and_then(|node| entities::region(&node, problems));
     for mut entity in entities::entities(top.take("entities"), &settings.systems, problems) {
         for of in &entity.objects {

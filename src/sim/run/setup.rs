@@ -185,5 +185,10 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         stamp: StampPolicy::OnCreate,
         edit_against_delete: Default::default(),
     };
-    Rules { systems: systems.collect(), entities: vec![entity], write_budget: Rules::WRITE_BUDGET }
+    Rules {
+        systems: systems.collect(),
+        entities: vec![entity],
+        write_budget: Rules::WRITE_BUDGET,
+        max_drift_ms: Rules::MAX_DRIFT_MS,
+    }
 }
