@@ -23,6 +23,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("release-order", "waiting edits are released by arrival"),
     ("start-readback", "after a crash writes are sent again without a read-back"),
     ("clock-set", "that our clock was set goes unnoticed: what is due waits until it has caught up"),
+    ("ahead", "what is dated ahead of its system's clock is believed"),
     ("undo-over", "an undo writes over what somebody else changed since"),
     ("undo-outranks", "an undo prevails over edits that it has not seen"),
     ("unsaid", "what a step's entries leave unsaid of its records is not journaled"),

@@ -454,3 +454,21 @@ fn a_record_that_is_linked_while_it_is_dated_ahead_hides_no_later_edit() {
     hand.read_history(&[("2", 19_500), ("0", 0)], 19_500, 19_995);
     assert!(hand.owes(a()), "{:?}", hand.journal);
 }
+
+/// Believed, each of them costs an edit.
+#[cfg(feature = "defects")]
+#[test]
+fn without_that_rule_edits_are_lost() {
+    let scenarios: [fn(); 4] = [
+        a_row_that_is_dated_ahead_of_its_clock_hides_no_later_edit,
+        a_row_that_is_dated_ahead_loses_to_a_later_edit,
+        a_history_that_is_dated_ahead_of_its_clock_tells_no_time,
+        a_record_that_is_linked_while_it_is_dated_ahead_hides_no_later_edit,
+    ];
+    for (at, scenario) in scenarios.into_iter().enumerate() {
+        syncline::defects::set(Some("ahead"));
+        let ended = std::panic::catch_unwind(scenario);
+        syncline::defects::set(None);
+        assert!(ended.is_err(), "the {at}th is right without it");
+    }
+}

@@ -53,7 +53,7 @@ pub struct SystemSettings {
 pub struct RunSettings {
     /// Between two polls of one system.
     pub interval: Duration,
-    /// How far a remote's clock may be ahead of ours.
+    /// How far a remote's clock may be from ours, and a record or an edit be dated ahead of its clock.
     pub max_drift: Duration,
 }
 
