@@ -342,7 +342,8 @@ impl Txn<'_> {
             let key = RemoteKey { entity: entity.id, system, object, remote };
             if self.index_of(&key)?.is_none() {
                 let shown = self.shown(entity, (key.home(), &key.remote), &row.values)?;
-                let from = self.linked_from(looked.system, begun, row.modified);
+                let modified = self.believed(looked.system, &row.remote, row.modified, looked.timing);
+                let from = self.linked_from(looked.system, begun, modified);
                 self.identify(entity, &key, &shown, from, Pass::Changes, RawDigest(0))?;
             }
         }
