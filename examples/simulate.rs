@@ -221,9 +221,8 @@ fn main() -> ExitCode {
                 Also::Undo => ":undo",
                 Also::Merges => ":merges",
             };
-            // Merges are clean under these two between two systems; the others' rows are there to be asked for.
-            let is_sure = systems == 2 && matches!(policy, Policy::Latest | Policy::Owns) && sources.exact();
-            if also == Also::Merges && args.only.is_none() && !is_sure {
+            // What whoever merged chose is known for sure where every side tells its edits; the others' rows are there to be asked for.
+            if also == Also::Merges && args.only.is_none() && !sources.exact() {
                 continue;
             }
             // A name with a colon at its end means that row alone.

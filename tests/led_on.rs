@@ -1,11 +1,12 @@
-//! The engine by hand: a write is answered as one to a record that is gone, before a list tells that it was merged.
+//! The engine by hand: people merge records in a system; what was on its way there, and what others did meanwhile.
 
 use syncline::engine::{
-    Answer, Answers, Clocks, DeletedRows, Effect, Input, MemoryView, PageRows, Pass, Reads, View, step,
+    Answer, Answers, Clocks, DeletedRows, Effect, Event, Events, Input, MemoryView, PageRows, Pass, Reads, View, step,
 };
 use syncline::model::{
     Ability, BatchLimits, ClockOffset, Creates, Departure, EntityId, FieldKind, Home, Mark, Millis, ObjectId, OpId,
-    Outcome, Raw, RawDigest, RawRow, ReadRow, RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Target, Timing,
+    Outcome, Place, Raw, RawDigest, RawRow, ReadRow, RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Target,
+    Timing,
 };
 use syncline::rules::{ConflictSpec, CreateSpec, EntitySpec, FieldSpec, Rules};
 
@@ -41,19 +42,24 @@ impl Hand {
 
     /// Whose word holds of f.
     fn by(policy: ConflictSpec) -> Self {
+        Self::among(&["a", "b"], SourceKind::Polled, policy)
+    }
+
+    fn among(systems: &[&str], source: SourceKind, policy: ConflictSpec) -> Self {
         let ability = Ability {
-            source: SourceKind::Polled,
+            source,
             resolution_ms: 1,
-            stray_ms: 0,
+            stray_ms: 60_000,
             lag_ms: 0,
             batch: BatchLimits { read: 10, read_history: 10, write: 10 },
             creates: Some(Creates::Upsert),
             lookups: None,
         };
-        let thing = EntitySpec::new("thing").at("a", "things").at("b", "things").match_by("key");
-        let thing = thing.field(FieldSpec::new("key", FieldKind::Text).at("a", "key").at("b", "key"));
-        let thing = thing.field(FieldSpec::new("f", FieldKind::Text).at("a", "f").at("b", "f").conflict(policy));
-        let rules = Rules::builder().system("a", ability.clone()).system("b", ability);
+        let thing = systems.iter().fold(EntitySpec::new("thing"), |thing, system| thing.at(*system, "things"));
+        let at =
+            |name: &str| systems.iter().fold(FieldSpec::new(name, FieldKind::Text), |f, system| f.at(*system, name));
+        let thing = thing.match_by("key").field(at("key")).field(at("f").conflict(policy));
+        let rules = systems.iter().fold(Rules::builder(), |rules, system| rules.system(*system, ability.clone()));
         let rules = rules.entity(thing.create(CreateSpec::Nowhere)).build().expect("rules");
         Self { rules, view: MemoryView::new(), now: 1_000 }
     }
@@ -93,7 +99,12 @@ impl Hand {
     }
 
     /// What a read of one record shows of f.
-    fn read(&mut self, system: &str, (id, key, f): (&str, &str, &str)) {
+    fn read(&mut self, system: &str, row: (&str, &str, &str)) {
+        self.read_of(system, row, self.now + 950);
+    }
+
+    /// The same of one that was last modified at a time.
+    fn read_of(&mut self, system: &str, (id, key, f): (&str, &str, &str), modified: i64) {
         self.now += 1_000;
         let timing = Timing { sent: Millis(self.now - 10), offset: ClockOffset::default() };
         let mut values = [("key", key), ("f", f)];
@@ -101,7 +112,7 @@ impl Hand {
         let values = values.iter().map(|(_, value)| Raw::Text((*value).into())).collect();
         let row = ReadRow {
             remote: remote(id),
-            modified: Millis(self.now - 50),
+            modified: Millis(modified),
             mark: Mark::Theirs,
             who: None,
             values,
@@ -125,6 +136,21 @@ impl Hand {
     fn answer(&mut self, system: &str, record: RecordId, op: OpId, outcome: Outcome) {
         let answers = vec![Answer { op, record, outcome }];
         self.give(Input::Answers(Answers { entity: self.entity(), system: SystemId::of(system), answers }));
+    }
+
+    /// A stream tells up to now: ids, values of f, whose.
+    fn told(&mut self, system: &str, events: &[(&str, &str, Mark)]) {
+        self.now += 1_000;
+        let place = |back: i64| Place { time: Millis(self.now - back), position: Some((self.now - back) as u64) };
+        let event = |(id, f, mark): &(&str, &str, Mark)| Event {
+            remote: remote(id),
+            place: place(20),
+            fields: vec![("f".to_owned(), Raw::Text((*f).to_owned()))],
+            mark: *mark,
+        };
+        let (entity, events) = (self.entity(), events.iter().map(event).collect());
+        self.give(Input::Events(Events { entity, home: home(system), events, delivered: place(10) }));
+        self.give(Input::Sweep { entity, after: None, limit: 10 });
     }
 
     fn merged(&mut self, system: &str, loser: &str, winner: &str) {
@@ -217,4 +243,175 @@ fn what_a_write_finds_gone_is_followed_when_a_list_tells_that_it_was_merged() {
     let records = hand.view.record_scan(entity, None, 10).expect("a view in memory");
     let sides: Vec<usize> = records.iter().map(|record| record.live_sides().count()).collect();
     assert_eq!(sides, [2], "{records:?}");
+}
+
+/// What is written of f to a system now.
+fn of_f(hand: &mut Hand, system: &str) -> Vec<Raw> {
+    let writes = hand.written(system);
+    writes.into_iter().flat_map(|write| write.3).filter(|(name, _)| name == "f").map(|(_, raw)| raw).collect()
+}
+
+/// In `a` a record that stands in `b`, too, where another one is that stands alone; the word of `a` is preferred.
+fn beside_a_winner(source: SourceKind) -> Hand {
+    let mut hand = Hand::among(&["a", "b"], source, ConflictSpec::Prefer("a".into()));
+    let entity = hand.entity();
+    hand.page("a", &[("2", "m", "y")], Pass::Backfill);
+    hand.page("b", &[("7", "m", "y"), ("8", "n", "t")], Pass::Backfill);
+    hand.give(Input::Link { entity, after: None, create: false, limit: 10 });
+    hand
+}
+
+#[test]
+fn what_was_on_its_way_to_a_loser_is_not_what_the_winner_shows() {
+    let mut hand = beside_a_winner(SourceKind::Stream);
+    hand.told("a", &[("2", "z", Mark::Theirs)]);
+    assert_eq!(of_f(&mut hand, "b"), [f("z")]);
+    // Whoever merged chose another value, and the write never landed.
+    let at = hand.now + 500;
+    hand.merged("b", "7", "8");
+    hand.told("b", &[]);
+    hand.told("b", &[]);
+    hand.told("a", &[]);
+    hand.read_of("a", ("2", "m", "z"), at);
+    hand.read_of("b", ("8", "n", "t"), at);
+    assert!(of_f(&mut hand, "a").is_empty(), "who chose had not seen the preferred edit");
+    assert_eq!(of_f(&mut hand, "b"), [f("z")]);
+}
+
+#[test]
+fn what_had_landed_on_a_loser_whoever_merged_had_seen() {
+    let mut hand = beside_a_winner(SourceKind::Stream);
+    hand.told("a", &[("2", "z", Mark::Theirs)]);
+    let writes = hand.written("b");
+    let [(record, op, ..)] = &writes[..] else { panic!("{writes:?}") };
+    // It is given up, and lands late, before the merge.
+    hand.answer("b", *record, *op, Outcome::Unknown);
+    hand.told("b", &[]);
+    hand.told("b", &[]);
+    let at = hand.now + 990;
+    hand.merged("b", "7", "8");
+    hand.told("b", &[("7", "z", Mark::Ours)]);
+    hand.told("b", &[]);
+    hand.told("a", &[]);
+    hand.read_of("a", ("2", "m", "z"), at);
+    hand.read_of("b", ("8", "n", "t"), at);
+    assert_eq!(of_f(&mut hand, "a"), [f("t")]);
+}
+
+#[test]
+fn the_answer_to_a_write_to_a_loser_is_heard_by_the_record_that_it_has_become() {
+    let mut hand = beside_a_winner(SourceKind::Polled);
+    hand.page("a", &[("2", "m", "z")], Pass::Changes);
+    let writes = hand.written("b");
+    let [(record, op, ..)] = &writes[..] else { panic!("{writes:?}") };
+    hand.merged("b", "7", "8");
+    hand.answer("b", *record, *op, Outcome::Done { remote: remote("7"), created: None });
+    hand.read("a", ("2", "m", "z"));
+    hand.read("b", ("8", "n", "t"));
+    assert_eq!(of_f(&mut hand, "a"), [f("t")], "who chose had seen the edit");
+}
+
+#[test]
+fn a_late_answer_that_the_loser_is_gone_ends_no_winner_that_owes_nothing() {
+    let mut hand = beside_a_winner(SourceKind::Stream);
+    hand.told("a", &[("2", "z", Mark::Theirs)]);
+    let writes = hand.written("b");
+    let [(record, op, ..)] = &writes[..] else { panic!("{writes:?}") };
+    // The merge made a new record, with the value that was on its way.
+    let at = hand.now + 500;
+    hand.merged("b", "7", "9");
+    hand.told("b", &[("9", "z", Mark::Theirs)]);
+    hand.told("b", &[]);
+    hand.read_of("b", ("9", "m", "z"), at);
+    hand.answer("b", *record, *op, Outcome::Gone(Departure::Deleted));
+    let kept = hand.view.record(hand.entity(), *record).expect("a view in memory").expect("a record");
+    let mut sides: Vec<String> = kept.live_sides().map(|side| side.remote.to_string()).collect();
+    sides.sort();
+    assert_eq!(sides, ["2", "9"], "{kept:?}");
+}
+
+/// In `a` two records of one value, one of which stands in `b`, too, is merged into the other one; meanwhile somebody in `b` enters w.
+fn the_same_is_chosen(policy: ConflictSpec) -> [Vec<Raw>; 2] {
+    let mut hand = Hand::by(policy);
+    let entity = hand.entity();
+    hand.page("a", &[("1", "k", "y"), ("2", "m", "y")], Pass::Backfill);
+    hand.page("b", &[("7", "m", "y")], Pass::Backfill);
+    hand.give(Input::Link { entity, after: None, create: false, limit: 10 });
+    hand.merged("a", "2", "1");
+    hand.read("b", ("7", "m", "w"));
+    hand.read("a", ("1", "k", "y"));
+    ["a", "b"].map(|system| of_f(&mut hand, system))
+}
+
+#[test]
+fn a_choice_that_changes_nothing_is_a_choice_and_prevails_over_no_change_by_its_time() {
+    assert_eq!(the_same_is_chosen(ConflictSpec::Prefer("a".into())), [vec![], vec![f("y")]]);
+    assert_eq!(the_same_is_chosen(ConflictSpec::Latest), [vec![f("w")], vec![]]);
+}
+
+#[test]
+fn a_choice_of_what_the_loser_was_owed_is_a_choice() {
+    let mut hand = linked(ConflictSpec::Latest);
+    hand.page("b", &[("7", "m", "w")], Pass::Changes);
+    hand.merged("a", "2", "1");
+    hand.read("b", ("7", "m", "v"));
+    hand.read("a", ("1", "k", "w"));
+    assert_eq!(of_f(&mut hand, "b"), [f("w")]);
+}
+
+/// Two records of `a`, one of which stands in `c`, too, and the other one in `b`.
+fn elsewhere_each(policy: ConflictSpec) -> Hand {
+    let mut hand = Hand::among(&["a", "b", "c"], SourceKind::Polled, policy);
+    let entity = hand.entity();
+    hand.page("a", &[("1", "k", "x"), ("2", "m", "y")], Pass::Backfill);
+    hand.page("b", &[("7", "m", "y")], Pass::Backfill);
+    hand.page("c", &[("5", "k", "x")], Pass::Backfill);
+    hand.give(Input::Link { entity, after: None, create: false, limit: 10 });
+    hand
+}
+
+fn read_all(hand: &mut Hand, f: [&str; 3]) {
+    hand.read("a", ("1", "k", f[0]));
+    hand.read("b", ("7", "m", f[1]));
+    hand.read("c", ("5", "k", f[2]));
+}
+
+#[test]
+fn the_value_of_a_winner_that_stands_elsewhere_is_owed_to_the_sides_of_the_loser() {
+    let mut hand = elsewhere_each(ConflictSpec::Latest);
+    hand.merged("a", "2", "1");
+    let records = hand.view.record_scan(hand.entity(), None, 10).expect("a view in memory");
+    let sides: Vec<usize> = records.iter().map(|record| record.live_sides().count()).collect();
+    assert_eq!(sides, [3], "{records:?}");
+    read_all(&mut hand, ["x", "y", "x"]);
+    assert_eq!(["a", "b", "c"].map(|system| of_f(&mut hand, system)), [vec![], vec![f("x")], vec![]]);
+}
+
+#[test]
+fn an_owner_among_the_sides_of_a_loser_keeps_its_value() {
+    let mut hand = elsewhere_each(ConflictSpec::Owns("b".into()));
+    hand.merged("a", "2", "1");
+    read_all(&mut hand, ["x", "y", "x"]);
+    assert_eq!(["a", "b", "c"].map(|system| of_f(&mut hand, system)), [vec![f("y")], vec![], vec![f("y")]]);
+}
+
+#[test]
+fn what_the_others_did_after_the_loser_last_showed_is_new_to_the_winner() {
+    let edits = |seen: bool| {
+        let mut hand = elsewhere_each(ConflictSpec::Prefer("b".into()));
+        hand.page("b", &[("7", "m", "w")], Pass::Changes);
+        if seen {
+            let writes = hand.written("a");
+            let [(record, op, ..)] = &writes[..] else { panic!("{writes:?}") };
+            hand.answer("a", *record, *op, Outcome::Done { remote: remote("2"), created: None });
+            hand.read("a", ("2", "m", "w"));
+        }
+        hand.merged("a", "2", "1");
+        read_all(&mut hand, ["x", "w", "x"]);
+        hand.page("a", &[("1", "k", "v")], Pass::Changes);
+        ["a", "b", "c"].map(|system| of_f(&mut hand, system))
+    };
+    // Whose people had seen w on the loser, they knowingly replace it.
+    assert_eq!(edits(true), [vec![], vec![f("v")], vec![f("v")]]);
+    assert_eq!(edits(false), [vec![f("w")], vec![], vec![f("w")]]);
 }

@@ -3,8 +3,8 @@
 use super::txn::{Delivered, Txn};
 use super::{Event, Events, ViewError};
 use crate::merge::{Evidence, SideField};
-use crate::model::{Mark, Raw, RemoteKey, SideState, ValueError};
-use crate::rules::{Amiss, Field, FieldBinding};
+use crate::model::{Mark, Raw, RecordId, RemoteKey, SideState, ValueError};
+use crate::rules::{Amiss, Entity, Field, FieldBinding};
 
 impl Txn<'_> {
     /// Events of an ordered stream.
@@ -19,6 +19,7 @@ impl Txn<'_> {
             let key = RemoteKey { entity: entity.id, system, object: home.object, remote };
             let Some(id) = self.index_of(&key)? else { continue };
             if !self.is_side(&key, id)? {
+                self.told_of_loser(entity, event, &key, id)?;
                 continue;
             }
             let Some(mut work) = self.take(entity.id, id)? else { continue };
@@ -65,6 +66,36 @@ impl Txn<'_> {
             self.put(work);
         }
         self.advance(home, entity.id, Delivered { place: events.delivered, begun: self.now })
+    }
+
+    /// Of a record that has lost a merge an event tells late what of ours had landed there: whoever merged had seen it.
+    fn told_of_loser(
+        &mut self,
+        entity: &Entity,
+        event: &Event,
+        key: &RemoteKey,
+        id: RecordId,
+    ) -> Result<(), ViewError> {
+        if event.mark != Mark::Ours {
+            return Ok(());
+        }
+        let Some(mut work) = self.take(entity.id, id)? else { return Ok(()) };
+        for (field, binding) in entity.fields_at(key.home()) {
+            let Some(told) = Told::of(event, binding) else { continue };
+            let mut state = work.state(field);
+            let Some(ix) = state.ix(key.system) else { continue };
+            let raws = match told {
+                Told::Part(told) => own_value(event, &told, field, binding, &state.sides[ix]),
+                Told::All(raws) => Some(raws),
+            };
+            let Some(value) = raws.and_then(|raws| field.read(binding, &raws).ok()) else { continue };
+            let Some(value) = self.resolved(field, key.system, value)? else { continue };
+            let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
+            state.landed_before(&context, ix, (event.place, &value), &mut fates);
+            work.put_state(field, state, fates);
+        }
+        self.put(work);
+        Ok(())
     }
 }
 

@@ -4,11 +4,8 @@ use super::record::{Work, remote_key};
 use super::txn::Txn;
 use super::{Happening, Notice, OutboxRow, Problem, ViewError};
 use crate::merge::{Entry, EntryKind, FieldState, SideField, SideLately, Taken, Turn};
-use crate::model::{
-    Departure, Differs, FieldId, Place, RecordId, RemoteId, RemoteKey, Side, SideState, Stamp, SystemId, Value,
-};
+use crate::model::{Departure, Place, RecordId, RemoteId, RemoteKey, Side, SideState, Stamp, SystemId, Value};
 use crate::rules::{Entity, Field};
-use crdts::LWWReg;
 
 /// Code of the problem that records were merged in one system and still are two in another.
 pub(super) const MERGED_ELSEWHERE: &str = "MERGED_ELSEWHERE";
@@ -93,25 +90,27 @@ impl Txn<'_> {
         if let Some(row) = self.outbox(at)?.filter(|row| row.flying.is_some() && !row.is_create()) {
             self.set_outbox(at, Some(OutboxRow { due: self.now, flying: None, ..row }))?;
         }
+        work.merged = true;
         let since = self.clocks.offset(system);
-        // What it was owed nobody need have seen there: what the winner shows is a choice even where the loser had shown the same. A
-        // blank is none.
-        let owed = |differs: &Differs| {
-            let field = entity.field(differs.field).zip(work.record.register(differs.field));
-            let fits = |(field, register): (&Field, &LWWReg<Value, Stamp>)| {
-                field.binding(key.home()).is_some_and(|at| field.fits(at, &register.val).is_ok())
-            };
-            differs.apart.is_none() && !differs.shown.is_null() && field.is_some_and(fits)
-        };
-        let owed: Vec<FieldId> = work.record.side(system).map_or(Vec::new(), |side| {
-            side.differs.iter().filter(|differs| owed(differs)).map(|differs| differs.field).collect()
-        });
+        let mut ended = false;
         if let Some(side) = work.record.side_mut(system) {
             side.remote = there.remote.clone();
-            side.differs.retain(|differs| !owed.contains(&differs.field));
-            if side.state == SideState::Detached {
+            ended = side.state == SideState::Detached;
+            if ended {
                 side.state = SideState::Live;
                 side.settled = Place::at(since.earliest(side.settled.time));
+            }
+        }
+        for (field, _) in entity.fields_at(key.home()).filter(|(field, _)| field.ties_to().is_none()) {
+            let mut state = work.state(field);
+            if let Some(ix) = state.ix(system) {
+                let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
+                if ended && context.fits(ix, &state.value) {
+                    // What it showed is forgotten.
+                    state.sides[ix].shown = Value::Null;
+                }
+                state.await_choice(&context, ix, &mut fates);
+                work.put_state(field, state, fates);
             }
         }
         self.set_index(there.clone(), Some(id));
@@ -165,6 +164,7 @@ impl Txn<'_> {
         self.journal(entity.id, Some(id), Happening::Merged { system, remote, into, record: gone });
         let alone = kept.record.standing_sides().all(|side| side.system == key.system);
         let goes_on = alone && key.home() == there.home();
+        kept.merged = true;
         let taken: Vec<Side> = lost.record.live_sides().cloned().collect();
         self.take_sides(entity, &mut kept, &taken, &lost);
         for side in &taken {
@@ -280,22 +280,20 @@ impl Txn<'_> {
             state.sides.insert(at, SideField { shown: Value::Null, apart, late, ..own.clone() });
             at
         });
-        let context = self.context(entity, field, &state);
-        let owed = context.fits(ix, &state.value).then(|| context.project(ix, &state.value));
-        let side = &mut state.sides[ix];
-        side.unbased |= own.unbased;
+        state.sides[ix].unbased |= own.unbased;
         if own.unbased {
             return set_state(kept, field, state, (stamp, known));
         }
         if own.shown.is_null() {
-            (side.shown, side.apart) = (Value::Null, None);
-            return set_state(kept, field, state, (stamp, known));
+            (state.sides[ix].shown, state.sides[ix].apart) = (Value::Null, None);
         }
-        if let Some(owed) = owed.filter(|_| side.apart.is_none()) {
-            // What the winner shows is a choice even where the loser had shown the same.
-            side.shown = owed;
-        }
+        let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
+        state.await_choice(&context, ix, &mut fates);
         set_state(kept, field, state, (stamp, known));
+        kept.fates.extend(fates.into_iter().map(|fate| (field.id, fate)));
+        if own.shown.is_null() {
+            return;
+        }
         // The last word there, where it is known, has its own place.
         let said = recent.into_iter().filter(|taken| taken.system == system).max_by_key(|taken| taken.turn);
         let Some(said) = said.filter(|said| said.edit.value == own.shown) else { return };

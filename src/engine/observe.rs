@@ -401,6 +401,9 @@ impl Txn<'_> {
                 let again = record.is_some() && self.reread(&key)?.is_some_and(|row| row.since <= reads.timing.sent);
                 self.set_reread(key.clone(), None)?;
                 let becoming = self.is_becoming(&key)?;
+                if let (Some(row), Some(id)) = (row.filter(|row| !row.history.is_empty()), record) {
+                    self.read_of_loser(entity, &key, id, row)?;
+                }
                 match row {
                     // Its name leads to another record, but asked since that is so, it stands by itself again.
                     Some(row)
@@ -481,6 +484,32 @@ impl Txn<'_> {
             }
             self.put(work);
         }
+        Ok(())
+    }
+
+    /// A read that was under way shows what a record was that has lost a merge: what of ours had landed there, whoever merged had seen.
+    fn read_of_loser(
+        &mut self,
+        entity: &Entity,
+        key: &RemoteKey,
+        id: RecordId,
+        row: &ReadRow,
+    ) -> Result<(), ViewError> {
+        let Some(mut work) = self.take(entity.id, id)? else { return Ok(()) };
+        for (field, binding, place) in entity.placed_at(key.home()).filter(|(_, at, _)| !at.is_unrecorded()) {
+            let mut state = work.state(field);
+            let Some(ix) = state.ix(key.system) else { continue };
+            let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
+            let histories = row.history.get(place.clone()).unwrap_or_default();
+            let moments = timeline(histories, row.values.get(place).unwrap_or_default());
+            for moment in moments.into_iter().filter(|moment| moment.mark == Mark::Ours) {
+                let Ok(value) = field.read(binding, &moment.raws) else { continue };
+                let Some(value) = self.resolved(field, key.system, value)? else { continue };
+                state.landed_before(&context, ix, (Place::at(moment.at), &value), &mut fates);
+            }
+            work.put_state(field, state, fates);
+        }
+        self.put(work);
         Ok(())
     }
 

@@ -22,6 +22,8 @@ pub(super) struct Work {
     pub unjudged: Vec<SystemId>,
     /// Look again at what its systems can hold and where its references lead: rules or other records may have changed.
     pub recheck: bool,
+    /// Has one of its sides become another record in this step? What its people did unread before that is told no more.
+    pub merged: bool,
     /// References that sides are owed and cannot be written now.
     pub away: Vec<(SystemId, FieldId, Away)>,
     /// What the journal has to be told of this step.
@@ -37,7 +39,18 @@ impl Work {
         let (record, lately) = (Shared::of(record), Shared::of(lately));
         let loaded = Some((record.clone(), lately.clone()));
         let (raws, unjudged, fates) = (Vec::new(), Vec::new(), Vec::new());
-        Self { record, lately, raws, unjudged, recheck: false, away: Vec::new(), fates, loaded, gone: false }
+        Self {
+            record,
+            lately,
+            raws,
+            unjudged,
+            recheck: false,
+            merged: false,
+            away: Vec::new(),
+            fates,
+            loaded,
+            gone: false,
+        }
     }
 
     /// What is known of it now, to look at while it changes.
@@ -50,7 +63,18 @@ impl Work {
         let record = Shared::new(Record::new(id, entity));
         let lately = Shared::new(Lately::default());
         let (raws, unjudged, fates) = (Vec::new(), Vec::new(), Vec::new());
-        Self { record, lately, raws, unjudged, recheck: false, away: Vec::new(), fates, loaded: None, gone: false }
+        Self {
+            record,
+            lately,
+            raws,
+            unjudged,
+            recheck: false,
+            merged: false,
+            away: Vec::new(),
+            fates,
+            loaded: None,
+            gone: false,
+        }
     }
 
     /// Must what its systems are owed be looked at again?

@@ -45,7 +45,7 @@ impl<'a> Txn<'a> {
         let stood: Option<&Record> = before.as_ref().map(|before| &*before.0);
         self.save_held(entity, stood, &work)?;
         let was_quiet = before.as_ref().is_some_and(|before| before.1.is_empty());
-        if was_quiet && !work.lately.is_empty() {
+        if was_quiet && !work.merged && !work.lately.is_empty() {
             self.close_quiet_past(entity, &mut work)?;
         }
         self.close_and_prune(entity, &mut work)?;

@@ -433,12 +433,34 @@ impl Txn<'_> {
     /// Answers to writes.
     pub fn answers(&mut self, answers: Answers) -> Result<(), ViewError> {
         let entity = self.entity(answers.entity)?;
-        for answer in answers.answers {
-            let Some(mut work) = self.take(entity.id, answer.record)? else { continue };
+        for mut answer in answers.answers {
+            let mut known = self.take(entity.id, answer.record)?;
+            if let (None, Some(id)) = (&known, self.fused_into(entity, answers.system, &answer.outcome)?) {
+                answer.record = id;
+                known = self.take(entity.id, id)?;
+            }
+            let Some(mut work) = known else { continue };
             self.answer(entity, answers.system, &mut work, answer)?;
             self.put(work);
         }
         Ok(())
+    }
+
+    /// The record that one has become since it was written, by the remote record that was.
+    fn fused_into(
+        &mut self,
+        entity: &Entity,
+        system: SystemId,
+        outcome: &Outcome,
+    ) -> Result<Option<RecordId>, ViewError> {
+        let Outcome::Done { remote, .. } = outcome else { return Ok(None) };
+        for object in entity.bindings_in(system).map(|binding| binding.object_id).collect::<Vec<_>>() {
+            let key = RemoteKey { entity: entity.id, system, object, remote: remote.clone() };
+            if let Some(id) = self.index_of(&key)? {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
     }
 
     fn answer(&mut self, entity: &Entity, system: SystemId, work: &mut Work, answer: Answer) -> Result<(), ViewError> {
@@ -455,7 +477,19 @@ impl Txn<'_> {
                 state.answered(context, ix, op, landing, now, fates);
             });
         };
-        match self.doubted(entity, work, system, answer) {
+        let outcome = self.doubted(entity, work, system, answer);
+        if let Outcome::Done { remote, .. } = &outcome
+            && !creating
+            && *remote != side.remote
+            && self.index_of(&RemoteKey { remote: remote.clone(), ..remote_key(entity.id, &side) })? == Some(id)
+        {
+            // It was sent to the loser of a merge, and has landed there.
+            self.each_flight(entity, work, system, Some(op), |state, context, ix, _, fates| {
+                state.answered_before(context, ix, op, fates);
+            });
+            return Ok(());
+        }
+        match outcome {
             Outcome::Done { remote, created } if creating => {
                 let key = RemoteKey { entity: entity.id, system, object: side.object, remote };
                 if created != Some(true) {
@@ -551,8 +585,8 @@ impl Txn<'_> {
                     }
                 }
             }
-            // It was sent to the loser of a merge that we know of since.
-            Outcome::Gone(_) if row.is_some_and(|row| row.flying != Some(op)) => {
+            // It was sent to the loser of a merge that we know of since, and given up or settled meanwhile.
+            Outcome::Gone(_) if row.is_none_or(|row| row.flying != Some(op)) => {
                 land(self, work, Landing::NotWritten);
             }
             // Here a delete goes on to the counterparts, whatever was owed: the list of deletes, which knows whether it was one, is waited

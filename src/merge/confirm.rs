@@ -2,7 +2,7 @@
 
 use super::{
     Edit, Entry, EntryKind, Fate, FieldRules, FieldState, Flight, FlightState, Own, SettledBy, Snapshot, SnapshotFate,
-    Stray,
+    Stray, Turn,
 };
 use crate::model::{Apart, FieldKind, Mark, Millis, OpId, Place, SourceKind, Value};
 
@@ -342,6 +342,99 @@ impl FieldState {
             }
         }
         self.edit(rules, ix, Edit { value: value.clone(), place: *place, since: None }, current, out);
+    }
+
+    /// An event tells that a write of ours had landed on the record that side `ix` was before a merge.
+    pub fn landed_before(
+        &mut self,
+        rules: &FieldRules<'_>,
+        ix: usize,
+        (place, value): (Place, &Value),
+        out: &mut Vec<Fate>,
+    ) {
+        let step = rules.sides[ix].step_ms;
+        let side = &mut self.sides[ix];
+        let known = side.late.ours.iter().any(|own| own.place == place && own.value == *value);
+        if known || !side.settled.before(&place) {
+            return;
+        }
+        let lands = |flight: &Flight| flight.value == *value && place.time >= flight.sent.floor(step);
+        if side.late.flight.as_ref().is_some_and(lands) {
+            self.was_seen(rules, ix, place, SettledBy::Mark, out);
+            return;
+        }
+        let fits = |stray: &Stray| stray.value == *value && place.time >= stray.sent;
+        let Some(at) = side.late.strays.iter().position(fits) else { return };
+        let stray = side.late.strays.remove(at);
+        out.push(Fate::Settled { system: side.system, op: stray.op, by: SettledBy::Late });
+        self.see_before(rules, ix, (place, stray.turn), out);
+    }
+
+    /// A write to the record that side `ix` was before a merge was answered as done.
+    pub fn answered_before(&mut self, rules: &FieldRules<'_>, ix: usize, op: OpId, out: &mut Vec<Fate>) {
+        let late = &mut self.sides[ix].late;
+        if let Some(sent) = late.flight.as_ref().filter(|flight| flight.op == op).map(|flight| flight.sent) {
+            self.was_seen(rules, ix, Place::at(sent), SettledBy::Answer, out);
+        } else if let Some(at) = late.strays.iter().position(|stray| stray.op == op) {
+            let stray = late.strays.remove(at);
+            out.push(Fate::Settled { system: self.sides[ix].system, op, by: SettledBy::Late });
+            self.see_before(rules, ix, (Place::at(stray.sent), stray.turn), out);
+        }
+    }
+
+    /// The write in flight had landed on the record that side `ix` was before a merge.
+    fn was_seen(&mut self, rules: &FieldRules<'_>, ix: usize, place: Place, by: SettledBy, out: &mut Vec<Fate>) {
+        let side = &mut self.sides[ix];
+        let Some(flight) = side.late.flight.take() else { return };
+        out.push(Fate::Settled { system: side.system, op: flight.op, by });
+        self.see_before(rules, ix, (place, flight.turn), out);
+        self.release(rules, ix, out);
+    }
+
+    /// The side is another record from now on, and what that shows is what whoever merged chose. Where the loser was owed something, or
+    /// a write was on its way, nothing is known to be there until it is read; elsewhere the value that was there is chosen until a read
+    /// shows another. What was answered so far whoever merged had seen. What the loser's people did after it last told something is
+    /// told no more, so that all agreed since then is not sure.
+    pub fn await_choice(&mut self, rules: &FieldRules<'_>, ix: usize, out: &mut Vec<Fate>) {
+        let known = self.shows_register(rules, ix) && self.sides[ix].late.flight.is_none();
+        let fits = rules.fits(ix, &self.value);
+        let side = &mut self.sides[ix];
+        let told = side.settled;
+        side.late.entries.retain(|entry| entry.kind != EntryKind::Closing || !told.before(&entry.place));
+        if fits && side.apart.is_none() && !side.unbased {
+            match known {
+                true if !self.value.is_null() => self.choose_same(rules, ix),
+                _ => side.shown = Value::Null,
+            }
+        }
+        let late = &self.sides[ix].late;
+        let answered = late.flight.as_ref().filter(|flight| matches!(flight.state, FlightState::Answered(_)));
+        if let Some(op) = answered.map(|flight| flight.op) {
+            self.answered_before(rules, ix, op, out);
+        }
+    }
+
+    /// A choice that changed nothing: an edit all the same, but before all others, so that it prevails over no change by its time.
+    fn choose_same(&mut self, rules: &FieldRules<'_>, ix: usize) {
+        let side = &self.sides[ix];
+        let (system, value, base) = (side.system, side.shown.clone(), side.late.base_where(|_| true));
+        self.note_past(rules.policy.is_three_way());
+        self.turn = Turn(self.turn.0 + 1);
+        let edit = Edit { value, place: Place::at(Millis::MIN), since: None };
+        self.recent.push(super::Taken { system, edit, base, turn: self.turn });
+    }
+
+    /// Whoever merged had seen what had landed on the loser; and that covers nothing of what the winner shows.
+    fn see_before(&mut self, rules: &FieldRules<'_>, ix: usize, (place, turn): (Place, Turn), out: &mut Vec<Fate>) {
+        let side = &mut self.sides[ix];
+        let system = side.system;
+        side.late.enter(Entry { place, turn, kind: EntryKind::Edit });
+        let after = |taken: &&super::Taken| taken.system == system && !taken.edit.place.before(&place);
+        let newest = self.recent.iter().filter(after).max_by_key(|taken| taken.turn).map(|taken| taken.turn);
+        if let Some(at) = newest.and_then(|turn| self.recent.iter().position(|taken| taken.turn == turn)) {
+            self.recent[at].base = self.recent[at].base.max(turn);
+            self.decide_again(rules, at, out);
+        }
     }
 
     /// A read shows a value that the type cannot hold. All that it tells is that a write in flight is over.

@@ -430,7 +430,8 @@ impl FieldState {
         };
         let losers: Vec<Fate> = set
             .iter()
-            .filter(|taken| !holds(taken))
+            // A choice that changed nothing has nothing to lose.
+            .filter(|taken| !holds(taken) && taken.edit.place.time > Millis::MIN)
             .map(|taken| Fate::Lost {
                 value: taken.edit.value.clone(),
                 system: taken.system,

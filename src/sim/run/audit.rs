@@ -82,7 +82,9 @@ impl Run {
             let judged: Vec<Edited> = (0..self.edits.len()).map(|id| self.as_known(id)).collect();
             let of_field = judged.iter().enumerate().filter(|(_, edit)| edit.field == field);
             let edits: Vec<(usize, &Edited)> = of_field.filter(|(id, _)| self.can_be_known(shown, *id)).collect();
-            let unsure = !shown_in_order & (self.missed | (shown & self.of_polled())) | self.of_deleted();
+            let unsure = !shown_in_order & (self.missed | (shown & self.of_polled()));
+            let chosen = self.of_merge() & self.of_polled() & !shown;
+            let unsure = unsure | self.of_deleted() | self.unread_of_loser() | chosen;
             let sure: Vec<(usize, &Edited)> = edits.iter().copied().filter(|(id, _)| unsure & (1 << id) == 0).collect();
             // What a read alone shows is dated by the record's modified time.
             let dated = self.merge.is_none() && edits.iter().all(|(id, _)| self.missed & (1 << id) == 0);
@@ -177,7 +179,8 @@ impl Run {
     pub(super) fn can_be_known(&self, shown: EditSet, id: usize) -> bool {
         let world = self.worlds.get(self.edits[id].side);
         let polled = world.is_some_and(|world| world.source == SourceKind::Polled);
-        !polled || shown & (1 << id) != 0
+        // What whoever merged chose is read because the merge was told, whatever the loser had shown.
+        !polled || shown & (1 << id) != 0 || self.is_of_merge(id)
     }
 
     /// An edit as the engine could know it: of what its author saw through a write of ours that nobody can know to have
@@ -195,8 +198,9 @@ impl Run {
             .enumerate()
             .filter(|(_, other)| other.side == edit.side && other.field == edit.field);
         let own: EditSet = own.fold(0, |set, (id, _)| set | (1 << id));
-        let sure = (own | all(&known)) & edit.saw;
-        edit.may |= edit.saw & all(&unknown) & !sure;
+        // A write that found its record gone ended the link, and with it what is known of who had seen what there.
+        let sure = if self.led_on && self.is_of_merge(id) { own } else { own | all(&known) } & edit.saw;
+        edit.may |= edit.saw & (all(&unknown) | all(&known)) & !sure;
         edit.saw = sure;
         edit
     }
@@ -223,7 +227,7 @@ impl Run {
 
     /// Can the engine know that a write of ours landed? It was answered, or a row showed it, or a stream or history tells.
     pub(super) fn is_known(&self, side: usize, field: usize, op: OpId, traced: bool) -> bool {
-        let told = traced && self.worlds[side].source != SourceKind::Polled;
+        let told = traced && self.worlds[side].source != SourceKind::Polled && !self.went_with_loser(side, field, op);
         let heard = self.heard.iter().any(|(heard, _)| *heard == op);
         told || heard
             || self
@@ -274,6 +278,8 @@ impl Run {
             sight.late = sight.at < *listed || covered || untold;
             let rows = self.sights.iter().filter(|row| row.side == sight.side && row.field == sight.field);
             sight.stale = rows.map(|row| row.at).max().is_some_and(|newest| sight.at < newest);
+            // A listing says of a record with a history only that it moved.
+            sight.op = sight.op.filter(|_| !(listing && source == SourceKind::History));
             if listing {
                 *listed = sight.at.max(*listed);
             }
@@ -323,10 +329,12 @@ impl Run {
                     let side = taken.system.0 as usize - 1;
                     let time = taken.edit.place.time.0;
                     // A position names it; a time alone may fit several, of which the newest was shown.
-                    let history = self.worlds[side].known().map(|remote| &remote.history[field]);
-                    let named = taken.edit.place.position.and_then(|position| {
-                        history?.iter().find(|past| past.position == position).and_then(|past| past.edit)
-                    });
+                    let remotes = self.worlds[side].known().into_iter().chain(self.loser(side));
+                    let mut pasts = remotes.flat_map(|remote| &remote.history[field]);
+                    let named =
+                        taken.edit.place.position.and_then(|position| {
+                            pasts.find(|past| past.position == position).and_then(|past| past.edit)
+                        });
                     let fits = |edit: &&(usize, &Edited)| {
                         let (id, edit) = edit;
                         let alike = edit.time <= time && edit.value == taken.edit.value;

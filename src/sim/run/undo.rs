@@ -214,7 +214,9 @@ impl Run {
     pub(super) fn made_until(&self, sight: &Sight) -> EditSet {
         let skew = self.worlds[sight.side].skew;
         let by = |edit: &Edited| edit.field == sight.field && edit.side == sight.side && edit.time - skew <= sight.at;
-        let made = self.edits.iter().enumerate().filter(|(_, edit)| by(edit));
+        // The history of what has lost a merge went with it.
+        let gone = self.lost_at(sight);
+        let made = self.edits.iter().enumerate().filter(|(id, edit)| by(edit) && !gone.contains(id));
         made.fold(0, |set, (id, _)| set | (1 << id))
     }
 
