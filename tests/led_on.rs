@@ -145,7 +145,7 @@ impl Hand {
         let event = |(id, f, mark): &(&str, &str, Mark)| Event {
             remote: remote(id),
             place: place(20),
-            fields: vec![("f".to_owned(), Raw::Text((*f).to_owned()))],
+            fields: vec![("f".to_owned(), Raw::Text((*f).into()))],
             mark: *mark,
         };
         let (entity, events) = (self.entity(), events.iter().map(event).collect());
