@@ -4,10 +4,11 @@ use crate::codec::{self, BorrowDecode, BorrowDecoder, Decode, DecodeError, Decod
 use smol_str::SmolStr;
 use std::borrow::{Borrow, Cow};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
 /// Text that does not change. A merge copies values often and reads them seldom, so copies are cheap.
-#[derive(Clone, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Eq, PartialOrd, Ord, Default)]
 pub struct Text(SmolStr);
 
 impl PartialEq for Text {
@@ -15,6 +16,13 @@ impl PartialEq for Text {
     fn eq(&self, other: &Self) -> bool {
         let (own, other) = (self.as_str(), other.as_str());
         own.len() == other.len() && (std::ptr::eq(own, other) || own == other)
+    }
+}
+
+impl Hash for Text {
+    /// As a [`str`] does, by which it is looked up.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
     }
 }
 
