@@ -1,7 +1,7 @@
 //! Simulated histories of the merge rules, judged by the reference in `src/sim`:
 //! `cargo run --release --no-default-features --features sim --example simulate -- 0..1000`.
 //!
-//! Arguments: `FROM..TO [--only PART-OF-A-ROW'S-NAME] [--defect NAME] [--grouped] [--stored] [--every EDITS,PLAYS,FAULTS | --shortest] [--trace]`.
+//! Arguments: `FROM..TO [--only PART-OF-A-ROW'S-NAME] [--defect NAME] [--grouped] [--stored] [--every EDITS,PLAYS,FAULTS[,FIELDS] | --shortest] [--trace]`.
 //!
 //! A row's name is `SYSTEMS:POLICY:SOURCES`, such as `3:latest:streams`, with `:operator`, `:detach`, `:propagate`, `:restore`, `:jumps`, `:undo` or `:merges` behind it where that
 //! happens besides edits; with a colon at the end, `--only` means that row alone. `--stored` keeps the mirror in a store whose power fails; `--every`
@@ -28,7 +28,7 @@ struct Args {
     trace: bool,
 }
 
-const USAGE: &str = "usage: simulate FROM..TO [--only PART] [--defect NAME] [--grouped] [--stored] [--every EDITS,PLAYS,FAULTS | --shortest] [--trace]";
+const USAGE: &str = "usage: simulate FROM..TO [--only PART] [--defect NAME] [--grouped] [--stored] [--every EDITS,PLAYS,FAULTS[,FIELDS] | --shortest] [--trace]";
 
 fn args() -> Result<Args, String> {
     let mut given = std::env::args().skip(1);
@@ -64,10 +64,12 @@ fn args() -> Result<Args, String> {
 /// How small a world is whose histories are all played.
 fn size(text: &str) -> Result<Size, String> {
     let numbers: Vec<usize> = text.split(',').map_while(|number| number.parse().ok()).collect();
-    let [edits, plays, faults] = numbers[..] else {
-        return Err(format!("{text} is no size of a small world\n{USAGE}"));
+    let (edits, plays, faults, fields) = match numbers[..] {
+        [edits, plays, faults] => (edits, plays, faults, 1),
+        [edits, plays, faults, fields @ 1..=2] => (edits, plays, faults, fields),
+        _ => return Err(format!("{text} is no size of a small world\n{USAGE}")),
     };
-    Ok(Size { edits, plays, faults })
+    Ok(Size { edits, fields, plays, faults })
 }
 
 #[cfg(feature = "defects")]
@@ -169,7 +171,7 @@ fn shortest(args: &Args, options: Options) -> bool {
     plant(args.defect);
     let sizes =
         (0..9usize).flat_map(|plays| (1..=3).flat_map(move |edits| (0..=1).map(move |faults| (edits, plays, faults))));
-    let mut sizes: Vec<Size> = sizes.map(|(edits, plays, faults)| Size { edits, plays, faults }).collect();
+    let mut sizes: Vec<Size> = sizes.map(|(edits, plays, faults)| Size { edits, fields: 1, plays, faults }).collect();
     sizes.sort_by_key(|size| 2 * size.edits + size.plays + 2 * size.faults);
     let mut left = 150_000u32;
     for size in sizes {

@@ -2,13 +2,16 @@
 
 use super::{Doing, Run};
 use crate::sim::rng::Choices;
+use crate::sim::world::FIELDS;
 use crate::sim::{Options, Report};
 
 /// How small a world is.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
-    /// Edits by people, of one field.
+    /// Edits by people.
     pub edits: usize,
+    /// Of so many fields of one record. The first edit is of the first of them: they are alike.
+    pub fields: usize,
     /// Things that happen in any order; what is left then happens in the order of time.
     pub plays: usize,
     /// Crashes, lost or refused writes, doubled deliveries: at most so many in a history.
@@ -66,9 +69,11 @@ impl Run {
         let Some(size) = self.small.as_ref().map(|small| small.size) else { return };
         self.begin(true);
         let sides = self.worlds.len();
-        for _ in 0..size.edits {
+        let fields = size.fields.clamp(1, FIELDS);
+        for nth in 0..size.edits {
             let side = self.choose(sides);
-            self.after(0, Doing::Edit { side, field: 0 });
+            let field = if nth == 0 || fields == 1 { 0 } else { self.choose(fields) };
+            self.after(0, Doing::Edit { side, field });
         }
         for _ in 0..size.plays {
             let open = self.playable();
