@@ -223,10 +223,6 @@ fn main() -> ExitCode {
                 Also::Undo => ":undo",
                 Also::Merges => ":merges",
             };
-            // What whoever merged chose is known for sure where every side tells its edits; the others' rows are there to be asked for.
-            if also == Also::Merges && args.only.is_none() && !sources.exact() {
-                continue;
-            }
             // A name with a colon at its end means that row alone.
             let is_row = |only: &String| match only.strip_suffix(':') {
                 Some(whole) => name == whole,

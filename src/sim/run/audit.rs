@@ -83,7 +83,7 @@ impl Run {
             let of_field = judged.iter().enumerate().filter(|(_, edit)| edit.field == field);
             let edits: Vec<(usize, &Edited)> = of_field.filter(|(id, _)| self.can_be_known(shown, *id)).collect();
             let unsure = !shown_in_order & (self.missed | (shown & self.of_polled()));
-            let chosen = self.of_merge() & self.of_polled() & !shown;
+            let chosen = self.of_winner() & self.of_polled() & !shown;
             let unsure = unsure | self.of_deleted() | self.unread_of_loser() | chosen;
             let sure: Vec<(usize, &Edited)> = edits.iter().copied().filter(|(id, _)| unsure & (1 << id) == 0).collect();
             // What a read alone shows is dated by the record's modified time.
@@ -179,8 +179,8 @@ impl Run {
     pub(super) fn can_be_known(&self, shown: EditSet, id: usize) -> bool {
         let world = self.worlds.get(self.edits[id].side);
         let polled = world.is_some_and(|world| world.source == SourceKind::Polled);
-        // What whoever merged chose is read because the merge was told, whatever the loser had shown.
-        !polled || shown & (1 << id) != 0 || self.is_of_merge(id)
+        // What the winner shows is read because the merge was told, whatever the loser had shown.
+        !polled || (shown | self.of_winner()) & (1 << id) != 0
     }
 
     /// An edit as the engine could know it: of what its author saw through a write of ours that nobody can know to have

@@ -188,10 +188,11 @@ impl Run {
         merge.filter(|merge| sight.at >= merge.at).map_or(0..0, |merge| 0..merge.edits.start)
     }
 
-    /// What the author of a merge chose.
-    pub(super) fn of_merge(&self) -> EditSet {
-        let chosen = self.merge.as_ref().map_or(0..0, |merge| merge.edits.clone());
-        chosen.fold(0, |set, id| set | (1 << id))
+    /// What the author of a merge chose, and what was entered there since.
+    pub(super) fn of_winner(&self) -> EditSet {
+        let Some(merge) = &self.merge else { return 0 };
+        let since = (merge.edits.start..self.edits.len()).filter(|id| self.edits[*id].side == merge.side);
+        since.fold(0, |set, id| set | (1 << id))
     }
 
     /// Is it what the author of a merge chose?
