@@ -130,7 +130,9 @@ impl Txn<'_> {
         let side = work.record.side(key.system).filter(|side| side.state == SideState::Live);
         let same = match side {
             Some(side) if !side.unbased.is_empty() => false,
-            Some(side) if side.object == key.object => shows_all(entity, &work, key.home(), shown),
+            Some(side) if side.object == key.object => {
+                same_fields(entity, &work, key.home(), shown).into_iter().all(|same| same)
+            }
             _ => by_digest(),
         };
         self.put(work);
@@ -703,12 +705,6 @@ fn is_anew(field: &Field, value: &Value, known: &Value, histories: &[Vec<PastVal
         .iter()
         .enumerate()
         .any(|(at, history)| lost(value.member(at), known.member(at), std::slice::from_ref(history)))
-}
-
-/// Do all fields of a row show what we thought?
-fn shows_all(entity: &Entity, work: &Work, home: Home, shown: &Shown) -> bool {
-    let row = shown_row(entity, &work.record, home);
-    row.is_some_and(|row| row.zip(&shown.values).all(|((_, known), value)| value.as_ref() == Ok(&*known)))
 }
 
 /// Which fields of a row show what we thought, in the order of `fields_at`. What cannot be read does not.

@@ -38,16 +38,19 @@ impl Work {
     pub fn loaded(record: Arc<Record>, lately: Arc<Lately>) -> Self {
         let (record, lately) = (Shared::of(record), Shared::of(lately));
         let loaded = Some((record.clone(), lately.clone()));
-        let (raws, unjudged, fates) = (Vec::new(), Vec::new(), Vec::new());
+        Self::of(record, lately, loaded)
+    }
+
+    fn of(record: Shared<Record>, lately: Shared<Lately>, loaded: Option<(Shared<Record>, Shared<Lately>)>) -> Self {
         Self {
             record,
             lately,
-            raws,
-            unjudged,
+            raws: Vec::new(),
+            unjudged: Vec::new(),
             recheck: false,
             merged: false,
             away: Vec::new(),
-            fates,
+            fates: Vec::new(),
             loaded,
             gone: false,
         }
@@ -62,19 +65,7 @@ impl Work {
     pub fn new(id: RecordId, entity: EntityId) -> Self {
         let record = Shared::new(Record::new(id, entity));
         let lately = Shared::new(Lately::default());
-        let (raws, unjudged, fates) = (Vec::new(), Vec::new(), Vec::new());
-        Self {
-            record,
-            lately,
-            raws,
-            unjudged,
-            recheck: false,
-            merged: false,
-            away: Vec::new(),
-            fates,
-            loaded: None,
-            gone: false,
-        }
+        Self::of(record, lately, None)
     }
 
     /// Must what its systems are owed be looked at again?
@@ -290,7 +281,7 @@ impl Work {
     /// Does a side that has no base in a field show there what there is, and somebody else, too, of whom nothing recent is known? Then
     /// it has a base from now on, which is all that [`Self::link_field`] comes to. Ties are left to that.
     pub(super) fn is_equal(&self, field: &Field, binding: &FieldBinding, value: &Value) -> bool {
-        let others = || self.record.present_sides().filter(|side| side.system != binding.system);
+        let mut others = self.record.present_sides().filter(|side| side.system != binding.system);
         let register = self.record.register(field.id);
         let quiet = self.lately.fields.binary_search_by_key(&field.id, |kept| kept.field).is_err()
             && self.lately.past(field.id).is_empty()
@@ -298,7 +289,7 @@ impl Work {
         quiet
             && field.ties_to().is_none()
             && register.is_some_and(|register| *field.projected(binding, &register.val) == *value)
-            && others().any(|side| field.binding(side.home()).is_some())
+            && others.any(|side| field.binding(side.home()).is_some())
             && self.record.side(binding.system).is_some_and(|side| side.differs(field.id).is_none())
     }
 
