@@ -5,11 +5,12 @@ use super::key;
 use super::open::Store;
 use super::read::Snapshot;
 use super::tables::{
-    COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, damaged, read, read_array, read_key, read_record,
+    COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, damaged, entity_record, read, read_array, read_key,
+    read_record,
 };
 use crate::engine::{DigestRow, Ignored, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review};
 use crate::merge::Lately;
-use crate::model::{EntityId, RecordId, RemoteKey, SeenSchema};
+use crate::model::{RemoteKey, SeenSchema};
 use redb::{ReadableTable, ReadableTableMetadata};
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -133,7 +134,7 @@ impl Snapshot {
                         decodes::<Ignored>(table, key, bytes)?;
                     }
                     Table::Leaves => {
-                        super::roots::leaf_key(key)?;
+                        entity_record(table, key)?;
                         read_array::<16>(table, key, bytes)?;
                     }
                     Table::Roots => {
@@ -180,10 +181,6 @@ impl Snapshot {
 
 fn decodes<T: Stored>(table: Table, key: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
     read::<T>(table, key, bytes).map(|_| ())
-}
-
-fn entity_record(table: Table, key: &[u8]) -> Result<(EntityId, RecordId), StoreError> {
-    read_key(table, key, |parts| Some((parts.entity()?, parts.record()?)))
 }
 
 fn remote(table: Table, key: &[u8]) -> Result<RemoteKey, StoreError> {

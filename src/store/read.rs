@@ -4,7 +4,7 @@ use super::chain;
 use super::error::{StoreError, failed};
 use super::key;
 use super::tables::{
-    COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, read, read_array, read_key, read_record,
+    COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, entity_record, read, read_array, read_key, read_record,
 };
 use crate::engine::{
     DigestRow, Ignored, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, ProblemPlace, RereadRow, Review, Run, View,
@@ -468,7 +468,7 @@ impl View for Snapshot {
         let mut ids = Vec::new();
         for row in self.beyond(Table::Lately, entity, after)?.take(limit) {
             let (key, _) = row?;
-            let (_, id) = read_key(Table::Lately, key.value(), |parts| Some((parts.entity()?, parts.record()?)))?;
+            let (_, id) = entity_record(Table::Lately, key.value())?;
             ids.push(id);
         }
         Ok(ids)

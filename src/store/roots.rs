@@ -8,7 +8,7 @@ use super::error::{StoreError, failed};
 use super::key;
 use super::open::Store;
 use super::read::Snapshot;
-use super::tables::{Table, damaged, read_array, read_key, read_record};
+use super::tables::{Table, damaged, entity_record, read_array, read_record};
 use crate::engine::{Moved, Root, leaf};
 use crate::model::{Digest, EntityId, RecordId};
 use redb::ReadableTable;
@@ -115,7 +115,7 @@ impl Snapshot {
         let mut note = |id: RecordId| unsaid.extend((!moved.contains(&id)).then_some(id));
         for row in self.of_entity(Table::Leaves, entity)? {
             let (key, bytes) = row?;
-            let id = leaf_key(key.value())?.1;
+            let id = entity_record(Table::Leaves, key.value())?.1;
             let kept = Digest(read_array(Table::Leaves, key.value(), bytes.value())?);
             while let Some((new, _)) = now.next_if(|(of, _)| *of < id) {
                 note(*new);
@@ -178,10 +178,15 @@ impl Store {
     /// # Errors
     /// If it cannot be written; what was kept before is kept then.
     pub fn keep_roots(&self, found: &[FoundRoot]) -> Result<(), StoreError> {
+        // Nothing has moved since the one that is kept; and one that names somebody is not kept.
+        let news = |found: &&FoundRoot| found.unsaid.is_empty() && found.since != Some(found.at);
+        if !found.iter().any(|found| news(&found)) {
+            return Ok(());
+        }
         self.transact(|transaction| {
             let mut roots = transaction.open_table(Table::Roots.definition()).map_err(failed)?;
             let mut leaves = transaction.open_table(Table::Leaves.definition()).map_err(failed)?;
-            for found in found.iter().filter(|found| found.unsaid.is_empty()) {
+            for found in found.iter().filter(news) {
                 let entity = found.entity.0.to_be_bytes();
                 let kept = roots.get(entity.as_slice()).map_err(failed)?;
                 let kept = kept.map(|row| kept_root(&entity, row.value())).transpose()?.map(|(_, at)| at);
@@ -240,11 +245,6 @@ fn record_key(entity: EntityId, id: RecordId) -> Vec<u8> {
     let mut key = Vec::with_capacity(20);
     key::record(&mut key, entity, id);
     key
-}
-
-/// A key of [`Table::Leaves`].
-pub(super) fn leaf_key(key: &[u8]) -> Result<(EntityId, RecordId), StoreError> {
-    read_key(Table::Leaves, key, |parts| Some((parts.entity()?, parts.record()?)))
 }
 
 const BATCH: usize = 1_000;

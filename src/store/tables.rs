@@ -5,7 +5,7 @@ use super::error::StoreError;
 use crate::codec::{self, CodecError};
 use crate::engine::{DigestRow, Ignored, JournalEntry, Meta, OutboxRow, Problem, RereadRow, Review};
 use crate::merge::Lately;
-use crate::model::{Body, BodyOf, Digest, RawDigest, Record, SeenSchema};
+use crate::model::{Body, BodyOf, Digest, EntityId, RawDigest, Record, RecordId, SeenSchema};
 use redb::TableDefinition;
 
 /// Version of the whole: which tables there are and what their keys mean. Raised by a migration.
@@ -193,7 +193,7 @@ pub(super) fn put_record(record: &Record, out: &mut Vec<u8>) {
 
 /// Reads a row of [`Table::Records`].
 pub(super) fn read_record(key: &[u8], bytes: &[u8]) -> Result<Record, StoreError> {
-    let (entity, id) = read_key(Table::Records, key, |parts| Some((parts.entity()?, parts.record()?)))?;
+    let (entity, id) = entity_record(Table::Records, key)?;
     Ok(read::<Body>(Table::Records, key, bytes)?.named(entity, id))
 }
 
@@ -211,6 +211,11 @@ pub(super) fn read_key<T>(
     let mut parts = super::key::Parts(key);
     let found = parse(&mut parts).and_then(|found| parts.end().map(|()| found));
     found.ok_or_else(|| damaged(table, key, "unreadable key"))
+}
+
+/// The record that a row is of.
+pub(super) fn entity_record(table: Table, key: &[u8]) -> Result<(EntityId, RecordId), StoreError> {
+    read_key(table, key, |parts| Some((parts.entity()?, parts.record()?)))
 }
 
 pub(super) fn damaged(table: Table, key: &[u8], why: &str) -> StoreError {
