@@ -6,10 +6,12 @@
 use super::record::{Work, remote_key};
 use super::send::{PARK_MS, PAUSE_MS, batch};
 use super::txn::Txn;
-use super::{Answer, DeleteItem, Effect, Happening, Keeping, Notice, OutboxRow, Problem, Task, ViewError};
+use super::{Answer, DeleteItem, DeletedRows, Effect, Happening, Keeping, Notice, OutboxRow, Problem, Task, ViewError};
 use crate::codec::{self, Decode, Encode};
 use crate::merge::{FlightState, Landing};
-use crate::model::{Departure, Home, Millis, Outcome, Record, RecordId, RemoteKey, SideState, SystemId, Value};
+use crate::model::{
+    Departure, Home, Millis, Outcome, Place, Record, RecordId, RemoteKey, Side, SideState, SystemId, Value,
+};
 use crate::rules::{Binding, EditAgainstDelete, Entity, Field, Leaves, Mode, OnDelete};
 
 /// Code of the problem that a record which is to be deleted is referred to where it stands.
@@ -41,6 +43,69 @@ fn spent_cursor(system: SystemId) -> String {
 }
 
 impl Txn<'_> {
+    /// Records that a system says are deleted: the link ends, and the rules say what becomes of the other sides.
+    pub fn deleted(&mut self, deleted: DeletedRows) -> Result<(), ViewError> {
+        let entity = self.entity(deleted.entity)?;
+        let Home { system, object } = deleted.home;
+        for (remote, why) in deleted.rows {
+            let key = RemoteKey { entity: entity.id, system, object, remote };
+            let Some(id) = self.index_of(&key)? else { continue };
+            let Some(mut work) = self.take(entity.id, id)? else { continue };
+            match why {
+                Departure::Merged(winner) => self.lost_merge(entity, work, &key, &winner)?,
+                Departure::Converted(into) => self.converted(entity, work, &key, into)?,
+                Departure::Deleted | Departure::OutOfScope => {
+                    self.depart(entity, &mut work, &key, why)?;
+                    self.put(work);
+                }
+            }
+        }
+        if let Some((name, bytes)) = deleted.cursor {
+            self.set_cursor(name, Some(bytes));
+        }
+        Ok(())
+    }
+
+    /// Ends a side's link, and says so.
+    pub fn detach(&mut self, work: &mut Work, key: &RemoteKey, why: Departure, tell: bool) -> Result<(), ViewError> {
+        if !self.end_side(work, key)? {
+            return Ok(());
+        }
+        let (entity, record, system, remote) = (key.entity, work.record.id, key.system, key.remote.clone());
+        self.journal(entity, Some(record), Happening::Detached { system, remote: remote.clone() });
+        if tell {
+            self.notices.push(Notice::Detached { entity, record, system, remote, why });
+        }
+        Ok(())
+    }
+
+    /// Makes a side a tombstone; false where it is none of this remote record any more.
+    pub fn end_side(&mut self, work: &mut Work, key: &RemoteKey) -> Result<bool, ViewError> {
+        let (entity, id, now) = (work.record.entity, work.record.id, self.now);
+        let there = |side: &&mut Side| matches!(side.state, SideState::Live | SideState::Frozen | SideState::Outside);
+        let Some(side) = work.record.side_mut(key.system).filter(there) else { return Ok(false) };
+        if remote_key(entity, side) != *key {
+            // The record has moved on to another one there.
+            return Ok(false);
+        }
+        side.state = SideState::Detached;
+        side.settled = Place::at(now);
+        side.differs.clear();
+        side.unbased.clear();
+        for field in &mut work.lately.fields {
+            field.sides.retain(|(system, _)| *system != key.system);
+            field.recent.retain(|taken| taken.system != key.system);
+        }
+        self.set_digest(key.clone(), None);
+        self.set_reread(key.clone(), None)?;
+        self.set_outbox((key.system, entity, id), None)?;
+        self.set_problem(entity, id, key.system, None);
+        for at in self.field_problems(entity, id)?.into_keys().filter(|(system, _)| *system == key.system) {
+            self.set_field_problem((entity, id), at, None);
+        }
+        Ok(true)
+    }
+
     /// A system says that a record is not there any more, or it has left the scope for good: its link ends, and the rules say what
     /// becomes of its counterparts.
     pub fn depart(

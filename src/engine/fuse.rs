@@ -1,10 +1,13 @@
 //! Records that were merged in their system: the loser's record becomes one with the winner's, and its names lead there.
 
 use super::record::{Work, remote_key};
+use super::timeline::timeline;
 use super::txn::Txn;
 use super::{Happening, Notice, OutboxRow, Problem, ViewError};
 use crate::merge::{Entry, EntryKind, FieldState, SideField, SideLately, Taken, Turn};
-use crate::model::{Departure, Place, RecordId, RemoteId, RemoteKey, Side, SideState, Stamp, SystemId, Value};
+use crate::model::{
+    Departure, Mark, Place, ReadRow, RecordId, RemoteId, RemoteKey, Side, SideState, Stamp, SystemId, Value,
+};
 use crate::rules::{Entity, Field};
 
 /// Code of the problem that records were merged in one system and still are two in another.
@@ -147,6 +150,32 @@ impl Txn<'_> {
             remote: key.remote.clone(),
             why: Departure::Merged(winner.clone()),
         });
+    }
+
+    /// A read that was under way shows what a record was that has lost a merge: what of ours had landed there, whoever merged had seen.
+    pub fn read_of_loser(
+        &mut self,
+        entity: &Entity,
+        key: &RemoteKey,
+        id: RecordId,
+        row: &ReadRow,
+    ) -> Result<(), ViewError> {
+        let Some(mut work) = self.take(entity.id, id)? else { return Ok(()) };
+        for (field, binding, place) in entity.placed_at(key.home()).filter(|(_, at, _)| !at.is_unrecorded()) {
+            let mut state = work.state(field);
+            let Some(ix) = state.ix(key.system) else { continue };
+            let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
+            let histories = row.history.get(place.clone()).unwrap_or_default();
+            let moments = timeline(histories, row.values.get(place).unwrap_or_default());
+            for moment in moments.into_iter().filter(|moment| moment.mark == Mark::Ours) {
+                let Ok(value) = field.read(binding, &moment.raws) else { continue };
+                let Some(value) = self.resolved(field, key.system, value)? else { continue };
+                state.landed_before(&context, ix, (Place::at(moment.at), &value), &mut fates);
+            }
+            work.put_state(field, state, fates);
+        }
+        self.put(work);
+        Ok(())
     }
 
     /// Takes a record's sides over, and what is known of their past: an edit or a write of ours of before the merge must be known

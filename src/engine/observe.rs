@@ -1,4 +1,4 @@
-//! What systems show and tell: pages, reads, events, deletes.
+//! What systems show and tell: pages and reads.
 
 use super::identify::Found;
 use super::record::{Work, remote_key, shown_row};
@@ -6,11 +6,11 @@ use super::row::{Shown, digest_of};
 use super::scope::Seen;
 use super::timeline::timeline;
 use super::txn::{Delivered, Txn, delivered_cursor};
-use super::{DeletedRows, DigestRow, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
+use super::{DigestRow, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
-    Departure, EntityId, FieldId, Home, Mark, Millis, PastValue, Place, RawDigest, ReadRow, RecordId, RemoteKey, Side,
-    SideState, SourceKind, SystemId, Timing, Value, ValueError,
+    EntityId, FieldId, Home, Mark, Millis, PastValue, Place, RawDigest, ReadRow, RecordId, RemoteKey, Side, SideState,
+    SourceKind, SystemId, Timing, Value, ValueError,
 };
 use crate::rules::{Entity, Field};
 use std::collections::BTreeSet;
@@ -489,32 +489,6 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// A read that was under way shows what a record was that has lost a merge: what of ours had landed there, whoever merged had seen.
-    fn read_of_loser(
-        &mut self,
-        entity: &Entity,
-        key: &RemoteKey,
-        id: RecordId,
-        row: &ReadRow,
-    ) -> Result<(), ViewError> {
-        let Some(mut work) = self.take(entity.id, id)? else { return Ok(()) };
-        for (field, binding, place) in entity.placed_at(key.home()).filter(|(_, at, _)| !at.is_unrecorded()) {
-            let mut state = work.state(field);
-            let Some(ix) = state.ix(key.system) else { continue };
-            let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
-            let histories = row.history.get(place.clone()).unwrap_or_default();
-            let moments = timeline(histories, row.values.get(place).unwrap_or_default());
-            for moment in moments.into_iter().filter(|moment| moment.mark == Mark::Ours) {
-                let Ok(value) = field.read(binding, &moment.raws) else { continue };
-                let Some(value) = self.resolved(field, key.system, value)? else { continue };
-                state.landed_before(&context, ix, (Place::at(moment.at), &value), &mut fates);
-            }
-            work.put_state(field, state, fates);
-        }
-        self.put(work);
-        Ok(())
-    }
-
     fn read_row(
         &mut self,
         entity: &Entity,
@@ -614,69 +588,6 @@ impl Txn<'_> {
             self.set_cursor(delivered_cursor(home, entity), Some(crate::codec::encode(1, &to)));
         }
         Ok(())
-    }
-
-    /// Records that a system says are deleted: the link ends, and the rules say what becomes of the other sides.
-    pub fn deleted(&mut self, deleted: DeletedRows) -> Result<(), ViewError> {
-        let entity = self.entity(deleted.entity)?;
-        let Home { system, object } = deleted.home;
-        for (remote, why) in deleted.rows {
-            let key = RemoteKey { entity: entity.id, system, object, remote };
-            let Some(id) = self.index_of(&key)? else { continue };
-            let Some(mut work) = self.take(entity.id, id)? else { continue };
-            match why {
-                Departure::Merged(winner) => self.lost_merge(entity, work, &key, &winner)?,
-                Departure::Converted(into) => self.converted(entity, work, &key, into)?,
-                Departure::Deleted | Departure::OutOfScope => {
-                    self.depart(entity, &mut work, &key, why)?;
-                    self.put(work);
-                }
-            }
-        }
-        if let Some((name, bytes)) = deleted.cursor {
-            self.set_cursor(name, Some(bytes));
-        }
-        Ok(())
-    }
-
-    /// Ends a side's link, and says so.
-    pub fn detach(&mut self, work: &mut Work, key: &RemoteKey, why: Departure, tell: bool) -> Result<(), ViewError> {
-        if !self.end_side(work, key)? {
-            return Ok(());
-        }
-        let (entity, record, system, remote) = (key.entity, work.record.id, key.system, key.remote.clone());
-        self.journal(entity, Some(record), Happening::Detached { system, remote: remote.clone() });
-        if tell {
-            self.notices.push(Notice::Detached { entity, record, system, remote, why });
-        }
-        Ok(())
-    }
-
-    /// Makes a side a tombstone; false where it is none of this remote record any more.
-    pub fn end_side(&mut self, work: &mut Work, key: &RemoteKey) -> Result<bool, ViewError> {
-        let (entity, id, now) = (work.record.entity, work.record.id, self.now);
-        let there = |side: &&mut Side| matches!(side.state, SideState::Live | SideState::Frozen | SideState::Outside);
-        let Some(side) = work.record.side_mut(key.system).filter(there) else { return Ok(false) };
-        if remote_key(entity, side) != *key {
-            // The record has moved on to another one there.
-            return Ok(false);
-        }
-        side.state = SideState::Detached;
-        side.settled = Place::at(now);
-        side.differs.clear();
-        side.unbased.clear();
-        for field in &mut work.lately.fields {
-            field.sides.retain(|(system, _)| *system != key.system);
-            field.recent.retain(|taken| taken.system != key.system);
-        }
-        self.set_digest(key.clone(), None);
-        self.set_reread(key.clone(), None)?;
-        self.set_outbox((key.system, entity, id), None)?;
-        self.set_problem(entity, id, key.system, None);
-        for at in self.field_problems(entity, id)?.into_keys().filter(|(system, _)| *system == key.system) {
-            self.set_field_problem((entity, id), at, None);
-        }
-        Ok(true)
     }
 }
 
