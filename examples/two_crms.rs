@@ -82,11 +82,8 @@ fn sync(rules: &Rules, view: &mut MemoryView, crms: &mut BTreeMap<&str, Crm>, pa
                         fields.into_iter().position(|(field, _)| field.name == *property).expect("a field of ours");
                     values[at] = value.clone();
                 }
-                let answer = Answer {
-                    op: item.op,
-                    record,
-                    outcome: Outcome::Done { remote: remote.clone(), created: Some(false) },
-                };
+                let done = Outcome::Done { remote: remote.clone(), created: Some(false) };
+                let answer = Answer::of(record, &item, done);
                 feed(view, Input::Answers(Answers { entity, system, answers: vec![answer] }));
             }
         }

@@ -141,7 +141,7 @@ impl Hand {
     }
 
     fn answer(&mut self, (record, item): &(RecordId, WriteItem), outcome: Outcome) {
-        let (entity, answers) = (self.entity(), vec![Answer { op: item.op, record: *record, outcome }]);
+        let (entity, answers) = (self.entity(), vec![Answer::of(*record, item, outcome)]);
         self.give(Input::Answers(Answers { entity, system: b(), answers }));
     }
 

@@ -220,7 +220,7 @@ impl Case {
     }
 
     fn answer(&mut self, side: usize, record: RecordId, item: &WriteItem, outcome: Outcome) {
-        let answers = vec![Answer { op: item.op, record, outcome }];
+        let answers = vec![Answer::of(record, item, outcome)];
         self.feed(Input::Answers(Answers { entity: entity(), system: system(side), answers }));
     }
 

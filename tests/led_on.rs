@@ -14,6 +14,8 @@ struct Hand {
     rules: Rules,
     view: MemoryView,
     now: i64,
+    /// Of the reads.
+    mark: Mark,
 }
 
 /// One write: of which record, as which operation, where to, and what.
@@ -61,7 +63,7 @@ impl Hand {
         let thing = thing.match_by("key").field(at("key")).field(at("f").conflict(policy));
         let rules = systems.iter().fold(Rules::builder(), |rules, system| rules.system(*system, ability.clone()));
         let rules = rules.entity(thing.create(CreateSpec::Nowhere)).build().expect("rules");
-        Self { rules, view: MemoryView::new(), now: 1_000 }
+        Self { rules, view: MemoryView::new(), now: 1_000, mark: Mark::Theirs }
     }
 
     fn entity(&self) -> EntityId {
@@ -113,7 +115,7 @@ impl Hand {
         let row = ReadRow {
             remote: remote(id),
             modified: Millis(modified),
-            mark: Mark::Theirs,
+            mark: self.mark,
             who: None,
             values,
             history: Vec::new(),
@@ -133,8 +135,12 @@ impl Hand {
         writes.flatten().map(|(record, item)| (record, item.op, item.target, item.fields)).collect()
     }
 
-    fn answer(&mut self, system: &str, record: RecordId, op: OpId, outcome: Outcome) {
-        let answers = vec![Answer { op, record, outcome }];
+    fn answer(&mut self, system: &str, (record, op, target, _): &Written, outcome: Outcome) {
+        let target = match target {
+            Target::Update(remote) => Some(remote.clone()),
+            Target::Create { .. } => None,
+        };
+        let answers = vec![Answer { op: *op, record: *record, target, outcome }];
         self.give(Input::Answers(Answers { entity: self.entity(), system: SystemId::of(system), answers }));
     }
 
@@ -192,9 +198,9 @@ fn a_write_to_the_counterpart_of_a_loser_is_still_ours_after_the_merge() {
     let mut hand = linked(ConflictSpec::Latest);
     hand.page("a", &[("2", "m", "z")], Pass::Changes);
     let writes = hand.written("b");
-    let [(record, op, ..)] = &writes[..] else { panic!("{writes:?}") };
+    let [write] = &writes[..] else { panic!("{writes:?}") };
     hand.merged("a", "2", "1");
-    hand.answer("b", *record, *op, Outcome::Done { remote: remote("7"), created: None });
+    hand.answer("b", write, Outcome::Done { remote: remote("7"), created: None });
     // It has landed, which is nobody's edit, and no first link of two values either.
     hand.read("b", ("7", "m", "z"));
     hand.read("a", ("1", "k", "x"));
@@ -212,11 +218,11 @@ fn an_answer_that_the_loser_is_gone_says_nothing_of_a_winner_that_was_not_known_
     let mut hand = linked(ConflictSpec::Latest);
     hand.page("b", &[("7", "m", "z")], Pass::Changes);
     let writes = hand.written("a");
-    let [(record, op, ..)] = &writes[..] else { panic!("{writes:?}") };
+    let [write] = &writes[..] else { panic!("{writes:?}") };
     // The merge made a new record.
     hand.merged("a", "2", "9");
-    hand.answer("a", *record, *op, Outcome::Gone(Departure::Deleted));
-    let kept = hand.view.record(hand.entity(), *record).expect("a view in memory").expect("a record");
+    hand.answer("a", write, Outcome::Gone(Departure::Deleted));
+    let kept = hand.view.record(hand.entity(), write.0).expect("a view in memory").expect("a record");
     let sides: Vec<String> = kept.live_sides().map(|side| side.remote.to_string()).collect();
     assert_eq!(sides, ["7", "9"], "{kept:?}");
 }
@@ -234,7 +240,7 @@ fn what_a_write_finds_gone_is_followed_when_a_list_tells_that_it_was_merged() {
     let [Effect::Write { items, .. }] = &effects[..] else { panic!("{effects:?}") };
     let (record, item) = &items[0];
     assert_eq!(item.target, Target::Update(remote("2")));
-    let answers = vec![Answer { op: item.op, record: *record, outcome: Outcome::Gone(Departure::Deleted) }];
+    let answers = vec![Answer::of(*record, item, Outcome::Gone(Departure::Deleted))];
     hand.give(Input::Answers(Answers { entity, system: SystemId::of("a"), answers }));
     for _ in 0..2 {
         let rows = vec![(remote("2"), Departure::Merged(remote("1")))];
@@ -253,7 +259,11 @@ fn of_f(hand: &mut Hand, system: &str) -> Vec<Raw> {
 
 /// In `a` a record that stands in `b`, too, where another one is that stands alone; the word of `a` is preferred.
 fn beside_a_winner(source: SourceKind) -> Hand {
-    let mut hand = Hand::among(&["a", "b"], source, ConflictSpec::Prefer("a".into()));
+    beside_a_winner_by(source, ConflictSpec::Prefer("a".into()))
+}
+
+fn beside_a_winner_by(source: SourceKind, policy: ConflictSpec) -> Hand {
+    let mut hand = Hand::among(&["a", "b"], source, policy);
     let entity = hand.entity();
     hand.page("a", &[("2", "m", "y")], Pass::Backfill);
     hand.page("b", &[("7", "m", "y"), ("8", "n", "t")], Pass::Backfill);
@@ -283,9 +293,9 @@ fn what_had_landed_on_a_loser_whoever_merged_had_seen() {
     let mut hand = beside_a_winner(SourceKind::Stream);
     hand.told("a", &[("2", "z", Mark::Theirs)]);
     let writes = hand.written("b");
-    let [(record, op, ..)] = &writes[..] else { panic!("{writes:?}") };
+    let [write] = &writes[..] else { panic!("{writes:?}") };
     // It is given up, and lands late, before the merge.
-    hand.answer("b", *record, *op, Outcome::Unknown);
+    hand.answer("b", write, Outcome::Unknown);
     hand.told("b", &[]);
     hand.told("b", &[]);
     let at = hand.now + 990;
@@ -303,12 +313,29 @@ fn the_answer_to_a_write_to_a_loser_is_heard_by_the_record_that_it_has_become() 
     let mut hand = beside_a_winner(SourceKind::Polled);
     hand.page("a", &[("2", "m", "z")], Pass::Changes);
     let writes = hand.written("b");
-    let [(record, op, ..)] = &writes[..] else { panic!("{writes:?}") };
+    let [write] = &writes[..] else { panic!("{writes:?}") };
     hand.merged("b", "7", "8");
-    hand.answer("b", *record, *op, Outcome::Done { remote: remote("7"), created: None });
+    hand.answer("b", write, Outcome::Done { remote: remote("7"), created: None });
     hand.read("a", ("2", "m", "z"));
     hand.read("b", ("8", "n", "t"));
     assert_eq!(of_f(&mut hand, "a"), [f("t")], "who chose had seen the edit");
+}
+
+#[test]
+fn a_write_that_found_the_loser_gone_is_not_taken_for_landed_when_somebody_enters_its_value() {
+    let mut hand = beside_a_winner_by(SourceKind::Polled, ConflictSpec::Latest);
+    hand.page("a", &[("2", "m", "z")], Pass::Changes);
+    let writes = hand.written("b");
+    let [write] = &writes[..] else { panic!("{writes:?}") };
+    hand.merged("b", "7", "8");
+    hand.read("a", ("2", "m", "z"));
+    hand.read("b", ("8", "n", "t"));
+    hand.answer("b", write, Outcome::Gone(Departure::Deleted));
+    hand.page("a", &[("2", "m", "u")], Pass::Changes);
+    hand.mark = Mark::Unknown;
+    hand.read("b", ("8", "n", "z"));
+    let written = ["a", "b"].map(|system| of_f(&mut hand, system));
+    assert_eq!(written, [vec![f("z")], vec![]], "it is their edit, not our write");
 }
 
 #[test]
@@ -316,15 +343,15 @@ fn a_late_answer_that_the_loser_is_gone_ends_no_winner_that_owes_nothing() {
     let mut hand = beside_a_winner(SourceKind::Stream);
     hand.told("a", &[("2", "z", Mark::Theirs)]);
     let writes = hand.written("b");
-    let [(record, op, ..)] = &writes[..] else { panic!("{writes:?}") };
+    let [write] = &writes[..] else { panic!("{writes:?}") };
     // The merge made a new record, with the value that was on its way.
     let at = hand.now + 500;
     hand.merged("b", "7", "9");
     hand.told("b", &[("9", "z", Mark::Theirs)]);
     hand.told("b", &[]);
     hand.read_of("b", ("9", "m", "z"), at);
-    hand.answer("b", *record, *op, Outcome::Gone(Departure::Deleted));
-    let kept = hand.view.record(hand.entity(), *record).expect("a view in memory").expect("a record");
+    hand.answer("b", write, Outcome::Gone(Departure::Deleted));
+    let kept = hand.view.record(hand.entity(), write.0).expect("a view in memory").expect("a record");
     let mut sides: Vec<String> = kept.live_sides().map(|side| side.remote.to_string()).collect();
     sides.sort();
     assert_eq!(sides, ["2", "9"], "{kept:?}");
@@ -402,8 +429,8 @@ fn what_the_others_did_after_the_loser_last_showed_is_new_to_the_winner() {
         hand.page("b", &[("7", "m", "w")], Pass::Changes);
         if seen {
             let writes = hand.written("a");
-            let [(record, op, ..)] = &writes[..] else { panic!("{writes:?}") };
-            hand.answer("a", *record, *op, Outcome::Done { remote: remote("2"), created: None });
+            let [write] = &writes[..] else { panic!("{writes:?}") };
+            hand.answer("a", write, Outcome::Done { remote: remote("2"), created: None });
             hand.read("a", ("2", "m", "w"));
         }
         hand.merged("a", "2", "1");

@@ -5,7 +5,7 @@ use syncline::engine::{
 };
 use syncline::merge::SettledBy;
 use syncline::model::{
-    Ability, BatchLimits, ClockOffset, Creates, FieldKind, Home, Mark, Millis, ObjectId, OpId, Outcome, PastValue, Raw,
+    Ability, BatchLimits, ClockOffset, Creates, FieldKind, Home, Mark, Millis, ObjectId, Outcome, PastValue, Raw,
     RawDigest, RawRow, ReadRow, RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Timing, Value, WriteItem,
 };
 use syncline::rules::{ConflictSpec, EntitySpec, FieldSpec, Rules};
@@ -165,8 +165,8 @@ impl Hand {
         written.expect("a write")
     }
 
-    fn answer(&mut self, system: SystemId, record: RecordId, op: OpId, outcome: Outcome) {
-        let answers = vec![Answer { op, record, outcome }];
+    fn answer(&mut self, system: SystemId, record: RecordId, item: &WriteItem, outcome: Outcome) {
+        let answers = vec![Answer::of(record, item, outcome)];
         let entity = self.rules.entities[0].id;
         self.give(Input::Answers(Answers { entity, system, answers }));
     }
@@ -209,14 +209,14 @@ fn with_a_stray() -> Hand {
     hand.now = 11_000;
     hand.page(a(), ["x", "0"], 10_500, Mark::Theirs, 10_990, Pass::Changes);
     let (record, item) = hand.write(b());
-    hand.answer(b(), record, item.op, Outcome::Unknown);
+    hand.answer(b(), record, &item, Outcome::Unknown);
     hand.now = 12_000;
     hand.read(b(), ["old", "0"], 0, Mark::Theirs, 11_900);
     hand.page(a(), ["y", "0"], 11_500, Mark::Theirs, 11_990, Pass::Changes);
     hand.now = 13_000;
     let (record, item) = hand.write(b());
     hand.now = 13_010;
-    hand.answer(b(), record, item.op, Hand::done());
+    hand.answer(b(), record, &item, Hand::done());
     hand.now = 14_000;
     hand.read(b(), ["y", "0"], 13_005, Mark::Ours, 13_900);
     assert!(!hand.owes(b()));
@@ -241,7 +241,7 @@ fn a_row_from_before_a_write_is_not_moved_by_not_showing_it() {
     hand.page(a(), ["y", "1"], 14_800, Mark::Theirs, 14_990, Pass::Changes);
     let (record, item) = hand.write(b());
     hand.now = 15_010;
-    hand.answer(b(), record, item.op, Hand::done());
+    hand.answer(b(), record, &item, Hand::done());
     hand.now = 15_020;
     hand.page(b(), ["x", "0"], 14_500, Mark::Theirs, 14_990, Pass::Changes);
     // As far as it can be put in order: the next listing shows the same.
@@ -258,7 +258,7 @@ fn a_write_that_is_taken_back_at_once_is_not_passed_over() {
     hand.page(a(), ["x", "0"], 10_500, Mark::Theirs, 10_990, Pass::Changes);
     let (record, item) = hand.write(b());
     hand.now = 11_010;
-    hand.answer(b(), record, item.op, Hand::done());
+    hand.answer(b(), record, &item, Hand::done());
     hand.now = 13_000;
     hand.page(b(), ["y", "0"], 12_000, Mark::Theirs, 12_990, Pass::Changes);
     assert!(hand.owes(a()), "{:?}", hand.journal);
@@ -305,11 +305,11 @@ fn a_late_answer_to_a_write_that_was_seen_leaves_nothing_that_may_land() {
     hand.now = 20_500;
     hand.read(b(), ["2", "1"], 11_500, Mark::Ours, 20_400);
     hand.now = 21_000;
-    hand.answer(b(), record, item.op, Hand::done());
+    hand.answer(b(), record, &item, Hand::done());
     hand.now = 22_000;
     hand.read(b(), ["0", "1"], 21_500, Mark::Theirs, 21_990);
     let (record, item) = hand.write(a());
-    hand.answer(a(), record, item.op, Hand::done());
+    hand.answer(a(), record, &item, Hand::done());
     hand.now = 23_000;
     hand.read(a(), ["0", "1"], 22_100, Mark::Ours, 22_900);
     hand.now = 24_000;
@@ -348,7 +348,7 @@ fn what_is_not_shown_is_not_cleared() {
     assert!(hand.owes(a()), "g goes on");
     let (record, item) = hand.write(a());
     assert_eq!(item.fields, [("g".to_owned(), Raw::Text("2".into()))]);
-    hand.answer(a(), record, item.op, Hand::done());
+    hand.answer(a(), record, &item, Hand::done());
     hand.now = 13_000;
     hand.read(a(), ["x", "2"], 12_010, Mark::Ours, 12_900);
     // Edits elsewhere wait for it.
@@ -397,7 +397,7 @@ fn a_row_that_is_dated_ahead_of_its_clock_hides_no_later_edit() {
     hand.now = 11_000;
     hand.page(a(), ["x", "0"], CENTURY, Mark::Theirs, 10_990, Pass::Changes);
     let (record, item) = hand.write(b());
-    hand.answer(b(), record, item.op, Hand::done());
+    hand.answer(b(), record, &item, Hand::done());
     hand.now = 12_000;
     hand.read(b(), ["x", "0"], 11_005, Mark::Ours, 11_900);
     assert!(!hand.owes(b()));
@@ -430,7 +430,7 @@ fn a_history_that_is_dated_ahead_of_its_clock_tells_no_time() {
         assert!(hand.owes(a()), "{:?}", hand.journal);
         let (record, item) = hand.write(a());
         assert_eq!(item.fields, [("f".to_owned(), Raw::Text("1".into()))]);
-        hand.answer(a(), record, item.op, Hand::done());
+        hand.answer(a(), record, &item, Hand::done());
         hand.journal.clear();
         hand.now = 13_000;
         hand.read_history(&[("1", CENTURY), ("0", 0)], modified, 12_900);

@@ -432,8 +432,8 @@ impl World {
                 // What is to be read back is, when it is settled.
                 let Effect::Write { items, .. } = effect else { continue };
                 answers.extend(items.into_iter().map(|(record, item)| {
-                    let Target::Update(remote) = item.target else { panic!("an update: {item:?}") };
-                    Answer { op: item.op, record, outcome: Outcome::Done { remote, created: Some(false) } }
+                    let Target::Update(remote) = item.target.clone() else { panic!("an update: {item:?}") };
+                    Answer::of(record, &item, Outcome::Done { remote, created: Some(false) })
                 }));
             }
             if answers.is_empty() {

@@ -364,7 +364,7 @@ impl Txn<'_> {
         work: &mut Work,
         key: &RemoteKey,
         row: OutboxRow,
-        Answer { op, record: id, outcome }: Answer,
+        Answer { op, record: id, outcome, .. }: Answer,
     ) -> Result<(), ViewError> {
         let (system, at) = (key.system, (key.system, entity.id, id));
         let attempts = row.attempts + 1;

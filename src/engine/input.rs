@@ -7,7 +7,7 @@ use super::txn::Txn;
 use super::{Cause, Change, View, ViewError};
 use crate::model::{
     ClockOffset, Departure, Digest, EntityId, Home, Mark, Millis, ObjectId, OpId, Outcome, Place, Raw, RawRow, ReadRow,
-    RecordId, RemoteId, RowDecoder, SystemId, Timing, WriteItem,
+    RecordId, RemoteId, RowDecoder, SystemId, Target, Timing, WriteItem,
 };
 use crate::rules::{Owners, Remap, Rules};
 
@@ -117,8 +117,34 @@ pub struct Answer {
     pub op: OpId,
     /// The record that was written.
     pub record: RecordId,
+    /// The remote record that it was sent to; none = a new one.
+    pub target: Option<RemoteId>,
     /// The outcome.
     pub outcome: Outcome,
+}
+
+impl Answer {
+    /// What became of a write, whose record it was built from.
+    pub fn of(record: RecordId, item: &WriteItem, outcome: Outcome) -> Self {
+        let target = match &item.target {
+            Target::Update(remote) => Some(remote.clone()),
+            Target::Create { .. } => None,
+        };
+        Self { op: item.op, record, target, outcome }
+    }
+
+    /// What became of a delete.
+    pub fn of_delete(record: RecordId, item: &DeleteItem, outcome: Outcome) -> Self {
+        Self { op: item.op, record, target: Some(item.remote.clone()), outcome }
+    }
+
+    /// The remote record that was written, as far as it is known: that of the answer, where it names one.
+    pub(super) fn written(&self) -> Option<&RemoteId> {
+        match &self.outcome {
+            Outcome::Done { remote, .. } | Outcome::Partly { remote, .. } => Some(remote),
+            _ => self.target.as_ref(),
+        }
+    }
 }
 
 /// Answers to a batch of writes.

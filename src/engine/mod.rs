@@ -4,6 +4,7 @@
 //! leave only after the changes that contain them were committed.
 
 mod ahead;
+mod answer;
 mod books;
 mod change;
 mod clock;

@@ -65,14 +65,18 @@ impl FieldState {
         let side = &mut self.sides[ix];
         let Some(flight) = side.late.flight.as_mut().filter(|flight| flight.op == op) else {
             // It settled by its value, or was given up, before the answer came; an answered write cannot land any more.
-            if landing == Landing::Answered {
-                let ours = &side.late.ours;
-                let shown =
-                    |stray: &Stray| ours.iter().any(|own| own.value == stray.value && own.place.time >= stray.sent);
-                side.late.strays.retain(|stray| stray.op != op || !shown(stray));
-                for stray in side.late.strays.iter_mut().filter(|stray| stray.op == op) {
-                    stray.until = stray.until.min(now);
+            match landing {
+                Landing::Answered => {
+                    let ours = &side.late.ours;
+                    let shown =
+                        |stray: &Stray| ours.iter().any(|own| own.value == stray.value && own.place.time >= stray.sent);
+                    side.late.strays.retain(|stray| stray.op != op || !shown(stray));
+                    for stray in side.late.strays.iter_mut().filter(|stray| stray.op == op) {
+                        stray.until = stray.until.min(now);
+                    }
                 }
+                Landing::NotWritten | Landing::Refused { .. } => side.late.strays.retain(|stray| stray.op != op),
+                Landing::Unknown => {}
             }
             return;
         };

@@ -5,8 +5,8 @@ use super::{Case, person, person_id, put};
 use std::sync::Arc;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, Outcome, ReadSpec};
-use syncline::engine::{Answer, Answers, Clocks, DeletedRows, Effect, Input, PageRows, Pass, Reads, View};
-use syncline::model::{ClockOffset, Departure, Home, Millis, ObjectId, OpId, RecordId, SideState, SystemId, Timing};
+use syncline::engine::{Answer, Answers, Clocks, DeleteItem, DeletedRows, Effect, Input, PageRows, Pass, Reads, View};
+use syncline::model::{ClockOffset, Departure, Home, Millis, ObjectId, RecordId, SideState, SystemId, Timing};
 use syncline::rules::{EditAgainstDelete, EntitySpec, OnDelete, Rules};
 use syncline::store::Store;
 
@@ -41,7 +41,8 @@ impl Hand {
     /// The write that is due in the CRM is answered: there is no such record.
     async fn finds_gone(&mut self) {
         let [Effect::Write { items, .. }] = &self.work("crm").await[..] else { panic!("one write is due") };
-        self.answer("crm", items[0].0, items[0].1.op, Outcome::Gone(Departure::Deleted));
+        let (record, item) = &items[0];
+        self.answer("crm", Answer::of(*record, item, Outcome::Gone(Departure::Deleted)));
     }
 
     fn deleted(&mut self, system: &str, remote: &str) {
@@ -98,9 +99,9 @@ impl Hand {
         left
     }
 
-    fn answer(&mut self, system: &str, record: RecordId, op: OpId, outcome: Outcome) {
+    fn answer(&mut self, system: &str, answer: Answer) {
         let (entity, system) = (person_id(), SystemId::of(system));
-        self.give(Input::Answers(Answers { entity, system, answers: vec![Answer { op, record, outcome }] }));
+        self.give(Input::Answers(Answers { entity, system, answers: vec![answer] }));
     }
 
     fn state(&self, system: &str, remote: &str) -> Option<SideState> {
@@ -110,9 +111,9 @@ impl Hand {
     }
 }
 
-fn only_delete(effects: &[Effect]) -> (RecordId, OpId) {
+fn only_delete(effects: &[Effect]) -> (RecordId, DeleteItem) {
     match effects {
-        [Effect::Delete { items, .. }] if items.len() == 1 => (items[0].0, items[0].1.op),
+        [Effect::Delete { items, .. }] if items.len() == 1 => items[0].clone(),
         other => panic!("one delete is due: {other:?}"),
     }
 }
@@ -122,16 +123,16 @@ fn a_delete_whose_answer_is_lost_is_repeated_also_after_a_crash() {
     run(async {
         let mut hand = Hand::of(person().on_delete(OnDelete::Propagate)).await;
         hand.deleted("crm", "1");
-        let (record, op) = only_delete(&hand.work("desk").await);
-        hand.answer("desk", record, op, Outcome::Unknown);
+        let (record, item) = only_delete(&hand.work("desk").await);
+        hand.answer("desk", Answer::of_delete(record, &item, Outcome::Unknown));
         hand.now += 60_000;
         let (again, second) = only_delete(&hand.work("desk").await);
-        assert!(again == record && second > op);
+        assert!(again == record && second.op > item.op);
         // The program ends before it hears of that one.
         hand.give(Input::Start);
         let (again, third) = only_delete(&hand.work("desk").await);
-        assert!(again == record && third > second);
-        hand.answer("desk", record, third, Outcome::Gone(Departure::Deleted));
+        assert!(again == record && third.op > second.op);
+        hand.answer("desk", Answer::of_delete(record, &third, Outcome::Gone(Departure::Deleted)));
         assert_eq!((hand.state("desk", "d1"), hand.work("desk").await), (Some(SideState::Detached), vec![]));
         assert_eq!(hand.store.snapshot().unwrap().outbox_len(person_id()), Ok(0));
         // Its echo.
@@ -191,8 +192,8 @@ fn where_a_delete_wins_it_goes_on_whether_a_list_or_an_answer_tells_of_it_first(
         assert_eq!((hand.work("crm").await, hand.work("desk").await), (vec![], vec![]));
         hand.deleted("crm", "1");
         assert_eq!(hand.state("crm", "1"), Some(SideState::Detached));
-        let (record, op) = only_delete(&hand.work("desk").await);
-        hand.answer("desk", record, op, Outcome::Gone(Departure::Deleted));
+        let (record, item) = only_delete(&hand.work("desk").await);
+        hand.answer("desk", Answer::of_delete(record, &item, Outcome::Gone(Departure::Deleted)));
         assert_eq!(states(&hand), (Some(SideState::Detached), Some(SideState::Detached)));
 
         // No list tells of it: it is looked for once more, and then its link ends.

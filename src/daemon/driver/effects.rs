@@ -3,7 +3,7 @@
 use super::Pair;
 use crate::connector::{Connector, ConnectorError, Keys, ReadAnswer};
 use crate::engine::{Answer, Answers, Ask, DeleteItem, Effect, LookedUp, Reads};
-use crate::model::{ObjectId, OpId, Outcome, RecordId, RemoteId, SourceKind, Target, Timing, WriteItem};
+use crate::model::{ObjectId, Outcome, RecordId, RemoteId, SourceKind, Target, Timing, WriteItem};
 
 /// The outcome of an effect.
 pub(super) enum Done {
@@ -70,20 +70,18 @@ fn read(pair: &Pair, asked: Vec<RemoteId>, answer: ReadAnswer) -> Done {
 
 async fn write(pair: &Pair, connector: &dyn Connector, items: Vec<(RecordId, WriteItem)>) -> Done {
     let (records, items): (Vec<RecordId>, Vec<WriteItem>) = items.into_iter().unzip();
-    let creates: Vec<bool> = items.iter().map(|item| matches!(item.target, Target::Create { .. })).collect();
-    let ops: Vec<OpId> = items.iter().map(|item| item.op).collect();
     let answer = connector.write(&pair.spec.object, &items).await;
     // An item without an outcome may or may not have been written.
     let outcomes = answer.outcomes.into_iter().chain(std::iter::repeat(Outcome::Unknown));
     let (mut created, mut updated) = (0, 0);
     let mut answers = Vec::with_capacity(records.len());
-    for (((record, op), create), outcome) in records.into_iter().zip(ops).zip(creates).zip(outcomes) {
+    for ((record, item), outcome) in records.into_iter().zip(&items).zip(outcomes) {
         if let Outcome::Done { created: made, .. } = outcome {
-            let new = create && made != Some(false);
+            let new = matches!(item.target, Target::Create { .. }) && made != Some(false);
             created += u64::from(new);
             updated += u64::from(!new);
         }
-        answers.push(Answer { op, record, outcome });
+        answers.push(Answer::of(record, item, outcome));
     }
     let answers = Answers { entity: pair.entity, system: pair.home.system, answers };
     Done::Wrote { answers, created, updated, deleted: 0 }
@@ -94,8 +92,8 @@ async fn delete(pair: &Pair, connector: &dyn Connector, items: Vec<(RecordId, De
     let answer = connector.delete(&pair.spec.object, &ids).await;
     let outcomes = answer.outcomes.into_iter().chain(std::iter::repeat(Outcome::Unknown));
     let answers = items.into_iter().zip(outcomes);
-    let answers = answers.map(|((record, item), outcome)| Answer { op: item.op, record, outcome });
-    let answers: Vec<Answer> = answers.collect();
+    let answers: Vec<Answer> =
+        answers.map(|((record, item), outcome)| Answer::of_delete(record, &item, outcome)).collect();
     let deleted = answers.iter().filter(|answer| matches!(answer.outcome, Outcome::Done { .. })).count() as u64;
     let answers = Answers { entity: pair.entity, system: pair.home.system, answers };
     Done::Wrote { answers, created: 0, updated: 0, deleted }

@@ -61,8 +61,7 @@ pub fn from_mirror(
                             let object = entity.binding(home).map(|binding| binding.object.clone()).unwrap_or_default();
                             plan.calls += connector.calls_to_delete(&object, items.len());
                             plan.delete += items.len() as u64;
-                            let later =
-                                |(record, item): (_, DeleteItem)| Answer { op: item.op, record, outcome: retry() };
+                            let later = |(record, item): (_, DeleteItem)| Answer::of_delete(record, &item, retry());
                             let answers = items.into_iter().map(later).collect();
                             let (entity, system) = (entity.id, *id);
                             step(rules, mirror, Input::Answers(Answers { entity, system, answers }))?;
@@ -90,8 +89,7 @@ pub fn from_mirror(
                                 plan.calls += connector.calls_to_read(&spec, crate::connector::Keys::Ids(ids), history);
                             }
                             // It is put off, so that it is not asked for again.
-                            let later =
-                                |(record, item): (_, WriteItem)| Answer { op: item.op, record, outcome: retry() };
+                            let later = |(record, item): (_, WriteItem)| Answer::of(record, &item, retry());
                             let answers = records.into_iter().zip(items).map(later).collect();
                             let (entity, system) = (entity.id, *id);
                             step(rules, mirror, Input::Answers(Answers { entity, system, answers }))?;

@@ -3,7 +3,7 @@
 use super::setup::{ENTITY, home, remote_id, some_value, system_id, system_name};
 use super::{Doing, Run, STRAY_MS};
 use crate::engine::{Answer, Answers, Authority, Begin, DeleteItem, DeletedRows, Input, Operate, Operation};
-use crate::model::{Apart, Departure, Digest, FieldId, OpId, Outcome, RecordId, Value};
+use crate::model::{Apart, Departure, Digest, FieldId, Outcome, RecordId, Value};
 use crate::sim::oracle::Edited;
 use crate::sim::world::{EditSet, FIELDS};
 use crate::sim::{Also, Violation};
@@ -133,13 +133,14 @@ impl Run {
             self.after(there, Doing::Bury { side });
         }
         let outcome = if lost { Outcome::Unknown } else { Outcome::Done { remote: remote_id(), created: None } };
-        self.after(there + back, Doing::Buried { side, record, op: item.op, outcome, life });
+        let answer = Answer::of_delete(record, &item, outcome);
+        self.after(there + back, Doing::Buried { side, answer, life });
     }
 
-    pub(super) fn buried(&mut self, side: usize, record: RecordId, op: OpId, outcome: Outcome) {
+    pub(super) fn buried(&mut self, side: usize, answer: Answer) {
         self.busy[side] = false;
-        let answers = vec![Answer { op, record, outcome }];
-        self.feed(|_, _| Input::Answers(Answers { entity: ENTITY, system: system_id(side), answers }));
+        let answers = Answers { entity: ENTITY, system: system_id(side), answers: vec![answer] };
+        self.feed(|_, _| Input::Answers(answers));
     }
 
     /// An old copy takes the mirror's place.

@@ -55,7 +55,7 @@ enum Doing {
     /// A write is applied by the remote.
     Apply { side: usize, item: WriteItem, knew: [EditSet; FIELDS], answer: Option<i64>, record: RecordId, life: u32 },
     /// Its answer arrives.
-    Answered { side: usize, record: RecordId, op: OpId, outcome: Outcome, life: u32 },
+    Answered { side: usize, answer: Answer, life: u32 },
     /// The engine looks for work.
     Tick { life: u32 },
     /// The program starts again.
@@ -77,7 +77,7 @@ enum Doing {
     /// A delete of ours is applied by the remote.
     Bury { side: usize },
     /// Its answer arrives.
-    Buried { side: usize, record: RecordId, op: OpId, outcome: Outcome, life: u32 },
+    Buried { side: usize, answer: Answer, life: u32 },
     /// A copy of the mirror is made.
     Backup,
     /// It takes the mirror's place.
@@ -450,12 +450,11 @@ impl Run {
             Doing::Apply { side, item, knew, answer, record, life } => {
                 self.apply(side, item, knew, answer, record, life)
             }
-            Doing::Answered { side, record, op, outcome, life } if self.alive(life) => {
+            Doing::Answered { side, answer, life } if self.alive(life) => {
                 self.busy[side] = false;
-                self.say(|| format!("answer of {}: {outcome:?}", system_name(side)));
-                let answers = vec![Answer { op, record, outcome }];
-                let answers = Answers { entity: ENTITY, system: system_id(side), answers };
-                let done = matches!(answers.answers[0].outcome, Outcome::Done { .. });
+                self.say(|| format!("answer of {}: {:?}", system_name(side), answer.outcome));
+                let (op, done) = (answer.op, matches!(answer.outcome, Outcome::Done { .. }));
+                let answers = Answers { entity: ENTITY, system: system_id(side), answers: vec![answer] };
                 self.feed(move |_, _| Input::Answers(answers));
                 if done && self.committed {
                     self.heard.push((op, self.now));
@@ -473,8 +472,8 @@ impl Run {
                 let remote = self.worlds[side].remote.take();
                 self.worlds[side].buried = remote.or(self.worlds[side].buried.take());
             }
-            Doing::Buried { side, record, op, outcome, life } if self.alive(life) => {
-                self.buried(side, record, op, outcome);
+            Doing::Buried { side, answer, life } if self.alive(life) => {
+                self.buried(side, answer);
             }
             Doing::Backup => {
                 self.backup = Some((self.mirror.backup(), self.streamed.clone(), self.told_until.clone()));

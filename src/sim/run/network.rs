@@ -4,7 +4,7 @@ use super::audit::Sight;
 use super::merges::twin_id;
 use super::setup::{ENTITY, OBJECT, home, kind, part, parts, remote_id, system_id, system_name, whole};
 use super::{Doing, LOST_PERCENT, POLL_MS, Run, STRAY_MS};
-use crate::engine::{Effect, Event, Events, Input, PageRows, Pass, Step};
+use crate::engine::{Answer, Effect, Event, Events, Input, PageRows, Pass, Step};
 use crate::model::{
     Departure, FieldKind, Mark, Millis, Outcome, PastValue, Place, Raw, RawDigest, RawRow, RecordId, RemoteId,
     RemoteKey, RowDecoder, SourceKind, Target, Timing, Value, WriteItem,
@@ -312,22 +312,21 @@ impl Run {
             }
         };
         let there = self.latency();
-        let (op, back) = (item.op, self.latency());
+        let back = self.latency();
         if lost {
             self.report.lost_answers += 1;
             let late = if self.rng.one_in(3) { self.rng.range(0, STRAY_MS - 8_000) } else { there };
+            let answer = Answer::of(record, &item, Outcome::Unknown);
             if lands {
                 self.after(late, Doing::Apply { side, item, knew, answer: None, record, life });
             }
-            self.after(there + back, Doing::Answered { side, record, op, outcome: Outcome::Unknown, life });
+            self.after(there + back, Doing::Answered { side, answer, life });
         } else if lands {
             self.after(there, Doing::Apply { side, item, knew, answer: Some(back), record, life });
         } else {
             let code = "BUSY".to_owned();
-            self.after(
-                there + back,
-                Doing::Answered { side, record, op, outcome: Outcome::Retry { code, after_ms: 500 }, life },
-            );
+            let answer = Answer::of(record, &item, Outcome::Retry { code, after_ms: 500 });
+            self.after(there + back, Doing::Answered { side, answer, life });
         }
     }
 
@@ -345,17 +344,18 @@ impl Run {
         let grouped = self.options.grouped;
         let kind = kind(self.options.policy);
         let given = |field: usize| whole(&kind, parts(grouped, field), &item.fields);
+        let back = |run: &mut Self, outcome: Outcome| {
+            if let Some(back) = answer {
+                let answer = Answer::of(record, &item, outcome);
+                run.after(back, Doing::Answered { side, answer, life });
+            }
+        };
         if let Target::Update(id) = &item.target
             && self.is_led_on(side, id)
         {
             self.led_on = true;
             self.say(|| format!("led on from {id} on {}", system_name(side)));
-            if let Some(back) = answer {
-                self.after(
-                    back,
-                    Doing::Answered { side, record, op: item.op, outcome: Outcome::Gone(Departure::Deleted), life },
-                );
-            }
+            back(self, Outcome::Gone(Departure::Deleted));
             return;
         }
         let (id, world) = (self.id(side), &mut self.worlds[side]);
@@ -374,26 +374,18 @@ impl Run {
                 self.land(side, item.op, |field| Some(values[field].clone()));
                 self.heard.push((item.op, self.now));
                 self.say(|| format!("created on {}: {:?}", system_name(side), item.fields));
-                if let Some(back) = answer {
-                    let outcome = Outcome::Done { remote: remote_id(), created };
-                    self.after(back, Doing::Answered { side, record, op: item.op, outcome, life });
-                }
+                back(self, Outcome::Done { remote: remote_id(), created });
                 return;
             }
             if world.source != SourceKind::History {
                 self.say(|| format!("refused on {}: it is there already", system_name(side)));
-                if let Some(back) = answer {
-                    self.after(back, Doing::Answered { side, record, op: item.op, outcome: Outcome::Taken, life });
-                }
+                back(self, Outcome::Taken);
                 return;
             }
         }
         if world.remote.is_none() {
             self.say(|| format!("gone on {}", system_name(side)));
-            if let Some(back) = answer {
-                let outcome = Outcome::Gone(Departure::Deleted);
-                self.after(back, Doing::Answered { side, record, op: item.op, outcome, life });
-            }
+            back(self, Outcome::Gone(Departure::Deleted));
             return;
         }
         world.accepted += 1;
@@ -407,9 +399,6 @@ impl Run {
         }
         self.land(side, item.op, given);
         self.say(|| format!("lands on {}: {:?}", system_name(side), item.fields));
-        if let Some(back) = answer {
-            let outcome = Outcome::Done { remote: id, created };
-            self.after(back, Doing::Answered { side, record, op: item.op, outcome, life });
-        }
+        back(self, Outcome::Done { remote: id, created });
     }
 }
