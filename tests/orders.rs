@@ -22,6 +22,13 @@ fn options(bits: i64) -> Value {
     Value::set(["a", "b", "c"].iter().enumerate().filter(|(at, _)| bits & (1 << at) != 0).map(|(_, option)| *option))
 }
 
+fn lines(bits: i64) -> Value {
+    match options(bits) {
+        Value::Set(lines) => Value::Text(lines.join("\n").into()),
+        _ => Value::Null,
+    }
+}
+
 /// The middle one of what was entered, or what was there where that is blank.
 fn middle() -> ConflictPolicy {
     ConflictPolicy::Rule(Rule::new("middle", |base, edits| {
@@ -53,6 +60,7 @@ fn policies() -> Vec<(ConflictPolicy, FieldKind, Make)> {
     let order: Arc<[String]> = ["new", "open", "won"].map(str::to_owned).into();
     all.push((ConflictPolicy::ForwardOnly(order), FieldKind::Enum, stage));
     all.push((ConflictPolicy::Union, FieldKind::Set, options));
+    all.push((ConflictPolicy::Append, FieldKind::Text, lines));
     all
 }
 

@@ -254,6 +254,21 @@ fn a_rule_gives_a_value_and_where_it_fails_the_latest_edit_wins_and_a_problem_is
 }
 
 #[test]
+fn what_both_wrote_into_a_note_stands_in_one() {
+    run(async {
+        let mut case = Case::new(ConflictSpec::Append, FieldKind::Text, "called").await;
+        let end = case.edit(Some("called\nno answer"), Some("called\n\nmail sent")).await;
+        let note = "called\nno answer\n\nmail sent";
+        assert_eq!((end.shown, end.lost), ([note, note].map(str::to_owned), vec![]));
+        // That is what both have seen: who takes a line out now, takes it out.
+        let note = "called\n\nmail sent";
+        assert_eq!(case.edit(Some(note), None).await.shown, [note, note]);
+        assert_eq!(case.edit(Some(""), Some("called\n\nmail sent\nsigned")).await.shown, ["signed", "signed"]);
+        assert_eq!(case.end().await, (true, vec![]));
+    });
+}
+
+#[test]
 fn what_was_merged_is_what_both_start_from() {
     run(async {
         let mut case = Case::new(ConflictSpec::Union, FieldKind::Set, "a").await;

@@ -6,6 +6,7 @@ use crate::model::{Millis, SystemId, Value};
 use crate::rules::{ConflictPolicy, Rule, RuleEdit, Ruling};
 use std::cmp::Ordering;
 
+mod append;
 #[cfg(test)]
 mod tests;
 
@@ -90,6 +91,7 @@ pub fn decide<'a>(policy: &ConflictPolicy, set: &[&'a Taken], ground: &Ground<'_
         }
         ConflictPolicy::ForwardOnly(order) => return furthest(order, set, ground),
         ConflictPolicy::Union => return Verdict::Merged(union(set, ground)),
+        ConflictPolicy::Append => return appended(set, ground),
         ConflictPolicy::Rule(rule) => return ruling(rule, set, ground),
         ConflictPolicy::Review(_) => match any() {
             Some(latest) if set.iter().any(|taken| taken.edit.value != latest.edit.value) => {
@@ -148,6 +150,30 @@ fn union(set: &[&Taken], ground: &Ground<'_>) -> Value {
     Value::set(options)
 }
 
+/// Where authors made different texts, what each of them added and took out.
+fn appended<'a>(set: &[&'a Taken], ground: &Ground<'_>) -> Verdict<'a> {
+    let ordered = in_order(set, ground);
+    let Some(latest) = ordered.last().copied() else { return Verdict::Register };
+    if ordered.iter().all(|taken| taken.edit.value == latest.edit.value) {
+        return Verdict::Edit(latest);
+    }
+    let base = ground.base(set);
+    let shown: Vec<Value> = ordered.iter().map(|taken| (ground.shown)(taken.system, &base)).collect();
+    let changes = ordered
+        .iter()
+        .zip(&shown)
+        .map(|(taken, shown)| append::Change { shown: text(shown), left: text(&taken.edit.value) });
+    let all = append::append(text(&base), &changes.collect::<Vec<_>>());
+    Verdict::Merged(if all.is_empty() { Value::Null } else { Value::Text(all.into()) })
+}
+
+fn text(value: &Value) -> &str {
+    match value {
+        Value::Text(text) => text,
+        _ => "",
+    }
+}
+
 fn options(value: &Value) -> &[String] {
     match value {
         Value::Set(options) => options,
@@ -155,10 +181,16 @@ fn options(value: &Value) -> &[String] {
     }
 }
 
-/// Asks a rule of one's own, where there is something to be decided.
-fn ruling<'a>(rule: &Rule, set: &[&'a Taken], ground: &Ground<'_>) -> Verdict<'a> {
+/// The edits of a set by their total order.
+fn in_order<'a>(set: &[&'a Taken], ground: &Ground<'_>) -> Vec<&'a Taken> {
     let mut ordered = set.to_vec();
     ordered.sort_by_key(|taken| ground.key(taken));
+    ordered
+}
+
+/// Asks a rule of one's own, where there is something to be decided.
+fn ruling<'a>(rule: &Rule, set: &[&'a Taken], ground: &Ground<'_>) -> Verdict<'a> {
+    let ordered = in_order(set, ground);
     let Some(latest) = ordered.last().copied() else { return Verdict::Register };
     if ordered.iter().all(|taken| taken.edit.value == latest.edit.value) {
         return Verdict::Edit(latest);
@@ -191,6 +223,7 @@ pub fn name(policy: &ConflictPolicy, system_name: &dyn Fn(SystemId) -> String) -
         ConflictPolicy::Min => "min".into(),
         ConflictPolicy::ForwardOnly(order) => format!("forward only {}", order.join(", ")),
         ConflictPolicy::Union => "union".into(),
+        ConflictPolicy::Append => "append".into(),
         ConflictPolicy::Rule(rule) => format!("rule {}", rule.text),
         ConflictPolicy::Review(None) => "review".into(),
         ConflictPolicy::Review(Some(lapse)) => {

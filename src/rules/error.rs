@@ -284,6 +284,7 @@ impl Fault {
                     "use it on numbers, dates and moments; here \"latest\" or \"prefer SYSTEM\"".into()
                 }
                 Some("forward") => "use it on a field of type \"enum\"; here \"latest\" or \"prefer SYSTEM\"".into(),
+                Some("append") => "use it on a field of type \"text\"; here \"latest\" or \"prefer SYSTEM\"".into(),
                 Some("union") => "use it on a field of type \"set\"; here \"latest\" or \"prefer SYSTEM\"".into(),
                 _ => "use \"latest\" or \"prefer SYSTEM\"".into(),
             },

@@ -272,6 +272,10 @@ pub enum ConflictPolicy {
     /// `union`: what either side added is in, what either removed is out, compared with what both had seen. (`a;b`: HubSpot
     /// `a;b;c`, Salesforce `b` → `b;c`, a value that nobody entered)
     Union,
+    /// `append`: of a text, what either side added is in, line by line, in the order of the edits, and what either took out is out,
+    /// compared with what both had seen. What both added is there once. (`called`: HubSpot adds `no answer`, Salesforce adds
+    /// `mail sent` → `called`, `no answer`, `mail sent`)
+    Append,
     /// A function in code, or an expression of a config.
     Rule(Rule),
     /// `review`: a person decides. Until then each side keeps its own value, and nothing is written; the register holds what
@@ -322,7 +326,7 @@ impl ConflictPolicy {
 
     /// Does it compare edits with what their authors had seen? Then that is kept for as long as an edit may rest on it.
     pub fn is_three_way(&self) -> bool {
-        matches!(self, Self::ForwardOnly(_) | Self::Union | Self::Rule(_) | Self::Review(_))
+        matches!(self, Self::ForwardOnly(_) | Self::Union | Self::Append | Self::Rule(_) | Self::Review(_))
     }
 
     /// Can it decide about values of this type?
@@ -334,6 +338,7 @@ impl ConflictPolicy {
             ),
             Self::ForwardOnly(_) => *kind == FieldKind::Enum,
             Self::Union => *kind == FieldKind::Set,
+            Self::Append => *kind == FieldKind::Text,
             Self::Rule(_) => !matches!(kind, FieldKind::Group | FieldKind::Ref { .. }),
             Self::Review(Some(lapse)) => lapse.then.suits(kind),
             _ => true,

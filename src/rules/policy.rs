@@ -35,6 +35,8 @@ pub enum ConflictSpec {
     ForwardOnly(Vec<String>),
     /// What either side added is in, what either removed is out.
     Union,
+    /// Of a text: what either side added is in, line by line, what either took out is out.
+    Append,
     /// A rule of one's own; in a config `conflict = { rule = "EXPRESSION" }`.
     Rule(Rule),
     /// A person decides; or, once nobody has for so long, a policy.
@@ -128,6 +130,7 @@ impl ConflictSpec {
             Self::Min => ConflictPolicy::Min,
             Self::ForwardOnly(order) => ConflictPolicy::ForwardOnly(order.as_slice().into()),
             Self::Union => ConflictPolicy::Union,
+            Self::Append => ConflictPolicy::Append,
             Self::Rule(rule) => ConflictPolicy::Rule(rule.clone()),
             Self::Review(lapse) => ConflictPolicy::Review(lapse.as_ref().map(|lapse| {
                 let LapseSpec { after_ms, then } = &**lapse;
@@ -156,7 +159,7 @@ impl LinkSpec {
 }
 
 /// The conflict policies that a text can name.
-const POLICIES: &str = "\"latest\", \"prefer SYSTEM\", \"prefer SYSTEM unless blank\", \"SYSTEM owns\", \"blank never wins\", \"max\", \"min\", \"forward only A, B, C\", \"union\" or \"review\"";
+const POLICIES: &str = "\"latest\", \"prefer SYSTEM\", \"prefer SYSTEM unless blank\", \"SYSTEM owns\", \"blank never wins\", \"max\", \"min\", \"forward only A, B, C\", \"union\", \"append\" or \"review\"";
 
 impl FromStr for ConflictSpec {
     type Err = PolicyError;
@@ -172,15 +175,11 @@ impl FromStr for ConflictSpec {
             ["max"] => Ok(Self::Max),
             ["min"] => Ok(Self::Min),
             ["union"] => Ok(Self::Union),
+            ["append"] => Ok(Self::Append),
             ["forward", "only", ref order @ ..] if !order.is_empty() => {
                 let order = order.join(" ");
                 Ok(Self::ForwardOnly(order.split(',').map(|option| option.trim().to_owned()).collect()))
             }
-            ["append"] => Err(PolicyError::Unsafe {
-                policy: policy(),
-                why: "a text that is read twice, or comes back cut or reformatted, would be appended twice",
-                instead: "\"latest\", or \"union\" on a field of type \"set\"",
-            }),
             ["review"] => Ok(Self::Review(None)),
             ["review,", "after", after, ref then @ ..] => match (span_ms(after), then.join(" ").parse()) {
                 (Some(after_ms), Ok(then)) if Self::may_lapse_to(&then) => {
@@ -260,6 +259,7 @@ impl fmt::Display for ConflictSpec {
             Self::Min => f.write_str("min"),
             Self::ForwardOnly(order) => write!(f, "forward only {}", order.join(", ")),
             Self::Union => f.write_str("union"),
+            Self::Append => f.write_str("append"),
             Self::Rule(rule) => write!(f, "rule {}", rule.text),
             Self::Review(None) => f.write_str("review"),
             Self::Review(Some(lapse)) => lapse.fmt(f),
@@ -292,6 +292,7 @@ mod tests {
             "max",
             "min",
             "union",
+            "append",
             "forward only new, closed won, paid",
             "review",
             "review, after 7d prefer salesforce unless blank",
@@ -307,7 +308,6 @@ mod tests {
     #[test]
     fn what_there_is_not_is_refused_by_name() {
         for (policy, said, instead) in [
-            ("append", "would be appended twice", "latest"),
             ("rule x > y", "not written like this", "conflict = { rule = "),
             ("review, after 7d salesforce owns", "not written like this", "review, after 7d POLICY"),
             ("review, after week latest", "not written like this", "review, after 7d POLICY"),

@@ -252,7 +252,7 @@ mod tests {
             ("a.b.c.conflict=latest", "nothing to try"),
             (".conflict=latest", "nothing to try"),
             ("conflict=newest", "no policy"),
-            ("conflict=append", "not available"),
+            ("on_link=latest", "not available"),
             ("conflict=prefer warehouse", "no system `warehouse`; write one of a, b"),
             ("persn.conflict=latest", "no entity `persn`; did you mean `person`?"),
             ("person.birthday.conflict=latest", "no field `birthday`; write one of y, z, x"),

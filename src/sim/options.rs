@@ -17,12 +17,14 @@ pub enum Policy {
     Forward,
     /// `union`, over sets.
     Union,
+    /// `append`, over lines.
+    Append,
 }
 
 impl Policy {
     /// Each of them.
-    pub const ALL: [Self; 7] =
-        [Self::Latest, Self::Prefer, Self::Owns, Self::Max, Self::Min, Self::Forward, Self::Union];
+    pub const ALL: [Self; 8] =
+        [Self::Latest, Self::Prefer, Self::Owns, Self::Max, Self::Min, Self::Forward, Self::Union, Self::Append];
 
     /// Those that decide about values of any type, groups too.
     pub const OF_ANY: [Self; 3] = [Self::Latest, Self::Prefer, Self::Owns];

@@ -62,11 +62,36 @@ pub fn admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_>) 
             owned[at].1.saw |= earlier.fold(0, |set, (_, edit)| set | edit.saw) & !(1 << owned[at].0);
         }
         let view: Vec<(usize, &Edited)> = owned.iter().map(|(id, edit)| (*id, edit)).collect();
-        right.extend(surely_admissible(&view, first, order));
+        right.extend(surely_admissible(&view, first, order).iter().map(|value| judged(&order.policy, value)));
     }
     right.sort();
     right.dedup();
     right
+}
+
+/// A value as it is judged: in which order lines were appended that nobody had seen together is not asked here.
+pub fn judged(policy: &ConflictPolicy, value: &Value) -> Value {
+    match policy {
+        ConflictPolicy::Append => parted(Value::set(parts(value))),
+        _ => value.clone(),
+    }
+}
+
+/// What a value consists of that is decided by itself: the options of a set, the lines of a text.
+fn parts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Set(options) => options.clone(),
+        Value::Text(lines) => lines.lines().map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A text of these lines.
+fn parted(set: Value) -> Value {
+    match set {
+        Value::Set(lines) => Value::Text(lines.join("\n").into()),
+        blank => blank,
+    }
 }
 
 fn surely_admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_>) -> Vec<Value> {
@@ -116,7 +141,7 @@ fn surely_admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_
     if let Some(value) = outermost.filter(|_| order.sources.len() == 2) {
         return vec![value.clone()];
     }
-    if order.policy == ConflictPolicy::Union {
+    if matches!(order.policy, ConflictPolicy::Union | ConflictPolicy::Append) {
         return unions(edits, &open, first, order);
     }
     if let ConflictPolicy::Prefer(system) = &order.policy {
@@ -139,14 +164,10 @@ fn surely_admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_
     open.iter().map(|(_, edit)| edit.value.clone()).collect()
 }
 
-/// What sets can be right: an option on which all agree is as they have it. One on which they differ has been turned by
+/// What sets can be right, or texts of lines: an option on which all agree is as they have it. One on which they differ has been turned by
 /// somebody, so it is not what it was when they last knew the same; where several moments may be meant by that, or what was
 /// there is not sure, either.
 fn unions(edits: &[(usize, &Edited)], open: &[&(usize, &Edited)], first: &Value, order: &Order<'_>) -> Vec<Value> {
-    let options = |value: &Value| match value {
-        Value::Set(options) => options.clone(),
-        _ => Vec::new(),
-    };
     let common = open.iter().fold(u64::MAX, |seen, (id, edit)| seen & (edit.saw | (1 << id)));
     let known: Vec<(usize, &Edited)> = edits.iter().filter(|(id, _)| common & (1 << id) != 0).copied().collect();
     let mut moments = vec![first.clone()];
@@ -161,13 +182,13 @@ fn unions(edits: &[(usize, &Edited)], open: &[&(usize, &Edited)], first: &Value,
             edits.iter().map(|(_, edit)| &edit.value).filter(|value| sides.clone().all(|side| by(side, value)));
         moments.extend(shared.cloned());
     }
-    let mut all: Vec<String> = open.iter().flat_map(|(_, edit)| options(&edit.value)).collect();
-    all.extend(moments.iter().flat_map(options));
+    let mut all: Vec<String> = open.iter().flat_map(|(_, edit)| parts(&edit.value)).collect();
+    all.extend(moments.iter().flat_map(parts));
     all.sort();
     all.dedup();
     let mut right: Vec<Vec<String>> = vec![Vec::new()];
     for option in all {
-        let has = |value: &Value| options(value).contains(&option);
+        let has = |value: &Value| parts(value).contains(&option);
         let count = open.iter().filter(|(_, edit)| has(&edit.value)).count();
         let sure = match count {
             n if n == open.len() => Some(true),
@@ -187,5 +208,9 @@ fn unions(edits: &[(usize, &Edited)], open: &[&(usize, &Edited)], first: &Value,
             None => with.collect::<Vec<_>>().into_iter().chain(right).collect(),
         };
     }
-    right.into_iter().map(Value::set).collect()
+    let whole = |set: Vec<String>| match order.policy {
+        ConflictPolicy::Append => parted(Value::set(set)),
+        _ => Value::set(set),
+    };
+    right.into_iter().map(whole).collect()
 }

@@ -29,6 +29,14 @@ fn set(bits: i64) -> Value {
     Value::set(["a", "b", "c"].iter().enumerate().filter(|(at, _)| bits & (1 << at) != 0).map(|(_, option)| *option))
 }
 
+/// Lines, of which those with bits set are there.
+fn note(bits: i64) -> Value {
+    match set(bits) {
+        Value::Set(lines) => Value::Text(lines.join("\n").into()),
+        _ => Value::Null,
+    }
+}
+
 /// What the register held as of each turn, and one edit a system.
 type Case = (Vec<i64>, Vec<(i64, u32, i64)>);
 
@@ -85,6 +93,7 @@ fn policies() -> Vec<Sample> {
     let mut all: Vec<Sample> = plain.into_iter().map(|policy| (policy, number as fn(i64) -> Value)).collect();
     all.push((ConflictPolicy::ForwardOnly(order()), stage));
     all.push((ConflictPolicy::Union, set));
+    all.push((ConflictPolicy::Append, note));
     all
 }
 
@@ -216,6 +225,24 @@ proptest! {
         }
     }
 
+    /// As a union of lines.
+    #[test]
+    fn what_is_appended_is_what_each_side_did(case in cases()) {
+        let list = edits(&case, note);
+        let all: Vec<&Taken> = list.iter().collect();
+        let lowest = list.iter().map(|taken| taken.base.0).min().unwrap_or(0);
+        let base = note(case.0[lowest as usize]);
+        let has = |value: &Value, line: &str| text(value).lines().filter(|own| *own == line).count();
+        let (merged, _) = decided(&ConflictPolicy::Append, &case, note, &all);
+        let merged = merged.unwrap_or_default();
+        for line in ["a", "b", "c"] {
+            let (was, is) = (has(&base, line), has(&merged, line));
+            prop_assert!(is <= 1, "{}", line);
+            let turned = list.iter().any(|taken| has(&taken.edit.value, line) != was);
+            prop_assert_eq!(is != was, turned, "{}", line);
+        }
+    }
+
     /// Whom nobody contradicts needs no review; else the register holds what all had seen.
     #[test]
     fn a_review_is_asked_only_where_values_differ(case in cases()) {
@@ -235,6 +262,9 @@ proptest! {
         let list = edits(&case, set);
         let (merged, _) = decided(&ConflictPolicy::Union, &case, set, &[&list[0]]);
         prop_assert_eq!(merged.as_ref(), Some(&list[0].edit.value));
+        let list = edits(&case, note);
+        let (appended, _) = decided(&ConflictPolicy::Append, &case, note, &[&list[0]]);
+        prop_assert_eq!(appended.as_ref(), Some(&list[0].edit.value));
     }
 }
 

@@ -154,7 +154,13 @@ fn each_error_names_line_cause_and_mend() {
             "after 7d POLICY",
         ),
         ("on_link = \"fill blanks\"", "write_budget = \"few\"", "few", "is a text", "whole number"),
-        ("conflict = \"prefer salesforce\"", "conflict = \"append\"", "append", "would be appended twice", "\"union\""),
+        (
+            "conflict = \"hubspot owns\"",
+            "conflict = \"append\"",
+            "append",
+            "about values of type `datetime`",
+            "type \"text\"",
+        ),
         (
             "conflict = \"hubspot owns\"",
             "conflict = \"union\"",

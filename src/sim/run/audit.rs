@@ -6,7 +6,7 @@ use crate::merge::Turn;
 use crate::model::{Apart, OpId, SourceKind, Value, WriteItem};
 use crate::rules::ConflictPolicy;
 use crate::sim::Violation;
-use crate::sim::oracle::{Edited, Order, admissible};
+use crate::sim::oracle::{Edited, Order, admissible, judged};
 use crate::sim::world::{EditSet, FIELDS, Told, World};
 
 /// What a field of a side showed at a moment.
@@ -79,8 +79,8 @@ impl Run {
         // What only a late row shows, over which a listing has gone already, may be taken in or not.
         let (shown, shown_in_order) = (self.shown(true), self.shown(false));
         for field in 0..FIELDS {
-            let judged: Vec<Edited> = (0..self.edits.len()).map(|id| self.as_known(id)).collect();
-            let of_field = judged.iter().enumerate().filter(|(_, edit)| edit.field == field);
+            let known_as: Vec<Edited> = (0..self.edits.len()).map(|id| self.as_known(id)).collect();
+            let of_field = known_as.iter().enumerate().filter(|(_, edit)| edit.field == field);
             let edits: Vec<(usize, &Edited)> = of_field.filter(|(id, _)| self.can_be_known(shown, *id)).collect();
             let unsure = !shown_in_order & (self.missed | (shown & self.of_polled()));
             let chosen = self.of_winner() & self.of_polled() & !shown;
@@ -102,7 +102,7 @@ impl Run {
             }
             let mut there = self.worlds.iter().filter(|world| world.buried.is_none());
             let Some(standing) = there.find_map(|world| world.remote.as_ref()) else { break };
-            let shown = standing.value(field).clone();
+            let shown = judged(&order.policy, standing.value(field));
             self.say(|| format!("end {}: {shown}, right: {right:?}", field_name(field)));
             if self.restored {
                 // What the lost part of the mirror knew is not known; so this only: nothing is invented.

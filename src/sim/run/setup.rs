@@ -74,7 +74,7 @@ pub(super) fn source(options: &Options, side: usize) -> SourceKind {
 /// What the fields hold.
 pub(super) fn kind(policy: Policy) -> FieldKind {
     match policy {
-        Policy::Latest | Policy::Prefer | Policy::Owns => FieldKind::Text,
+        Policy::Latest | Policy::Prefer | Policy::Owns | Policy::Append => FieldKind::Text,
         Policy::Max | Policy::Min => FieldKind::Integer,
         Policy::Forward => FieldKind::Enum,
         Policy::Union => FieldKind::Set,
@@ -88,6 +88,7 @@ pub(super) fn some_value(policy: Policy, n: i64) -> Value {
         Policy::Max | Policy::Min => Value::Int(n),
         Policy::Forward => Value::Enum(STAGES[n.rem_euclid(4) as usize].into()),
         Policy::Union => Value::set([OPTIONS[n.rem_euclid(3) as usize]]),
+        Policy::Append => Value::Text(OPTIONS[n.rem_euclid(3) as usize].into()),
     }
 }
 
@@ -106,6 +107,18 @@ pub(super) fn entered(policy: Policy, before: &Value, n: i64) -> Value {
             }
             Value::set(options)
         }
+        // A line is taken out, added below, or set above all others.
+        (Policy::Append, before) => {
+            let text = before.to_string();
+            let mut lines: Vec<&str> = if before.is_null() { Vec::new() } else { text.lines().collect() };
+            let line = OPTIONS[n.rem_euclid(3) as usize];
+            match lines.iter().position(|own| *own == line) {
+                Some(at) => drop(lines.remove(at)),
+                None if n % 2 == 0 => lines.push(line),
+                None => lines.insert(0, line),
+            }
+            if lines.is_empty() { Value::Null } else { Value::Text(lines.join("\n").into()) }
+        }
         _ => some_value(policy, n),
     }
 }
@@ -123,6 +136,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
         Policy::Min => ConflictPolicy::Min,
         Policy::Forward => ConflictPolicy::ForwardOnly(STAGES[..3].iter().map(|stage| (*stage).to_owned()).collect()),
         Policy::Union => ConflictPolicy::Union,
+        Policy::Append => ConflictPolicy::Append,
     };
     let systems = worlds.iter().enumerate().map(|(side, world)| System {
         id: system_id(side),
