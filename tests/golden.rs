@@ -110,7 +110,7 @@ fn latelys() -> Vec<(&'static str, Lately)> {
     let edit = Edit { value: Value::Int(1), place: place(), since: Some(Millis(5)) };
     let mut side = SideLately {
         edited: Some(Place::at(NOW)),
-        flight: Some(flight(FlightState::Answered(NOW))),
+        flight: Some(Box::new(flight(FlightState::Answered(NOW)))),
         strays: vec![Stray { op: OpId(1), value: Value::Null, turn: Turn(1), sent: NOW, until: NOW.plus(9) }],
         ours: vec![Own { place: place(), until: NOW, over: Value::Null, value: Value::Bool(false) }],
         waiting: vec![edit.clone(), Edit { since: None, ..edit.clone() }],
@@ -119,7 +119,7 @@ fn latelys() -> Vec<(&'static str, Lately)> {
     for (kind, turn) in [(EntryKind::Write, 1), (EntryKind::Edit, 2), (EntryKind::Closing, 300)] {
         side.enter(Entry { place: place(), turn: Turn(turn), kind });
     }
-    let other = |state| SideLately { flight: Some(flight(state)), ..SideLately::default() };
+    let other = |state| SideLately { flight: Some(Box::new(flight(state))), ..SideLately::default() };
     let full = Lately {
         reads: vec![(HUBSPOT, NOW), (SALESFORCE, Millis(0))],
         fields: vec![

@@ -202,5 +202,5 @@ fn account(
 fn flight(lately: &Lately, field: FieldId, system: SystemId) -> Option<&Flight> {
     let at = lately.fields.binary_search_by_key(&field, |kept| kept.field).ok()?;
     let (_, late) = lately.fields[at].sides.iter().find(|(of, _)| *of == system)?;
-    late.flight.as_ref()
+    late.flight.as_deref()
 }

@@ -17,7 +17,7 @@ impl Txn<'_> {
     /// Is a remote record a side of this record, and not only a name that leads to it?
     pub fn is_side(&mut self, key: &RemoteKey, id: RecordId) -> Result<bool, ViewError> {
         let Some(work) = self.take(key.entity, id)? else { return Ok(false) };
-        let is_it = work.record.side(key.system).is_some_and(|side| remote_key(key.entity, side) == *key);
+        let is_it = work.is_side(key);
         self.put(work);
         Ok(is_it)
     }

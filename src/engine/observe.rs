@@ -66,24 +66,36 @@ impl Txn<'_> {
             };
             let shown = self.shown(entity, (home, &remote), &raws)?;
             let key = RemoteKey { entity: entity.id, system: page.home.system, object: home.object, remote };
-            if let Some(known) = known
-                && self.is_as_known(entity, &key, &shown, known)?
-            {
+            let index = self.index_of(&key)?;
+            let work = self.take_named(entity.id, index)?;
+            let alike = work.as_ref().map_or(Alike::Unknown, |work| alike(entity, work, &key, &shown));
+            let as_known = |known: &DigestRow| match &alike {
+                Alike::Fields(same) => same.iter().all(|same| *same),
+                Alike::Unsure => false,
+                Alike::Unknown => digest_of(entity, home, &shown).is_some_and(|digest| digest == known.canonical),
+            };
+            if let Some(known) = known.filter(as_known) {
+                work.into_iter().for_each(|work| self.put(work));
                 self.legible_again(entity, &key)?;
                 self.set_digest(key, Some(DigestRow { raw: shown.raw(row.raw), ..known }));
                 continue;
             }
+            let same = if let Alike::Fields(same) = alike { Some(same) } else { None };
             let modified = self.believed(system, &row.remote, row.modified, page.timing);
-            let from = self.linked_from(system, begun, modified);
-            let (index, raw) = (self.index_of(&key)?, shown.raw(row.raw));
-            let known = match index {
-                Some(id) if self.is_side(&key, id)? => Some(id),
+            let (from, raw) = (self.linked_from(system, begun, modified), shown.raw(row.raw));
+            let (side, other) = match work {
+                Some(work) if work.is_side(&key) => (Some(work), None),
+                other => (None, other),
+            };
+            other.into_iter().for_each(|other| self.put(other));
+            let known = match side {
+                Some(side) => Some((side, same)),
                 // The row may be from before we knew of a merge: whether it is a record of its own again, a read tells.
-                _ if index.is_some() && self.is_becoming(&key)?.is_none() => {
+                None if index.is_some() && self.is_becoming(&key)?.is_none() => {
                     self.read_again(&key, 0)?;
                     None
                 }
-                _ => {
+                None => {
                     let found = match index {
                         Some(_) => self.identify_again(entity, &key, &shown, from, page.pass, raw)?,
                         None => self.identify(entity, &key, &shown, from, page.pass, raw)?,
@@ -91,13 +103,14 @@ impl Txn<'_> {
                     mirrored += u32::from(found == Found::New);
                     linked += u32::from(matches!(found, Found::Linked | Found::Adopted));
                     let polled = found == Found::Adopted && self.source(system) == SourceKind::Polled;
-                    if polled { self.index_of(&key)? } else { None }
+                    let index = if polled { self.index_of(&key)? } else { None };
+                    self.take_named(entity.id, index)?.map(|adopted| (adopted, None))
                 }
             };
-            if let Some(id) = known {
-                let seen = Seen { from, pass: page.pass, raw: Some(shown.raw(row.raw)) };
-                self.note_last(id, system, (modified, row.mark), row.who.as_ref());
-                self.moved(entity, &key, id, &shown, seen, (modified, row.mark), begun, page.timing)?;
+            if let Some((work, same)) = known {
+                let seen = Seen { from, pass: page.pass, raw: Some(raw) };
+                self.note_last(work.record.id, system, (modified, row.mark), row.who.as_ref());
+                self.moved(entity, &key, work, (&shown, same), seen, (modified, row.mark), begun, page.timing)?;
             }
         }
         if page.pass == Pass::Backfill && !page.rows.is_empty() {
@@ -115,28 +128,9 @@ impl Txn<'_> {
         Ok(())
     }
 
-    /// Does a row show what we thought? A side without a base in some field only seems to show something there. What is no side that takes
-    /// part is known by its digest alone.
-    fn is_as_known(
-        &mut self,
-        entity: &Entity,
-        key: &RemoteKey,
-        shown: &Shown,
-        known: DigestRow,
-    ) -> Result<bool, ViewError> {
-        let by_digest = || digest_of(entity, key.home(), shown).is_some_and(|digest| digest == known.canonical);
-        let Some(id) = self.index_of(key)? else { return Ok(by_digest()) };
-        let Some(work) = self.take(key.entity, id)? else { return Ok(by_digest()) };
-        let side = work.record.side(key.system).filter(|side| side.state == SideState::Live);
-        let same = match side {
-            Some(side) if !side.unbased.is_empty() => false,
-            Some(side) if side.object == key.object => {
-                same_fields(entity, &work, key.home(), shown).into_iter().all(|same| same)
-            }
-            _ => by_digest(),
-        };
-        self.put(work);
-        Ok(same)
+    /// Takes out the record that a name leads to.
+    fn take_named(&mut self, entity: EntityId, id: Option<RecordId>) -> Result<Option<Work>, ViewError> {
+        id.map_or(Ok(None), |id| self.take(entity, id))
     }
 
     /// A known record does not show what it showed.
@@ -145,14 +139,13 @@ impl Txn<'_> {
         &mut self,
         entity: &Entity,
         key: &RemoteKey,
-        id: RecordId,
-        shown: &Shown,
+        work: Work,
+        (shown, same): (&Shown, Option<Vec<bool>>),
         seen: Seen,
         modified: (Millis, Mark),
         begun: Millis,
         timing: Timing,
     ) -> Result<(), ViewError> {
-        let Some(work) = self.take(entity.id, id)? else { return Ok(()) };
         let Some(mut work) = self.admit(entity, work, key, shown, seen)? else { return Ok(()) };
         let live = work.record.side(key.system).is_some_and(|side| side.state == SideState::Live);
         if !live {
@@ -172,7 +165,7 @@ impl Txn<'_> {
             self.put(work);
             return self.read_again(key, 0);
         }
-        let judged = self.snapshots(entity, &mut work, key.home(), shown, modified, begun, timing)?;
+        let judged = self.snapshots(entity, &mut work, key.home(), (shown, same), modified, begun, timing)?;
         if judged {
             work.raws.extend(seen.raw.map(|raw| (key.system, raw)));
             work.lately.note_read(key.system, begun.plus(-1));
@@ -251,7 +244,7 @@ impl Txn<'_> {
         entity: &Entity,
         work: &mut Work,
         home: Home,
-        shown: &Shown,
+        (shown, same): (&Shown, Option<Vec<bool>>),
         modified: (Millis, Mark),
         begun: Millis,
         timing: Timing,
@@ -262,10 +255,10 @@ impl Txn<'_> {
         });
         let mut judged = true;
         if recorded {
-            judged &= self.snapshots_of(entity, work, home, shown, Some(modified), begun, timing)?;
+            judged &= self.snapshots_of(entity, work, home, (shown, same), Some(modified), begun, timing)?;
         }
         if unrecorded {
-            judged &= self.snapshots_of(entity, work, home, shown, None, begun, timing)?;
+            judged &= self.snapshots_of(entity, work, home, (shown, None), None, begun, timing)?;
         }
         Ok(judged)
     }
@@ -278,7 +271,7 @@ impl Txn<'_> {
         entity: &Entity,
         work: &mut Work,
         home: Home,
-        shown: &Shown,
+        (shown, same): (&Shown, Option<Vec<bool>>),
         modified: Option<(Millis, Mark)>,
         begun: Millis,
         timing: Timing,
@@ -290,7 +283,7 @@ impl Txn<'_> {
         let passed_here = if unrecorded { Millis::MIN } else { passed };
         let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed_here).min(modified);
         let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
-        let same = same_fields(entity, work, home, shown);
+        let same = same.unwrap_or_else(|| same_fields(entity, work, home, shown));
         let moved = moved_fields(entity, work, home, (shown, &same), timing.sent);
         let differing = entity.fields_at(home).zip(shown.values.iter().zip(&same));
         let differing = differing.filter(|(_, (value, same))| value.is_ok() && !**same);
@@ -506,11 +499,12 @@ impl Txn<'_> {
         }
         if self.source(key.system) != SourceKind::History || row.history.is_empty() {
             self.note_last(work.record.id, key.system, (row.modified, row.mark), row.who.as_ref());
-            return self.snapshots(entity, work, key.home(), &shown, (row.modified, row.mark), begun, timing);
+            let modified = (row.modified, row.mark);
+            return self.snapshots(entity, work, key.home(), (&shown, None), modified, begun, timing);
         }
         let mut judged = true;
         if entity.fields_at(key.home()).any(|(_, binding)| binding.is_unrecorded()) {
-            judged &= self.snapshots_of(entity, work, key.home(), &shown, None, begun, timing)?;
+            judged &= self.snapshots_of(entity, work, key.home(), (&shown, None), None, begun, timing)?;
         }
         for ((field, binding, place), value) in entity.placed_at(key.home()).zip(&shown.values) {
             if binding.is_unrecorded() {
@@ -616,6 +610,24 @@ fn is_anew(field: &Field, value: &Value, known: &Value, histories: &[Vec<PastVal
         .iter()
         .enumerate()
         .any(|(at, history)| lost(value.member(at), known.member(at), std::slice::from_ref(history)))
+}
+
+/// Does a row show what we thought?
+enum Alike {
+    /// These fields do, in the order of `fields_at`.
+    Fields(Vec<bool>),
+    /// A side without a base in some field only seems to show something there.
+    Unsure,
+    /// What is no side that takes part is known by its digest alone.
+    Unknown,
+}
+
+fn alike(entity: &Entity, work: &Work, key: &RemoteKey, shown: &Shown) -> Alike {
+    match work.record.side(key.system).filter(|side| side.state == SideState::Live) {
+        Some(side) if !side.unbased.is_empty() => Alike::Unsure,
+        Some(side) if side.object == key.object => Alike::Fields(same_fields(entity, work, key.home(), shown)),
+        _ => Alike::Unknown,
+    }
 }
 
 /// Which fields of a row show what we thought, in the order of `fields_at`. What cannot be read does not.

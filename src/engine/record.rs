@@ -73,6 +73,12 @@ impl Work {
         !self.gone && (self.recheck || self.loaded.as_ref().is_none_or(|loaded| loaded.0 != self.record))
     }
 
+    /// Is a remote record one of its sides, and not only a name that leads to it?
+    pub fn is_side(&self, key: &RemoteKey) -> bool {
+        let side = self.record.side(key.system);
+        side.is_some_and(|side| (side.object, &side.remote) == (key.object, &key.remote))
+    }
+
     /// The record as this step found it.
     pub fn before(&self) -> Option<&Record> {
         self.loaded.as_ref().filter(|_| !self.gone).map(|(record, _)| &**record)
@@ -102,7 +108,7 @@ impl Work {
     pub fn flight(&self, field: &Field, system: SystemId) -> Option<&Flight> {
         let at = self.lately.fields.binary_search_by_key(&field.id, |f| f.field).ok()?;
         let (_, late) = self.lately.fields[at].sides.iter().find(|(s, _)| *s == system)?;
-        late.flight.as_ref()
+        late.flight.as_deref()
     }
 
     /// Takes a field apart.
@@ -160,6 +166,25 @@ impl Work {
         }
     }
 
+    /// Is there surely nothing to be closed or forgotten of a field? Some side is owed its value, and what was edited was edited a moment
+    /// ago.
+    pub fn stays(&self, field: &Field) -> bool {
+        let Ok(at) = self.lately.fields.binary_search_by_key(&field.id, |kept| kept.field) else { return false };
+        let kept = &self.lately.fields[at];
+        let sides = || self.record.present_sides().filter_map(|side| Some((side, field.binding(side.home())?)));
+        let quiet = self.lately.past(field.id).is_empty() && self.lately.answered(field.id).is_empty();
+        let whole = || kept.sides.iter().map(|(system, _)| *system).eq(sides().map(|(side, _)| side.system));
+        let value = self.record.register(field.id).map(|register| &register.val);
+        let owed = |(side, binding): (&Side, &FieldBinding)| {
+            let apart = side.differs(field.id).is_some_and(|differs| differs.apart.is_none());
+            apart && value.is_some_and(|value| field.fits(binding, value).is_ok())
+        };
+        quiet
+            && whole()
+            && sides().any(owed)
+            && kept.is_recent(|system| self.record.side(system).map(|side| side.settled))
+    }
+
     /// Puts a field back together.
     pub fn put_state(&mut self, field: &Field, state: FieldState, fates: Vec<Fate>) {
         let stamp = self.record.register(field.id).map(|reg| reg.marker);
@@ -167,13 +192,20 @@ impl Work {
             let stamp = state.stamp.max(Stamp::mint(Millis(0), Stamp::ZERO, state.stamp.origin));
             self.record.set(field.id, state.value.clone(), stamp);
         }
-        for side in &state.sides {
-            let projected = field.binding(side.home()).map(|binding| field.project(binding, &state.value));
+        let (mut sides, mut late) = (Vec::with_capacity(state.sides.len()), false);
+        for side in state.sides {
+            let shows = |binding| *field.projected(binding, &state.value) == side.shown;
+            let differs = field.binding(side.home()).is_some_and(|binding| !shows(binding));
+            late |= !side.late.is_empty();
+            sides.push((side.system, side.late));
             let Some(own) = self.record.side_mut(side.system) else { continue };
-            let wanted = side.wanted.clone().filter(|wanted| side.apart == Some(Apart::Split) && *wanted != side.shown);
-            let differs = wanted.is_some() || projected.is_some_and(|projected| projected != side.shown);
-            let differs =
-                differs.then(|| Differs { field: field.id, shown: side.shown.clone(), apart: side.apart, wanted });
+            let wanted = side.wanted.filter(|wanted| side.apart == Some(Apart::Split) && *wanted != side.shown);
+            let differs = (differs || wanted.is_some()).then(|| Differs {
+                field: field.id,
+                shown: side.shown,
+                apart: side.apart,
+                wanted,
+            });
             match (own.differs.binary_search_by_key(&field.id, |d| d.field), differs) {
                 (Ok(at), Some(entry)) => own.differs[at] = entry,
                 (Ok(at), None) => drop(own.differs.remove(at)),
@@ -186,21 +218,15 @@ impl Work {
                 _ => {}
             }
         }
-        let kept = state.turn != Default::default()
-            || !state.recent.is_empty()
-            || state.sides.iter().any(|side| !side.late.is_empty());
-        self.lately.set_past(field.id, state.past);
-        self.lately.set_answered(field.id, state.answered);
-        let row = kept.then(|| FieldLately {
-            field: field.id,
-            turn: state.turn,
-            recent: state.recent,
-            sides: state.sides.into_iter().map(|side| (side.system, side.late)).collect(),
-        });
-        match (self.lately.fields.binary_search_by_key(&field.id, |f| f.field), row) {
-            (Ok(at), Some(row)) => self.lately.fields[at] = row,
-            (Ok(at), None) => drop(self.lately.fields.remove(at)),
-            (Err(at), Some(row)) => self.lately.fields.insert(at, row),
+        let kept = late || state.turn != Default::default() || !state.recent.is_empty();
+        let lately = &mut *self.lately;
+        lately.set_past(field.id, state.past);
+        lately.set_answered(field.id, state.answered);
+        let row = kept.then(|| FieldLately { field: field.id, turn: state.turn, recent: state.recent, sides });
+        match (lately.fields.binary_search_by_key(&field.id, |f| f.field), row) {
+            (Ok(at), Some(row)) => lately.fields[at] = row,
+            (Ok(at), None) => drop(lately.fields.remove(at)),
+            (Err(at), Some(row)) => lately.fields.insert(at, row),
             (Err(_), None) => {}
         }
         self.fates.extend(fates.into_iter().map(|fate| (field.id, fate)));

@@ -8,12 +8,15 @@ use super::record::Work;
 use super::root::stands_as;
 use super::shared::Shared;
 use super::txn::Txn;
-use super::{Cause, Change, Happening, Now, Rest, Stand};
+use super::{Cause, Change, Happening, JournalEntry, Now, Rest, Stand};
 use crate::model::{EntityId, FieldId, Record, RecordId, Register, Side, Stamp, SystemId, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A record as it stood before the step; none = it was not there.
 pub(super) type Stood = ((EntityId, RecordId), Option<Shared<Record>>);
+
+/// An entry, and the record that it tells of.
+type Told<'j> = ((EntityId, RecordId), &'j Happening);
 
 /// Records of one entry: a value of the store has a limit.
 const RECORDS_MAX: usize = 500;
@@ -41,35 +44,35 @@ impl Txn<'_> {
         if stood.is_empty() || crate::defect!("unsaid") {
             return;
         }
-        let mut told: BTreeMap<(EntityId, RecordId), Vec<&Happening>> = BTreeMap::new();
-        for entry in self.journal.iter().filter(|entry| tells(&entry.what)) {
-            if let Some(of) = entry.entity.zip(entry.record) {
-                told.entry(of).or_default().push(&entry.what);
-            }
-        }
-        let (mut after, mut gone) = (BTreeMap::new(), BTreeSet::new());
-        for change in &self.record_changes {
-            match change {
-                Change::PutRecord(record) => drop(after.insert((record.entity, record.id), &**record)),
-                Change::RemoveRecord(entity, id) => drop(gone.insert((*entity, *id))),
-                _ => {}
-            }
-        }
+        // Mostly in the order of the records already, in which they are saved.
+        let of = |entry: &JournalEntry| entry.entity.zip(entry.record).filter(|_| tells(&entry.what));
+        let mut told: Vec<_> = self.journal.iter().filter_map(|entry| Some((of(entry)?, &entry.what))).collect();
+        told.sort_by_key(|(of, _)| *of);
+        let saved = |change| match change {
+            &Change::PutRecord(ref record) => Some(((record.entity, record.id), Some(&**record))),
+            Change::RemoveRecord(entity, id) => Some(((*entity, *id), None)),
+            _ => None,
+        };
+        let mut after: Vec<((EntityId, RecordId), Option<&Record>)> =
+            self.record_changes.iter().filter_map(saved).collect();
+        after.sort_by_key(|(of, _)| *of);
         let mut first = Vec::new();
         let mut rests: BTreeMap<EntityId, Vec<(RecordId, Rest)>> = BTreeMap::new();
         for (at, before) in &stood {
-            let told = told.get(at).map(Vec::as_slice).unwrap_or_default();
-            let rest = match (before, after.get(at)) {
-                _ if gone.contains(at) => {
-                    let said = told.iter().any(|what| matches!(what, Happening::Forgotten { .. }));
+            let from = told.partition_point(|(of, _)| of < at);
+            let told = &told[from..from + told[from..].partition_point(|(of, _)| of == at)];
+            let now = after.binary_search_by_key(at, |(of, _)| *of).map(|found| after[found].1);
+            let rest = match (before, now) {
+                (_, Ok(None)) => {
+                    let said = told.iter().any(|(_, what)| matches!(what, Happening::Forgotten { .. }));
                     (!said).then_some(Rest::Gone)
                 }
-                (None, Some(record)) => {
+                (None, Ok(Some(record))) => {
                     first.push((*at, as_first(record)));
                     None
                 }
-                (Some(before), Some(after)) => left_unsaid(before, told, after),
-                (Some(same), None) if !told.is_empty() => left_unsaid(same, told, same),
+                (Some(before), Ok(Some(after))) => left_unsaid(before, told, after),
+                (Some(same), Err(_)) if !told.is_empty() => left_unsaid(same, told, same),
                 _ => None,
             };
             rests.entry(at.0).or_default().extend(rest.map(|rest| (at.1, rest)));
@@ -93,14 +96,14 @@ fn as_first(record: &Record) -> Happening {
 }
 
 /// What is to be said beside these entries; none = they say it all.
-fn left_unsaid(before: &Record, told: &[&Happening], after: &Record) -> Option<Rest> {
+fn left_unsaid(before: &Record, told: &[Told<'_>], after: &Record) -> Option<Rest> {
     if says_all(before, told, after) {
         return None;
     }
     let mut folded = None;
     if !told.is_empty() {
         folded = Some(before.clone());
-        told.iter().for_each(|what| fold(&mut folded, (after.entity, after.id), what));
+        told.iter().for_each(|(_, what)| fold(&mut folded, (after.entity, after.id), what));
     }
     let told = folded.as_ref().unwrap_or(before);
     let (registers, sides) = (registers(told, after), sides(told, after));
@@ -109,8 +112,8 @@ fn left_unsaid(before: &Record, told: &[&Happening], after: &Record) -> Option<R
 }
 
 /// Do entries about registers alone say it all? Nearly always, and then nothing need be folded.
-fn says_all(before: &Record, told: &[&Happening], after: &Record) -> bool {
-    let registers = told.iter().rev().map(|what| match what {
+fn says_all(before: &Record, told: &[Told<'_>], after: &Record) -> bool {
+    let registers = told.iter().rev().map(|(_, what)| match what {
         Happening::Value { field, to, stamp, .. } | Happening::Filled { field, to, stamp, .. } => {
             Some((*field, to, *stamp))
         }

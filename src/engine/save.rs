@@ -110,33 +110,34 @@ impl<'a> Txn<'a> {
             let upto = [read, passed].into_iter().flatten().max_by(Place::order);
             settled.extend(upto.map(|upto| (key.system, upto)));
         }
-        let fields: Vec<&Field> = work.lately.fields.iter().filter_map(|f| entity.field(f.field)).collect();
-        let mut states: Vec<(&Field, FieldState)> = fields.into_iter().map(|f| (f, work.take_state(f))).collect();
         for (system, upto) in &mut settled {
-            for (_, state) in &states {
-                let held = state.ix(*system).and_then(|ix| state.held_back(ix));
-                if let Some(held) = held.filter(|held| held.before(upto)) {
+            for late in work.lately.fields.iter().filter_map(|field| field.side(*system)) {
+                if let Some(held) = late.held_back().filter(|held| held.before(upto)) {
                     *upto = held;
                 }
             }
-            if let Some(side) = work.record.side_mut(*system)
-                && side.settled.leads_to(upto)
+            let rises = |side: &Side| side.settled.leads_to(upto);
+            if work.record.side(*system).is_some_and(rises)
+                && let Some(side) = work.record.side_mut(*system)
             {
                 side.settled = *upto;
             }
         }
-        for (field, state) in &mut states {
-            for side in &mut state.sides {
-                side.settled = work.record.side(side.system).map_or(side.settled, |own| own.settled);
+        let fields: Vec<&Field> = work.lately.fields.iter().filter_map(|kept| entity.field(kept.field)).collect();
+        for field in fields {
+            let stays = work.stays(field);
+            if stays && !cfg!(debug_assertions) {
+                continue;
             }
-            let context = self.context(entity, field, state);
+            let was = stays.then(|| work.state(field));
+            let mut state = work.take_state(field);
+            let context = self.context(entity, field, &state);
             if !doubtful {
                 let systems: Vec<SystemId> = state.sides.iter().map(|side| side.system).collect();
                 state.close(&context, |ix| self.clocks.offset(systems[ix]).latest(self.now));
             }
             state.prune(&context, self.now);
-        }
-        for (field, state) in states {
+            debug_assert!(was.is_none_or(|was| was == state), "what stays stays: {state:?}");
             work.put_state(field, state, Vec::new());
         }
         if work.lately.fields.is_empty() {
@@ -190,7 +191,7 @@ impl<'a> Txn<'a> {
                 }
             };
             if row != known {
-                self.set_outbox(at, row)?;
+                self.change_outbox(at, known, row);
             }
         }
         Ok(())
@@ -361,9 +362,20 @@ pub(super) fn shows_same(entity: &Entity, before: &Record, after: &Record, home:
     let Some((old, new)) = sides.filter(|(old, new)| old.object == home.object && new.object == home.object) else {
         return false;
     };
-    let apart = old.differs.iter().chain(&new.differs).map(|differs| differs.field);
-    let moved = after.moved_since(before).map(|(_, register)| register.field);
-    let dropped = before.registers.iter().map(|register| register.field).filter(|of| after.register(*of).is_none());
-    let mut suspects = moved.chain(apart).chain(dropped).filter_map(|id| entity.field(id));
-    suspects.all(|field| shown_of(before, field, home.system) == shown_of(after, field, home.system))
+    let (mut new_ones, mut suspects) = (0, Vec::new());
+    for (was, register) in after.moved_since(before) {
+        new_ones += usize::from(was.is_none());
+        suspects.push(register.field);
+    }
+    if old.differs != new.differs {
+        suspects.extend(old.differs.iter().chain(&new.differs).map(|differs| differs.field));
+    }
+    if before.registers.len() + new_ones != after.registers.len() {
+        let dropped = before.registers.iter().map(|register| register.field);
+        suspects.extend(dropped.filter(|of| after.register(*of).is_none()));
+    }
+    suspects.sort_unstable();
+    suspects.dedup();
+    let mut fields = suspects.into_iter().filter_map(|id| entity.field(id));
+    fields.all(|field| shown_of(before, field, home.system) == shown_of(after, field, home.system))
 }

@@ -11,6 +11,7 @@ use crate::model::{EntityId, FieldId, Home, Mark, Millis, OpId, Place, RecordId,
 use crate::rules::{Entity, Rules};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 type Key = (EntityId, Vec<u8>);
 /// A row as it stands in the store, and as this step leaves it.
@@ -302,13 +303,11 @@ impl<'a> Txn<'a> {
         self.digests.get(key).copied().flatten()
     }
 
-    pub fn outbox(&mut self, at: (SystemId, EntityId, RecordId)) -> Result<Option<OutboxRow>, ViewError> {
-        if let Some((_, row)) = self.outbox.get(&at) {
-            return Ok(*row);
+    pub fn outbox(&self, at: (SystemId, EntityId, RecordId)) -> Result<Option<OutboxRow>, ViewError> {
+        match self.outbox.get(&at) {
+            Some((_, row)) => Ok(*row),
+            None => self.view.outbox(at.0, at.1, at.2),
         }
-        let row = self.view.outbox(at.0, at.1, at.2)?;
-        self.outbox.insert(at, (row, row));
-        Ok(row)
     }
 
     /// The outbox row of a pair whose record is first mirrored in this step: the store can have none.
@@ -317,9 +316,21 @@ impl<'a> Txn<'a> {
     }
 
     pub fn set_outbox(&mut self, at: (SystemId, EntityId, RecordId), row: Option<OutboxRow>) -> Result<(), ViewError> {
-        self.outbox(at)?;
-        self.outbox.entry(at).or_default().1 = row;
+        match self.outbox.entry(at) {
+            Entry::Occupied(mut known) => known.get_mut().1 = row,
+            Entry::Vacant(new) => drop(new.insert((self.view.outbox(at.0, at.1, at.2)?, row))),
+        }
         Ok(())
+    }
+
+    /// As [`Self::set_outbox`], of a row that is known as it stands.
+    pub fn change_outbox(
+        &mut self,
+        at: (SystemId, EntityId, RecordId),
+        known: Option<OutboxRow>,
+        row: Option<OutboxRow>,
+    ) {
+        self.outbox.entry(at).or_insert((known, known)).1 = row;
     }
 
     pub fn reread(&mut self, key: &RemoteKey) -> Result<Option<RereadRow>, ViewError> {
@@ -327,15 +338,19 @@ impl<'a> Txn<'a> {
             return Ok(*row);
         }
         // Mostly there are none at all, and this is asked of every record that moves.
-        let any = once(&self.any_rereads, || Ok(self.view.reread_len()? > 0))?;
-        let row = if any { self.view.reread(key)? } else { None };
+        if !once(&self.any_rereads, || Ok(self.view.reread_len()? > 0))? {
+            return Ok(None);
+        }
+        let row = self.view.reread(key)?;
         self.rereads.insert(key.clone(), (row, row));
         Ok(row)
     }
 
     pub fn set_reread(&mut self, key: RemoteKey, row: Option<RereadRow>) -> Result<(), ViewError> {
-        self.reread(&key)?;
-        self.rereads.entry(key).or_default().1 = row;
+        if self.reread(&key)? != row {
+            // Where none is known there was none.
+            self.rereads.entry(key).or_default().1 = row;
+        }
         Ok(())
     }
 

@@ -40,7 +40,7 @@ impl FieldState {
         let side = &mut self.sides[ix];
         debug_assert!(side.late.flight.is_none(), "one write in flight per record and side");
         let state = FlightState::Sent;
-        side.late.flight = Some(Flight { op, value, stamp, turn, left, sent, state, deadline });
+        side.late.flight = Some(Box::new(Flight { op, value, stamp, turn, left, sent, state, deadline }));
     }
 
     /// A write that was given up is waited for again: it has landed.
@@ -49,7 +49,8 @@ impl FieldState {
         let Some(at) = strays.iter().position(|stray| Some(stray.op) == op) else { return };
         let Stray { op, value, turn, sent, until } = strays.remove(at);
         let (stamp, state) = (self.stamp, FlightState::Unknown(now));
-        self.sides[ix].late.flight = Some(Flight { op, value, stamp, turn, left: until, sent, state, deadline: until });
+        let flight = Flight { op, value, stamp, turn, left: until, sent, state, deadline: until };
+        self.sides[ix].late.flight = Some(Box::new(flight));
     }
 
     /// The call came back, or did not.
@@ -142,7 +143,7 @@ impl FieldState {
         // An equal value is no proof: without an answer the write itself may still be on its way. And of two equal writes one
         // has landed: which, nobody knows.
         if !answered && (twin || matches!(by, SettledBy::Value | SettledBy::EqualSave)) {
-            self.stray(rules, ix, flight);
+            self.stray(rules, ix, *flight);
         }
         self.release(rules, ix, out);
     }
@@ -244,7 +245,7 @@ impl FieldState {
             return SnapshotFate::Judged;
         } else {
             side.late.flight = None;
-            self.stray(rules, ix, flight);
+            self.stray(rules, ix, *flight);
             self.release(rules, ix, out);
         }
         match self.judge(rules, ix, snapshot, out) {
@@ -363,7 +364,7 @@ impl FieldState {
             return;
         }
         let lands = |flight: &Flight| flight.value == *value && place.time >= flight.sent.floor(step);
-        if side.late.flight.as_ref().is_some_and(lands) {
+        if side.late.flight.as_deref().is_some_and(lands) {
             self.was_seen(rules, ix, place, SettledBy::Mark, out);
             return;
         }
@@ -455,7 +456,7 @@ impl FieldState {
             }
             FlightState::Unknown(_) => {
                 side.late.flight = None;
-                self.stray(rules, ix, flight);
+                self.stray(rules, ix, *flight);
                 self.release(rules, ix, out);
             }
         }
@@ -568,7 +569,7 @@ impl FieldState {
                     }
                     None => {
                         self.sides[ix].late.flight = None;
-                        self.stray(rules, ix, flight);
+                        self.stray(rules, ix, *flight);
                         self.release(rules, ix, out);
                     }
                 }

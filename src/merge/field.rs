@@ -44,6 +44,11 @@ impl FieldRules<'_> {
         self.field.project(self.sides[ix].binding, value)
     }
 
+    /// Is that how side `ix` shows a value?
+    pub fn is_shown(&self, ix: usize, value: &Value, shown: &Value) -> bool {
+        *self.field.projected(self.sides[ix].binding, value) == *shown
+    }
+
     /// Can side `ix` hold a value?
     pub fn fits(&self, ix: usize, value: &Value) -> bool {
         self.field.fits(self.sides[ix].binding, value).is_ok()
@@ -184,7 +189,7 @@ impl FieldState {
 
     /// Does this side show what it should?
     pub fn shows_register(&self, rules: &FieldRules<'_>, ix: usize) -> bool {
-        self.sides[ix].shown == rules.project(ix, &self.value)
+        rules.is_shown(ix, &self.value, &self.sides[ix].shown)
     }
 
     /// Takes in an edit by the people of side `ix`. `current` = a read shows the value now.
@@ -222,7 +227,7 @@ impl FieldState {
             return Arrival::Superseded;
         }
         let (base, overtaken) = self.base(ix, &edit, current);
-        if edit.value != rules.project(ix, &self.value) {
+        if !rules.is_shown(ix, &self.value, &edit.value) {
             // The side did not show the register's value after all when that was thought to be so.
             let void = |entry: &Entry| entry.kind == EntryKind::Closing && edit.place.before(&entry.place);
             self.sides[ix].late.entries.retain(|entry| !void(entry));
@@ -357,6 +362,9 @@ impl FieldState {
         at: usize,
         out: &mut Vec<Fate>,
     ) -> usize {
+        if self.take_alone(rules, policy, at, out) {
+            return 0;
+        }
         let edit = &self.recent[at];
         // Who cannot change the field replaces nobody's edit in it, and brings back none that has lost.
         let counts = |taken: &Taken| match policy {
@@ -443,23 +451,45 @@ impl FieldState {
             // Where no edit carries it, it has the time of the newest.
             let by = of.or_else(|| ground.latest(ranked.iter().copied().filter(|taken| taken.edit.value == to)));
             let by = by.or_else(|| ground.latest(ranked.iter().copied())).map(|taken| (taken.system, taken.edit.place));
-            let shows = |system| self.ix(system).is_some_and(|ix| to == rules.project(ix, &self.value));
+            let shows = |system| self.ix(system).is_some_and(|ix| rules.is_shown(ix, &self.value, &to));
             let known = to == self.value || of.is_some_and(|taken| shows(taken.system));
-            if let Some((system, place)) = by.filter(|_| !known) {
-                let stamp = Stamp::mint(place.time, self.stamp, Origin::of(system));
-                let from = std::mem::replace(&mut self.value, to.clone());
-                out.push(Fate::Took { from, to, stamp, system, place, contested: rivals > 0 });
-                self.stamp = stamp;
-                // What was refused was another value.
-                for side in &mut self.sides {
-                    side.apart = side.apart.filter(|apart| !matches!(apart, Apart::Parked { .. }));
-                }
+            if let Some(by) = by.filter(|_| !known) {
+                self.hold(to, by, rivals > 0, out);
             }
         }
         out.extend(losers);
         out.extend(failed);
         self.leave_apart(rules, review);
         if review { rivals.max(1) } else { rivals }
+    }
+
+    /// As [`Self::decide_by`], of an edit without a rival under a policy that takes such a one as it is: nearly all are, and then there
+    /// is no set to be made.
+    fn take_alone(&mut self, rules: &FieldRules<'_>, policy: &ConflictPolicy, at: usize, out: &mut Vec<Fate>) -> bool {
+        let Taken { system, edit, base, .. } = &self.recent[at];
+        let (system, place) = (*system, edit.place);
+        let alone = self.recent.iter().all(|taken| taken.system == system || taken.turn <= *base);
+        if !alone || !policy::takes_alone(policy) || self.stays_in_review(rules, &edit.value) {
+            return false;
+        }
+        let shows = |ix| rules.is_shown(ix, &self.value, &edit.value);
+        if edit.value != self.value && !self.ix(system).is_some_and(shows) {
+            self.hold(edit.value.clone(), (system, place), false, out);
+        }
+        self.leave_apart(rules, false);
+        true
+    }
+
+    /// The register holds another value from now on.
+    fn hold(&mut self, to: Value, (system, place): (SystemId, Place), contested: bool, out: &mut Vec<Fate>) {
+        let stamp = Stamp::mint(place.time, self.stamp, Origin::of(system));
+        let from = std::mem::replace(&mut self.value, to.clone());
+        out.push(Fate::Took { from, to, stamp, system, place, contested });
+        self.stamp = stamp;
+        // What was refused was another value.
+        for side in &mut self.sides {
+            side.apart = side.apart.filter(|apart| !matches!(apart, Apart::Parked { .. }));
+        }
     }
 
     /// Is a write or an edit of this side known in the same step as `begun`, or later? Then a read that began there cannot

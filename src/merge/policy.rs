@@ -103,6 +103,17 @@ pub fn decide<'a>(policy: &ConflictPolicy, set: &[&'a Taken], ground: &Ground<'_
     .map_or(Verdict::Register, Verdict::Edit)
 }
 
+/// Is an edit without a rival taken as it is, whatever it says? Then [`decide`] says so of a set of one.
+pub(super) fn takes_alone(policy: &ConflictPolicy) -> bool {
+    !matches!(
+        policy,
+        ConflictPolicy::Owns(_)
+            | ConflictPolicy::OneWay { .. }
+            | ConflictPolicy::ForwardOnly(_)
+            | ConflictPolicy::Union
+    )
+}
+
 /// The largest value, or the smallest that is not blank; of equal ones the latest edit.
 fn outermost<'a>(set: &[&'a Taken], ground: &Ground<'_>, wanted: Ordering) -> Option<&'a Taken> {
     let filled = || set.iter().copied().filter(|taken| !taken.edit.value.is_null());

@@ -1,10 +1,45 @@
 //! What may be forgotten, and when everybody had seen everything.
 
-use super::{Entry, EntryKind, FieldRules, FieldState, Turn};
-use crate::model::{Apart, Millis, Place, SourceKind};
+use super::{Entry, EntryKind, FieldLately, FieldRules, FieldState, SideLately, Turn};
+use crate::model::{Apart, Millis, Place, SourceKind, SystemId};
 
 /// Answers with other values that are remembered of one field.
 const ANSWERS_MAX: usize = 256;
+
+impl SideLately {
+    /// How far `settled` of this side may rise at most: never past an edit that waits or a write that flies.
+    pub fn held_back(&self) -> Option<Place> {
+        let waiting = self.waiting.iter().map(|edit| Place {
+            time: edit.place.time.plus(-1),
+            position: edit.place.position.map(|position| position.saturating_sub(1)),
+        });
+        let flight = self.flight.iter().map(|flight| Place::at(flight.sent.plus(-1)));
+        waiting.chain(flight).min_by(Place::order)
+    }
+}
+
+impl FieldLately {
+    /// What is kept of a side.
+    pub fn side(&self, system: SystemId) -> Option<&SideLately> {
+        self.sides.iter().find(|(own, _)| *own == system).map(|(_, late)| late)
+    }
+
+    /// Is there surely nothing that [`FieldState::prune`] would forget? Quick, and true of most that was edited a moment ago. `settled`
+    /// gives each side's.
+    pub fn is_recent(&self, settled: impl Fn(SystemId) -> Option<Place>) -> bool {
+        let mut least = None;
+        for (system, late) in &self.sides {
+            let Some(settled) = settled(*system) else { return false };
+            let base = late.base_where(|entry| !settled.before(&entry.place));
+            let stays = |entry: &Entry| settled.before(&entry.place) || entry.turn == base;
+            if !late.strays.is_empty() || !late.ours.is_empty() || !late.entries.iter().all(stays) {
+                return false;
+            }
+            least = Some(least.map_or(base, |least: Turn| least.min(base)));
+        }
+        !self.recent.is_empty() && self.recent.iter().all(|taken| least.is_some_and(|least| least < taken.turn))
+    }
+}
 
 impl FieldState {
     /// Every side shows the register's value, cannot hold it or is left apart, and nothing is on its way: each side that
@@ -31,17 +66,6 @@ impl FieldState {
                 side.late.enter(Entry { place: Place::at(latest(ix)), turn, kind: EntryKind::Closing });
             }
         }
-    }
-
-    /// How far `settled` of side `ix` may rise at most: never past an edit that waits or a write that flies.
-    pub fn held_back(&self, ix: usize) -> Option<Place> {
-        let late = &self.sides[ix].late;
-        let waiting = late.waiting.iter().map(|edit| Place {
-            time: edit.place.time.plus(-1),
-            position: edit.place.position.map(|position| position.saturating_sub(1)),
-        });
-        let flight = late.flight.iter().map(|flight| Place::at(flight.sent.plus(-1)));
-        waiting.chain(flight).min_by(Place::order)
     }
 
     /// Forgets what can no longer matter, given each side's `settled`. Returns true when nothing is left to keep: turns go

@@ -22,12 +22,12 @@ impl FieldState {
     /// After a decision: sides that differ stay apart in a review, and none does after it.
     pub(super) fn leave_apart(&mut self, rules: &FieldRules<'_>, review: bool) {
         for ix in 0..self.sides.len() {
-            let shows = self.shows_register(rules, ix);
+            let stands = review && !self.sides[ix].unbased && !self.shows_register(rules, ix);
             let side = &mut self.sides[ix];
             side.apart = match side.apart {
                 Some(Apart::OneWay) => side.apart,
                 Some(Apart::Review) if !review => None,
-                _ if review && !shows && !side.unbased => Some(Apart::Review),
+                _ if stands => Some(Apart::Review),
                 apart => apart,
             };
         }

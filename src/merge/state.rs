@@ -162,8 +162,8 @@ pub struct SideLately {
     pub entries: Vec<Entry>,
     /// Place of the newest edit by its own people that was taken in.
     pub edited: Option<Place>,
-    /// The write in flight.
-    pub flight: Option<Flight>,
+    /// The write in flight, which most have none of.
+    pub flight: Option<Box<Flight>>,
     /// Writes that may still land.
     pub strays: Vec<Stray>,
     /// Own writes that settled.
@@ -351,7 +351,13 @@ impl SideField {
 impl SideLately {
     /// Nothing kept?
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        let Self { entries, edited, flight, strays, ours, waiting } = self;
+        entries.is_empty()
+            && edited.is_none()
+            && flight.is_none()
+            && strays.is_empty()
+            && ours.is_empty()
+            && waiting.is_empty()
     }
 
     /// The highest turn among the entries for which `counts` holds, at least 0.

@@ -81,7 +81,7 @@ impl FieldState {
         } else {
             let side = &mut self.sides[ix];
             side.shown = landed.on(&side.shown);
-            let Flight { op, turn, left, sent, .. } = flight;
+            let Flight { op, turn, left, sent, .. } = *flight;
             let until = left.plus(rules.sides[ix].stray_ms);
             side.late.strays.push(Stray { op, value: noted(touched), turn, sent, until });
         }

@@ -256,6 +256,16 @@ proptest! {
         prop_assert_eq!(held, Some(wanted));
     }
 
+    /// Where that is said of a policy.
+    #[test]
+    fn an_edit_without_a_rival_is_taken_as_it_is(case in cases()) {
+        for (policy, value) in policies().into_iter().filter(|(policy, _)| takes_alone(policy)) {
+            let one = &edits(&case, value)[..1];
+            let wanted = (Some(one[0].edit.value.clone()), true);
+            prop_assert_eq!(decided(&policy, &case, value, &[&one[0]]), wanted, "{:?}", policy);
+        }
+    }
+
     /// One edit without a rival follows as it is; but none goes back.
     #[test]
     fn a_single_edit_is_merged_into_itself(case in cases()) {
