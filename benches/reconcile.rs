@@ -39,7 +39,7 @@ fn reconcile_raw(view: &impl View, pages: &[Vec<u8>]) -> u64 {
 }
 
 fn reconcile_canonical(view: &impl View, pages: &[Vec<u8>]) -> u64 {
-    reconcile(view, pages, |page, row| canonical(page, row), |known, digest| known.canonical == *digest)
+    reconcile(view, pages, |page, row| canonical(page, row), |known, digest| known.canonical == Some(*digest))
 }
 
 /// A store that knows every digest of the pages.
@@ -54,7 +54,7 @@ fn known(pages: &[Vec<u8>], path: &std::path::Path) -> Store {
             let (id, raw) = digests.next().expect("the same rows");
             let remote = RemoteId::parse(&id.0).expect("digits");
             let key = RemoteKey { entity: ENTITY, system: HUBSPOT, object: CONTACTS, remote };
-            changes.push(Change::SetDigest(key, Some(DigestRow { raw, canonical })));
+            changes.push(Change::SetDigest(key, Some(DigestRow { raw, canonical: Some(canonical) })));
         });
     }
     store.apply(&changes).expect("written");

@@ -427,13 +427,14 @@ fn stored_forms_are_frozen() {
     let open = Review { version: 70_000, since: NOW, expires: None, sides };
     let lapsing = Review { expires: Some(NOW.plus(1)), sides: vec![], ..open.clone() };
     golden("review", vec![("open", open), ("lapsing", lapsing)]);
-    let digest = DigestRow { raw: RawDigest(0x0102_0304_0506_0708), canonical: Digest::of_bytes(b"golden") };
+    let digest = |canonical| DigestRow { raw: RawDigest(0x0102_0304_0506_0708), canonical };
     let ties = |label: &str| Value::ties([Tied { to: RecordId([0xab; 16]), label: label.to_owned() }]);
     let mut tied = Record::new(RecordId([2; 16]), EntityId(5));
     tied.set(FieldId(1), ties(""), stamp(1, Origin::Engine));
     tied.set(FieldId(2), ties("boss"), stamp(2, Origin::System(HUBSPOT)));
     golden("ties", vec![("record", Body::from(tied))]);
-    golden("digest_row", vec![("row", digest)]);
+    let rows = vec![("takes_part", digest(None)), ("outside", digest(Some(Digest::of_bytes(b"golden"))))];
+    golden("digest_row", rows);
 }
 
 /// The way out of the frozen crate: another one writes the same bytes, so that it can be replaced without a migration.

@@ -23,8 +23,9 @@ use std::sync::Arc;
 pub struct DigestRow {
     /// Of the remote's own bytes; 0 = not known (we wrote it and have not read it since).
     pub raw: RawDigest,
-    /// Of the canonical values of the mapped properties.
-    pub canonical: Digest,
+    /// Of the canonical values of the mapped properties, where the mirror does not hold them: what takes part is compared with its
+    /// record, value by value.
+    pub canonical: Option<Digest>,
 }
 
 /// Who holds a match key.

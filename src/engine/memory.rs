@@ -372,7 +372,7 @@ mod tests {
             object: ObjectId(3),
             remote: RemoteId::parse("7").unwrap(),
         };
-        let row = DigestRow { raw: crate::model::RawDigest(1), canonical: crate::model::Digest([1; 16]) };
+        let row = DigestRow { raw: crate::model::RawDigest(1), canonical: None };
         let holder = KeyHolder { system: key.system, record: RecordId([1; 16]) };
         let mut view = MemoryView::new();
         view.apply(&[Change::SetDigest(key.clone(), Some(row)), Change::AddKey(key.entity, b"ann".to_vec(), holder)]);

@@ -72,7 +72,7 @@ impl Txn<'_> {
             let as_known = |known: &DigestRow| match &alike {
                 Alike::Fields(same) => same.iter().all(|same| *same),
                 Alike::Unsure => false,
-                Alike::Unknown => digest_of(entity, home, &shown).is_some_and(|digest| digest == known.canonical),
+                Alike::Unknown => known.canonical.is_some() && digest_of(entity, home, &shown) == known.canonical,
             };
             if let Some(known) = known.filter(as_known) {
                 work.into_iter().for_each(|work| self.put(work));
@@ -284,15 +284,27 @@ impl Txn<'_> {
         let since = work.lately.read_at(system).unwrap_or(Millis::MIN).max(passed_here).min(modified);
         let told = if self.source(system) == SourceKind::Stream { passed } else { Snapshot::ALL_TOLD };
         let same = same.unwrap_or_else(|| same_fields(entity, work, home, shown));
-        let moved = moved_fields(entity, work, home, (shown, &same), timing.sent);
-        let differing = entity.fields_at(home).zip(shown.values.iter().zip(&same));
-        let differing = differing.filter(|(_, (value, same))| value.is_ok() && !**same);
-        let differing: Vec<FieldId> = differing.map(|((field, _), _)| field.id).collect();
-        // What goes by a call of its own lands by itself.
-        let landed = if unrecorded { Vec::new() } else { landed_fields(entity, work, home, (shown, &same), modified) };
+        let other = || entity.fields_at(home).zip(shown.values.iter().zip(&same)).filter(|(_, (_, same))| !**same);
+        let differing: Vec<FieldId> =
+            other().filter(|(_, (value, _))| value.is_ok()).map(|((field, _), _)| field.id).collect();
+        let (moved, landed) = match work.flies(system) {
+            // What goes by a call of its own lands by itself.
+            true if unrecorded => (moved_fields(entity, work, home, (shown, &same), timing.sent), Vec::new()),
+            true => (
+                moved_fields(entity, work, home, (shown, &same), timing.sent),
+                landed_fields(entity, work, home, (shown, &same), modified),
+            ),
+            false => (other().map(|((field, _), _)| field.id).collect(), Vec::new()),
+        };
         let mut judged = true;
-        let fields = entity.fields_at(home).zip(shown.values.iter().zip(same));
-        for ((field, _), (value, same)) in fields.filter(|((_, at), _)| at.is_unrecorded() == unrecorded) {
+        // Of most records nothing else is to be looked at than what differs.
+        let Some(side) = work.record.side(system) else { return Ok(true) };
+        let quiet = side.unbased.is_empty() && work.lately.fields.is_empty();
+        let fields = entity.fields_at(home).zip(shown.values.iter().zip(&same));
+        for ((field, at), (value, &same)) in fields.filter(|(_, (_, same))| !quiet || !**same) {
+            if at.is_unrecorded() != unrecorded {
+                continue;
+            }
             let value = match value {
                 Ok(value) => value,
                 Err(error) => {
@@ -618,7 +630,7 @@ enum Alike {
     Fields(Vec<bool>),
     /// A side without a base in some field only seems to show something there.
     Unsure,
-    /// What is no side that takes part is known by its digest alone.
+    /// It is no side that takes part, so it is known by its digest alone.
     Unknown,
 }
 

@@ -1,7 +1,7 @@
 //! Quick ways come to what the long ones come to: a record's first side, and what a side shows of a record that has moved.
 
 use super::record::{Work, shown_row, unlinked};
-use super::save::shows_same;
+use super::save::Moves;
 use crate::model::{
     Ability, Differs, FieldKind, Hlc, Home, Millis, Origin, Place, Raw, Record, RecordId, RemoteId, RemoteKey, Stamp,
     Value,
@@ -63,8 +63,8 @@ proptest! {
         let home = [Home::of("a", "people"), Home::of("b", "Person")][at];
         let [before, after] = [before, after].map(|known| record_of(entity, home, &known));
         let row = |record| shown_row(entity, record, home).expect("it has the side").collect::<Vec<_>>();
-        prop_assert_eq!(shows_same(entity, &before, &after, home), row(&before) == row(&after));
-        prop_assert!(shows_same(entity, &before, &before, home));
+        prop_assert_eq!(Moves::between(&before, &after).shows_same(entity, &before, &after, home), row(&before) == row(&after));
+        prop_assert!(Moves::between(&before, &before).shows_same(entity, &before, &before, home));
     }
 
     #[test]

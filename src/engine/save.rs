@@ -8,8 +8,7 @@ use super::{AT_HOME, Change, DigestRow, Happening, KeyHolder, OutboxRow, Task, V
 use crate::merge::identity::match_key;
 use crate::merge::{Fate, FieldRules, FieldState, Lately, policy};
 use crate::model::{
-    FieldId, Home, Place, RawDigest, Record, RecordId, Register, RemoteKey, Side, SideState, SourceKind, SystemId,
-    Value,
+    FieldId, Home, Place, RawDigest, Record, RecordId, RemoteKey, Side, SideState, SourceKind, SystemId, Value,
 };
 use crate::rules::{Entity, Field, Mode};
 
@@ -54,7 +53,9 @@ impl<'a> Txn<'a> {
         self.note_rules(entity, work.record.id, &work.fates)?;
         self.note_reviews(entity, stood, &work)?;
         let fates = std::mem::take(&mut work.fates);
-        let filled = before.as_ref().map(|before| filled(&before.0, &work.record, &fates)).unwrap_or_default();
+        let moves = stood.map(|stood| Moves::between(stood, &work.record));
+        let filled = stood.zip(moves.as_ref());
+        let filled = filled.map(|(stood, moves)| moves.filled(stood, &work.record, &fates)).unwrap_or_default();
         for (field, fate) in fates {
             self.journal_fate(entity, work.record.id, field, fate);
         }
@@ -78,7 +79,7 @@ impl<'a> Txn<'a> {
         if changed && stood.is_none_or(|stood| !finds_same(entity, stood, &work.record)) {
             self.save_keys(entity, stood, Some(&work.record));
         }
-        self.save_digests(entity, (stood, &work), changed, &left)?;
+        self.save_digests(entity, (stood.zip(moves.as_ref()), &work), changed, &left)?;
         if old_lately.map_or(!work.lately.is_empty(), |old| *old != work.lately) {
             let lately = (!work.lately.is_empty()).then(|| work.lately.into_shared());
             self.record_changes.push(Change::SetLately(entity.id, work.record.id, lately));
@@ -244,11 +245,11 @@ impl<'a> Txn<'a> {
         }
     }
 
-    /// The canonical digest of a side's row is always that of what we think it shows.
+    /// A side whose digest is known shows what its record says; one that leaves its scope, what it did then.
     fn save_digests(
         &mut self,
         entity: &Entity,
-        (before, work): (Option<&Record>, &Work),
+        (before, work): (Option<(&Record, &Moves)>, &Work),
         changed: bool,
         left: &[SystemId],
     ) -> Result<(), ViewError> {
@@ -264,7 +265,8 @@ impl<'a> Txn<'a> {
             let key = remote_key(entity.id, side);
             let known = if before.is_none() { self.digest_of_new(&key) } else { self.digest(&key)? };
             // The other side of an edit shows what it showed; and what could not be judged must not look as if it had been.
-            let stays = || before.is_some_and(|before| shows_same(entity, before, &work.record, side.home()));
+            let same = |(before, moves): (&Record, &Moves)| moves.shows_same(entity, before, &work.record, side.home());
+            let stays = || before.is_some_and(same);
             if !flies && raw.is_none() && (if known.is_some() { stays() } else { unjudged }) {
                 continue;
             }
@@ -275,13 +277,11 @@ impl<'a> Txn<'a> {
                 }
                 continue;
             }
-            let canonical = shown_digest(entity, &work.record, side.home());
-            let raw = match (raw, known) {
-                (Some(raw), _) => raw,
-                (None, Some(known)) if known.canonical == canonical => known.raw,
-                (None, _) => RawDigest(0),
+            let leaves = side.state != SideState::Live;
+            let row = DigestRow {
+                raw: raw.unwrap_or(RawDigest(0)),
+                canonical: leaves.then(|| shown_digest(entity, &work.record, side.home())),
             };
-            let row = DigestRow { raw, canonical };
             if known != Some(row) {
                 self.set_digest(key, Some(row));
             }
@@ -318,26 +318,66 @@ impl<'a> Txn<'a> {
     }
 }
 
-/// Values that registers took without a fate that says so.
-fn filled(before: &Record, after: &Record, fates: &[(FieldId, Fate)]) -> Vec<Happening> {
-    const BLANK: &Value = &Value::Null;
-    let told = |field: FieldId, value: &Value| {
-        let to = fates.iter().rev().filter(|(of, _)| *of == field).find_map(|(_, fate)| match fate {
-            Fate::Took { to, .. } | Fate::Linked { to, .. } => Some(to),
-            _ => None,
+/// Registers of a record that a step has moved.
+pub(super) struct Moves {
+    /// Those that are not as they stood, ascending.
+    fields: Vec<FieldId>,
+    /// Are there any that stood and are no more?
+    dropped: bool,
+}
+
+impl Moves {
+    pub fn between(before: &Record, after: &Record) -> Self {
+        let (mut fields, mut added) = (Vec::new(), 0);
+        for (was, register) in after.moved_since(before) {
+            added += usize::from(was.is_none());
+            fields.push(register.field);
+        }
+        Self { fields, dropped: before.registers.len() + added != after.registers.len() }
+    }
+
+    /// Values that registers took without a fate that says so.
+    fn filled(&self, before: &Record, after: &Record, fates: &[(FieldId, Fate)]) -> Vec<Happening> {
+        const BLANK: &Value = &Value::Null;
+        let told = |field: FieldId, value: &Value| {
+            let to = fates.iter().rev().filter(|(of, _)| *of == field).find_map(|(_, fate)| match fate {
+                Fate::Took { to, .. } | Fate::Linked { to, .. } => Some(to),
+                _ => None,
+            });
+            to == Some(value)
+        };
+        let filled = self.fields.iter().filter_map(|&field| {
+            let (from, reg) = (before.register(field).map_or(BLANK, |from| &from.val), after.register(field)?);
+            (*from != reg.val && !told(field, &reg.val)).then(|| Happening::Filled {
+                field,
+                from: from.clone(),
+                to: reg.val.clone(),
+                stamp: reg.marker,
+            })
         });
-        to == Some(value)
-    };
-    let moved = after.moved_since(before);
-    let moved = moved.map(|(from, Register { field, reg })| (*field, from.map_or(BLANK, |from| &from.val), reg));
-    let moved = moved.filter(|(field, from, reg)| **from != reg.val && !told(*field, &reg.val));
-    let filled = moved.map(|(field, from, reg)| Happening::Filled {
-        field,
-        from: from.clone(),
-        to: reg.val.clone(),
-        stamp: reg.marker,
-    });
-    filled.collect()
+        filled.collect()
+    }
+
+    /// Does the side in an object show the same before and after? Only fields whose register has moved, or of which something is told
+    /// apart, can show something else.
+    pub fn shows_same(&self, entity: &Entity, before: &Record, after: &Record, home: Home) -> bool {
+        let sides = before.side(home.system).zip(after.side(home.system));
+        let Some((old, new)) = sides.filter(|(old, new)| old.object == home.object && new.object == home.object) else {
+            return false;
+        };
+        let mut suspects = self.fields.clone();
+        if old.differs != new.differs {
+            suspects.extend(old.differs.iter().chain(&new.differs).map(|differs| differs.field));
+        }
+        if self.dropped {
+            let stood = before.registers.iter().map(|register| register.field);
+            suspects.extend(stood.filter(|of| after.register(*of).is_none()));
+        }
+        suspects.sort_unstable();
+        suspects.dedup();
+        let mut fields = suspects.into_iter().filter_map(|id| entity.field(id));
+        fields.all(|field| shown_of(before, field, home.system) == shown_of(after, field, home.system))
+    }
 }
 
 /// Is a record found by the same keys before and after?
@@ -353,29 +393,4 @@ fn finds_same(entity: &Entity, before: &Record, after: &Record) -> bool {
         value(before) == value(after) && !differs
     };
     stands && finding.into_iter().all(same)
-}
-
-/// Does the side in an object show the same before and after? Only fields whose register has moved, or of which something is told
-/// apart, can show something else.
-pub(super) fn shows_same(entity: &Entity, before: &Record, after: &Record, home: Home) -> bool {
-    let sides = before.side(home.system).zip(after.side(home.system));
-    let Some((old, new)) = sides.filter(|(old, new)| old.object == home.object && new.object == home.object) else {
-        return false;
-    };
-    let (mut new_ones, mut suspects) = (0, Vec::new());
-    for (was, register) in after.moved_since(before) {
-        new_ones += usize::from(was.is_none());
-        suspects.push(register.field);
-    }
-    if old.differs != new.differs {
-        suspects.extend(old.differs.iter().chain(&new.differs).map(|differs| differs.field));
-    }
-    if before.registers.len() + new_ones != after.registers.len() {
-        let dropped = before.registers.iter().map(|register| register.field);
-        suspects.extend(dropped.filter(|of| after.register(*of).is_none()));
-    }
-    suspects.sort_unstable();
-    suspects.dedup();
-    let mut fields = suspects.into_iter().filter_map(|id| entity.field(id));
-    fields.all(|field| shown_of(before, field, home.system) == shown_of(after, field, home.system))
 }

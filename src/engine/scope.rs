@@ -152,7 +152,7 @@ impl Txn<'_> {
 
     fn set_digest_of(&mut self, entity: &Entity, key: &RemoteKey, shown: &Shown, raw: Option<RawDigest>) {
         let row = digest_of(entity, key.home(), shown).zip(raw);
-        self.set_digest(key.clone(), row.map(|(canonical, raw)| DigestRow { raw, canonical }));
+        self.set_digest(key.clone(), row.map(|(canonical, raw)| DigestRow { raw, canonical: Some(canonical) }));
     }
 
     /// Sides that show something outside their scope leave it, once nothing of ours is on its way there; returns those that

@@ -9,7 +9,7 @@ use crate::model::{Body, BodyOf, Digest, EntityId, RawDigest, Record, RecordId, 
 use redb::TableDefinition;
 
 /// Version of the whole: which tables there are and what their keys mean. Raised by a migration.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 
 /// A table. Rows are written in the order of this enum, and within a table by key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,8 +18,8 @@ pub(super) enum Table {
     Records,
     /// `entity 4 | record 16` → [`Lately`]
     Lately,
-    /// `entity 4 | system 4 | object 4 | remote id` → `raw digest 8 | canonical digest 16`, without a version byte: it is
-    /// read once for every record of every full read, and a row may cost 48 bytes.
+    /// `entity 4 | system 4 | object 4 | remote id` → `raw digest 8`, and `canonical digest 16` of what takes no part, without a version
+    /// byte: it is read once for every record of every full read, and a row may cost 48 bytes.
     Digests,
     /// `entity 4 | system 4 | object 4 | remote id` → `record 16`
     Index,
@@ -91,7 +91,7 @@ impl Table {
         match self {
             Self::Records => "records-3",
             Self::Lately => "lately-1",
-            Self::Digests => "digests-1",
+            Self::Digests => "digests-2",
             Self::Index => "index-1",
             Self::Keys => "keys-2",
             Self::Outbox => "outbox-1",
@@ -170,14 +170,17 @@ stored! {
 impl Stored for DigestRow {
     fn put(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.raw.0.to_be_bytes());
-        out.extend_from_slice(&self.canonical.0);
+        out.extend(self.canonical.iter().flat_map(|canonical| canonical.0));
     }
 
     fn get(bytes: &[u8]) -> Result<Self, CodecError> {
-        let damaged = || CodecError::Damaged(format!("{} bytes in place of 24", bytes.len()));
+        let damaged = || CodecError::Damaged(format!("{} bytes in place of 8 or 24", bytes.len()));
         let (raw, canonical) = bytes.split_first_chunk().ok_or_else(damaged)?;
-        let canonical = canonical.try_into().map_err(|_| damaged())?;
-        Ok(Self { raw: RawDigest(u64::from_be_bytes(*raw)), canonical: Digest(canonical) })
+        let canonical = match canonical {
+            [] => None,
+            canonical => Some(Digest(canonical.try_into().map_err(|_| damaged())?)),
+        };
+        Ok(Self { raw: RawDigest(u64::from_be_bytes(*raw)), canonical })
     }
 }
 
@@ -239,14 +242,16 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_row_is_24_bytes() {
-        let row = DigestRow { raw: RawDigest(0x0102_0304_0506_0708), canonical: Digest([9; 16]) };
-        let mut bytes = Vec::new();
-        row.put(&mut bytes);
-        assert_eq!(bytes.len(), 24);
-        assert_eq!(DigestRow::get(&bytes), Ok(row));
-        assert!(DigestRow::get(&bytes[1..]).is_err());
-        bytes.push(0);
-        assert!(DigestRow::get(&bytes).is_err());
+    fn a_digest_row_is_8_bytes_or_24() {
+        for (canonical, len) in [(None, 8), (Some(Digest([9; 16])), 24)] {
+            let row = DigestRow { raw: RawDigest(0x0102_0304_0506_0708), canonical };
+            let mut bytes = Vec::new();
+            row.put(&mut bytes);
+            assert_eq!(bytes.len(), len);
+            assert_eq!(DigestRow::get(&bytes), Ok(row));
+            assert!(DigestRow::get(&bytes[1..]).is_err());
+            bytes.push(0);
+            assert!(DigestRow::get(&bytes).is_err());
+        }
     }
 }

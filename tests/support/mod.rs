@@ -77,8 +77,8 @@ fn lately() -> impl Strategy<Value = Lately> {
 }
 
 pub fn change() -> impl Strategy<Value = Change> {
-    let digest = (any::<u64>(), any::<[u8; 16]>())
-        .prop_map(|(raw, canonical)| DigestRow { raw: RawDigest(raw), canonical: Digest(canonical) });
+    let digest = (any::<u64>(), any::<Option<[u8; 16]>>())
+        .prop_map(|(raw, canonical)| DigestRow { raw: RawDigest(raw), canonical: canonical.map(Digest) });
     let task = prop_oneof![Just(Task::Update), Just(Task::Create), Just(Task::Delete)];
     let outbox = (due(), task, any::<bool>(), 0u32..3).prop_map(|(due, task, flying, attempts)| OutboxRow {
         object: ObjectId(attempts),
