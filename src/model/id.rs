@@ -3,6 +3,7 @@
 use super::Text;
 use crate::codec::{Decode, Encode};
 use std::fmt;
+use std::sync::LazyLock;
 
 macro_rules! name_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -67,7 +68,10 @@ pub struct RecordId(pub [u8; 16]);
 impl RecordId {
     /// The id of a record that is first mirrored from `key`.
     pub fn derive(key: &RemoteKey) -> Self {
-        let mut hasher = blake3::Hasher::new_derive_key("syncline 2026 record id");
+        // What is hashed of the context is hashed once.
+        static CONTEXT: LazyLock<blake3::Hasher> =
+            LazyLock::new(|| blake3::Hasher::new_derive_key("syncline 2026 record id"));
+        let mut hasher = CONTEXT.clone();
         hasher.update(&key.entity.0.to_be_bytes());
         hasher.update(&key.system.0.to_be_bytes());
         hasher.update(&key.object.0.to_be_bytes());

@@ -68,7 +68,9 @@ impl Snapshot {
                     }
                     Table::Index => {
                         remote(table, key)?;
-                        read_array::<16>(table, key, bytes)?;
+                        if !bytes.is_empty() {
+                            read_array::<16>(table, key, bytes)?;
+                        }
                     }
                     Table::Keys => self.check_holder(key)?,
                     Table::Outbox => {

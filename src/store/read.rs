@@ -4,7 +4,8 @@ use super::chain;
 use super::error::{StoreError, failed};
 use super::key;
 use super::tables::{
-    COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, entity_record, read, read_array, read_key, read_record,
+    COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, entity_record, read, read_array, read_indexed, read_key,
+    read_record,
 };
 use crate::engine::{
     DigestRow, Ignored, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, ProblemPlace, RereadRow, Review, Run, View,
@@ -366,7 +367,7 @@ impl View for Snapshot {
         let mut key = Vec::with_capacity(KEY_USUAL);
         key::remote(&mut key, remote);
         let found = self.value(Table::Index, &key)?;
-        Ok(found.map(|bytes| read_array(Table::Index, &key, bytes.value()).map(RecordId)).transpose()?)
+        Ok(found.map(|bytes| read_indexed(remote, &key, bytes.value())).transpose()?)
     }
 
     fn keys(&self, entity: EntityId, bytes: &[u8]) -> Seen<Vec<KeyHolder>> {

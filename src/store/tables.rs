@@ -5,7 +5,7 @@ use super::error::StoreError;
 use crate::codec::{self, CodecError};
 use crate::engine::{DigestRow, Ignored, JournalEntry, Meta, OutboxRow, Problem, RereadRow, Review};
 use crate::merge::Lately;
-use crate::model::{Body, BodyOf, Digest, EntityId, RawDigest, Record, RecordId, SeenSchema};
+use crate::model::{Body, BodyOf, Digest, EntityId, RawDigest, Record, RecordId, RemoteKey, SeenSchema};
 use redb::TableDefinition;
 
 /// Version of the whole: which tables there are and what their keys mean. Raised by a migration.
@@ -21,7 +21,8 @@ pub(super) enum Table {
     /// `entity 4 | system 4 | object 4 | remote id` → `raw digest 8`, and `canonical digest 16` of what takes no part, without a version
     /// byte: it is read once for every record of every full read, and a row may cost 48 bytes.
     Digests,
-    /// `entity 4 | system 4 | object 4 | remote id` → `record 16`
+    /// `entity 4 | system 4 | object 4 | remote id` → `record 16`, or nothing where its name derives from that key, as it does of the side
+    /// that was mirrored first.
     Index,
     /// `entity 4 | match key, escaped | 0 0 | system 4 | record 16` → nothing
     Keys,
@@ -92,7 +93,7 @@ impl Table {
             Self::Records => "records-3",
             Self::Lately => "lately-1",
             Self::Digests => "digests-2",
-            Self::Index => "index-1",
+            Self::Index => "index-2",
             Self::Keys => "keys-2",
             Self::Outbox => "outbox-1",
             Self::OutboxDue => "outbox-due-1",
@@ -189,6 +190,21 @@ pub(super) fn read<T: Stored>(table: Table, key: &[u8], bytes: &[u8]) -> Result<
     T::get(bytes).map_err(|error| damaged(table, key, &error.to_string()))
 }
 
+/// Appends the stored form of what a remote record's name leads to; see [`read_indexed`].
+pub(super) fn put_indexed(remote: &RemoteKey, record: RecordId, out: &mut Vec<u8>) {
+    if RecordId::derive(remote) != record {
+        out.extend_from_slice(&record.0);
+    }
+}
+
+/// Reads a row of [`Table::Index`].
+pub(super) fn read_indexed(remote: &RemoteKey, key: &[u8], bytes: &[u8]) -> Result<RecordId, StoreError> {
+    match bytes {
+        [] => Ok(RecordId::derive(remote)),
+        bytes => read_array(Table::Index, key, bytes).map(RecordId),
+    }
+}
+
 /// Appends the stored form of a record; see [`read_record`].
 pub(super) fn put_record(record: &Record, out: &mut Vec<u8>) {
     codec::encode_into(BODY, &BodyOf(&record.registers, &record.sides), out);
@@ -239,6 +255,20 @@ mod tests {
         assert!(Table::ALL.iter().enumerate().all(|(at, table)| *table as usize == at));
         let names: std::collections::BTreeSet<_> = Table::ALL.iter().map(|table| table.name()).collect();
         assert_eq!(names.len(), Table::ALL.len());
+    }
+
+    #[test]
+    fn a_name_that_derives_from_its_key_takes_no_bytes() {
+        use crate::model::{ObjectId, RemoteId, SystemId};
+        let remote = RemoteId::parse("42").unwrap();
+        let key = RemoteKey { entity: EntityId(1), system: SystemId(2), object: ObjectId(3), remote };
+        for (record, len) in [(RecordId::derive(&key), 0), (RecordId([7; 16]), 16)] {
+            let mut bytes = Vec::new();
+            put_indexed(&key, record, &mut bytes);
+            assert_eq!(bytes.len(), len);
+            assert_eq!(read_indexed(&key, b"key", &bytes).unwrap(), record);
+        }
+        assert!(read_indexed(&key, b"key", &[7; 15]).is_err());
     }
 
     #[test]

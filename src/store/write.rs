@@ -8,7 +8,7 @@ use super::chain::Chain;
 use super::error::{StoreError, failed};
 use super::key;
 use super::tables::{
-    COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, put_record, read, read_array, read_key,
+    COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, put_indexed, put_record, read, read_array, read_key,
 };
 use crate::codec::SIZE_MAX;
 use crate::engine::{Change, Happening, JournalEntry, OutboxRow, RereadRow};
@@ -102,7 +102,7 @@ impl Batch {
             }
             Change::SetDigest(remote, row) => self.set(Table::Digests, |out| key::remote(out, remote), row.as_ref()),
             Change::SetIndex(remote, Some(record)) => {
-                self.put(Table::Index, |out| key::remote(out, remote), |out| out.extend_from_slice(&record.0))
+                self.put(Table::Index, |out| key::remote(out, remote), |out| put_indexed(remote, *record, out))
             }
             Change::SetIndex(remote, None) => self.remove(Table::Index, |out| key::remote(out, remote)),
             Change::AddKey(entity, bytes, holder) => {
