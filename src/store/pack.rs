@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 const PACKED: TableDefinition<'static, &'static [u8], &'static [u8]> = TableDefinition::new("packing");
 
-/// Packs every table of which more than a quarter is air; true if there was one. Each in a transaction of its own, all or nothing.
+/// Packs every table of which more than a tenth is air; true if there was one. Each in a transaction of its own, all or nothing.
 pub(super) fn all(database: &Database) -> Result<bool, StoreError> {
     let mut any = false;
     for table in Table::ALL {
@@ -23,7 +23,7 @@ fn one(database: &Database, table: Table) -> Result<bool, StoreError> {
         let rows = transaction.open_table(table.definition()).map_err(failed)?;
         let stats = rows.stats().map_err(failed)?;
         // Less than some pages is not worth the while.
-        if stats.leaf_pages() < 16 || stats.fragmented_bytes() < stats.stored_bytes() / 3 {
+        if stats.leaf_pages() < 16 || stats.fragmented_bytes() < stats.stored_bytes() / 10 {
             drop(rows);
             transaction.abort().map_err(failed)?;
             return Ok(false);
