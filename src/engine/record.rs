@@ -200,7 +200,7 @@ impl Work {
             sides.push((side.system, side.late));
             let Some(own) = self.record.side_mut(side.system) else { continue };
             let wanted = side.wanted.filter(|wanted| side.apart == Some(Apart::Split) && *wanted != side.shown);
-            let differs = (differs || wanted.is_some()).then(|| Differs {
+            let differs = (differs || wanted.is_some()).then_some(Differs {
                 field: field.id,
                 shown: side.shown,
                 apart: side.apart,
@@ -222,7 +222,7 @@ impl Work {
         let lately = &mut *self.lately;
         lately.set_past(field.id, state.past);
         lately.set_answered(field.id, state.answered);
-        let row = kept.then(|| FieldLately { field: field.id, turn: state.turn, recent: state.recent, sides });
+        let row = kept.then_some(FieldLately { field: field.id, turn: state.turn, recent: state.recent, sides });
         match (lately.fields.binary_search_by_key(&field.id, |f| f.field), row) {
             (Ok(at), Some(row)) => lately.fields[at] = row,
             (Ok(at), None) => drop(lately.fields.remove(at)),

@@ -48,13 +48,12 @@ impl Txn<'_> {
         let of = |entry: &JournalEntry| entry.entity.zip(entry.record).filter(|_| tells(&entry.what));
         let mut told: Vec<_> = self.journal.iter().filter_map(|entry| Some((of(entry)?, &entry.what))).collect();
         told.sort_by_key(|(of, _)| *of);
-        let saved = |change| match change {
-            &Change::PutRecord(ref record) => Some(((record.entity, record.id), Some(&**record))),
+        let saved = self.record_changes.iter().filter_map(|change| match change {
+            Change::PutRecord(record) => Some(((record.entity, record.id), Some(&**record))),
             Change::RemoveRecord(entity, id) => Some(((*entity, *id), None)),
             _ => None,
-        };
-        let mut after: Vec<((EntityId, RecordId), Option<&Record>)> =
-            self.record_changes.iter().filter_map(saved).collect();
+        });
+        let mut after: Vec<((EntityId, RecordId), Option<&Record>)> = saved.collect();
         after.sort_by_key(|(of, _)| *of);
         let mut first = Vec::new();
         let mut rests: BTreeMap<EntityId, Vec<(RecordId, Rest)>> = BTreeMap::new();
