@@ -143,7 +143,7 @@ const OFFLINE: [(&str, &str, &str); 72] = [
     ("unknown_policy", "conflict = \"latest\"", "conflict = \"newest\""),
     ("link_policy_without_times", "conflict = \"latest\"", "on_link = \"latest\""),
     ("budget_in_words", "conflict = \"latest\"", "write_budget = \"few\""),
-    ("policy_that_is_not_safe", "conflict = \"prefer salesforce\"", "conflict = \"append\""),
+    ("append_to_what_is_no_text", "conflict = \"prefer salesforce\"", "conflict = \"append\""),
     ("policy_for_another_type", "conflict = \"prefer salesforce\"", "conflict = \"max\""),
     ("rule_that_gives_something_else", "conflict = \"prefer salesforce\"", "conflict = { rule = \"size(edits)\" }"),
     (
