@@ -130,6 +130,11 @@ impl Story {
 
     /// A read that began now shows a value.
     fn read(&mut self, side: usize, value: &str, modified: i64, theirs: bool) -> SnapshotFate {
+        self.read_as(side, value, modified, (theirs, false))
+    }
+
+    /// The same of a record that was changed last by somebody else, and this field alone; or by us, with the write in flight.
+    fn read_as(&mut self, side: usize, value: &str, modified: i64, (theirs, ours): (bool, bool)) -> SnapshotFate {
         let snapshot = Snapshot {
             value: text(value),
             begun: Millis(self.now),
@@ -139,6 +144,7 @@ impl Story {
             alone: true,
             landed: false,
             theirs,
+            ours,
             told: Snapshot::ALL_TOLD,
         };
         let now = Millis(self.now);
@@ -601,6 +607,36 @@ fn a_read_behind_a_write_in_flight_waits_for_it() {
 }
 
 #[test]
+fn a_row_that_we_changed_last_proves_a_write_without_an_answer() {
+    let mut story = polled("x");
+    let op = story.send(B, 100);
+    story.answer(B, op, Landing::Unknown);
+    story.now = 120;
+    story.read_as(B, "x", 115, (false, true));
+    story.now = 200;
+    story.read(B, "y", 190, true);
+    assert_eq!(story.value(), "y");
+    // It has landed, so whoever enters the same now is a person, although the row does not say who.
+    story.now = 300;
+    story.read(B, "x", 290, false);
+    assert_eq!(story.value(), "x");
+}
+
+#[test]
+fn a_row_of_the_step_in_which_a_write_left_may_show_what_we_wrote_before_it() {
+    let mut story = polled("x");
+    let op = story.send(B, 100);
+    story.answer(B, op, Landing::Unknown);
+    story.now = 120;
+    story.read_as(B, "x", 100, (false, true));
+    story.now = 200;
+    story.read(B, "y", 190, true);
+    story.now = 300;
+    story.read(B, "x", 290, false);
+    assert_eq!(story.value(), "y", "the write may have been on its way still");
+}
+
+#[test]
 fn a_person_who_restores_an_old_value_is_told_from_a_lost_write_by_the_mark() {
     for (theirs, value) in [(true, "x"), (false, "y")] {
         let mut story = polled("x");
@@ -683,6 +719,7 @@ fn a_stream_s_record_is_judged_by_a_read_only_as_far_as_the_stream_has_told() {
         alone: true,
         landed: false,
         theirs: true,
+        ours: false,
         told: Millis(told),
     };
     let judge = |story: &mut Story, told| {
@@ -841,6 +878,7 @@ mod defects {
             ("answer-settles", the_answer_alone_does_not_settle_a_write),
             ("strays", a_lost_write_that_lands_late_is_patched_again_and_is_no_edit),
             ("equal-save", an_unanswered_write_of_what_the_side_shows_counts_as_seen),
+            ("row-mark", a_row_that_we_changed_last_proves_a_write_without_an_answer),
             ("order-test", a_read_asked_for_before_what_we_know_is_not_judged),
             ("snapshot-waits", a_read_behind_a_write_in_flight_waits_for_it),
             ("release-order", waiting_edits_are_released_in_the_order_of_their_places),

@@ -296,6 +296,7 @@ impl Txn<'_> {
             ),
             false => (other().map(|((field, _), _)| field.id).collect(), Vec::new()),
         };
+        let ours = mark == Mark::Ours && !work.other_landed(system, modified);
         let mut judged = true;
         // Of most records nothing else is to be looked at than what differs.
         let Some(side) = work.record.side(system) else { return Ok(true) };
@@ -356,6 +357,7 @@ impl Txn<'_> {
                     alone,
                     landed,
                     theirs,
+                    ours,
                     told,
                 };
                 let fate = state.snapshot(&context, ix, snapshot, self.now, &mut fates);
@@ -579,6 +581,7 @@ impl Txn<'_> {
                     alone: false,
                     landed: false,
                     theirs: false,
+                    ours: false,
                     told: Snapshot::ALL_TOLD,
                 };
                 judged &= state.snapshot(&context, ix, snapshot, self.now, &mut fates) != SnapshotFate::Reread;

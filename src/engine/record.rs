@@ -364,6 +364,12 @@ impl Work {
         sides.any(|(s, late)| *s == system && (late.flight.is_some() || !late.strays.is_empty()))
     }
 
+    /// May another write of ours than one in flight have changed the record in a system at this time, or later?
+    pub fn other_landed(&self, system: SystemId, at: Millis) -> bool {
+        let mut lates = self.lately.fields.iter().filter_map(|field| field.side(system));
+        lates.any(|late| !late.strays.is_empty() || late.ours.iter().any(|own| own.until >= at))
+    }
+
     /// Fields that a write to a system would carry now, with what it would show then, without those that it cannot hold;
     /// and the earliest time at which a
     /// parked one is due.

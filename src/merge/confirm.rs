@@ -193,8 +193,8 @@ impl FieldState {
         }
         let after = snapshot.modified >= flight.sent && snapshot.begun >= flight.sent;
         if polled && snapshot.value == flight.value && after {
-            let place = Place::at(snapshot.modified);
-            self.settle(rules, ix, place, SettledBy::Value, out);
+            let (place, by) = (Place::at(snapshot.modified), shown_by(&snapshot, flight));
+            self.settle(rules, ix, place, by, out);
             return SnapshotFate::Judged;
         }
         let expected = snapshot.value == side.shown
@@ -228,7 +228,7 @@ impl FieldState {
         let modified_since = snapshot.modified >= flight.sent;
         let sent = Place::at(flight.sent);
         if snapshot.value == flight.value && (answered || modified_since) {
-            let by = if answered && !modified_since { SettledBy::EqualSave } else { SettledBy::Value };
+            let by = if answered && !modified_since { SettledBy::EqualSave } else { shown_by(&snapshot, &flight) };
             let place = if modified_since { Place::at(snapshot.modified) } else { sent };
             self.settle(rules, ix, place, by, out);
         } else if answered || (snapshot.landed && snapshot.value != side.shown) {
@@ -620,5 +620,14 @@ impl FieldState {
         let by_then = known.filter(|place| place.time < flight.sent).filter_map(|place| place.position);
         let first = (rules.sides[ix].source == SourceKind::Stream).then_some(0);
         Place { time: flight.sent, position: by_then.max().or(first) }
+    }
+}
+
+/// How a read shows that the write in flight has landed: its value proves nothing, since a person may have entered the same. But if we
+/// changed the record last, after it had left, that was it.
+fn shown_by(snapshot: &Snapshot, flight: &Flight) -> SettledBy {
+    match snapshot.ours && snapshot.modified > flight.sent && !crate::defect!("row-mark") {
+        true => SettledBy::Mark,
+        false => SettledBy::Value,
     }
 }

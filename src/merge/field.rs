@@ -158,6 +158,8 @@ pub struct Snapshot {
     pub landed: bool,
     /// Not a write of ours that was given up: somebody else changed the record last, and nothing but this field moved.
     pub theirs: bool,
+    /// We changed the record last, and with no other write than the one in flight.
+    pub ours: bool,
     /// The source tells by itself what was changed at this time or later; [`Self::ALL_TOLD`] where it never does.
     pub told: Millis,
 }
