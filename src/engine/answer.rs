@@ -8,7 +8,7 @@ use crate::merge::{Fate, FieldRules, FieldState, FlightState, Landing, SettledBy
 use crate::model::{
     Departure, Home, Millis, OpId, Outcome, Place, RecordId, RemoteId, RemoteKey, Side, SideState, SourceKind, SystemId,
 };
-use crate::rules::{Binding, Entity, Field};
+use crate::rules::{Binding, Entity, Field, FieldBinding};
 
 impl Txn<'_> {
     /// Calls `act` for every field of a side that has a flight of this operation.
@@ -79,13 +79,11 @@ impl Txn<'_> {
     fn answered_by_loser(&mut self, entity: &Entity, system: SystemId, work: &mut Work, answer: &Answer) {
         let op = answer.op;
         self.each_flight(entity, work, system, Some(op), |state, context, ix, now, fates| {
-            let refused = |properties: &[String]| {
-                let mut own = context.sides[ix].binding.properties.iter();
-                own.any(|property| properties.contains(property))
-            };
             let landing = match &answer.outcome {
                 Outcome::Done { .. } => Landing::Answered,
-                Outcome::Partly { properties, .. } if !refused(properties) => Landing::Answered,
+                Outcome::Partly { properties, .. } if !names(properties, context.sides[ix].binding) => {
+                    Landing::Answered
+                }
                 Outcome::Unknown => Landing::Unknown,
                 _ => Landing::NotWritten,
             };
@@ -144,8 +142,7 @@ impl Txn<'_> {
                 let attempts = row.map_or(0, |row| row.attempts);
                 let until = self.now.plus(PARK_MS << attempts.min(8));
                 self.each_flight(entity, work, system, Some(op), |state, context, ix, now, fates| {
-                    let of = context.field.binding(side.home()).map(|at| &*at.properties).unwrap_or_default();
-                    if of.iter().any(|property| properties.contains(property)) {
+                    if names(&properties, context.sides[ix].binding) {
                         state.answered(context, ix, op, Landing::Refused { until }, now, fates);
                     }
                 });
@@ -181,10 +178,7 @@ impl Txn<'_> {
                 let attempts = row.map_or(0, |row| row.attempts);
                 let until = self.now.plus(PARK_MS << attempts.min(8));
                 let home = side.home();
-                let named = |field: &Field| {
-                    let mut own = field.binding(home).into_iter().flat_map(|binding| &binding.properties);
-                    own.any(|property| properties.contains(property))
-                };
+                let named = |field: &Field| field.binding(home).is_some_and(|at| names(&properties, at));
                 let any = !creating && entity.fields_at(home).any(|(field, _)| named(field));
                 let mut outdated = false;
                 self.each_flight(entity, work, system, Some(op), |state, context, ix, now, fates| {
@@ -296,4 +290,9 @@ impl Txn<'_> {
         self.set_index(key.clone(), Some(work.record.id));
         self.set_problem(work.record.entity, work.record.id, key.system, None);
     }
+}
+
+/// Is a field among the properties that a system has refused?
+fn names(properties: &[String], binding: &FieldBinding) -> bool {
+    binding.properties.iter().any(|property| properties.contains(property))
 }

@@ -287,14 +287,15 @@ impl Txn<'_> {
         let other = || entity.fields_at(home).zip(shown.values.iter().zip(&same)).filter(|(_, (_, same))| !**same);
         let differing: Vec<FieldId> =
             other().filter(|(_, (value, _))| value.is_ok()).map(|((field, _), _)| field.id).collect();
-        let (moved, landed) = match work.flies(system) {
-            // What goes by a call of its own lands by itself.
-            true if unrecorded => (moved_fields(entity, work, home, (shown, &same), timing.sent), Vec::new()),
-            true => (
-                moved_fields(entity, work, home, (shown, &same), timing.sent),
-                landed_fields(entity, work, home, (shown, &same), modified),
-            ),
-            false => (other().map(|((field, _), _)| field.id).collect(), Vec::new()),
+        let flies = work.flies(system);
+        let moved: Vec<FieldId> = match flies {
+            true => moved_fields(entity, work, home, (shown, &same), timing.sent),
+            false => other().map(|((field, _), _)| field.id).collect(),
+        };
+        // What goes by a call of its own lands by itself.
+        let landed = match flies && !unrecorded {
+            true => landed_fields(entity, work, home, (shown, &same), modified),
+            false => Vec::new(),
         };
         let ours = mark == Mark::Ours && !work.other_landed(system, modified);
         let mut judged = true;
