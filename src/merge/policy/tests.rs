@@ -208,38 +208,26 @@ proptest! {
         }
     }
 
-    /// Each option is in if somebody added it, out if somebody removed it, and else as it was.
+    /// Each option or line is in if somebody added it, once, out if somebody removed it, and else as it was.
     #[test]
-    fn a_union_takes_what_each_side_did(case in cases()) {
-        let list = edits(&case, set);
-        let all: Vec<&Taken> = list.iter().collect();
-        let lowest = list.iter().map(|taken| taken.base.0).min().unwrap_or(0);
-        let base = set(case.0[lowest as usize]);
-        let has = |value: &Value, option: &str| options(value).iter().any(|own| own == option);
-        let (merged, _) = decided(&ConflictPolicy::Union, &case, set, &all);
-        let merged = merged.unwrap_or_default();
-        for option in ["a", "b", "c"] {
-            let (was, is) = (has(&base, option), has(&merged, option));
-            let turned = list.iter().any(|taken| has(&taken.edit.value, option) != was);
-            prop_assert_eq!(is != was, turned, "{}", option);
-        }
-    }
-
-    /// As a union of lines.
-    #[test]
-    fn what_is_appended_is_what_each_side_did(case in cases()) {
-        let list = edits(&case, note);
-        let all: Vec<&Taken> = list.iter().collect();
-        let lowest = list.iter().map(|taken| taken.base.0).min().unwrap_or(0);
-        let base = note(case.0[lowest as usize]);
-        let has = |value: &Value, line: &str| text(value).lines().filter(|own| *own == line).count();
-        let (merged, _) = decided(&ConflictPolicy::Append, &case, note, &all);
-        let merged = merged.unwrap_or_default();
-        for line in ["a", "b", "c"] {
-            let (was, is) = (has(&base, line), has(&merged, line));
-            prop_assert!(is <= 1, "{}", line);
-            let turned = list.iter().any(|taken| has(&taken.edit.value, line) != was);
-            prop_assert_eq!(is != was, turned, "{}", line);
+    fn a_union_and_a_note_take_what_each_side_did(case in cases()) {
+        for (policy, value) in [(ConflictPolicy::Union, set as fn(i64) -> Value), (ConflictPolicy::Append, note)] {
+            let list = edits(&case, value);
+            let all: Vec<&Taken> = list.iter().collect();
+            let lowest = list.iter().map(|taken| taken.base.0).min().unwrap_or(0);
+            let base = value(case.0[lowest as usize]);
+            let times = |value: &Value, part: &str| {
+                let options = options(value).iter().map(String::as_str);
+                options.chain(text(value).lines()).filter(|own| *own == part).count()
+            };
+            let (merged, _) = decided(&policy, &case, value, &all);
+            let merged = merged.unwrap_or_default();
+            for part in ["a", "b", "c"] {
+                let (was, is) = (times(&base, part), times(&merged, part));
+                prop_assert!(is <= 1, "{:?}: {}", policy, part);
+                let turned = list.iter().any(|taken| times(&taken.edit.value, part) != was);
+                prop_assert_eq!(is != was, turned, "{:?}: {}", policy, part);
+            }
         }
     }
 
