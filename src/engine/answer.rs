@@ -1,5 +1,6 @@
 //! Answers to writes: what each says of the write, of its side, and of what is still owed there.
 
+use super::delete::goes_on;
 use super::record::{Work, remote_key};
 use super::send::{PARK_MS, PAUSE_MS};
 use super::txn::Txn;
@@ -206,10 +207,10 @@ impl Txn<'_> {
             Outcome::Gone(_) if row.is_none_or(|row| row.flying != Some(op)) => {
                 land(self, work, Landing::NotWritten);
             }
-            // Here a delete goes on to the counterparts, whatever was owed: the list of deletes, which knows whether it was one, is waited
-            // for once.
+            // A delete may go on to the counterparts from here, or is said to be taken back: the list of deletes, which knows whether it
+            // was one, is waited for once.
             Outcome::Gone(Departure::Deleted)
-                if let Some(row) = row.filter(|row| row.attempts == 0 && self.delete_goes_on(entity, side.home())) =>
+                if let Some(row) = row.filter(|row| row.attempts == 0 && goes_on(entity, side.home())) =>
             {
                 land(self, work, Landing::NotWritten);
                 let due = self.now.plus(PARK_MS);

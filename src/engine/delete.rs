@@ -138,12 +138,6 @@ impl Txn<'_> {
         }
     }
 
-    /// Does a delete here take the counterparts along, even of a record that somebody edits meanwhile?
-    pub fn delete_goes_on(&self, entity: &Entity, home: Home) -> bool {
-        entity.edit_against_delete == EditAgainstDelete::DeleteWins
-            && entity.binding(home).is_some_and(|binding| takes_along(binding, &Departure::Deleted))
-    }
-
     /// Queues the delete of a record wherever else it stands and may be written.
     fn doom(&mut self, entity: &Entity, work: &mut Work, from: SystemId) -> Result<(), ViewError> {
         let id = work.record.id;
@@ -413,6 +407,11 @@ impl Txn<'_> {
     fn set_spent(&mut self, system: SystemId, spent: Spent) {
         self.set_cursor(spent_cursor(system), Some(codec::encode(1, &spent)));
     }
+}
+
+/// Does a delete here take the counterparts along, unless somebody edits them meanwhile?
+pub(super) fn goes_on(entity: &Entity, home: Home) -> bool {
+    entity.binding(home).is_some_and(|binding| takes_along(binding, &Departure::Deleted))
 }
 
 /// Does what happened to a record of an object take its counterparts along?

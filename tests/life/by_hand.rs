@@ -5,7 +5,9 @@ use super::{Case, person, person_id, put};
 use std::sync::Arc;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, Outcome, ReadSpec};
-use syncline::engine::{Answer, Answers, Clocks, DeleteItem, DeletedRows, Effect, Input, PageRows, Pass, Reads, View};
+use syncline::engine::{
+    Answer, Answers, Clocks, DeleteItem, DeletedRows, Effect, Happening, Input, Keeping, PageRows, Pass, Reads, View,
+};
 use syncline::model::{ClockOffset, Departure, Home, Millis, ObjectId, RecordId, SideState, SystemId, Timing};
 use syncline::rules::{EditAgainstDelete, EntitySpec, OnDelete, Rules};
 use syncline::store::Store;
@@ -172,35 +174,46 @@ async fn edited_and_deleted(wins: EditAgainstDelete) -> Hand {
 }
 
 #[test]
-fn a_write_that_finds_its_record_gone_ends_the_link_and_deletes_nothing() {
+fn a_write_that_finds_its_record_gone_waits_for_the_list_that_tells_what_became_of_it() {
     run(async {
-        let mut hand = edited_and_deleted(EditAgainstDelete::EditWins).await;
         let states = |hand: &Hand| (hand.state("crm", "1"), hand.state("desk", "d1"));
-        assert_eq!(states(&hand), (Some(SideState::Detached), Some(SideState::Live)));
-        hand.deleted("crm", "1");
-        assert_eq!(hand.work("desk").await, []);
+        for wins in [EditAgainstDelete::EditWins, EditAgainstDelete::DeleteWins] {
+            let mut hand = edited_and_deleted(wins).await;
+            // It may be gone from our sight only.
+            assert_eq!(states(&hand), (Some(SideState::Live), Some(SideState::Live)));
+            assert_eq!((hand.work("crm").await, hand.work("desk").await), (vec![], vec![]));
+            // No list tells of it: it is looked for once more, and then its link ends.
+            hand.now += 5 * 60_000;
+            hand.finds_gone().await;
+            assert_eq!(states(&hand), (Some(SideState::Detached), Some(SideState::Live)));
+            hand.deleted("crm", "1");
+            assert_eq!(hand.work("desk").await, []);
+        }
     });
 }
 
 #[test]
-fn where_a_delete_wins_it_goes_on_whether_a_list_or_an_answer_tells_of_it_first() {
+fn an_edit_wins_whether_a_list_or_an_answer_tells_of_the_delete_first() {
     run(async {
-        let states = |hand: &Hand| (hand.state("crm", "1"), hand.state("desk", "d1"));
+        let mut hand = edited_and_deleted(EditAgainstDelete::EditWins).await;
+        hand.deleted("crm", "1");
+        assert_eq!(hand.state("crm", "1"), Some(SideState::Detached));
+        assert_eq!(hand.work("desk").await, []);
+        assert_eq!(hand.state("desk", "d1"), Some(SideState::Live));
+        let journal = hand.store.snapshot().unwrap().journal(0, 10_000).unwrap();
+        let kept = Happening::DeleteDropped { system: SystemId::of("desk"), why: Keeping::Edited };
+        assert!(journal.iter().any(|(_, entry)| entry.what == kept), "{journal:?}");
+    });
+}
+
+#[test]
+fn a_delete_that_is_to_win_goes_on_whether_a_list_or_an_answer_tells_of_it_first() {
+    run(async {
         let mut hand = edited_and_deleted(EditAgainstDelete::DeleteWins).await;
-        // It may be gone from our sight only.
-        assert_eq!(states(&hand), (Some(SideState::Live), Some(SideState::Live)));
-        assert_eq!((hand.work("crm").await, hand.work("desk").await), (vec![], vec![]));
         hand.deleted("crm", "1");
         assert_eq!(hand.state("crm", "1"), Some(SideState::Detached));
         let (record, item) = only_delete(&hand.work("desk").await);
         hand.answer("desk", Answer::of_delete(record, &item, Outcome::Gone(Departure::Deleted)));
-        assert_eq!(states(&hand), (Some(SideState::Detached), Some(SideState::Detached)));
-
-        // No list tells of it: it is looked for once more, and then its link ends.
-        let mut hand = edited_and_deleted(EditAgainstDelete::DeleteWins).await;
-        hand.now += 5 * 60_000;
-        hand.finds_gone().await;
-        assert_eq!(states(&hand), (Some(SideState::Detached), Some(SideState::Live)));
-        assert_eq!(hand.work("desk").await, []);
+        assert_eq!(hand.state("desk", "d1"), Some(SideState::Detached));
     });
 }
