@@ -286,6 +286,7 @@ fn link(rules: &Rules, policy: LinkPolicy) -> String {
         LinkPolicy::Prefer(system) => format!("prefer {}", name(rules, system)),
         LinkPolicy::FillBlanks => "fill blanks".to_owned(),
         LinkPolicy::Review => "review".to_owned(),
+        LinkPolicy::Latest => "latest".to_owned(),
     }
 }
 

@@ -9,6 +9,7 @@ mod books;
 mod change;
 mod clock;
 mod convert;
+mod dated;
 mod delete;
 mod duplicates;
 mod events;

@@ -467,6 +467,7 @@ impl Txn<'_> {
             let mut linked_until = None;
             let judged = self.read_row(entity, &mut work, &key, (row, &doubted), begun, reads.timing)?;
             if judged {
+                self.date_link(entity, &mut work, &key, (row, &doubted), begun)?;
                 // A history is told in full up to its newest entry, even if our idea of the remote's clock lags.
                 let newest = row.history.iter().filter_map(|past| past.first()).map(|past| past.at).max();
                 let begun = begun.plus(-1);

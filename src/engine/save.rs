@@ -52,6 +52,7 @@ impl<'a> Txn<'a> {
         self.note_quarrels(entity, &mut work)?;
         self.note_rules(entity, work.record.id, &work.fates)?;
         self.note_reviews(entity, stood, &work)?;
+        self.ask_dates(entity, &work)?;
         let fates = std::mem::take(&mut work.fates);
         let moves = stood.map(|stood| Moves::between(stood, &work.record));
         let filled = stood.zip(moves.as_ref());

@@ -318,13 +318,20 @@ impl FieldState {
             *edited = Some(place);
         }
         let from_source = rules.policy.owner() == Some(system);
+        let mut split = false;
         for side in &mut self.sides {
             side.apart = match side.apart {
-                Some(Apart::Split) => None,
+                Some(Apart::Split) => {
+                    split = true;
+                    None
+                }
                 Some(Apart::OneWay) if from_source => None,
                 Some(Apart::Parked { .. } | Apart::OneWay) if side.system == system => None,
                 apart => apart,
             };
+        }
+        if split {
+            self.forget_dates();
         }
         self.recent.push(Taken { system, edit, base, turn });
         let rivals = self.decide_at(rules, self.recent.len() - 1, out);
@@ -499,7 +506,8 @@ impl FieldState {
     pub(super) fn known_since(&self, rules: &FieldRules<'_>, ix: usize, begun: Millis) -> bool {
         let late = &self.sides[ix].late;
         let step = rules.sides[ix].step_ms;
-        let newest = late.entries.iter().filter(|entry| entry.kind != EntryKind::Closing).map(|entry| entry.place.time);
+        let known = late.entries.iter().filter(|entry| matches!(entry.kind, EntryKind::Write | EntryKind::Edit));
+        let newest = known.map(|entry| entry.place.time);
         newest.chain(late.edited.map(|place| place.time)).any(|time| time.floor(step) >= begun)
     }
 

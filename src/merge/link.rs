@@ -39,6 +39,12 @@ impl FieldState {
         } else {
             self.link_differing(rules, ix, now, out);
         }
+        self.ask_another(rules, ix);
+        self.seen_by_all(rules, read);
+    }
+
+    /// A decision about values that nobody edited: no edit from now on has missed what led to it.
+    pub(super) fn seen_by_all(&mut self, rules: &FieldRules<'_>, read: Place) {
         if self.turn > Turn(0) {
             self.note_past(rules.policy.is_three_way());
             let turn = self.turn;
@@ -77,27 +83,12 @@ impl FieldState {
             }
             _ => None,
         };
+        if let Some(at) = winner {
+            return self.follow_link((rules, ix, at), now, out);
+        }
         let system = self.sides[ix].system;
         let mine = self.sides[ix].shown.clone();
         let theirs = self.value.clone();
-        if let Some(at) = winner {
-            let to = self.sides[at].shown.clone();
-            if to != theirs {
-                self.mint(to.clone(), now);
-            }
-            for side in &mut self.sides {
-                side.apart = side.apart.filter(|apart| *apart != Apart::Split);
-            }
-            let from = theirs.clone();
-            let other = if to == mine { theirs } else { mine };
-            let loses = |(at, side): (usize, &super::SideField)| {
-                let lost = !side.unbased && !side.shown.is_null() && !self.shows_register(rules, at);
-                (lost && rules.policy.writes_to(side.system)).then(|| (side.system, side.shown.clone()))
-            };
-            let over = self.sides.iter().enumerate().filter_map(loses).collect();
-            out.push(Fate::Linked { system, from, to, other, split: false, over });
-            return;
-        }
         // Both stay: the register takes the value of the highest rank.
         let highest = (0..self.sides.len())
             .filter(|at| !self.sides[*at].unbased && !self.sides[*at].shown.is_null())
@@ -116,5 +107,34 @@ impl FieldState {
         let from = theirs.clone();
         let other = if to == mine { theirs } else { mine };
         out.push(Fate::Linked { system, from, to, other, split: true, over: Vec::new() });
+        if rules.field.on_link == LinkPolicy::Latest {
+            self.ask_dates(rules);
+        }
+    }
+
+    /// Of the values that a first link of side `ix` found, the one of side `at` goes everywhere.
+    pub(super) fn follow_link(
+        &mut self,
+        (rules, ix, at): (&FieldRules<'_>, usize, usize),
+        now: Millis,
+        out: &mut Vec<Fate>,
+    ) {
+        let system = self.sides[ix].system;
+        let (mine, theirs) = (self.sides[ix].shown.clone(), self.value.clone());
+        let to = self.sides[at].shown.clone();
+        if to != theirs {
+            self.mint(to.clone(), now);
+        }
+        for side in &mut self.sides {
+            side.apart = side.apart.filter(|apart| *apart != Apart::Split);
+        }
+        let from = theirs.clone();
+        let other = if to == mine { theirs } else { mine };
+        let loses = |(at, side): (usize, &super::SideField)| {
+            let lost = !side.unbased && !side.shown.is_null() && !self.shows_register(rules, at);
+            (lost && rules.policy.writes_to(side.system)).then(|| (side.system, side.shown.clone()))
+        };
+        let over = self.sides.iter().enumerate().filter_map(loses).collect();
+        out.push(Fate::Linked { system, from, to, other, split: false, over });
     }
 }

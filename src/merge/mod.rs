@@ -9,6 +9,7 @@ pub mod identity;
 pub mod policy;
 
 mod confirm;
+mod dated;
 mod field;
 mod link;
 mod operate;

@@ -28,6 +28,7 @@ impl FieldState {
         for side in &mut self.sides {
             side.apart = side.apart.filter(|apart| *apart == Apart::OneWay);
         }
+        self.forget_dates();
         let edit = Edit { value, place: Place::at(now), since: None };
         self.recent.push(Taken { system: author, edit, base, turn: self.turn });
         self.decide_at(rules, self.recent.len() - 1, out);
@@ -51,6 +52,7 @@ impl FieldState {
     /// Gives side `ix` a value of its own back, apart from the others, until the next edit anywhere: as if the first link had
     /// kept both.
     pub fn part(&mut self, ix: usize, value: Value) {
+        self.forget_dates();
         let side = &mut self.sides[ix];
         side.apart = Some(Apart::Split);
         side.wanted = Some(value);

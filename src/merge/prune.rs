@@ -76,6 +76,10 @@ impl FieldState {
             let unread = |until: Millis| side.settled.time < until.plus(context.ahead_ms);
             side.late.strays.retain(|stray| stray.until > now || unread(stray.until));
         }
+        let asked = self.awaits_dates();
+        if !asked {
+            self.forget_dates();
+        }
         let in_force: Vec<Turn> =
             self.sides.iter().map(|side| side.late.base_where(|entry| !side.settled.before(&entry.place))).collect();
         self.recent.retain(|taken| in_force.iter().any(|base| taken.turn > *base));
@@ -83,7 +87,9 @@ impl FieldState {
             let settled = side.settled;
             // A create's own history is known by its time; other writes that settled inexactly have none to come.
             let told_later = rules.sides[ix].source == SourceKind::Stream || !side.late.strays.is_empty();
-            side.late.entries.retain(|entry| settled.before(&entry.place) || entry.turn == *base);
+            side.late
+                .entries
+                .retain(|entry| settled.before(&entry.place) || entry.turn == *base || super::dated::is_of_link(entry));
             let super::SideLately { ours, strays, .. } = &mut side.late;
             // The answer to an equal stray, when it comes, is told from a repeat by it.
             let twin = |own: &super::Own| strays.iter().any(|stray| stray.value == own.value);
@@ -104,7 +110,7 @@ impl FieldState {
                 && (in_force[ix] == self.turn || matches!(side.apart, Some(Apart::Split | Apart::OneWay)))
                 && (side.apart.is_some() || rules.field.ties_to().is_some() || self.shows_register(rules, ix))
         };
-        let done = self.recent.is_empty() && self.sides.iter().enumerate().all(idle);
+        let done = !asked && self.recent.is_empty() && self.sides.iter().enumerate().all(idle);
         if done {
             self.turn = Turn(0);
             self.past.clear();

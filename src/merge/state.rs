@@ -16,6 +16,10 @@ pub enum EntryKind {
     Edit,
     /// Every side showed the same, and nothing was on its way.
     Closing,
+    /// Of turn 0, and says nothing of what they had seen: since when the side shows what its first link found is asked.
+    Undated,
+    /// The same, and told: since this place.
+    Dated,
 }
 
 /// From this place on the side's people had seen everything up to the turn.

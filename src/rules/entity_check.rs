@@ -8,9 +8,9 @@ use super::scope::ScopeSpec;
 use super::spec::{CreateSpec, EntitySpec, FieldSpec};
 use super::{
     Binding, ConflictPolicy, ConflictSpec, Entity, Field, FieldBinding, LinkPolicy, LinkSpec, Mode, RecordUrl,
-    StampPolicy, group, join, limits, links, lists, owners, references, shared, transform, values,
+    StampPolicy, System, group, join, limits, links, lists, owners, references, shared, transform, values,
 };
-use crate::model::{EntityId, FieldId, FieldKind, Home, ObjectId, SystemId};
+use crate::model::{EntityId, FieldId, FieldKind, Home, ObjectId, SourceKind, SystemId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One entity under check.
@@ -19,11 +19,13 @@ pub(super) struct EntityCheck<'a> {
     spec: &'a EntitySpec,
     at: String,
     checks: &'a mut Checks,
+    /// It has been said that a policy needs histories.
+    told: bool,
 }
 
 impl<'a> EntityCheck<'a> {
     pub fn new(rules: &'a RulesBuilder, spec: &'a EntitySpec, checks: &'a mut Checks) -> Self {
-        Self { rules, spec, at: format!("entities.{}", spec.name), checks }
+        Self { rules, spec, at: format!("entities.{}", spec.name), checks, told: false }
     }
 
     pub fn compile(mut self, objects: &mut BTreeMap<(SystemId, String), String>) -> Entity {
@@ -471,6 +473,22 @@ impl<'a> EntityCheck<'a> {
     fn link(&mut self, own: Option<&LinkSpec>, at: &str, bindings: &[FieldBinding]) -> LinkPolicy {
         let at = format!("{at}.on_link");
         let policy = own.or(self.spec.on_link.as_ref()).unwrap_or(&self.rules.on_link);
+        if *policy == LinkSpec::Latest
+            && let Some(system) = without_history(&self.checks.systems, bindings)
+        {
+            let (system, own) = (system.name.clone(), own.is_some());
+            let field = at.rsplit('.').nth(1).unwrap_or_default().to_owned();
+            // Where it is inherited, one field speaks for all.
+            if own || !std::mem::replace(&mut self.told, true) {
+                let at = match self.spec.on_link {
+                    _ if own => at,
+                    Some(_) => format!("{}.on_link", self.at),
+                    None => "on_link".to_owned(),
+                };
+                self.checks.fault(at, Fault::NoHistory { field, system, own });
+            }
+            return LinkPolicy::FillBlanks;
+        }
         let Some(system) = policy.system() else { return policy.compile() };
         let lives = bindings.iter().any(|binding| binding.system == SystemId::of(system));
         if own.is_some() && !self.checks.system(&at, Some(system)) || self.checks.find(system).is_none() || lives {
@@ -520,4 +538,10 @@ impl<'a> EntityCheck<'a> {
         }
         groups
     }
+}
+
+/// A system of a field that keeps no history of it.
+pub(super) fn without_history<'s>(systems: &'s [System], bindings: &[FieldBinding]) -> Option<&'s System> {
+    let lives = |system: &System| bindings.iter().any(|binding| binding.system == system.id);
+    systems.iter().find(|system| lives(system) && system.ability.source != SourceKind::History)
 }

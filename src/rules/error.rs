@@ -139,6 +139,11 @@ pub enum Fault {
     NoWayToLink,
     #[error("policy `{policy}` names {system}, but the field has no property there")]
     PolicyElsewhere { policy: String, system: String },
+    #[error(
+        "which of two values of `{field}` is the later one cannot be told: {system} keeps no history of a field, and when a record was \
+             modified says nothing of one of its fields"
+    )]
+    NoHistory { field: String, system: String, own: bool },
     #[error("policy `{policy}` decides nothing about values of type `{kind}`")]
     PolicyOfOtherKind { policy: String, kind: &'static str, inherited: bool },
     #[error("an order in which nothing goes back needs two options at least, and none of them blank")]
@@ -275,6 +280,12 @@ impl Fault {
             Self::NoWayToLink => "add `match = [\"FIELD\"]`".into(),
             Self::PolicyElsewhere { system, .. } => {
                 format!("give the field a policy of its own, or a property in {system}")
+            }
+            Self::NoHistory { own: true, .. } => "use \"fill blanks\", \"prefer SYSTEM\" or \"review\"".into(),
+            Self::NoHistory { field, .. } => {
+                format!(
+                    "give the entity another `on_link`, or `{field}` one of its own: \"fill blanks\", \"prefer SYSTEM\" or \"review\""
+                )
             }
             Self::PolicyOfOtherKind { inherited: true, .. } => {
                 "give the field a policy of its own, or say this one of single fields only".into()

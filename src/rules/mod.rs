@@ -356,6 +356,8 @@ pub enum LinkPolicy {
     FillBlanks,
     /// Each side keeps its own until a person decides.
     Review,
+    /// Whichever was entered last goes everywhere, by the histories of both: each side keeps its own until those are read.
+    Latest,
 }
 
 impl Rules {

@@ -52,7 +52,7 @@ pub struct LapseSpec {
     pub then: ConflictSpec,
 }
 
-/// A [`LinkPolicy`] by system name: `fill blanks`, `prefer X`.
+/// A [`LinkPolicy`] by system name: `fill blanks`, `prefer X`, `latest`, `review`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum LinkSpec {
     /// Each side keeps its own until somebody edits.
@@ -62,21 +62,13 @@ pub enum LinkSpec {
     Review,
     /// This system's value goes everywhere.
     Prefer(String),
+    /// Whichever was entered last goes everywhere; every system of the field needs a history of it.
+    Latest,
 }
 
 /// A text that is no policy of this version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
-    /// It will not be, as things are.
-    #[error("policy `{policy}` is not available: {why}")]
-    Unsafe {
-        /// What was asked for.
-        policy: String,
-        /// What would go wrong.
-        why: &'static str,
-        /// What comes closest.
-        instead: &'static str,
-    },
     /// It has a form of its own.
     #[error("`{policy}` is not written like this")]
     Form {
@@ -99,7 +91,6 @@ impl PolicyError {
     /// What to do about it.
     pub fn mend(&self) -> String {
         match self {
-            Self::Unsafe { instead, .. } => format!("use {instead}"),
             Self::Unknown { instead, .. } | Self::Form { instead, .. } => format!("write {instead}"),
         }
     }
@@ -144,7 +135,7 @@ impl LinkSpec {
     /// The system that the policy names.
     pub fn system(&self) -> Option<&str> {
         match self {
-            Self::FillBlanks | Self::Review => None,
+            Self::FillBlanks | Self::Review | Self::Latest => None,
             Self::Prefer(system) => Some(system),
         }
     }
@@ -153,6 +144,7 @@ impl LinkSpec {
         match self {
             Self::FillBlanks => LinkPolicy::FillBlanks,
             Self::Review => LinkPolicy::Review,
+            Self::Latest => LinkPolicy::Latest,
             Self::Prefer(system) => LinkPolicy::Prefer(SystemId::of(system)),
         }
     }
@@ -230,17 +222,12 @@ impl FromStr for LinkSpec {
     type Err = PolicyError;
 
     fn from_str(text: &str) -> Result<Self, PolicyError> {
-        const INSTEAD: &str = "\"fill blanks\", \"prefer SYSTEM\" or \"review\"";
+        const INSTEAD: &str = "\"fill blanks\", \"prefer SYSTEM\", \"latest\" or \"review\"";
         match text.split_whitespace().collect::<Vec<_>>()[..] {
             ["fill", "blanks"] => Ok(Self::FillBlanks),
             ["prefer", system] => Ok(Self::Prefer(system.to_owned())),
             ["review"] => Ok(Self::Review),
-            ["latest"] => Err(PolicyError::Unsafe {
-                policy: text.trim().to_owned(),
-                why: "it needs the time of each field's value in every system of the entity, and a system without a history of each field has \
-                      none (a record's modified time says nothing of one field)",
-                instead: INSTEAD,
-            }),
+            ["latest"] => Ok(Self::Latest),
             _ => Err(PolicyError::Unknown { policy: text.trim().to_owned(), instead: INSTEAD }),
         }
     }
@@ -272,6 +259,7 @@ impl fmt::Display for LinkSpec {
         match self {
             Self::FillBlanks => f.write_str("fill blanks"),
             Self::Review => f.write_str("review"),
+            Self::Latest => f.write_str("latest"),
             Self::Prefer(system) => write!(f, "prefer {system}"),
         }
     }
@@ -300,7 +288,7 @@ mod tests {
         ] {
             assert_eq!(policy.parse::<ConflictSpec>().map(|spec| spec.to_string()).as_deref(), Ok(policy));
         }
-        for policy in ["fill blanks", "prefer salesforce", "review"] {
+        for policy in ["fill blanks", "prefer salesforce", "latest", "review"] {
             assert_eq!(policy.parse::<LinkSpec>().map(|spec| spec.to_string()).as_deref(), Ok(policy));
         }
     }
@@ -317,7 +305,7 @@ mod tests {
             assert!(error.to_string().contains(policy) && error.to_string().contains(said), "{error}");
             assert!(error.mend().contains(instead), "{}", error.mend());
         }
-        assert!(matches!("latest".parse::<LinkSpec>(), Err(PolicyError::Unsafe { .. })));
+        assert!(matches!("newest".parse::<LinkSpec>(), Err(PolicyError::Unknown { .. })));
         for policy in ["", "newest", "prefer", "prefer a b", "forward only", "forward", "union all"] {
             assert!(matches!(policy.parse::<ConflictSpec>(), Err(PolicyError::Unknown { .. })), "{policy}");
         }

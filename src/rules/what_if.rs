@@ -1,7 +1,8 @@
 //! Other policies, to be tried: what would the same data come to under them?
 
+use super::entity_check::without_history;
 use super::nearest::nearest;
-use super::{ConflictPolicy, ConflictSpec, Field, LinkPolicy, LinkSpec, Rules};
+use super::{ConflictPolicy, ConflictSpec, Field, LinkPolicy, LinkSpec, Rules, System};
 use crate::model::SystemId;
 use std::fmt;
 use std::str::FromStr;
@@ -104,6 +105,8 @@ impl Rules {
         {
             return Err(unknown("entity", name, self.entities.iter().map(|entity| &*entity.name)));
         }
+        // Where nothing tells what the policy asks, it cannot be tried.
+        let (mut silent, mut tried) = (None, false);
         let meant = |name: &str| what.entity.as_ref().is_none_or(|entity| entity == name);
         for entity in self.entities.iter_mut().filter(|entity| meant(&entity.name)) {
             if let Some(name) = &what.field
@@ -124,10 +127,23 @@ impl Rules {
                     None if field.conflict.owner().is_some() || !lives(field, system) => continue,
                     None => {}
                 }
+                if let Some(system) = what.policy.needs_history(&self.systems, field) {
+                    silent = Some((field.name.clone(), system.name.clone()));
+                    continue;
+                }
                 field.set_policy(&what.policy);
+                tried = true;
             }
         }
-        Ok(())
+        match silent.filter(|_| !tried) {
+            None => Ok(()),
+            Some((field, system)) => Err(WhatIfError::new(
+                format!(
+                    "{system} keeps no history of `{field}`, so nothing tells which of two values is the later one"
+                ),
+                "try \"fill blanks\", \"prefer SYSTEM\" or \"review\"",
+            )),
+        }
     }
 }
 
@@ -164,6 +180,12 @@ fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Cl
 }
 
 impl Policy {
+    /// The system that keeps none, where the policy compares times of a history.
+    fn needs_history<'s>(&self, systems: &'s [System], field: &Field) -> Option<&'s System> {
+        let asked = matches!(self, Self::OnLink(LinkSpec::Latest));
+        asked.then(|| without_history(systems, &field.bindings)).flatten()
+    }
+
     fn suits(&self, field: &Field) -> bool {
         match self {
             Self::Conflict(policy) => policy.compile().suits(&field.kind),
@@ -252,7 +274,7 @@ mod tests {
             ("a.b.c.conflict=latest", "nothing to try"),
             (".conflict=latest", "nothing to try"),
             ("conflict=newest", "no policy"),
-            ("on_link=latest", "not available"),
+            ("on_link=latest", "keeps no history of `x`"),
             ("conflict=prefer warehouse", "no system `warehouse`; write one of a, b"),
             ("persn.conflict=latest", "no entity `persn`; did you mean `person`?"),
             ("person.birthday.conflict=latest", "no field `birthday`; write one of y, z, x"),
