@@ -203,3 +203,47 @@ fn each_portal_has_a_scope_of_its_own_and_holds_only_its_people() {
     let (code, verdict) = world.json(&["verify"]);
     assert_eq!((code, &verdict["equal"]), (Some(0), &json!(true)), "{verdict}");
 }
+
+#[test]
+fn of_two_portals_the_value_that_was_entered_last_wins_the_first_link() {
+    let (world, second) = (World::new(0), Portal::new(7, 0));
+    configure(&world, &second, "at.second = { object = \"contacts\" }\n", "");
+    world.edit_config("on_link = \"prefer salesforce\"", "on_link = \"latest\"");
+    let (code, refused) = world.json(&["check"]);
+    let said = refused.to_string();
+    assert!(code != Some(0) && said.contains("salesforce keeps no history of a field"), "{refused}");
+    world.edit_config("on_link = \"latest\"", "on_link = \"prefer salesforce\"");
+    let title = "jobtitle = { type = \"text\", second = \"jobtitle\", hubspot = \"jobtitle\", salesforce = \"Title\" }";
+    world.edit_config(title, &title.replace("salesforce = \"Title\"", "on_link = \"latest\""));
+
+    // Each is entered in one portal first; what is touched later is another field.
+    let person = |name: &str, title: &str| json!({ "properties": { "email": format!("{name}@both.example"), "lastname": name, "jobtitle": title } });
+    let ann =
+        world.person("hubspot", "POST", CONTACTS, &person("Ann", "Clerk"))["id"].as_str().expect("an id").to_owned();
+    second.person("POST", CONTACTS, &person("Bob", "Judge"));
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    second.person("POST", CONTACTS, &person("Ann", "Baker"));
+    let bob =
+        world.person("hubspot", "POST", CONTACTS, &person("Bob", "Pilot"))["id"].as_str().expect("an id").to_owned();
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    world.edit_hubspot(&ann, json!({ "city": "Ghent" }));
+
+    let (code, planned) = world.json(&["plan"]);
+    assert_eq!(code, Some(0), "{planned}");
+    let (code, report) = world.json(&["backfill"]);
+    assert_eq!(code, Some(0), "{report}");
+    assert_eq!(world.hubspot(&ann, "jobtitle"), "Baker");
+    assert_eq!(second.contact("ann@both.example", "jobtitle").as_deref(), Some("Baker"));
+    assert_eq!(world.hubspot(&bob, "jobtitle"), "Pilot");
+    assert_eq!(second.contact("bob@both.example", "jobtitle").as_deref(), Some("Pilot"));
+    for system in ["hubspot", "second", "salesforce"] {
+        let done = json!({ "create": report["created"][system], "update": report["updated"][system], "delete": 0 });
+        assert_eq!(planned["writes"][system], done, "{system}: {planned}");
+    }
+    let (code, verdict) = world.json(&["verify"]);
+    assert_eq!((code, &verdict["equal"]), (Some(0), &json!(true)), "{verdict}");
+    assert_eq!(verdict["entities"]["person"]["excluded"]["split"], json!(0), "{verdict}");
+    let (code, told, _) = world.run(&["explain", "ann@both.example.jobtitle"]);
+    assert_eq!(code, Some(0));
+    assert!(told.contains("first link: jobtitle is Baker; Clerk gave way"), "{told}");
+}
