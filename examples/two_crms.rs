@@ -29,6 +29,7 @@ fn rules() -> Rules {
         batch: BatchLimits { read: 100, read_history: 50, write: 100 },
         creates: Some(Creates::Upsert),
         lookups: None,
+        read_first: false,
     };
     let field = |name: &str, kind| FieldSpec::new(name, kind).at("sales", name).at("support", name);
     let person = EntitySpec::new("person").at("sales", "people").at("support", "people").match_by("email");

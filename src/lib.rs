@@ -32,6 +32,7 @@
 //!     batch: BatchLimits { read: 100, read_history: 50, write: 100 },
 //!     creates: Some(Creates::Upsert),
 //!     lookups: None,
+//!     read_first: false,
 //! };
 //! let text = |name: &str, kind| FieldSpec::new(name, kind).at("one", name).at("two", name);
 //! let person = EntitySpec::new("person").at("one", "people").at("two", "people").match_by("email");

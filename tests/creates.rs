@@ -59,6 +59,7 @@ impl Hand {
             batch: BatchLimits { read: 10, read_history: 10, write: 10 },
             creates: Some(creates),
             lookups: Some(Vec::new()),
+            read_first: false,
         };
         let mut thing =
             EntitySpec::new("thing").at_with_id("a", "things", "id").at_with_id("b", "things", "id").match_by("key");

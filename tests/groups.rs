@@ -77,6 +77,7 @@ impl Case {
             batch: BatchLimits { read: 10, read_history: 10, write: 10 },
             creates: Some(Creates::Upsert),
             lookups: Some(Vec::new()),
+            read_first: false,
         };
         let field = |name: &str, kind| FieldSpec::new(name, kind).at("here", name).at("there", name);
         let part = |name: &str| field(name, FieldKind::Text).group("address");

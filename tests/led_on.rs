@@ -56,6 +56,7 @@ impl Hand {
             batch: BatchLimits { read: 10, read_history: 10, write: 10 },
             creates: Some(Creates::Upsert),
             lookups: None,
+            read_first: false,
         };
         let thing = systems.iter().fold(EntitySpec::new("thing"), |thing, system| thing.at(*system, "things"));
         let at =

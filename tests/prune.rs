@@ -19,6 +19,7 @@ fn rules() -> Rules {
         batch: BatchLimits { read: 100, read_history: 50, write: 100 },
         creates: Some(Creates::Upsert),
         lookups: None,
+        read_first: false,
     };
     let field = |name: &str| FieldSpec::new(name, FieldKind::Text).at("one", name).at("two", name);
     let person = EntitySpec::new("person").at("one", "people").at("two", "people").create(CreateSpec::Nowhere);

@@ -59,7 +59,12 @@ impl Hand {
     }
 
     /// With values of its own in each, changed last at a moment.
-    fn apart(source: SourceKind, [in_a, in_b]: [[&str; 2]; 2], modified: i64) -> Self {
+    fn apart(source: SourceKind, values: [[&str; 2]; 2], modified: i64) -> Self {
+        Self::reading(false, source, values, modified)
+    }
+
+    /// With records that are read, or not, before they are written over.
+    fn reading(read_first: bool, source: SourceKind, [in_a, in_b]: [[&str; 2]; 2], modified: i64) -> Self {
         let ability = Ability {
             source,
             resolution_ms: 1,
@@ -68,6 +73,7 @@ impl Hand {
             batch: BatchLimits { read: 10, read_history: 10, write: 10 },
             creates: Some(Creates::Upsert),
             lookups: None,
+            read_first,
         };
         let mut thing = EntitySpec::new("thing").at("a", "things").at("b", "things").match_by("key");
         for name in FIELDS {
@@ -471,4 +477,72 @@ fn without_that_rule_edits_are_lost() {
         syncline::defects::set(None);
         assert!(ended.is_err(), "the {at}th is right without it");
     }
+}
+
+/// What is to be done in b now: is its record to be read, and what is written of f.
+fn due(hand: &mut Hand) -> (bool, Option<Raw>) {
+    let entity = hand.rules.entities[0].id;
+    let (mut read, mut written) = (false, None);
+    for effect in hand.give(Input::Work { entity, system: b(), create: true }) {
+        match effect {
+            Effect::Read { .. } => read = true,
+            Effect::Write { items, .. } => {
+                let fields = items.into_iter().flat_map(|(_, item)| item.fields);
+                written = fields.filter(|(name, _)| name == "f").map(|(_, raw)| raw).next();
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    (read, written)
+}
+
+#[test]
+fn what_was_not_listed_since_a_write_was_decided_is_read_before_it_is_written_over() {
+    let edited = || {
+        let mut hand = Hand::reading(true, SourceKind::Polled, [["x", "0"]; 2], 500);
+        hand.now = 20_000;
+        hand.page(a(), ["y", "0"], 19_000, Mark::Theirs, 19_990, Pass::Changes);
+        assert_eq!(due(&mut hand), (false, None), "it is to be read first");
+        hand.now += 300;
+        assert_eq!(due(&mut hand), (true, None));
+        hand
+    };
+    // Nobody was there: it leaves at once.
+    let mut hand = edited();
+    hand.read(b(), ["x", "0"], 500, Mark::Theirs, 20_290);
+    let text = |value: &str| Raw::Text(value.into());
+    assert_eq!(due(&mut hand), (false, Some(text("y"))));
+    // Somebody was, later: his value holds, and goes the other way. Somebody was, before: ours goes over, and his is told as lost.
+    for (modified, wins) in [(19_500, true), (18_000, false)] {
+        let mut hand = edited();
+        hand.read(b(), ["z", "0"], modified, Mark::Theirs, 20_290);
+        assert_eq!(due(&mut hand).1, (!wins).then(|| text("y")), "{modified}");
+        let lost = hand.journal.iter().any(|what| matches!(what, Happening::Lost { .. }));
+        assert!(lost, "whoever gives way is told: {:?}", hand.journal);
+    }
+    // A read that is long past says nothing of now.
+    let mut hand = edited();
+    hand.read(b(), ["x", "0"], 500, Mark::Theirs, 20_290);
+    hand.now += 60_000;
+    assert_eq!(due(&mut hand), (false, None));
+    // Whatever was listed since is known.
+    hand.now += 1_000;
+    let asked = hand.now - 10;
+    hand.page(b(), ["x", "0"], 500, Mark::Theirs, asked, Pass::Changes);
+    assert_eq!(due(&mut hand), (true, None));
+    hand.read(b(), ["x", "0"], 500, Mark::Theirs, asked);
+    let entity = hand.rules.entities[0].id;
+    let id = hand.view.record_scan(entity, None, 10).unwrap()[0].id;
+    eprintln!(
+        "DEBUG {:?} {:?}",
+        hand.view.outbox(b(), entity, id),
+        hand.view.reread_due(b(), entity, Millis(i64::MAX), 10)
+    );
+    hand.now += 70_000;
+    eprintln!(
+        "DEBUG {:?} {:?}",
+        hand.view.outbox(b(), entity, id),
+        hand.view.reread_due(b(), entity, Millis(i64::MAX), 10)
+    );
+    assert_eq!(due(&mut hand), (false, Some(text("y"))));
 }

@@ -31,6 +31,7 @@ pub fn rules() -> Rules {
         batch,
         creates: Some(Creates::Upsert),
         lookups: None,
+        read_first: false,
     };
     let mut person = EntitySpec::new("person").at("crm", "contacts").at("desk", "Contact");
     for number in 0..FIELDS {

@@ -50,6 +50,7 @@ impl Memory {
             batch: BatchLimits { read: 100, read_history: 100, write: 100 },
             creates: Some(Creates::Upsert),
             lookups: None,
+            read_first: false,
         };
         Self { now: Box::new(now), ability, state: Mutex::default() }
     }

@@ -46,10 +46,11 @@ pub struct OutboxRow {
     pub due: Millis,
     /// What is to be done there.
     pub task: Task,
-    /// Creates: when (our clock) the record was first seen elsewhere; the target must have been read since. Deletes: when that
-    /// was decided.
+    /// Creates: when (our clock) the record was first seen elsewhere; the target must have been read since. Updates and deletes: when
+    /// that was decided.
     pub seen: Millis,
-    /// Creates only: when (our clock) the target was last asked freshly for a record with these keys, and had none.
+    /// Creates: when (our clock) the target was last asked freshly for a record with these keys, and had none. Updates: when it was last
+    /// asked what it shows, before it is written over.
     pub looked: Option<Millis>,
     /// Creates only: the create whose answer was lost; the target is asked for it before anything else.
     pub probe: Option<OpId>,

@@ -477,6 +477,7 @@ impl Txn<'_> {
                 linked_until = (history && linked).then_some(Place::at(told));
                 if self.reread(&key)?.is_none_or(|row| row.since <= reads.timing.sent) {
                     self.set_reread(key, None)?;
+                    self.looked(&work, system)?;
                 }
             } else {
                 work.unjudged.push(system);

@@ -75,7 +75,8 @@ impl<'a> Txn<'a> {
             }
         }
         if changed || work.recheck || old_lately != Some(&work.lately) {
-            self.save_outbox(entity, &work, (changed, before.is_none()))?;
+            let moved = moves.as_ref().is_none_or(|moves| !moves.fields.is_empty());
+            self.save_outbox(entity, &work, (changed, moved, before.is_none()))?;
         }
         if changed && stood.is_none_or(|stood| !finds_same(entity, stood, &work.record)) {
             self.save_keys(entity, stood, Some(&work.record));
@@ -148,7 +149,13 @@ impl<'a> Txn<'a> {
         Ok(())
     }
 
-    fn save_outbox(&mut self, entity: &Entity, work: &Work, (changed, new): (bool, bool)) -> Result<(), ViewError> {
+    /// `moved`: registers have other values than before.
+    fn save_outbox(
+        &mut self,
+        entity: &Entity,
+        work: &Work,
+        (changed, moved, new): (bool, bool, bool),
+    ) -> Result<(), ViewError> {
         let id = work.record.id;
         for system in entity.systems() {
             let at = (system, entity.id, id);
@@ -177,7 +184,8 @@ impl<'a> Txn<'a> {
                             // What was refused or put off is tried at once when somebody has changed it since.
                             let anew = fields.is_empty() || changed || work.recheck;
                             let due = if anew { due } else { row.due };
-                            OutboxRow { object: *object, due, ..row }
+                            let seen = if moved { self.now } else { row.seen };
+                            OutboxRow { object: *object, due, seen, ..row }
                         }
                         _ => OutboxRow {
                             object: *object,

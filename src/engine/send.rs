@@ -16,6 +16,8 @@ use crate::rules::{Binding, Entity, Field, Mode, Unfit};
 const DEADLINE_MS: i64 = 60_000;
 /// A look-up is fresh for this long, in milliseconds.
 const FRESH_MS: i64 = 30_000;
+/// So long after it was read a record may be written over, in milliseconds.
+const LOOKED_MS: i64 = 5_000;
 /// First pause before a refused write is tried again, in milliseconds; doubles up to a day.
 pub(super) const PARK_MS: i64 = 5 * 60_000;
 /// Pause of a row that has to wait for something that is under way, in milliseconds.
@@ -105,6 +107,12 @@ impl Txn<'_> {
             self.put(work);
             return Ok(None);
         }
+        if self.reads_first(entity, &side, row)? {
+            self.read_again(&remote_key(entity.id, &side), 0)?;
+            self.set_outbox(at, Some(OutboxRow { due: self.now.plus(PAUSE_MS), ..row }))?;
+            self.put(work);
+            return Ok(None);
+        }
         self.look_ahead(entity, &mut work)?;
         let (patch, _) = work.patch(entity, system, self.now);
         if patch.is_empty() {
@@ -117,9 +125,33 @@ impl Txn<'_> {
         let fields = patch.iter().map(|(field, _)| field.id).collect();
         let raws = self.fly(entity, &mut work, side.home(), op, &patch)?;
         self.journal(entity.id, Some(id), Happening::Sent { system, op, fields, create: false });
-        self.set_outbox(at, Some(OutboxRow { due: Millis(i64::MAX), flying: Some(op), task: Task::Update, ..row }))?;
+        let (due, flying, task) = (Millis(i64::MAX), Some(op), Task::Update);
+        self.set_outbox(at, Some(OutboxRow { due, flying, task, looked: None, ..row }))?;
         self.put(work);
         Ok(Some(WriteItem { op, target: Target::Update(side.remote), fields: raws }))
+    }
+
+    /// Is a record to be read before it is written over? What was listed since the write was decided shows what there was to be seen.
+    fn reads_first(&mut self, entity: &Entity, side: &Side, row: OutboxRow) -> Result<bool, ViewError> {
+        if !self.rules.system(side.system).is_some_and(|system| system.ability.read_first) {
+            return Ok(false);
+        }
+        let looked = row.looked.is_some_and(|looked| self.now.0 - looked.0 < LOOKED_MS);
+        Ok(!looked && self.passed(side.home(), entity.id)?.is_none_or(|passed| passed <= row.seen))
+    }
+
+    /// A record was read: what is to be written there may leave.
+    pub fn looked(&mut self, work: &Work, system: SystemId) -> Result<(), ViewError> {
+        let at = (system, work.record.entity, work.record.id);
+        let waits = |row: &OutboxRow| row.task == Task::Update && row.flying.is_none();
+        if self.rules.system(system).is_some_and(|system| system.ability.read_first)
+            && let Some(row) = self.outbox(at)?.filter(waits)
+        {
+            // What was put off for another reason stays so.
+            let due = if row.due <= self.now.plus(PAUSE_MS) { self.now } else { row.due };
+            self.set_outbox(at, Some(OutboxRow { due, looked: Some(self.now), ..row }))?;
+        }
+        Ok(())
     }
 
     /// Marks the fields of a write as flying; returns what is sent.

@@ -167,6 +167,10 @@ pub struct Ability {
     /// Objects and properties by which a fresh look-up is possible before a create (`("contacts", "email")`);
     /// `None` = any property of any object.
     pub lookups: Option<Vec<(String, String)>>,
+    /// Is a record read once more before it is written over, unless it has been listed since the write was decided? Then an edit
+    /// that our write covers unseen was made within the time of a call; else since the last listing, however long ago that was. For
+    /// systems that are only polled: the others tell of covered edits afterwards.
+    pub read_first: bool,
 }
 
 #[cfg(test)]
@@ -181,6 +185,7 @@ impl Ability {
             batch: BatchLimits { read: 10, read_history: 10, write: 10 },
             creates: Some(Creates::Upsert),
             lookups: None,
+            read_first: false,
         }
     }
 }

@@ -33,6 +33,35 @@ fn lost_answers_duplicate_nothing() {
 }
 
 #[test]
+fn what_was_edited_on_both_sides_while_nothing_ran_is_read_before_it_is_written_over() {
+    let world = World::new(60);
+    assert_eq!(world.json(&["backfill"]).0, Some(0));
+    let people = world.query("SELECT Id, Email FROM Contact WHERE Email != null ORDER BY Id");
+    let people = people
+        .iter()
+        .take(12)
+        .map(|row| [&row["Id"], &row["Email"]].map(|text| text.as_str().expect("a text").to_owned()));
+    let people: Vec<(String, String)> = people.map(|[id, email]| (id, world.hubspot_id(&email))).collect();
+    assert!(people.len() >= 10, "{people:?}");
+    for (_, here) in &people {
+        world.edit_hubspot(here, json!({ "jobtitle": "Archivist" }));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    for (there, _) in &people {
+        world.edit_salesforce("Contact", there, &json!({ "Title": "Baker" }));
+    }
+    // Whichever system answers first: the later edits hold.
+    assert_eq!(world.json(&["run", "--once", "--interval", "100ms"]).0, Some(0));
+    for (there, here) in &people {
+        assert_eq!(
+            (world.hubspot(here, "jobtitle"), world.salesforce(there, "Title")),
+            ("Baker".into(), "Baker".into())
+        );
+    }
+    world.assert_equal();
+}
+
+#[test]
 fn every_edit_arrives_and_then_nothing_moves() {
     let world = World::new(60);
     assert_eq!(world.json(&["backfill"]).0, Some(0));

@@ -142,6 +142,7 @@ impl HubSpot {
             batch: BatchLimits { read: wire::BATCH, read_history: wire::BATCH_HISTORY, write: wire::BATCH },
             creates: Some(Creates::Upsert),
             lookups: Some(config.lookups),
+            read_first: false,
         };
         Ok(Self {
             client,

@@ -124,6 +124,7 @@ impl Salesforce {
             batch: BatchLimits { read: wire::BATCH, read_history: wire::BATCH, write: wire::BATCH },
             creates: Some(Creates::Insert),
             lookups: None,
+            read_first: true,
         };
         let (marks, user) = (config.marks, user::User::default());
         let missing = missing::Missing::default();

@@ -146,6 +146,7 @@ impl SystemKind {
                 batch: BatchLimits { read: 100, read_history: 50, write: 100 },
                 creates: Some(Creates::Upsert),
                 lookups: Some(vec![("contacts".to_owned(), "email".to_owned())]),
+                read_first: false,
             },
             Self::Salesforce => Ability {
                 source: SourceKind::Polled,
@@ -155,6 +156,7 @@ impl SystemKind {
                 batch: BatchLimits { read: 200, read_history: 200, write: 200 },
                 creates: Some(Creates::Insert),
                 lookups: None,
+                read_first: true,
             },
         }
     }

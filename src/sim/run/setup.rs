@@ -151,6 +151,7 @@ pub(super) fn rules(options: &Options, worlds: &[World]) -> Rules {
             // As HubSpot and Salesforce do it.
             creates: Some(if world.source == SourceKind::History { Creates::Upsert } else { Creates::Insert }),
             lookups: Some(Vec::new()),
+            read_first: world.source == SourceKind::Polled,
         },
         max_deletes: crate::rules::MAX_DELETES,
     });
