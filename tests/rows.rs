@@ -546,3 +546,27 @@ fn what_was_not_listed_since_a_write_was_decided_is_read_before_it_is_written_ov
     );
     assert_eq!(due(&mut hand), (false, Some(text("y"))));
 }
+
+#[test]
+fn a_row_that_is_listed_again_and_again_does_not_put_its_read_off() {
+    let mut hand = Hand::new(["x", "0"]);
+    hand.now = 20_000;
+    hand.page(b(), ["y", "0"], 19_995, Mark::Theirs, 19_999, Pass::Changes);
+    let entity = hand.rules.entities[0].id;
+    let due = |hand: &Hand| {
+        let due = hand.view.reread_due(b(), entity, Millis(i64::MAX), 10).expect("a view in memory");
+        due.into_iter().map(|(_, row)| row.due).next()
+    };
+    // Which of two edits within one step of the clock was the later one no list can say.
+    let mut first = None;
+    for listed in 0..6 {
+        hand.now = 20_010 + 10 * listed;
+        hand.page(b(), ["z", "0"], 19_995, Mark::Theirs, 19_995, Pass::Changes);
+        let due = due(&hand).expect("it is to be read");
+        assert_eq!(*first.get_or_insert(due), due, "listed {listed} times");
+    }
+    hand.now = 20_200;
+    hand.read(b(), ["z", "0"], 19_995, Mark::Theirs, 20_190);
+    assert_eq!(due(&hand), None);
+    assert_eq!(hand.write(a()).1.fields, [("f".to_owned(), Raw::Text("z".into()))]);
+}

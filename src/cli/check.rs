@@ -342,6 +342,8 @@ fn promise(source: SourceKind) -> &'static str {
     match source {
         SourceKind::Stream => "ordered change events: no edit is lost",
         SourceKind::History => "a history per property: no edit is lost",
-        SourceKind::Polled => "polled: read before it is written over; an edit made within the time of that call cannot be seen",
+        SourceKind::Polled => {
+            "polled: read before it is written over; an edit made within the time of that call cannot be seen"
+        }
     }
 }

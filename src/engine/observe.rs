@@ -171,7 +171,9 @@ impl Txn<'_> {
             work.lately.note_read(key.system, begun.plus(-1));
         } else {
             work.unjudged.push(key.system);
-            self.read_again(key, 1)?;
+            // A read that is due anyway is not put off by every listing that shows the same again.
+            let tries = u32::from(self.reread(key)?.is_none());
+            self.read_again(key, tries)?;
         }
         self.note_unreadable(entity, &work, key.home(), shown)?;
         self.put(work);
