@@ -66,6 +66,9 @@ impl FieldState {
         (read, now): (Place, Millis),
         out: &mut Vec<Fate>,
     ) {
+        if !self.awaits_dates() {
+            return self.forget_dates();
+        }
         let side = &mut self.sides[ix];
         if !side.late.is_undated() {
             return;

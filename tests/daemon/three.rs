@@ -230,6 +230,8 @@ fn of_two_portals_the_value_that_was_entered_last_wins_the_first_link() {
 
     let (code, planned) = world.json(&["plan"]);
     assert_eq!(code, Some(0), "{planned}");
+    let decided = json!({ "overwritten": 2, "split": 0 });
+    assert_eq!(planned["entities"]["person"]["initial"]["jobtitle"], decided, "{planned}");
     let (code, report) = world.json(&["backfill"]);
     assert_eq!(code, Some(0), "{report}");
     assert_eq!(world.hubspot(&ann, "jobtitle"), "Baker");

@@ -8,8 +8,8 @@ use crate::daemon::DaemonError;
 use crate::daemon::driver::{Deleting, Leaving, Watch};
 use crate::engine::{AT_HOME, Change, Happening, JournalEntry, View};
 use crate::model::{EntityId, FieldId, FieldKind, Home, Record, RecordId, SystemId, Value};
-use crate::rules::{ConflictPolicy, Entity, Field, FieldBinding, HIDDEN, Rules};
-use std::collections::BTreeMap;
+use crate::rules::{ConflictPolicy, Entity, Field, FieldBinding, HIDDEN, LinkPolicy, Rules};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -89,6 +89,8 @@ pub(super) struct Collector {
 struct State {
     entities: BTreeMap<EntityId, EntityPlan>,
     out: Option<Writer>,
+    /// Values of first links that stay apart until the histories are read.
+    undated: BTreeSet<(EntityId, Option<RecordId>, FieldId)>,
 }
 
 impl Collector {
@@ -105,7 +107,7 @@ impl Collector {
             )
         };
         let entities = rules.entities.iter().map(entity).collect();
-        Ok(Self { rules: rules.clone(), schemas, state: Mutex::new(State { entities, out }) })
+        Ok(Self { rules: rules.clone(), schemas, state: Mutex::new(State { entities, out, undated: BTreeSet::new() }) })
     }
 
     /// The entities in the order of the rules.
@@ -201,16 +203,27 @@ impl Collector {
             match &entry.what {
                 Happening::Linked { by, .. } => *plan.link.entry(by.map(field).unwrap_or_default()).or_default() += 1,
                 Happening::LinkDecided { field: id, to, other, split, .. } => {
+                    let Some(of) = entity.field(*id) else { continue };
                     let count = plan.initial.entry(field(*id)).or_default();
+                    let at = (entity.id, entry.record, *id);
+                    let (kept, other) = (of.shown(to).to_string(), of.shown(other).to_string());
                     if *split {
-                        count.1 += 1
+                        count.1 += 1;
+                        if of.on_link == LinkPolicy::Latest {
+                            state.undated.insert(at);
+                        }
                     } else {
-                        count.0 += 1
+                        count.0 += 1;
+                        if state.undated.remove(&at) {
+                            count.1 -= 1;
+                            let values = [&kept, &other];
+                            plan.link_samples.retain(|sample| {
+                                let same = values.contains(&&sample.kept) && values.contains(&&sample.other);
+                                !(sample.split && sample.field == of.name && same)
+                            });
+                        }
                     }
-                    if plan.link_samples.len() < SAMPLES
-                        && let Some(of) = entity.field(*id)
-                    {
-                        let (kept, other) = (of.shown(to).to_string(), of.shown(other).to_string());
+                    if plan.link_samples.len() < SAMPLES {
                         plan.link_samples.push(LinkSample { field: of.name.clone(), kept, other, split: *split });
                     }
                 }
