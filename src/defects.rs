@@ -19,6 +19,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("strays", "a write given up is forgotten at once"),
     ("equal-save", "an equal save settles at its sending"),
     ("row-mark", "that we changed a record last proves no write that shows its value"),
+    ("read-first", "what is only polled is written over unread"),
     ("order-test", "a snapshot is judged although its order is in doubt"),
     ("snapshot-waits", "a snapshot behind a write in flight is dropped"),
     ("release-order", "waiting edits are released by arrival"),
