@@ -343,7 +343,7 @@ fn promise(source: SourceKind) -> &'static str {
         SourceKind::Stream => "ordered change events: no edit is lost",
         SourceKind::History => "a history per property: no edit is lost",
         SourceKind::Polled => {
-            "polled: read before it is written over; an edit made within the time of that call cannot be seen"
+            "polled: read before it is written over; an edit made between that and our write cannot be seen"
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use super::ViewError;
 use super::record::{Work, remote_key};
-use super::timeline::timeline;
 use super::txn::Txn;
 use crate::merge::{Evidence, SideLately};
 use crate::model::{Millis, Place, ReadRow, RemoteKey, SourceKind};
@@ -40,14 +39,11 @@ impl Txn<'_> {
         for (field, binding, place) in entity.placed_at(key.home()).filter(|(field, ..)| asked.contains(&field.id)) {
             let timeless = binding.is_unrecorded() || place.clone().any(|at| doubted.contains(&at));
             let histories = row.history.get(place.clone()).unwrap_or_default();
-            let mut entries = Vec::new();
-            if !timeless && self.source(key.system) == SourceKind::History {
-                for moment in timeline(histories, row.values.get(place).unwrap_or_default()) {
-                    let Ok(value) = field.read(binding, &moment.raws) else { continue };
-                    let Some(value) = self.resolved(field, key.system, value)? else { continue };
-                    entries.push(Evidence { place: Place::at(moment.at), value, mark: moment.mark });
-                }
-            }
+            let past = match !timeless && self.source(key.system) == SourceKind::History {
+                true => self.past((field, binding), histories, row.values.get(place).unwrap_or_default())?,
+                false => Vec::new(),
+            };
+            let entries: Vec<Evidence> = past.into_iter().map(|(entry, _)| entry).collect();
             let mut state = work.state(field);
             let Some(ix) = state.ix(key.system) else { continue };
             let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));

@@ -9,10 +9,10 @@ use super::txn::{Delivered, Txn, delivered_cursor};
 use super::{DigestRow, Happening, Notice, PageRows, Pass, Reads, RereadRow, ViewError};
 use crate::merge::{Evidence, FlightState, Snapshot, SnapshotFate};
 use crate::model::{
-    EntityId, FieldId, Home, Mark, Millis, PastValue, Place, RawDigest, ReadRow, RecordId, RemoteKey, Side, SideState,
-    SourceKind, SystemId, Timing, Value, ValueError,
+    EntityId, FieldId, Home, Mark, Millis, PastValue, Place, Raw, RawDigest, ReadRow, RecordId, RemoteKey, Side,
+    SideState, SourceKind, SystemId, Timing, Value, ValueError,
 };
-use crate::rules::{Entity, Field};
+use crate::rules::{Entity, Field, FieldBinding};
 use std::collections::BTreeSet;
 
 impl Txn<'_> {
@@ -562,16 +562,13 @@ impl Txn<'_> {
                 continue;
             }
             // What the type cannot hold is skipped, as a snapshot of it is.
-            let moments = timeline(histories, row.values.get(place).unwrap_or_default());
-            let mut entries = Vec::with_capacity(moments.len());
-            for moment in moments {
-                let Ok(value) = field.read(binding, &moment.raws) else { continue };
-                let Some(value) = self.resolved(field, key.system, value)? else { continue };
-                let (place, mark) = (Place::at(moment.at), moment.mark);
-                if let Some(who) = moment.who.filter(|_| mark != Mark::Ours && settled.before(&place)) {
-                    self.note_author((work.record.id, key.system), Some(field.id), moment.at, who);
+            let past = self.past((field, binding), histories, row.values.get(place).unwrap_or_default())?;
+            let mut entries = Vec::with_capacity(past.len());
+            for (entry, who) in past {
+                if let Some(who) = who.filter(|_| entry.mark != Mark::Ours && settled.before(&entry.place)) {
+                    self.note_author((work.record.id, key.system), Some(field.id), entry.place.time, who);
                 }
-                entries.push(Evidence { place, value, mark });
+                entries.push(entry);
             }
             let told = value.filter(|_| !timeless);
             judged &= state.history(&context, ix, &entries, told, row.modified, begun, timing.sent, &mut fates);
@@ -594,6 +591,23 @@ impl Txn<'_> {
             work.put_state(field, state, fates);
         }
         Ok(judged)
+    }
+
+    /// What the histories of a field's properties say that it was, oldest first, and whose word that is. What the type cannot hold is
+    /// skipped, as a snapshot of it is.
+    pub(super) fn past(
+        &self,
+        (field, binding): (&Field, &FieldBinding),
+        histories: &[Vec<PastValue>],
+        now: &[Raw],
+    ) -> Result<Vec<(Evidence, Option<String>)>, ViewError> {
+        let mut entries = Vec::new();
+        for moment in timeline(histories, now) {
+            let Ok(value) = field.read(binding, &moment.raws) else { continue };
+            let Some(value) = self.resolved(field, binding.system, value)? else { continue };
+            entries.push((Evidence { place: Place::at(moment.at), value, mark: moment.mark }, moment.who));
+        }
+        Ok(entries)
     }
 
     /// Notes how far an object has been taken in; late pages do not set it back.

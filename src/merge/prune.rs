@@ -77,9 +77,6 @@ impl FieldState {
             side.late.strays.retain(|stray| stray.until > now || unread(stray.until));
         }
         let asked = self.awaits_dates();
-        if !asked {
-            self.forget_dates();
-        }
         let in_force: Vec<Turn> =
             self.sides.iter().map(|side| side.late.base_where(|entry| !side.settled.before(&entry.place))).collect();
         self.recent.retain(|taken| in_force.iter().any(|base| taken.turn > *base));
@@ -87,9 +84,10 @@ impl FieldState {
             let settled = side.settled;
             // A create's own history is known by its time; other writes that settled inexactly have none to come.
             let told_later = rules.sides[ix].source == SourceKind::Stream || !side.late.strays.is_empty();
-            side.late
-                .entries
-                .retain(|entry| settled.before(&entry.place) || entry.turn == *base || super::dated::is_of_link(entry));
+            side.late.entries.retain(|entry| match super::dated::is_of_link(entry) {
+                true => asked,
+                false => settled.before(&entry.place) || entry.turn == *base,
+            });
             let super::SideLately { ours, strays, .. } = &mut side.late;
             // The answer to an equal stray, when it comes, is told from a repeat by it.
             let twin = |own: &super::Own| strays.iter().any(|stray| stray.value == own.value);

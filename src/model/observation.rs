@@ -168,7 +168,7 @@ pub struct Ability {
     /// `None` = any property of any object.
     pub lookups: Option<Vec<(String, String)>>,
     /// Is a record read once more before it is written over, unless it has been listed since the write was decided? Then an edit
-    /// that our write covers unseen was made within the time of a call; else since the last listing, however long ago that was. For
+    /// that our write covers unseen was made after that reading or listing; else after the last listing, however long ago that was. For
     /// systems that are only polled: the others tell of covered edits afterwards.
     pub read_first: bool,
 }

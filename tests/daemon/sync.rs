@@ -46,6 +46,7 @@ fn what_was_edited_on_both_sides_while_nothing_ran_is_read_before_it_is_written_
     for (_, here) in &people {
         world.edit_hubspot(here, json!({ "jobtitle": "Archivist" }));
     }
+    // A step of Salesforce's clock later, so that these are the later ones.
     std::thread::sleep(std::time::Duration::from_millis(1_100));
     for (there, _) in &people {
         world.edit_salesforce("Contact", there, &json!({ "Title": "Baker" }));

@@ -216,7 +216,7 @@ fn of_two_portals_the_value_that_was_entered_last_wins_the_first_link() {
     let title = "jobtitle = { type = \"text\", second = \"jobtitle\", hubspot = \"jobtitle\", salesforce = \"Title\" }";
     world.edit_config(title, &title.replace("salesforce = \"Title\"", "on_link = \"latest\""));
 
-    // Each is entered in one portal first; what is touched later is another field.
+    // Each is entered in one portal first, a step of the coarsest clock apart; what is touched later is another field.
     let person = |name: &str, title: &str| json!({ "properties": { "email": format!("{name}@both.example"), "lastname": name, "jobtitle": title } });
     let ann =
         world.person("hubspot", "POST", CONTACTS, &person("Ann", "Clerk"))["id"].as_str().expect("an id").to_owned();
