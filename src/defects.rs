@@ -28,6 +28,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("ahead", "what is dated ahead of its system's clock is believed"),
     ("undo-over", "an undo writes over what somebody else changed since"),
     ("undo-outranks", "an undo prevails over edits that it has not seen"),
+    ("decided-over", "what lost to a decision unseen rivals those who follow the decision"),
     ("unsaid", "what a step's entries leave unsaid of its records is not journaled"),
 ];
 

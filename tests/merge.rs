@@ -859,6 +859,7 @@ mod defects {
             ("overtaken", a_late_told_edit_that_our_write_covered_changes_nothing_there),
             ("pairwise", of_three_edits_the_policy_decides_over_all),
             ("replaced", what_somebody_replaced_knowingly_does_not_come_back),
+            ("decided-over", what_lost_to_a_decision_does_not_come_back_with_the_next_edit),
             ("overtakers", a_late_told_edit_from_before_a_closing_is_what_its_side_shows),
             ("winner-entry", an_edit_that_won_has_not_seen_its_rivals),
             ("loser-forgotten", an_edit_that_lost_still_rivals_those_whose_people_had_not_seen_it),
@@ -906,6 +907,27 @@ fn who_has_seen_a_decision_may_change_it_and_a_decision_sees_all_that_was_taken_
     story.lands(A, "old", 21);
     story.person(A, "edit", 30);
     assert_eq!(story.state.value, text("edit"));
+}
+
+#[test]
+fn what_lost_to_a_decision_does_not_come_back_with_the_next_edit() {
+    for late in [false, true] {
+        let mut story = Story::of(Prefer(system(A)), SourceKind::Stream, 2);
+        story.operator(SystemId::OPERATOR, "decided", 10);
+        story.send(B, 20);
+        // Somebody who prevails here, and had not seen the decision, is heard before or after somebody who had.
+        if !late {
+            story.person(A, "old", 15);
+        }
+        story.lands(B, "decided", 21);
+        story.person(B, "next", 30);
+        if late {
+            story.person(A, "old", 15);
+        }
+        assert_eq!(story.state.value, text("next"), "{late}");
+        assert!(story.lost("old") && !story.lost("next"));
+        assert!(story.owes(A) && !story.owes(B));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! An edit arrives: seen, waiting, superseded, or decided.
 
-use super::operate::outranking;
+use super::operate::{is_over, outranking};
 use super::policy::{self, Ground, Verdict};
 use super::{Edit, Entry, EntryKind, FieldState, SettledBy, Taken, Turn};
 use crate::model::{Apart, Millis, OpId, Origin, Place, SourceKind, Stamp, SystemId, Value};
@@ -394,6 +394,9 @@ impl FieldState {
                 set.truncate(2);
             }
         }
+        let seen = set.iter().map(|taken| taken.base).max().unwrap_or_default();
+        let over = |taken: &Taken| is_over(&self.recent, taken, seen);
+        set.retain(|taken| taken.turn == edit.turn || !over(taken));
         let rank = |system| self.ix(system).map_or(usize::MAX, |ix| rules.sides[ix].rank);
         let own_before = |taken: &Taken| {
             let since = |other: &&Taken| other.system == taken.system && other.turn > taken.base;
@@ -409,7 +412,10 @@ impl FieldState {
             before: &own_before,
         };
         let rivals = set.len() - 1;
-        let mut ranked = if counts(edit) { set.clone() } else { vec![edit] };
+        let mut ranked = match counts(edit) {
+            true => set.iter().copied().filter(|taken| !over(taken)).collect(),
+            false => vec![edit],
+        };
         let mut verdict = match outranking(&mut ranked) {
             Some(decision) => Verdict::Edit(decision),
             None if rivals == 0 && self.stays_in_review(rules, &edit.edit.value) => Verdict::Review(self.value.clone()),

@@ -1,7 +1,7 @@
 //! Edits by whoever operates Syncline: a decision, or taking something back.
 //!
 //! An operator sees the mirror, so such an edit had seen everything that was taken in. What was not is concurrent with it: a
-//! decision outranks it under every policy, and an undo yields to it.
+//! decision outranks it under every policy, for good: who has seen the decision has that behind him, too. An undo yields to it.
 
 use super::{Edit, Fate, FieldRules, FieldState, Taken, Turn};
 use crate::model::{Apart, FieldKind, Millis, Origin, Place, Stamp, SystemId, Value};
@@ -57,6 +57,14 @@ impl FieldState {
         side.apart = Some(Apart::Split);
         side.wanted = Some(value);
     }
+}
+
+/// Has an edit lost to a decision that it had not seen, for whoever had seen all up to `seen`, the decision among it? Then it
+/// rivals nobody who follows the decision: what a decision had covered would come back with the next edit.
+pub(super) fn is_over(recent: &[Taken], taken: &Taken, seen: Turn) -> bool {
+    let ends = |decision: &Taken| taken.base < decision.turn && taken.turn != decision.turn && decision.turn <= seen;
+    let mut decisions = recent.iter().filter(|other| other.system == SystemId::OPERATOR);
+    decisions.any(ends) && !crate::defect!("decided-over")
 }
 
 /// Takes an undo out of a set that holds anything else, and finds an operator's decision in it.

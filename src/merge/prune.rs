@@ -1,6 +1,6 @@
 //! What may be forgotten, and when everybody had seen everything.
 
-use super::{Entry, EntryKind, FieldLately, FieldRules, FieldState, SideLately, Turn};
+use super::{Entry, EntryKind, FieldLately, FieldRules, FieldState, SideLately, Taken, Turn};
 use crate::model::{Apart, Millis, Place, SourceKind, SystemId};
 
 /// Answers with other values that are remembered of one field.
@@ -79,7 +79,14 @@ impl FieldState {
         let asked = self.awaits_dates();
         let in_force: Vec<Turn> =
             self.sides.iter().map(|side| side.late.base_where(|entry| !side.settled.before(&entry.place))).collect();
-        self.recent.retain(|taken| in_force.iter().any(|base| taken.turn > *base));
+        let stays = |taken: &Taken| in_force.iter().any(|base| taken.turn > *base);
+        // A decision stays as long as something that has lost to it unseen.
+        let bases =
+            self.recent.iter().filter(|taken| stays(taken) && !taken.system.is_operator()).map(|taken| taken.base);
+        let beaten = bases.min();
+        let decided =
+            |taken: &Taken| taken.system == SystemId::OPERATOR && beaten.is_some_and(|beaten| beaten < taken.turn);
+        self.recent.retain(|taken| stays(taken) || decided(taken));
         for (ix, (side, base)) in self.sides.iter_mut().zip(&in_force).enumerate() {
             let settled = side.settled;
             // A create's own history is known by its time; other writes that settled inexactly have none to come.

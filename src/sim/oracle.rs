@@ -94,10 +94,31 @@ fn parted(set: Value) -> Value {
     }
 }
 
+/// Whoever had seen a decision has what it prevails over behind him, as if he had seen that, too.
+fn behind_decisions(edits: &[(usize, &Edited)], operator: usize) -> Vec<(usize, Edited)> {
+    let mut owned: Vec<(usize, Edited)> = edits.iter().map(|(id, edit)| (*id, (*edit).clone())).collect();
+    for (decision, _) in edits.iter().filter(|(_, edit)| edit.side == operator) {
+        // Also by having seen what somebody entered who had.
+        let saw = edits.iter().fold(1 << decision, |saw: EditSet, (id, edit)| match edit.saw & saw {
+            0 => saw,
+            _ => saw | (1 << id),
+        });
+        let sees = |own: EditSet| own & saw != 0;
+        let others = edits.iter().filter(|(id, edit)| id != decision && !sees(edit.saw));
+        let beaten = others.fold(0, |set: EditSet, (id, _)| set | (1 << id));
+        for (id, edit) in owned.iter_mut().filter(|(_, edit)| sees(edit.saw)) {
+            edit.saw |= beaten & !(1 << *id);
+        }
+    }
+    owned
+}
+
 fn surely_admissible(edits: &[(usize, &Edited)], first: &Value, order: &Order<'_>) -> Vec<Value> {
     // Whoever operates stands behind the systems, and outranks what he has not seen; who takes back stands behind him, and yields to
     // all that he has not seen.
     let (operator, undoer) = (order.sources.len(), order.sources.len() + 1);
+    let owned = behind_decisions(edits, operator);
+    let edits: &[(usize, &Edited)] = &owned.iter().map(|(id, edit)| (*id, edit)).collect::<Vec<_>>();
     if let ConflictPolicy::Owns(owner) = &order.policy {
         // Others' edits count for nothing.
         let owner = side_of(*owner);
