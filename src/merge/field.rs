@@ -333,6 +333,10 @@ impl FieldState {
         if split {
             self.forget_dates();
         }
+        if self.recent.is_empty() {
+            // Nearly always it is the only one.
+            self.recent.reserve_exact(1);
+        }
         self.recent.push(Taken { system, edit, base, turn });
         let rivals = self.decide_at(rules, self.recent.len() - 1, out);
         self.note_past(rules.policy.is_three_way());

@@ -1,5 +1,6 @@
 //! The state of one (record, field) that the rules need, and its stored form. Absent in the steady state.
 
+use super::Few;
 use crate::codec::{self, BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder};
 use crate::model::{Apart, FieldId, Home, Millis, ObjectId, OpId, Place, Stamp, SystemId, Value};
 
@@ -169,11 +170,11 @@ pub struct SideLately {
     /// The write in flight, which most have none of.
     pub flight: Option<Box<Flight>>,
     /// Writes that may still land.
-    pub strays: Vec<Stray>,
+    pub strays: Few<Stray>,
     /// Own writes that settled.
-    pub ours: Vec<Own>,
+    pub ours: Few<Own>,
     /// Edits behind the write in flight.
-    pub waiting: Vec<Edit>,
+    pub waiting: Few<Edit>,
 }
 
 /// All that the rules know of one (record, field).
@@ -375,6 +376,8 @@ impl SideLately {
     pub fn enter(&mut self, entry: Entry) {
         let at = self.entries.iter().rposition(|other| !entry.place.before(&other.place)).map_or(0, |at| at + 1);
         if self.entries.is_empty() {
+            // Nearly always these two are all, and they stay as long as somebody has not seen the edit.
+            self.entries.reserve_exact(2);
             // The implicit first entry: before everything, turn 0.
             self.entries.push(Entry { place: Place::at(Millis::MIN), turn: Turn(0), kind: EntryKind::Closing });
             self.entries.push(entry);
