@@ -21,16 +21,7 @@ impl RowDecoder for Rows {
 }
 
 fn rules() -> Rules {
-    let ability = Ability {
-        source: SourceKind::Polled,
-        resolution_ms: 1,
-        stray_ms: 600_000,
-        lag_ms: 0,
-        batch: BatchLimits { read: 100, read_history: 50, write: 100 },
-        creates: Some(Creates::Upsert),
-        lookups: None,
-        read_first: false,
-    };
+    let ability = Ability { read_first: false, ..Ability::of(SourceKind::Polled) };
     let field = |name: &str, kind| FieldSpec::new(name, kind).at("sales", name).at("support", name);
     let person = EntitySpec::new("person").at("sales", "people").at("support", "people").match_by("email");
     let person = person.create(CreateSpec::Nowhere);

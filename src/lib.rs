@@ -24,16 +24,7 @@
 //!     }
 //! }
 //!
-//! let ability = Ability {
-//!     source: SourceKind::Polled,
-//!     resolution_ms: 1,
-//!     stray_ms: 600_000,
-//!     lag_ms: 0,
-//!     batch: BatchLimits { read: 100, read_history: 50, write: 100 },
-//!     creates: Some(Creates::Upsert),
-//!     lookups: None,
-//!     read_first: false,
-//! };
+//! let ability = Ability { read_first: false, ..Ability::of(SourceKind::Polled) };
 //! let text = |name: &str, kind| FieldSpec::new(name, kind).at("one", name).at("two", name);
 //! let person = EntitySpec::new("person").at("one", "people").at("two", "people").match_by("email");
 //! let person = person.field(text("email", FieldKind::Email)).field(text("phone", FieldKind::Phone));

@@ -5,9 +5,8 @@ use syncline::engine::{
 };
 use syncline::merge::SettledBy;
 use syncline::model::{
-    Ability, BatchLimits, ClockOffset, Creates, EntityId, FieldKind, Home, Mark, Millis, ObjectId, Outcome, Raw,
-    RawDigest, RawRow, ReadRow, RecordId, RemoteId, RemoteKey, RowDecoder, SourceKind, SystemId, Target, Timing,
-    WriteItem,
+    Ability, ClockOffset, Creates, EntityId, FieldKind, Home, Mark, Millis, ObjectId, Outcome, Raw, RawDigest, RawRow,
+    ReadRow, RecordId, RemoteId, RemoteKey, RowDecoder, SourceKind, SystemId, Target, Timing, WriteItem,
 };
 use syncline::rules::{ConflictSpec, EntitySpec, FieldSpec, Rules};
 
@@ -52,14 +51,10 @@ impl Hand {
     /// A record in a, polled, that b lacks.
     fn new(creates: Creates) -> Self {
         let ability = Ability {
-            source: SourceKind::Polled,
-            resolution_ms: 1,
-            stray_ms: 600_000,
-            lag_ms: 0,
-            batch: BatchLimits { read: 10, read_history: 10, write: 10 },
             creates: Some(creates),
             lookups: Some(Vec::new()),
             read_first: false,
+            ..Ability::of(SourceKind::Polled)
         };
         let mut thing =
             EntitySpec::new("thing").at_with_id("a", "things", "id").at_with_id("b", "things", "id").match_by("key");

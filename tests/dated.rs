@@ -5,8 +5,8 @@ use syncline::engine::{
     Authority, Clocks, Effect, Happening, Input, MemoryView, Operate, Operation, PageRows, Pass, Reads, View, step,
 };
 use syncline::model::{
-    Ability, Apart, BatchLimits, ClockOffset, Creates, EntityId, FieldId, FieldKind, Home, Mark, Millis, ObjectId,
-    PastValue, Raw, RawDigest, RawRow, ReadRow, RemoteId, RowDecoder, SourceKind, SystemId, Timing,
+    Ability, Apart, ClockOffset, EntityId, FieldId, FieldKind, Home, Mark, Millis, ObjectId, PastValue, Raw, RawDigest,
+    RawRow, ReadRow, RemoteId, RowDecoder, SourceKind, SystemId, Timing,
 };
 use syncline::rules::{ConflictSpec, CreateSpec, EntitySpec, FieldSpec, LinkSpec, Rules};
 
@@ -52,16 +52,7 @@ fn in_order<T>(key: T, f: T) -> Vec<T> {
 
 impl Hand {
     fn new(source: SourceKind, on_link: LinkSpec, past: &[&[Past]]) -> Self {
-        let ability = Ability {
-            source,
-            resolution_ms: 1,
-            stray_ms: 60_000,
-            lag_ms: 0,
-            batch: BatchLimits { read: 10, read_history: 10, write: 10 },
-            creates: Some(Creates::Upsert),
-            lookups: None,
-            read_first: false,
-        };
+        let ability = Ability { stray_ms: 60_000, read_first: false, ..Ability::of(source) };
         let systems = &NAMES[..past.len()];
         let thing = systems.iter().fold(EntitySpec::new("thing"), |thing, system| thing.at(*system, "things"));
         let at =

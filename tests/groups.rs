@@ -4,8 +4,8 @@ use syncline::engine::{
     Answer, Answers, Clocks, Effect, Event, Events, Input, MemoryView, PageRows, Pass, ProblemPlace, Reads, View, step,
 };
 use syncline::model::{
-    Ability, BatchLimits, Creates, EntityId, FieldId, FieldKind, Home, Mark, Millis, Outcome, PastValue, Place, Raw,
-    RawDigest, RawRow, ReadRow, RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Target, Timing, WriteItem,
+    Ability, EntityId, FieldId, FieldKind, Home, Mark, Millis, Outcome, PastValue, Place, Raw, RawDigest, RawRow,
+    ReadRow, RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Target, Timing, WriteItem,
 };
 use syncline::rules::{ConflictSpec, EntitySpec, FieldSpec, Limits, LinkSpec, Rules};
 
@@ -69,16 +69,8 @@ impl Case {
     }
 
     fn unlinked(sources: [SourceKind; 2], conflict: ConflictSpec, shown: [[&str; 4]; 2]) -> Self {
-        let ability = |source| Ability {
-            source,
-            resolution_ms: 1,
-            stray_ms: 30_000,
-            lag_ms: 0,
-            batch: BatchLimits { read: 10, read_history: 10, write: 10 },
-            creates: Some(Creates::Upsert),
-            lookups: Some(Vec::new()),
-            read_first: false,
-        };
+        let ability =
+            |source| Ability { stray_ms: 30_000, lookups: Some(Vec::new()), read_first: false, ..Ability::of(source) };
         let field = |name: &str, kind| FieldSpec::new(name, kind).at("here", name).at("there", name);
         let part = |name: &str| field(name, FieldKind::Text).group("address");
         let short = Limits { length: Some(5), ..Limits::default() };

@@ -4,9 +4,8 @@ use syncline::engine::{
     Answer, Answers, Clocks, DeletedRows, Effect, Event, Events, Input, MemoryView, PageRows, Pass, Reads, View, step,
 };
 use syncline::model::{
-    Ability, BatchLimits, ClockOffset, Creates, Departure, EntityId, FieldKind, Home, Mark, Millis, ObjectId, OpId,
-    Outcome, Place, Raw, RawDigest, RawRow, ReadRow, RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Target,
-    Timing,
+    Ability, ClockOffset, Departure, EntityId, FieldKind, Home, Mark, Millis, ObjectId, OpId, Outcome, Place, Raw,
+    RawDigest, RawRow, ReadRow, RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Target, Timing,
 };
 use syncline::rules::{ConflictSpec, CreateSpec, EntitySpec, FieldSpec, Rules};
 
@@ -48,16 +47,7 @@ impl Hand {
     }
 
     fn among(systems: &[&str], source: SourceKind, policy: ConflictSpec) -> Self {
-        let ability = Ability {
-            source,
-            resolution_ms: 1,
-            stray_ms: 60_000,
-            lag_ms: 0,
-            batch: BatchLimits { read: 10, read_history: 10, write: 10 },
-            creates: Some(Creates::Upsert),
-            lookups: None,
-            read_first: false,
-        };
+        let ability = Ability { stray_ms: 60_000, read_first: false, ..Ability::of(source) };
         let thing = systems.iter().fold(EntitySpec::new("thing"), |thing, system| thing.at(*system, "things"));
         let at =
             |name: &str| systems.iter().fold(FieldSpec::new(name, FieldKind::Text), |f, system| f.at(*system, name));

@@ -11,16 +11,7 @@ const DAY: i64 = 86_400_000;
 const CITIES: [&str; 6] = ["Rome", "Oslo", "Bern", "Lima", "Kyiv", "Cork"];
 
 fn rules() -> Rules {
-    let ability = Ability {
-        source: SourceKind::History,
-        resolution_ms: 1,
-        stray_ms: 0,
-        lag_ms: 0,
-        batch: BatchLimits { read: 100, read_history: 50, write: 100 },
-        creates: Some(Creates::Upsert),
-        lookups: None,
-        read_first: false,
-    };
+    let ability = Ability { stray_ms: 0, ..Ability::of(SourceKind::History) };
     let field = |name: &str| FieldSpec::new(name, FieldKind::Text).at("one", name).at("two", name);
     let person = EntitySpec::new("person").at("one", "people").at("two", "people").create(CreateSpec::Nowhere);
     let person = person.match_by("name").field(field("name")).field(field("city"));

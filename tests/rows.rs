@@ -5,8 +5,8 @@ use syncline::engine::{
 };
 use syncline::merge::SettledBy;
 use syncline::model::{
-    Ability, BatchLimits, ClockOffset, Creates, FieldKind, Home, Mark, Millis, ObjectId, Outcome, PastValue, Raw,
-    RawDigest, RawRow, ReadRow, RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Timing, Value, WriteItem,
+    Ability, ClockOffset, FieldKind, Home, Mark, Millis, ObjectId, Outcome, PastValue, Raw, RawDigest, RawRow, ReadRow,
+    RecordId, RemoteId, RowDecoder, SourceKind, SystemId, Timing, Value, WriteItem,
 };
 use syncline::rules::{ConflictSpec, EntitySpec, FieldSpec, Rules};
 
@@ -65,16 +65,7 @@ impl Hand {
 
     /// With records that are read, or not, before they are written over.
     fn reading(read_first: bool, source: SourceKind, [in_a, in_b]: [[&str; 2]; 2], modified: i64) -> Self {
-        let ability = Ability {
-            source,
-            resolution_ms: 1,
-            stray_ms: 30_000,
-            lag_ms: 0,
-            batch: BatchLimits { read: 10, read_history: 10, write: 10 },
-            creates: Some(Creates::Upsert),
-            lookups: None,
-            read_first,
-        };
+        let ability = Ability { stray_ms: 30_000, read_first, ..Ability::of(source) };
         let mut thing = EntitySpec::new("thing").at("a", "things").at("b", "things").match_by("key");
         for name in FIELDS {
             thing = thing.field(FieldSpec::new(name, FieldKind::Text).at("a", name).at("b", name));

@@ -173,24 +173,35 @@ pub struct Ability {
     pub read_first: bool,
 }
 
-#[cfg(test)]
 impl Ability {
-    /// A system that is only polled, keeps milliseconds, and takes ten items a call.
-    pub(crate) fn polled() -> Self {
+    /// What a system can do of which only its source is known: its times are in milliseconds, a call takes 100 items (50 with
+    /// histories), a request without an answer may land for ten minutes, records are made by upsert and looked up by anything, and
+    /// those that are only polled are read before they are written over. Say what is otherwise:
+    ///
+    /// ```
+    /// # use syncline::model::{Ability, SourceKind};
+    /// let ability = Ability { resolution_ms: 1_000, ..Ability::of(SourceKind::Polled) };
+    /// ```
+    pub fn of(source: SourceKind) -> Self {
         Self {
-            source: SourceKind::Polled,
+            source,
             resolution_ms: 1,
-            stray_ms: 0,
+            stray_ms: 600_000,
             lag_ms: 0,
-            batch: BatchLimits { read: 10, read_history: 10, write: 10 },
+            batch: BatchLimits { read: 100, read_history: 50, write: 100 },
             creates: Some(Creates::Upsert),
             lookups: None,
-            read_first: false,
+            read_first: source == SourceKind::Polled,
         }
     }
-}
 
-impl Ability {
+    /// A system that is only polled, and takes ten items a call.
+    #[cfg(test)]
+    pub(crate) fn polled() -> Self {
+        let batch = BatchLimits { read: 10, read_history: 10, write: 10 };
+        Self { stray_ms: 0, batch, read_first: false, ..Self::of(SourceKind::Polled) }
+    }
+
     /// Can records of `object` be looked up freshly by `property`?
     pub fn can_look_up(&self, object: &str, property: &str) -> bool {
         match &self.lookups {
