@@ -111,9 +111,9 @@ fn latelys() -> Vec<(&'static str, Lately)> {
     let mut side = SideLately {
         edited: Some(Place::at(NOW)),
         flight: Some(Box::new(flight(FlightState::Answered(NOW)))),
-        strays: vec![Stray { op: OpId(1), value: Value::Null, turn: Turn(1), sent: NOW, until: NOW.plus(9) }].into(),
-        ours: vec![Own { place: place(), until: NOW, over: Value::Null, value: Value::Bool(false) }].into(),
-        waiting: vec![edit.clone(), Edit { since: None, ..edit.clone() }].into(),
+        strays: vec![Stray { op: OpId(1), value: Value::Null, turn: Turn(1), sent: NOW, until: NOW.plus(9) }],
+        ours: vec![Own { place: place(), until: NOW, over: Value::Null, value: Value::Bool(false) }],
+        waiting: vec![edit.clone(), Edit { since: None, ..edit.clone() }],
         ..SideLately::default()
     };
     for (kind, turn) in [(EntryKind::Write, 1), (EntryKind::Edit, 2), (EntryKind::Closing, 300)] {

@@ -343,7 +343,7 @@ impl Txn<'_> {
                 work.put_state(field, state, Vec::new());
                 continue;
             }
-            let (mut fates, context) = (Vec::with_capacity(1), self.context(entity, field, &state));
+            let (mut fates, context) = (Vec::new(), self.context(entity, field, &state));
             if unbased {
                 state.link(&context, ix, value.clone(), Place::at(begun), self.now, &mut fates);
             } else {

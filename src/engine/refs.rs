@@ -308,7 +308,7 @@ impl Work {
                 late.flight.iter_mut().for_each(|flight| rename(&mut flight.value));
                 late.strays.iter_mut().for_each(|stray| rename(&mut stray.value));
                 late.waiting.iter_mut().for_each(|edit| rename(&mut edit.value));
-                for own in late.ours.iter_mut() {
+                for own in &mut late.ours {
                     rename(&mut own.value);
                     rename(&mut own.over);
                 }

@@ -160,7 +160,7 @@ impl Txn<'_> {
             }
             let idle = lates.iter().all(|late| late.flight.is_none() && late.waiting.is_empty());
             let entries = lates.iter().flat_map(|late| &late.entries).map(|entry| entry.place.time);
-            let strays = lates.iter().flat_map(|late| late.strays.iter()).filter(|stray| stray.until <= self.now);
+            let strays = lates.iter().flat_map(|late| &late.strays).filter(|stray| stray.until <= self.now);
             let strays = strays.map(|stray| self.clocks.offset(side.system).latest(stray.until));
             let newest = entries.chain(strays).fold(side.settled.time, Millis::max);
             let key = remote_key(entity, side);

@@ -10,7 +10,6 @@ pub mod policy;
 
 mod confirm;
 mod dated;
-mod few;
 mod field;
 mod link;
 mod operate;
@@ -20,7 +19,6 @@ mod state;
 mod ties;
 
 pub use confirm::{Evidence, Landing};
-pub use few::Few;
 pub use field::{Arrival, Fate, FieldRules, SideRules, Snapshot, SnapshotFate};
 pub use state::{
     Edit, Entry, EntryKind, FieldLately, FieldState, Flight, FlightState, Lately, Own, SettledBy, SideField,

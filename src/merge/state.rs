@@ -1,6 +1,5 @@
 //! The state of one (record, field) that the rules need, and its stored form. Absent in the steady state.
 
-use super::Few;
 use crate::codec::{self, BorrowDecode, BorrowDecoder, Decode, DecodeError, Decoder, Encode, EncodeError, Encoder};
 use crate::model::{Apart, FieldId, Home, Millis, ObjectId, OpId, Place, Stamp, SystemId, Value};
 
@@ -170,11 +169,11 @@ pub struct SideLately {
     /// The write in flight, which most have none of.
     pub flight: Option<Box<Flight>>,
     /// Writes that may still land.
-    pub strays: Few<Stray>,
+    pub strays: Vec<Stray>,
     /// Own writes that settled.
-    pub ours: Few<Own>,
+    pub ours: Vec<Own>,
     /// Edits behind the write in flight.
-    pub waiting: Few<Edit>,
+    pub waiting: Vec<Edit>,
 }
 
 /// All that the rules know of one (record, field).

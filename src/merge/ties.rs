@@ -97,7 +97,7 @@ impl FieldState {
         }
         let mut theirs = seen;
         // A write that was given up may land yet: it is nobody's edit.
-        for stray in side.late.strays.iter() {
+        for stray in &side.late.strays {
             theirs = theirs.split(&of_note(&stray.value)).1;
         }
         theirs.removed.retain(|tied| !sight.gone.contains(&tied.to));
