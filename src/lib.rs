@@ -24,6 +24,7 @@
 //!     }
 //! }
 //!
+//! // Nobody edits while we write, so nothing has to be read once more before.
 //! let ability = Ability { read_first: false, ..Ability::of(SourceKind::Polled) };
 //! let text = |name: &str, kind| FieldSpec::new(name, kind).at("one", name).at("two", name);
 //! let person = EntitySpec::new("person").at("one", "people").at("two", "people").match_by("email");

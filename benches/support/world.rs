@@ -21,18 +21,8 @@ pub const CHANGES: usize = 3;
 pub const SYSTEMS: [&str; 2] = ["crm", "desk"];
 
 pub fn rules() -> Rules {
-    let batch = BatchLimits { read: 100, read_history: 50, write: 100 };
-    let source = SourceKind::Polled;
-    let ability = Ability {
-        source,
-        resolution_ms: 1,
-        stray_ms: 0,
-        lag_ms: 0,
-        batch,
-        creates: Some(Creates::Upsert),
-        lookups: None,
-        read_first: false,
-    };
+    // Nothing is read before it is written over: rivals write only.
+    let ability = Ability { stray_ms: 0, read_first: false, ..Ability::of(SourceKind::Polled) };
     let mut person = EntitySpec::new("person").at("crm", "contacts").at("desk", "Contact");
     for number in 0..FIELDS {
         let name = format!("property_{number}");

@@ -3,7 +3,7 @@
 use super::{BoxFuture, Connector, ConnectorError, DeletedPage, Keys, Outcome, ReadAnswer, ReadSpec, Target};
 use super::{WriteAnswer, WriteItem};
 use crate::model::{
-    Ability, BatchLimits, ClockOffset, Creates, Departure, Millis, ObjectSchema, PageEnd, PropertySchema, PropertyType,
+    Ability, BatchLimits, ClockOffset, Departure, Millis, ObjectSchema, PageEnd, PropertySchema, PropertyType,
 };
 use crate::model::{
     Mark, Raw, RawDigest, RawPage, RawRow, ReadRow, RemoteId, RowDecoder, SourceKind, Timing, User, is_ties, lay_ties,
@@ -42,16 +42,8 @@ struct Entry {
 impl Memory {
     /// An empty system with this clock.
     pub fn new(now: impl Fn() -> Millis + Send + Sync + 'static) -> Self {
-        let ability = Ability {
-            source: SourceKind::Polled,
-            resolution_ms: 1,
-            stray_ms: 0,
-            lag_ms: 0,
-            batch: BatchLimits { read: 100, read_history: 100, write: 100 },
-            creates: Some(Creates::Upsert),
-            lookups: None,
-            read_first: false,
-        };
+        let batch = BatchLimits { read: 100, read_history: 100, write: 100 };
+        let ability = Ability { stray_ms: 0, batch, read_first: false, ..Ability::of(SourceKind::Polled) };
         Self { now: Box::new(now), ability, state: Mutex::default() }
     }
 
