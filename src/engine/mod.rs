@@ -30,6 +30,7 @@ mod operate;
 mod people;
 mod prune;
 mod quarrel;
+mod reads;
 mod rebuild;
 mod record;
 #[cfg(test)]
