@@ -52,7 +52,17 @@ pub fn encode<T: Encode>(version: u8, value: &T) -> Vec<u8> {
 /// As [`encode`].
 pub fn encode_into<T: Encode>(version: u8, value: &T, out: &mut Vec<u8>) {
     out.push(version);
-    bincode::encode_into_std_write(value, out, config()).expect("encoding into memory cannot fail");
+    bincode::encode_into_writer(value, Append(out), config()).expect("encoding into memory cannot fail");
+}
+
+/// Appends, without the detour by way of an output that can fail.
+struct Append<'a>(&'a mut Vec<u8>);
+
+impl Writer for Append<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
 }
 
 /// Writes bytes of a known number as they are.

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod answer;
+mod ascending;
 mod books;
 mod change;
 mod clock;

@@ -78,6 +78,7 @@ impl Txn<'_> {
                 self.set_digest(key, Some(DigestRow { raw: shown.raw(row.raw), ..known }));
                 continue;
             }
+            self.note_digest(key.clone(), known);
             let same = if let Alike::Fields(same) = alike { Some(same) } else { None };
             let modified = self.believed(system, &row.remote, row.modified, page.timing);
             let (from, raw) = (self.linked_from(system, begun, modified), shown.raw(row.raw));
@@ -249,10 +250,8 @@ impl Txn<'_> {
         begun: Millis,
         timing: Timing,
     ) -> Result<bool, ViewError> {
-        let [recorded, unrecorded] = [false, true].map(|unrecorded| {
-            let at = |field: &Field| field.binding(home).is_some_and(|at| at.is_unrecorded() == unrecorded);
-            entity.fields_at(home).any(|(field, _)| at(field))
-        });
+        let [recorded, unrecorded] =
+            [false, true].map(|unrecorded| entity.fields_at(home).any(|(_, at)| at.is_unrecorded() == unrecorded));
         let mut judged = true;
         if recorded {
             judged &= self.snapshots_of(entity, work, home, (shown, same), Some(modified), begun, timing)?;
@@ -424,7 +423,9 @@ fn alike(entity: &Entity, work: &Work, key: &RemoteKey, shown: &Shown) -> Alike 
 /// Which fields of a row show what we thought, in the order of `fields_at`. What cannot be read does not.
 fn same_fields(entity: &Entity, work: &Work, home: Home, shown: &Shown) -> Vec<bool> {
     if let Some(row) = shown_row(entity, &work.record, home) {
-        return row.zip(&shown.values).map(|((_, known), value)| value.as_ref() == Ok(&*known)).collect();
+        let mut same = Vec::with_capacity(shown.values.len());
+        same.extend(row.zip(&shown.values).map(|((_, known), value)| value.as_ref() == Ok(&*known)));
+        return same;
     }
     let fields = entity.fields_at(home).zip(&shown.values);
     fields.map(|((field, _), value)| value.as_ref().is_ok_and(|value| work.shows(field, home.system, value))).collect()

@@ -244,9 +244,12 @@ impl Work {
         begun: Place,
         now: Millis,
     ) {
-        self.record.put_side(unlinked(entity, key, begun));
-        if self.record.registers.is_empty() && self.record.sides.len() == 1 && self.lately.fields.is_empty() {
-            self.link_first(entity, key.home(), shown, now);
+        let mut others = self.record.sides.iter().filter(|side| side.system != key.system);
+        let only = others.next().is_none();
+        if only && self.record.registers.is_empty() && self.lately.fields.is_empty() {
+            self.link_first(entity, key, shown, begun, now);
+        } else {
+            self.record.put_side(unlinked(entity, key, begun));
         }
         for field in &mut self.lately.fields {
             field.sides.retain(|(system, _)| *system != key.system);
@@ -256,13 +259,10 @@ impl Work {
 
     /// What the only side of a record that holds nothing shows is what there is: what [`Self::link_fields`] comes to in that
     /// case, in one pass. Ties are left to it, since their other ends may know of them.
-    fn link_first(&mut self, entity: &Entity, home: Home, shown: &[Option<&Value>], now: Millis) {
+    fn link_first(&mut self, entity: &Entity, key: &RemoteKey, shown: &[Option<&Value>], begun: Place, now: Millis) {
         let stamp = Stamp::mint(now, Stamp::ZERO, Origin::Engine);
-        let Record { registers, sides, .. } = &mut *self.record;
-        let Some(side) = sides.first_mut() else { return };
-        side.unbased.clear();
-        registers.reserve_exact(shown.len());
-        for ((field, binding), value) in entity.fields_at(home).zip(shown) {
+        let (mut side, mut registers) = (side_from(key, begun), Vec::with_capacity(shown.len()));
+        for ((field, binding), value) in entity.fields_at(key.home()).zip(shown) {
             let Some(value) = value.filter(|_| field.ties_to().is_none()) else {
                 side.unbased.push(field.id);
                 continue;
@@ -272,6 +272,8 @@ impl Work {
             }
             registers.push(Register { field: field.id, reg: LWWReg { val: value.clone(), marker: stamp } });
         }
+        self.record.registers = registers;
+        self.record.put_side(side);
     }
 
     /// First link of every field of a side that has no base yet.
@@ -284,7 +286,8 @@ impl Work {
         begun: Place,
         now: Millis,
     ) {
-        let Some(mut unbased) = self.record.side(home.system).map(|side| side.unbased.clone()) else { return };
+        let unbased = self.record.side(home.system).map(|side| side.unbased.clone());
+        let Some(mut unbased) = unbased.filter(|unbased| !unbased.is_empty()) else { return };
         let mut equal = false;
         for ((field, binding), value) in entity.fields_at(home).zip(shown) {
             let Ok(at) = unbased.binary_search(&field.id) else { continue };
@@ -495,6 +498,11 @@ pub(super) fn shown_digest(entity: &Entity, record: &Record, home: Home) -> Dige
 
 /// A side that takes part from now on, none of whose fields has a base.
 pub(super) fn unlinked(entity: &Entity, key: &RemoteKey, begun: Place) -> Side {
+    Side { unbased: entity.fields_at(key.home()).map(|(field, _)| field.id).collect(), ..side_from(key, begun) }
+}
+
+/// A side that takes part from now on, before anything is known of its fields.
+fn side_from(key: &RemoteKey, begun: Place) -> Side {
     Side {
         system: key.system,
         object: key.object,
@@ -503,7 +511,7 @@ pub(super) fn unlinked(entity: &Entity, key: &RemoteKey, begun: Place) -> Side {
         // What happened in the step of the read's beginning may be in it or not.
         settled: Place { time: begun.time.plus(-1), position: begun.position },
         made: Millis::MIN,
-        unbased: entity.fields_at(key.home()).map(|(field, _)| field.id).collect(),
+        unbased: Vec::new(),
         differs: Vec::new(),
     }
 }

@@ -6,14 +6,21 @@
 use super::rebuild::{fold, tells};
 use super::record::Work;
 use super::root::stands_as;
+use super::save::Moves;
 use super::shared::Shared;
 use super::txn::Txn;
 use super::{Cause, Change, Happening, JournalEntry, Now, Rest, Stand};
 use crate::model::{EntityId, FieldId, Record, RecordId, Register, Side, Stamp, SystemId, Value};
 use std::collections::BTreeMap;
 
-/// A record as it stood before the step; none = it was not there.
-pub(super) type Stood = ((EntityId, RecordId), Option<Shared<Record>>);
+/// A record that a step has saved.
+pub(super) struct Stood {
+    of: (EntityId, RecordId),
+    /// As it stood before the step; none = it was not there.
+    before: Option<Shared<Record>>,
+    /// What has moved since.
+    moves: Moves,
+}
 
 /// An entry, and the record that it tells of.
 type Told<'j> = ((EntityId, RecordId), &'j Happening);
@@ -27,7 +34,17 @@ impl Txn<'_> {
         match before {
             None if work.is_gone() => {}
             None if self.cause == Cause::Backfill => self.unread += 1,
-            before => self.stood.push(((work.record.entity, work.record.id), before.cloned())),
+            before => {
+                let of = (work.record.entity, work.record.id);
+                self.stood.push(Stood { of, before: before.cloned(), moves: Moves::default() });
+            }
+        }
+    }
+
+    /// What has moved of the record that was noted last.
+    pub fn note_moves(&mut self, moves: Moves) {
+        if let Some(stood) = self.stood.last_mut() {
+            stood.moves = moves;
         }
     }
 
@@ -44,7 +61,8 @@ impl Txn<'_> {
         if stood.is_empty() || crate::defect!("unsaid") {
             return;
         }
-        // Mostly in the order of the records already, in which they are saved.
+        // In the order in which records are saved, which is theirs: so one pass over all three.
+        debug_assert!(stood.is_sorted_by_key(|stood| stood.of));
         let of = |entry: &JournalEntry| entry.entity.zip(entry.record).filter(|_| tells(&entry.what));
         let mut told: Vec<_> = self.journal.iter().filter_map(|entry| Some((of(entry)?, &entry.what))).collect();
         told.sort_by_key(|(of, _)| *of);
@@ -55,23 +73,25 @@ impl Txn<'_> {
         });
         let mut after: Vec<((EntityId, RecordId), Option<&Record>)> = saved.collect();
         after.sort_by_key(|(of, _)| *of);
+        let (mut told, mut after) = (&told[..], after.iter().peekable());
         let mut first = Vec::new();
         let mut rests: BTreeMap<EntityId, Vec<(RecordId, Rest)>> = BTreeMap::new();
-        for (at, before) in &stood {
-            let from = told.partition_point(|(of, _)| of < at);
-            let told = &told[from..from + told[from..].partition_point(|(of, _)| of == at)];
-            let now = after.binary_search_by_key(at, |(of, _)| *of).map(|found| after[found].1);
+        for Stood { of: at, before, moves } in &stood {
+            told = &told[told.iter().take_while(|(of, _)| of < at).count()..];
+            let told = &told[..told.iter().take_while(|(of, _)| of == at).count()];
+            while after.next_if(|(of, _)| of < at).is_some() {}
+            let now = after.next_if(|(of, _)| of == at).map(|(_, now)| *now);
             let rest = match (before, now) {
-                (_, Ok(None)) => {
+                (_, Some(None)) => {
                     let said = told.iter().any(|(_, what)| matches!(what, Happening::Forgotten { .. }));
                     (!said).then_some(Rest::Gone)
                 }
-                (None, Ok(Some(record))) => {
+                (None, Some(Some(record))) => {
                     first.push((*at, as_first(record)));
                     None
                 }
-                (Some(before), Ok(Some(after))) => left_unsaid(before, told, after),
-                (Some(same), Err(_)) if !told.is_empty() => left_unsaid(same, told, same),
+                (Some(before), Some(Some(after))) => left_unsaid(before, told, (after, moves)),
+                (Some(same), None) if !told.is_empty() => left_unsaid(same, told, (same, &Moves::default())),
                 _ => None,
             };
             rests.entry(at.0).or_default().extend(rest.map(|rest| (at.1, rest)));
@@ -95,8 +115,8 @@ fn as_first(record: &Record) -> Happening {
 }
 
 /// What is to be said beside these entries; none = they say it all.
-fn left_unsaid(before: &Record, told: &[Told<'_>], after: &Record) -> Option<Rest> {
-    if says_all(before, told, after) {
+fn left_unsaid(before: &Record, told: &[Told<'_>], (after, moves): (&Record, &Moves)) -> Option<Rest> {
+    if says_all(before, told, after, moves) {
         return None;
     }
     let mut folded = None;
@@ -111,7 +131,7 @@ fn left_unsaid(before: &Record, told: &[Told<'_>], after: &Record) -> Option<Res
 }
 
 /// Do entries about registers alone say it all? Nearly always, and then nothing need be folded.
-fn says_all(before: &Record, told: &[Told<'_>], after: &Record) -> bool {
+fn says_all(before: &Record, told: &[Told<'_>], after: &Record, moves: &Moves) -> bool {
     let registers = told.iter().rev().map(|(_, what)| match what {
         Happening::Value { field, to, stamp, .. } | Happening::Filled { field, to, stamp, .. } => {
             Some((*field, to, *stamp))
@@ -123,19 +143,14 @@ fn says_all(before: &Record, told: &[Told<'_>], after: &Record) -> bool {
         after.register(*field).is_some_and(|reg| reg.val == **to && reg.marker == *stamp)
     };
     let told = |(at, said): (usize, &(FieldId, _, _))| last[..at].iter().any(|(of, ..)| *of == said.0) || stands(said);
-    let (mut new, mut silent) = (0, false);
-    for (was, register) in after.moved_since(before) {
-        new += usize::from(was.is_none());
-        silent |= !last.iter().any(|(of, ..)| *of == register.field);
-    }
-    let stay = after.registers.len() == before.registers.len() + new;
+    let silent = moves.fields.iter().any(|field| !last.iter().any(|(of, ..)| of == field));
     let stand = before.sides.len() == after.sides.len()
         && before
             .sides
             .iter()
             .zip(&after.sides)
             .all(|(before, after)| before.system == after.system && stands_as(before, after));
-    stand && stay && !silent && last.iter().enumerate().all(told)
+    stand && !moves.dropped && !silent && last.iter().enumerate().all(told)
 }
 
 fn registers(told: &Record, after: &Record) -> Vec<(FieldId, Now)> {

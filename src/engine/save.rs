@@ -63,11 +63,9 @@ impl<'a> Txn<'a> {
         for what in filled {
             self.journal(entity.id, Some(work.record.id), what);
         }
-        let (old, old_lately) = match &before {
-            Some(before) => (Some(&before.0), Some(&before.1)),
-            None => (None, None),
-        };
-        let changed = old != Some(&work.record);
+        let old_lately = before.as_ref().map(|before| &before.1);
+        let same = |(stood, moves): (&Record, &Moves)| !moves.any() && stood.sides == work.record.sides;
+        let changed = !stood.zip(moves.as_ref()).is_some_and(same);
         if changed {
             self.note_one_way(entity, &work)?;
             if before.is_some() {
@@ -78,13 +76,17 @@ impl<'a> Txn<'a> {
             let moved = moves.as_ref().is_none_or(|moves| !moves.fields.is_empty());
             self.save_outbox(entity, &work, (changed, moved, before.is_none()))?;
         }
-        if changed && stood.is_none_or(|stood| !finds_same(entity, stood, &work.record)) {
+        let finds_same = |(stood, moves)| finds_same(entity, stood, &work.record, moves);
+        if changed && !stood.zip(moves.as_ref()).is_some_and(finds_same) {
             self.save_keys(entity, stood, Some(&work.record));
         }
         self.save_digests(entity, (stood.zip(moves.as_ref()), &work), changed, &left)?;
         if old_lately.map_or(!work.lately.is_empty(), |old| *old != work.lately) {
             let lately = (!work.lately.is_empty()).then(|| work.lately.into_shared());
             self.record_changes.push(Change::SetLately(entity.id, work.record.id, lately));
+        }
+        if let Some(moves) = moves {
+            self.note_moves(moves);
         }
         if changed {
             self.record_changes.push(Change::PutRecord(work.record.into_shared()));
@@ -328,11 +330,12 @@ impl<'a> Txn<'a> {
 }
 
 /// Registers of a record that a step has moved.
+#[derive(Default)]
 pub(super) struct Moves {
     /// Those that are not as they stood, ascending.
-    fields: Vec<FieldId>,
+    pub fields: Vec<FieldId>,
     /// Are there any that stood and are no more?
-    dropped: bool,
+    pub dropped: bool,
 }
 
 impl Moves {
@@ -343,6 +346,11 @@ impl Moves {
             fields.push(register.field);
         }
         Self { fields, dropped: before.registers.len() + added != after.registers.len() }
+    }
+
+    /// Have any?
+    pub fn any(&self) -> bool {
+        self.dropped || !self.fields.is_empty()
     }
 
     /// Values that registers took without a fate that says so.
@@ -390,16 +398,23 @@ impl Moves {
 }
 
 /// Is a record found by the same keys before and after?
-fn finds_same(entity: &Entity, before: &Record, after: &Record) -> bool {
+fn finds_same(entity: &Entity, before: &Record, after: &Record, moves: &Moves) -> bool {
     let place = |side: &Side| (side.system, side.object, side.state);
     let stands = before.sides.iter().map(place).eq(after.sides.iter().map(place));
     let leads = |field: &Field| field.refers_to().is_some() || field.ties_to().is_some();
-    let finds = |field: &&Field| leads(field) || entity.match_keys.contains(&field.id) || entity.is_link(field.id);
-    let finding = entity.fields.iter().filter(finds);
+    let finds = |field: &Field| leads(field) || entity.match_keys.contains(&field.id) || entity.is_link(field.id);
+    let mut sides = before.sides.iter().zip(&after.sides);
     let same = |field: &Field| {
         let value = |record| Record::register(record, field.id).map(|reg| &reg.val);
-        let differs = before.sides.iter().zip(&after.sides).any(|(a, b)| a.differs(field.id) != b.differs(field.id));
-        value(before) == value(after) && !differs
+        value(before) == value(after)
     };
-    stands && finding.into_iter().all(same)
+    let told = |(before, after): (&Side, &Side)| {
+        let mut told = before.differs.iter().chain(&after.differs);
+        before.differs == after.differs
+            || told.all(|of| {
+                !entity.field(of.field).is_some_and(finds) || before.differs(of.field) == after.differs(of.field)
+            })
+    };
+    let mut moved = moves.fields.iter().filter_map(|id| entity.field(*id)).filter(|field| finds(field));
+    stands && !moves.dropped && moved.all(same) && sides.all(told)
 }

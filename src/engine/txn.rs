@@ -1,5 +1,6 @@
 //! One step's overlay: what it read, what it changed, and the changes that come out of it.
 
+use super::ascending::Ascending;
 use super::record::Work;
 use super::rest::Stood;
 use super::{
@@ -82,10 +83,12 @@ pub(super) struct Txn<'a> {
     pub run: Run,
     pub cause: Cause,
     pub journal: Vec<JournalEntry>,
-    works: BTreeMap<(EntityId, RecordId), Option<Work>>,
-    index: BTreeMap<RemoteKey, Option<RecordId>>,
+    works: Ascending<(EntityId, RecordId), Option<Work>>,
+    index: Ascending<RemoteKey, Option<RecordId>>,
     keys: BTreeMap<Key, KeyRow>,
-    digests: BTreeMap<RemoteKey, Option<DigestRow>>,
+    digests: Ascending<RemoteKey, Option<DigestRow>>,
+    /// Digest rows as they stand, of which this step knows.
+    digests_read: Ascending<RemoteKey, Option<DigestRow>>,
     outbox: BTreeMap<(SystemId, EntityId, RecordId), Moved<OutboxRow>>,
     rereads: BTreeMap<RemoteKey, Moved<RereadRow>>,
     /// Does the store list any remote record to read again?
@@ -147,10 +150,11 @@ impl<'a> Txn<'a> {
             released: Vec::new(),
             meta,
             journal: Vec::new(),
-            works: BTreeMap::new(),
-            index: BTreeMap::new(),
+            works: Ascending::default(),
+            index: Ascending::default(),
             keys: BTreeMap::new(),
-            digests: BTreeMap::new(),
+            digests: Ascending::default(),
+            digests_read: Ascending::default(),
             outbox: BTreeMap::new(),
             rereads: BTreeMap::new(),
             any_rereads: OnceCell::new(),
@@ -287,9 +291,14 @@ impl<'a> Txn<'a> {
         self.digests.insert(key, row);
     }
 
+    /// A digest row stands so in the store.
+    pub fn note_digest(&mut self, key: RemoteKey, row: Option<DigestRow>) {
+        self.digests_read.insert(key, row);
+    }
+
     /// The digest row as this step left it, or as it stands.
     pub fn digest(&self, key: &RemoteKey) -> Result<Option<DigestRow>, ViewError> {
-        match self.digests.get(key) {
+        match self.digests.get(key).or_else(|| self.digests_read.get(key)) {
             Some(row) => Ok(*row),
             None => {
                 let rows = self.view.digests(key.entity, key.system, key.object, &[&key.remote])?;
@@ -442,21 +451,21 @@ impl<'a> Txn<'a> {
         self.wake()?;
         self.look_ahead_all()?;
         let works = std::mem::take(&mut self.works);
-        for work in works.into_values().flatten() {
+        for work in works.into_all().filter_map(|(_, work)| work) {
             self.save(work)?;
         }
         self.tell_rest();
         self.hasten_deletes()?;
         let ignored = self.save_ignored()?;
         let mut changes = std::mem::take(&mut self.record_changes);
-        changes.extend(self.index.into_iter().map(|(key, id)| Change::SetIndex(key, id)));
+        changes.extend(self.index.into_all().map(|(key, id)| Change::SetIndex(key, id)));
         for ((entity, key), row) in self.keys {
             changes.extend(row.changes().map(|(holder, holds)| match holds {
                 true => Change::AddKey(entity, key.clone(), holder),
                 false => Change::RemoveKey(entity, key.clone(), holder),
             }));
         }
-        changes.extend(self.digests.into_iter().map(|(key, row)| Change::SetDigest(key, row)));
+        changes.extend(self.digests.into_all().map(|(key, row)| Change::SetDigest(key, row)));
         let moved = self.outbox.into_iter().filter(|(_, (before, after))| before != after);
         changes
             .extend(moved.map(|((system, entity, record), (_, row))| Change::SetOutbox(system, entity, record, row)));

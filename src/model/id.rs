@@ -71,11 +71,16 @@ impl RecordId {
         // What is hashed of the context is hashed once.
         static CONTEXT: LazyLock<blake3::Hasher> =
             LazyLock::new(|| blake3::Hasher::new_derive_key("syncline 2026 record id"));
+        // In one piece, but for what only a damaged store can hold.
+        let remote = key.remote.as_str().as_bytes();
+        let (remote, more) = remote.split_at(remote.len().min(RemoteId::LEN_MAX));
+        let mut name = [0; 12 + RemoteId::LEN_MAX];
+        name[..4].copy_from_slice(&key.entity.0.to_be_bytes());
+        name[4..8].copy_from_slice(&key.system.0.to_be_bytes());
+        name[8..12].copy_from_slice(&key.object.0.to_be_bytes());
+        name[12..][..remote.len()].copy_from_slice(remote);
         let mut hasher = CONTEXT.clone();
-        hasher.update(&key.entity.0.to_be_bytes());
-        hasher.update(&key.system.0.to_be_bytes());
-        hasher.update(&key.object.0.to_be_bytes());
-        hasher.update(key.remote.as_str().as_bytes());
+        hasher.update(&name[..12 + remote.len()]).update(more);
         let mut bytes = [0; 16];
         bytes[..6].copy_from_slice(&rising(key.remote.as_str()));
         bytes[6..].copy_from_slice(&hasher.finalize().as_bytes()[..10]);

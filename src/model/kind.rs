@@ -102,7 +102,7 @@ impl FieldKind {
             Self::Refs { .. } => Ok(Value::set(text.lines().map(trim).filter(|tie| !tie.is_empty()))),
             Self::Ref { .. } | Self::Owner => Ok(Value::Text(kept(raw, trimmed))),
             Self::Group => Err(ValueError { wanted: "a group", reason: "a single value" }),
-            Self::Text if trimmed.contains('\r') => {
+            Self::Text if has_returns(trimmed) => {
                 Ok(Value::Text(trimmed.replace("\r\n", "\n").replace('\r', "\n").into()))
             }
             Self::Text => Ok(Value::Text(kept(raw, trimmed))),
@@ -166,6 +166,11 @@ fn trim(text: &str) -> &str {
         return text;
     }
     text.trim_matches(|c: char| c.is_whitespace() && c != '\u{a0}')
+}
+
+/// Without a search's beginning and end, which cost most of it where texts are short.
+fn has_returns(text: &str) -> bool {
+    text.bytes().fold(false, |found, byte| found | (byte == b'\r'))
 }
 
 /// The raw text itself, where that is what remains of it.

@@ -11,6 +11,7 @@ use crate::codec::CodecError;
 use crate::engine::JournalEntry;
 use redb::{ReadableTable, WriteTransaction};
 use std::ops::Bound;
+use std::sync::LazyLock;
 
 /// A link of the chain.
 pub(super) type Link = [u8; 16];
@@ -34,19 +35,33 @@ impl Chain {
         }
     }
 
-    /// Adds an entry; returns its number and its link.
-    pub fn add(&mut self, entry: &[u8]) -> (u64, Link) {
+    /// The number of the entry that was added last.
+    pub fn last_number(&self) -> u64 {
+        self.number
+    }
+
+    /// The number of the entry that is added next.
+    pub fn next_number(&self) -> u64 {
+        self.number + 1
+    }
+
+    /// Adds an entry; returns its link.
+    pub fn add(&mut self, entry: &[u8]) -> Link {
         self.number += 1;
         self.link = link(self.link, self.number, entry);
-        (self.number, self.link)
+        self.link
     }
 }
 
 fn link(before: Link, number: u64, entry: &[u8]) -> Link {
-    let mut hasher = blake3::Hasher::new_derive_key("syncline 2026 journal");
-    hasher.update(&before);
-    hasher.update(&number.to_be_bytes());
-    hasher.update(entry);
+    // What is hashed of the context is hashed once.
+    static CONTEXT: LazyLock<blake3::Hasher> =
+        LazyLock::new(|| blake3::Hasher::new_derive_key("syncline 2026 journal"));
+    let mut lead = [0; 24];
+    lead[..16].copy_from_slice(&before);
+    lead[16..].copy_from_slice(&number.to_be_bytes());
+    let mut hasher = CONTEXT.clone();
+    hasher.update(&lead).update(entry);
     let mut link = Link::default();
     link.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     link

@@ -1,6 +1,7 @@
 //! Does a store agree with itself? Every row is decoded, and what is derived is compared with what it is derived from.
 
 use super::error::StoreError;
+use super::history::numbers;
 use super::key;
 use super::open::Store;
 use super::read::Snapshot;
@@ -46,7 +47,7 @@ impl Snapshot {
         let mut counts = BTreeMap::new();
         let mut due = 0;
         let mut reread_due = 0;
-        let mut history_rows = 0;
+        let (mut told, mut named) = (0u64, 0);
         for table in Table::ALL {
             for row in self.range(table, Bound::Unbounded, Bound::Unbounded)? {
                 let (key, bytes) = row?;
@@ -97,19 +98,19 @@ impl Snapshot {
                         let (_, entry) = super::chain::split(key, bytes)?;
                         if let Some(entry) = entry {
                             let entry: JournalEntry = read(table, key, entry)?;
-                            if let (Some(entity), Some(record)) = (entry.entity, entry.record) {
-                                let history = |out: &mut Vec<u8>| {
-                                    key::record(out, entity, record);
-                                    out.extend_from_slice(&number);
-                                };
-                                self.exists(Table::History, history)?;
-                                history_rows += 1;
+                            if let Some(of) = entry.entity.zip(entry.record) {
+                                if !self.names(of, u64::from_be_bytes(number))? {
+                                    return Err(damaged(table, key, "its record's history does not name it"));
+                                }
+                                told += 1;
                             }
                         }
                         done.journal += 1;
                     }
                     Table::History => {
                         read_array::<28>(table, key, key)?;
+                        let run = numbers(key, bytes)?;
+                        named += 1 + (run.end() - run.start());
                     }
                     Table::Runs => {
                         read_array::<4>(table, key, key)?;
@@ -153,8 +154,11 @@ impl Snapshot {
             key::entity(&mut key, *entity);
             return Err(damaged(Table::Counts, &key, "missing"));
         }
-        for (table, rows) in [(Table::OutboxDue, due), (Table::RereadDue, reread_due), (Table::History, history_rows)] {
-            if self.rows(table).len().map_err(super::error::failed)? != rows {
+        let len = |table: Table| self.rows(table)?.len().map_err(super::error::failed);
+        let outbox = (Table::OutboxDue, len(Table::OutboxDue)?, due);
+        let reread = (Table::RereadDue, len(Table::RereadDue)?, reread_due);
+        for (table, found, sources) in [outbox, reread, (Table::History, named, told)] {
+            if found != sources {
                 return Err(damaged(table, &[], "it holds rows without a source"));
             }
         }
@@ -164,7 +168,7 @@ impl Snapshot {
     fn exists(&self, table: Table, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), StoreError> {
         let mut key = Vec::new();
         write(&mut key);
-        match ReadableTable::get(self.rows(table), key.as_slice()).map_err(super::error::failed)? {
+        match ReadableTable::get(self.rows(table)?, key.as_slice()).map_err(super::error::failed)? {
             Some(_) => Ok(()),
             None => Err(damaged(table, &key, "missing")),
         }

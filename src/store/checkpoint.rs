@@ -73,7 +73,7 @@ impl Checkpoint {
             if format(&file, path)? == Found::Nothing {
                 return Err(StoreError::NotAStore { path: path.to_owned() });
             }
-            let snapshot = Snapshot::new(&file.begin_read().map_err(failed)?)?;
+            let snapshot = Snapshot::new(file.begin_read().map_err(failed)?);
             Ok(Self { snapshot, _file: file })
         })
     }
@@ -143,7 +143,7 @@ impl Snapshot {
     /// # Errors
     /// If it cannot be read.
     pub fn position(&self) -> Result<Position, StoreError> {
-        match self.rows(Table::Journal).last().map_err(failed)? {
+        match self.rows(Table::Journal)?.last().map_err(failed)? {
             Some((key, row)) => {
                 let number = sequence(key.value())?;
                 Ok(Position { number, link: Digest(split(key.value(), row.value())?.0) })

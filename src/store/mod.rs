@@ -11,6 +11,7 @@ mod checkpoint;
 mod disk;
 mod error;
 mod failing;
+mod history;
 mod key;
 mod open;
 mod pack;

@@ -241,7 +241,7 @@ impl Store {
         if let Some(snapshot) = &*current {
             return Ok(snapshot.clone());
         }
-        let snapshot = Snapshot::new(&self.database.begin_read().map_err(failed)?)?;
+        let snapshot = Snapshot::new(self.database.begin_read().map_err(failed)?);
         *current = Some(snapshot.clone());
         Ok(snapshot)
     }

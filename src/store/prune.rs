@@ -2,6 +2,7 @@
 
 use super::chain::split;
 use super::error::{StoreError, failed};
+use super::history;
 use super::key;
 use super::open::Store;
 use super::read::Snapshot;
@@ -131,13 +132,8 @@ fn take_out(transaction: &redb::WriteTransaction, rows: &[Row]) -> Result<(), St
     let mut history = transaction.open_table(Table::History.definition()).map_err(failed)?;
     for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.goes) {
         let number = row.number.to_be_bytes();
-        if let Some(entry) = &row.entry
-            && let Some((entity, record)) = entry.entity.zip(entry.record)
-        {
-            let mut at = Vec::new();
-            key::record(&mut at, entity, record);
-            at.extend_from_slice(&number);
-            history.remove(&at[..]).map_err(failed)?;
+        if let Some(of) = row.entry.as_ref().and_then(|entry| entry.entity.zip(entry.record)) {
+            history::take_out(&mut history, of, row.number)?;
         }
         if rows.get(index + 1).is_some_and(|next| next.goes) {
             journal.remove(&number[..]).map_err(failed)?;

@@ -2,6 +2,7 @@
 
 use super::chain;
 use super::error::{StoreError, failed};
+use super::history::numbers;
 use super::key;
 use super::tables::{
     COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, entity_record, read, read_array, read_indexed, read_key,
@@ -16,15 +17,21 @@ use crate::model::{EntityId, FieldId, Millis, ObjectId, Record, RecordId, Remote
 use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata};
 use std::fmt;
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
 type Bytes<'a> = AccessGuard<'a, &'static [u8]>;
 type Result<T, E = StoreError> = std::result::Result<T, E>;
 
-/// The state as of one commit; a clone is the same state. It holds its tables open, so that a read costs a search only.
+/// The state as of one commit; a clone is the same state. A table that was read stays open, so that the next read costs a search only.
 #[derive(Clone)]
-pub struct Snapshot(Arc<[Rows]>);
+pub struct Snapshot(Arc<Open>);
+
+struct Open {
+    transaction: ReadTransaction,
+    /// In the order of the catalogue. Opening one costs as much as reading from it, and most reads need few of them.
+    tables: [OnceLock<Rows>; Table::ALL.len()],
+}
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,9 +62,8 @@ pub struct Stats {
 }
 
 impl Snapshot {
-    pub(super) fn new(transaction: &ReadTransaction) -> Result<Self> {
-        let open = |table: Table| transaction.open_table(table.definition()).map_err(failed);
-        Table::ALL.into_iter().map(open).collect::<Result<Vec<_>>>().map(|tables| Self(tables.into()))
+    pub(super) fn new(transaction: ReadTransaction) -> Self {
+        Self(Arc::new(Open { transaction, tables: Default::default() }))
     }
 
     /// Number of records of an entity.
@@ -73,7 +79,7 @@ impl Snapshot {
     /// # Errors
     /// If it cannot be read.
     pub fn journal_last(&self) -> Result<u64> {
-        match self.rows(Table::Journal).last().map_err(failed)? {
+        match self.rows(Table::Journal)?.last().map_err(failed)? {
             Some((key, _)) => sequence(key.value()),
             None => Ok(0),
         }
@@ -126,16 +132,15 @@ impl Snapshot {
         let mut prefix = Vec::with_capacity(KEY_USUAL);
         key::record(&mut prefix, entity, record);
         let mut found = Vec::new();
-        for row in self.prefix(Table::History, &prefix)?.rev() {
-            if found.len() >= limit {
-                break;
-            }
-            let (key, _) = row?;
-            let number = sequence(key.value().get(prefix.len()..).unwrap_or_default())?;
-            let at = number.to_be_bytes();
-            let row = self.value(Table::Journal, &at)?.ok_or_else(|| orphan(Table::History, key.value()))?;
-            if let Some(entry) = entry(&at, row.value())? {
-                found.push((number, entry));
+        'runs: for row in self.prefix(Table::History, &prefix)?.rev() {
+            let (key, more) = row?;
+            for number in numbers(key.value(), more.value())?.rev() {
+                if found.len() >= limit {
+                    break 'runs;
+                }
+                let at = number.to_be_bytes();
+                let row = self.value(Table::Journal, &at)?.ok_or_else(|| orphan(Table::History, key.value()))?;
+                found.extend(entry(&at, row.value())?.map(|entry| (number, entry)));
             }
         }
         found.reverse();
@@ -163,20 +168,28 @@ impl Snapshot {
     /// If they cannot be read.
     pub fn stats(&self) -> Result<Vec<TableStats>> {
         let stats = |table: Table| {
-            let stats = self.rows(table).stats().map_err(failed)?;
-            let rows = self.rows(table).len().map_err(failed)?;
+            let stats = self.rows(table)?.stats().map_err(failed)?;
+            let rows = self.rows(table)?.len().map_err(failed)?;
             let (stored_bytes, unused_bytes) = (stats.stored_bytes(), stats.fragmented_bytes());
             Ok(TableStats { name: table.name(), rows, stored_bytes, unused_bytes })
         };
         Table::ALL.into_iter().map(stats).collect()
     }
 
-    pub(super) fn rows(&self, table: Table) -> &Rows {
-        &self.0[table as usize]
+    pub(super) fn rows(&self, table: Table) -> Result<&Rows> {
+        let Open { transaction, tables } = &*self.0;
+        let place = &tables[table as usize];
+        match place.get() {
+            Some(rows) => Ok(rows),
+            None => {
+                let rows = transaction.open_table(table.definition()).map_err(failed)?;
+                Ok(place.get_or_init(|| rows))
+            }
+        }
     }
 
     pub(super) fn value(&self, table: Table, key: &[u8]) -> Result<Option<Bytes<'_>>> {
-        ReadableTable::get(self.rows(table), key).map_err(failed)
+        ReadableTable::get(self.rows(table)?, key).map_err(failed)
     }
 
     pub(super) fn range<'a>(
@@ -185,7 +198,7 @@ impl Snapshot {
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
     ) -> Result<impl DoubleEndedIterator<Item = Result<(Bytes<'a>, Bytes<'a>)>> + use<'a>> {
-        let rows = ReadableTable::range::<&[u8]>(self.rows(table), (from, to)).map_err(failed)?;
+        let rows = ReadableTable::range::<&[u8]>(self.rows(table)?, (from, to)).map_err(failed)?;
         Ok(rows.map(|row| row.map_err(failed)))
     }
 
@@ -264,6 +277,9 @@ impl Snapshot {
         let end = key::after(&wanted);
         let end = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         wanted.extend_from_slice(first.as_str().as_bytes());
+        if ids.len() == 1 {
+            return Ok(vec![self.digest_at(&wanted)?]);
+        }
 
         let mut range = self.range(Table::Digests, Bound::Included(&wanted), end)?;
         // The row in hand is the first that is not before the last id that was wanted.
@@ -462,7 +478,7 @@ impl View for Snapshot {
     }
 
     fn reread_len(&self) -> Seen<u64> {
-        Ok(self.rows(Table::Reread).len().map_err(failed)?)
+        Ok(self.rows(Table::Reread)?.len().map_err(failed)?)
     }
 
     fn lately_scan(&self, entity: EntityId, after: Option<RecordId>, limit: usize) -> Seen<Vec<RecordId>> {
@@ -525,7 +541,7 @@ impl View for Snapshot {
     }
 
     fn problems_len(&self) -> Seen<u64> {
-        Ok(self.rows(Table::Problems).len().map_err(failed)?)
+        Ok(self.rows(Table::Problems)?.len().map_err(failed)?)
     }
 
     fn ignored(&self, place: ProblemPlace) -> Seen<Option<Ignored>> {
@@ -533,7 +549,7 @@ impl View for Snapshot {
     }
 
     fn ignored_len(&self) -> Seen<u64> {
-        Ok(self.rows(Table::Ignored).len().map_err(failed)?)
+        Ok(self.rows(Table::Ignored)?.len().map_err(failed)?)
     }
 
     fn cursor(&self, name: &str) -> Seen<Option<Vec<u8>>> {

@@ -9,7 +9,7 @@ use crate::model::{Body, BodyOf, Digest, EntityId, RawDigest, Record, RecordId, 
 use redb::TableDefinition;
 
 /// Version of the whole: which tables there are and what their keys mean. Raised by a migration.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;
 
 /// A table. Rows are written in the order of this enum, and within a table by key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,7 +41,8 @@ pub(super) enum Table {
     Cursors,
     /// `sequence number 8`, from 1 → `link 16`, and [`JournalEntry`] unless it was pruned
     Journal,
-    /// `entity 4 | record 16 | sequence number 8` → nothing: the journal entries of a record
+    /// `entity 4 | record 16 | sequence number 8` → nothing, or in one byte how many entries of the same record follow that one: the
+    /// journal entries of a record
     History,
     /// `run 4` → `sequence number 8` of the entry that says how it began
     Runs,
@@ -102,7 +103,7 @@ impl Table {
             Self::Problems => "problems-1",
             Self::Cursors => "cursors-1",
             Self::Journal => "journal-2",
-            Self::History => "history-1",
+            Self::History => "history-2",
             Self::Runs => "runs-1",
             Self::Counts => "counts-1",
             Self::Schemas => "schemas-1",

@@ -4,8 +4,9 @@
 //! Hence everything that a commit writes is gathered, sorted by table and key, and written in one pass; what is derived
 //! from it (due indexes, counts) in a second.
 
-use super::chain::Chain;
+use super::chain::{Chain, Link};
 use super::error::{StoreError, failed};
+use super::history::{Run, Told, put_more};
 use super::key;
 use super::tables::{
     COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, put_indexed, put_record, read, read_array, read_key,
@@ -27,27 +28,33 @@ pub(super) fn apply<'a>(
 ) -> Result<(), StoreError> {
     let mut batch = Batch::default();
     let mut chain: Option<Chain> = None;
-    for change in steps.flatten() {
-        if let Change::Journal(entry) = change {
-            let chain = match &mut chain {
-                Some(chain) => chain,
-                None => chain.insert(Chain::last(transaction)?),
-            };
-            batch.journal(chain, entry)?;
-        } else {
-            batch.add(change)?;
+    for changes in steps {
+        batch.bytes.reserve(changes.len() * BYTES_USUAL);
+        for change in changes {
+            if let Change::Journal(entry) = change {
+                let chain = match &mut chain {
+                    Some(chain) => chain,
+                    None => chain.insert(Chain::last(transaction)?),
+                };
+                batch.journal(chain, entry)?;
+            } else {
+                batch.add(change)?;
+            }
         }
     }
+    batch.history()?;
     let mut derived = Derived::default();
     batch.write(transaction, |table, key, old, new| derived.note(table, key, old, new))?;
     derived.write(transaction)
 }
 
-/// Rows to write, in one buffer.
+/// Rows to write, in one buffer; which ones, by table.
 #[derive(Default)]
 struct Batch {
     bytes: Vec<u8>,
-    rows: Vec<Row>,
+    rows: [Vec<Row>; Table::ALL.len()],
+    /// Of which records the journal's new entries are.
+    told: Told,
 }
 
 /// A row to write, or without a value to remove: the place of its key and, right behind it, of its value.
@@ -57,34 +64,39 @@ struct Row {
     from: usize,
     key_len: u32,
     value_len: Option<u32>,
-    table: Table,
 }
 
 impl Batch {
-    /// The next entry of the journal, and what finds it.
+    /// The next entry of the journal.
     fn journal(&mut self, chain: &mut Chain, entry: &JournalEntry) -> Result<(), StoreError> {
-        let mut bytes = Vec::with_capacity(64);
-        entry.put(&mut bytes);
-        let (number, link) = chain.add(&bytes);
-        let number = number.to_be_bytes();
-        self.put(
-            Table::Journal,
-            |out| out.extend_from_slice(&number),
-            |out| {
-                out.extend_from_slice(&link);
-                out.extend_from_slice(&bytes);
-            },
-        )?;
-        if let (Some(entity), Some(record)) = (entry.entity, entry.record) {
-            let key = |out: &mut Vec<u8>| {
-                key::record(out, entity, record);
-                out.extend_from_slice(&number);
-            };
-            self.put(Table::History, key, |_| ())?;
+        let number = chain.next_number().to_be_bytes();
+        let (from, middle) = (self.bytes.len(), self.bytes.len() + number.len());
+        self.bytes.extend_from_slice(&number);
+        // The link stands before what it is made of.
+        let link = middle..middle + size_of::<Link>();
+        self.bytes.resize(link.end, 0);
+        entry.put(&mut self.bytes);
+        let made = chain.add(&self.bytes[link.end..]);
+        self.bytes[link].copy_from_slice(&made);
+        self.push(Table::Journal, from, middle, Some(self.bytes.len() - middle))?;
+        if let Some(of) = entry.entity.zip(entry.record) {
+            self.told.note(of, chain.last_number());
         }
         if let Happening::Began { .. } = entry.what {
             let run = entry.run.0.to_be_bytes();
             self.put(Table::Runs, |out| out.extend_from_slice(&run), |out| out.extend_from_slice(&number))?;
+        }
+        Ok(())
+    }
+
+    /// What finds the journal's new entries.
+    fn history(&mut self) -> Result<(), StoreError> {
+        for Run { of: (entity, record), first, more } in std::mem::take(&mut self.told).0 {
+            let key = |out: &mut Vec<u8>| {
+                key::record(out, entity, record);
+                out.extend_from_slice(&first.to_be_bytes());
+            };
+            self.put(Table::History, key, |out| put_more(more, out))?;
         }
         Ok(())
     }
@@ -183,12 +195,11 @@ impl Batch {
         let mut lead = [0; 16];
         let known = key.len().min(16);
         lead[..known].copy_from_slice(&key[..known]);
-        self.rows.push(Row {
+        self.rows[table as usize].push(Row {
             lead: u128::from_be_bytes(lead),
             from,
             key_len: fits(middle - from)?,
             value_len: value.map(fits).transpose()?,
-            table,
         });
         Ok(())
     }
@@ -202,7 +213,7 @@ impl Batch {
     }
 
     fn order(&self, a: &Row, b: &Row) -> Ordering {
-        a.table.cmp(&b.table).then(a.lead.cmp(&b.lead)).then_with(|| self.key(a).cmp(self.key(b)))
+        a.lead.cmp(&b.lead).then_with(|| self.key(a).cmp(self.key(b)))
     }
 
     /// Sorts, keeps the last change of each row, and writes. `note` learns the old and the new value of each row.
@@ -211,16 +222,18 @@ impl Batch {
         transaction: &WriteTransaction,
         mut note: impl FnMut(Table, &[u8], Option<&[u8]>, Option<&[u8]>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut rows = std::mem::take(&mut self.rows);
-        rows.sort_by(|a, b| self.order(a, b));
-        // The sort is stable: of equal keys the last one is the latest change.
-        rows.reverse();
-        rows.dedup_by(|a, b| self.order(a, b).is_eq());
-        rows.reverse();
-        for rows in rows.chunk_by(|a, b| a.table == b.table) {
-            let table = rows[0].table;
+        for (table, mut rows) in Table::ALL.into_iter().zip(std::mem::take(&mut self.rows)) {
+            if rows.is_empty() {
+                continue;
+            }
+            // Mostly they are in order already, since steps are.
+            rows.sort_by(|a, b| self.order(a, b));
+            // The sort is stable: of equal keys the last one is the latest change.
+            rows.reverse();
+            rows.dedup_by(|a, b| self.order(a, b).is_eq());
+            rows.reverse();
             let mut open = transaction.open_table(table.definition()).map_err(failed)?;
-            self.write_table(&mut open, rows, |key, old, new| note(table, key, old, new))?;
+            self.write_table(&mut open, &rows, |key, old, new| note(table, key, old, new))?;
         }
         Ok(())
     }
@@ -273,6 +286,8 @@ impl Batch {
     }
 }
 
+/// Of the key and value of a change.
+const BYTES_USUAL: usize = 160;
 const RUN_MIN: usize = 8;
 const STRIDE_MAX: usize = 1024;
 
