@@ -6,8 +6,8 @@ use super::key;
 use super::open::Store;
 use super::read::Snapshot;
 use super::tables::{
-    COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, damaged, entity_record, read, read_array, read_key,
-    read_record,
+    COUNT, COUNT_OUTBOX, COUNT_RECORDS, META_COUNTERS, Stored, Table, damaged, entity_record, read, read_array,
+    read_key, read_record,
 };
 use crate::engine::{DigestRow, Ignored, JournalEntry, KeyHolder, Meta, OutboxRow, Problem, RereadRow, Review};
 use crate::merge::Lately;
@@ -116,14 +116,6 @@ impl Snapshot {
                         read_array::<4>(table, key, key)?;
                         self.exists(Table::Journal, |out| out.extend_from_slice(bytes))?;
                     }
-                    Table::Counts => {
-                        let (what, entity) = key.split_first().ok_or_else(|| damaged(table, key, "empty key"))?;
-                        let entity = read_key(table, entity, |parts| parts.entity())?;
-                        let rows = u64::from_be_bytes(read_array(table, key, bytes)?);
-                        if counts.remove(&(*what, entity)).unwrap_or(0) != rows {
-                            return Err(damaged(table, key, "the rows are not as many as counted"));
-                        }
-                    }
                     Table::Schemas => {
                         read_key(table, key, |parts| Some((parts.system()?, parts.object()?)))?;
                         decodes::<SeenSchema>(table, key, bytes)?;
@@ -144,15 +136,25 @@ impl Snapshot {
                         read_key(table, key, |parts| parts.entity())?;
                         super::roots::kept_root(key, bytes)?;
                     }
-                    Table::Meta if key == META_COUNTERS => decodes::<Meta>(table, key, bytes)?,
-                    Table::OutboxDue | Table::RereadDue | Table::Cursors | Table::Meta => {}
+                    Table::Meta => match key {
+                        [COUNT, what, entity @ ..] => {
+                            let entity = read_key(table, entity, |parts| parts.entity())?;
+                            let rows = u64::from_be_bytes(read_array(table, key, bytes)?);
+                            if counts.remove(&(*what, entity)).unwrap_or(0) != rows {
+                                return Err(damaged(table, key, "the rows are not as many as counted"));
+                            }
+                        }
+                        key if key == META_COUNTERS => decodes::<Meta>(table, key, bytes)?,
+                        _ => {}
+                    },
+                    Table::OutboxDue | Table::RereadDue => {}
                 }
             }
         }
         if let Some(((what, entity), _)) = counts.first_key_value() {
-            let mut key = vec![*what];
-            key::entity(&mut key, *entity);
-            return Err(damaged(Table::Counts, &key, "missing"));
+            let mut key = Vec::new();
+            key::count(&mut key, *what, *entity);
+            return Err(damaged(Table::Meta, &key, "missing"));
         }
         let len = |table: Table| self.rows(table)?.len().map_err(super::error::failed);
         let outbox = (Table::OutboxDue, len(Table::OutboxDue)?, due);

@@ -20,16 +20,25 @@ pub(super) struct Run {
 
 /// Runs in the making, of entries that come in the order of their numbers.
 #[derive(Default)]
-pub(super) struct Told(pub Vec<Run>);
+pub(super) struct Told {
+    pub runs: Vec<Run>,
+    /// Those of the step under way.
+    from: usize,
+}
 
 impl Told {
+    /// A run does not go on in another step: so it does not matter which of them are one commit.
+    pub fn next_step(&mut self) {
+        self.from = self.runs.len();
+    }
+
     /// The next entry is of this record.
     pub fn note(&mut self, of: (EntityId, RecordId), number: u64) {
-        match self.0.last_mut() {
+        match self.runs[self.from..].last_mut() {
             Some(run) if run.of == of && run.more < u8::MAX && run.first + u64::from(run.more) + 1 == number => {
                 run.more += 1;
             }
-            _ => self.0.push(Run { of, first: number, more: 0 }),
+            _ => self.runs.push(Run { of, first: number, more: 0 }),
         }
     }
 }
@@ -133,7 +142,7 @@ mod tests {
             let database = redb::Builder::new().create_with_backend(backend).unwrap();
             let transaction = database.begin_write().unwrap();
             let mut table = transaction.open_table(Table::History.definition()).unwrap();
-            for Run { of: (entity, record), first, more } in told.0 {
+            for Run { of: (entity, record), first, more } in told.runs {
                 let (mut key, mut value) = (Vec::new(), Vec::new());
                 key::record(&mut key, entity, record);
                 key.extend_from_slice(&first.to_be_bytes());

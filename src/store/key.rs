@@ -3,6 +3,7 @@
 //! Only the last part of a key may vary in length without a terminator. They are our own bytes, not the library's tuples:
 //! no upgrade of a crate can reorder what is stored.
 
+use super::tables::{COUNT, CURSOR};
 use crate::engine::{KeyHolder, ProblemPlace};
 use crate::model::{EntityId, FieldId, Millis, ObjectId, RecordId, RemoteId, RemoteKey, SystemId};
 
@@ -15,6 +16,18 @@ pub(super) fn record(out: &mut Vec<u8>, entity: EntityId, id: RecordId) {
 /// `entity 4`: beginning of an entity's records.
 pub(super) fn entity(out: &mut Vec<u8>, entity: EntityId) {
     out.extend_from_slice(&entity.0.to_be_bytes());
+}
+
+/// `1 | name`: a cursor's place among what is small.
+pub(super) fn cursor(out: &mut Vec<u8>, name: &str) {
+    out.push(CURSOR);
+    out.extend_from_slice(name.as_bytes());
+}
+
+/// `2 | what | entity 4`: a count's place among what is small.
+pub(super) fn count(out: &mut Vec<u8>, what: u8, of: EntityId) {
+    out.extend_from_slice(&[COUNT, what]);
+    entity(out, of);
 }
 
 /// `entity 4 | system 4 | object 4 | remote id`

@@ -53,8 +53,8 @@ impl Store {
             // First, so that nobody who is asked meanwhile claims to know more than is left.
             let until = snapshot.pruned_until()?.max(Some(before)).unwrap_or(before);
             self.transact(|transaction| {
-                let mut cursors = transaction.open_table(Table::Cursors.definition()).map_err(failed)?;
-                cursors.insert(PRUNED_CURSOR.as_bytes(), &until.0.to_be_bytes()[..]).map_err(failed)?;
+                let mut meta = transaction.open_table(Table::Meta.definition()).map_err(failed)?;
+                meta.insert(&pruned_key()[..], &until.0.to_be_bytes()[..]).map_err(failed)?;
                 Ok(())
             })?;
         }
@@ -81,8 +81,9 @@ impl Snapshot {
     /// # Errors
     /// If it cannot be read.
     pub fn pruned_until(&self) -> Result<Option<Millis>, StoreError> {
-        let bytes = self.value(Table::Cursors, PRUNED_CURSOR.as_bytes())?;
-        let bytes = bytes.map(|bytes| read_array(Table::Cursors, PRUNED_CURSOR.as_bytes(), bytes.value()));
+        let key = pruned_key();
+        let bytes = self.value(Table::Meta, &key)?;
+        let bytes = bytes.map(|bytes| read_array(Table::Meta, &key, bytes.value()));
         Ok(bytes.transpose()?.map(|bytes| Millis(i64::from_be_bytes(bytes))))
     }
 
@@ -124,6 +125,12 @@ impl Snapshot {
         let entries = self.journal_of(entity, record, usize::MAX)?;
         Ok(Some(Grounds::of(entries.iter().map(|(number, entry)| (*number, entry)))))
     }
+}
+
+fn pruned_key() -> Vec<u8> {
+    let mut key = Vec::new();
+    key::cursor(&mut key, PRUNED_CURSOR);
+    key
 }
 
 /// Of neighbours that go only the last one's link stays, by which the chain goes on.

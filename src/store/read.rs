@@ -231,10 +231,10 @@ impl Snapshot {
     }
 
     fn count(&self, what: u8, entity: EntityId) -> Result<u64> {
-        let mut key = vec![what];
-        key::entity(&mut key, entity);
-        match self.value(Table::Counts, &key)? {
-            Some(bytes) => Ok(u64::from_be_bytes(read_array(Table::Counts, &key, bytes.value())?)),
+        let mut key = Vec::with_capacity(KEY_USUAL);
+        key::count(&mut key, what, entity);
+        match self.value(Table::Meta, &key)? {
+            Some(bytes) => Ok(u64::from_be_bytes(read_array(Table::Meta, &key, bytes.value())?)),
             None => Ok(0),
         }
     }
@@ -553,7 +553,9 @@ impl View for Snapshot {
     }
 
     fn cursor(&self, name: &str) -> Seen<Option<Vec<u8>>> {
-        Ok(self.value(Table::Cursors, name.as_bytes())?.map(|bytes| bytes.value().to_vec()))
+        let mut key = Vec::with_capacity(KEY_USUAL);
+        key::cursor(&mut key, name);
+        Ok(self.value(Table::Meta, &key)?.map(|bytes| bytes.value().to_vec()))
     }
 
     fn meta(&self) -> Seen<Meta> {

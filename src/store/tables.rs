@@ -37,8 +37,6 @@ pub(super) enum Table {
     RereadDue,
     /// `entity 4 | record 16 | system 4` and, of a single field, `| field 4` → [`Problem`]
     Problems,
-    /// `name` → its bytes
-    Cursors,
     /// `sequence number 8`, from 1 → `link 16`, and [`JournalEntry`] unless it was pruned
     Journal,
     /// `entity 4 | record 16 | sequence number 8` → nothing, or in one byte how many entries of the same record follow that one: the
@@ -46,8 +44,6 @@ pub(super) enum Table {
     History,
     /// `run 4` → `sequence number 8` of the entry that says how it began
     Runs,
-    /// `"r" or "o" | entity 4` → `rows 8` of [`Self::Records`] or [`Self::Outbox`]
-    Counts,
     /// `system 4 | object 4` → [`SeenSchema`]; a store from before it is given the table when it is opened
     Schemas,
     /// `entity 4 | record 16 | field 4` → [`Review`]; a store from before it is given the table when it is opened
@@ -60,12 +56,14 @@ pub(super) enum Table {
     /// `entity 4` → `records 8 | sum 16 | journal number 8 | link 16`: a root and as of when, so that the next one costs what has
     /// moved; a store from before it is given the table when it is opened
     Roots,
-    /// `format` → `4`, `store` → `16`, `created` → `8`, `fingerprint` → bytes, `counters` → [`Meta`]
+    /// What is small and moves with nearly every commit stands together, since a table costs a commit more than a row: `format` → `4`,
+    /// `store` → `16`, `created` → `8`, `fingerprint` → bytes, `counters` → [`Meta`]; of a cursor `0x01 | name` → its bytes;
+    /// `0x02 | "r" or "o" | entity 4` → `rows 8` of [`Self::Records`] or [`Self::Outbox`]
     Meta,
 }
 
 impl Table {
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Records,
         Self::Lately,
         Self::Digests,
@@ -76,11 +74,9 @@ impl Table {
         Self::Reread,
         Self::RereadDue,
         Self::Problems,
-        Self::Cursors,
         Self::Journal,
         Self::History,
         Self::Runs,
-        Self::Counts,
         Self::Schemas,
         Self::Reviews,
         Self::Ignored,
@@ -101,11 +97,9 @@ impl Table {
             Self::Reread => "reread-1",
             Self::RereadDue => "reread-due-1",
             Self::Problems => "problems-1",
-            Self::Cursors => "cursors-1",
             Self::Journal => "journal-2",
             Self::History => "history-2",
             Self::Runs => "runs-1",
-            Self::Counts => "counts-1",
             Self::Schemas => "schemas-1",
             Self::Reviews => "reviews-1",
             Self::Ignored => "ignored-1",
@@ -126,9 +120,13 @@ pub(super) const META_CREATED: &[u8] = b"created";
 pub(super) const META_FINGERPRINT: &[u8] = b"fingerprint";
 pub(super) const META_COUNTERS: &[u8] = b"counters";
 
-/// Leads a row of [`Table::Counts`].
+/// Leads a cursor's key in [`Table::Meta`]; no name there begins so.
+pub(super) const CURSOR: u8 = 1;
+/// Leads a count's key in [`Table::Meta`].
+pub(super) const COUNT: u8 = 2;
+/// What is counted.
 pub(super) const COUNT_RECORDS: u8 = b'r';
-/// Leads a row of [`Table::Counts`].
+/// What is counted.
 pub(super) const COUNT_OUTBOX: u8 = b'o';
 
 /// A value with a stored form: frozen by the golden files, changed only together with its version.

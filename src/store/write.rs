@@ -29,6 +29,7 @@ pub(super) fn apply<'a>(
     let mut batch = Batch::default();
     let mut chain: Option<Chain> = None;
     for changes in steps {
+        batch.told.next_step();
         batch.bytes.reserve(changes.len() * BYTES_USUAL);
         for change in changes {
             if let Change::Journal(entry) = change {
@@ -91,7 +92,7 @@ impl Batch {
 
     /// What finds the journal's new entries.
     fn history(&mut self) -> Result<(), StoreError> {
-        for Run { of: (entity, record), first, more } in std::mem::take(&mut self.told).0 {
+        for Run { of: (entity, record), first, more } in std::mem::take(&mut self.told).runs {
             let key = |out: &mut Vec<u8>| {
                 key::record(out, entity, record);
                 out.extend_from_slice(&first.to_be_bytes());
@@ -141,12 +142,10 @@ impl Batch {
             Change::SetIgnored(place, ignored) => {
                 self.set(Table::Ignored, |out| key::problem_place(out, *place), ignored.as_deref())
             }
-            Change::SetCursor(name, Some(bytes)) => self.put(
-                Table::Cursors,
-                |out| out.extend_from_slice(name.as_bytes()),
-                |out| out.extend_from_slice(bytes),
-            ),
-            Change::SetCursor(name, None) => self.remove(Table::Cursors, |out| out.extend_from_slice(name.as_bytes())),
+            Change::SetCursor(name, Some(bytes)) => {
+                self.put(Table::Meta, |out| key::cursor(out, name), |out| out.extend_from_slice(bytes))
+            }
+            Change::SetCursor(name, None) => self.remove(Table::Meta, |out| key::cursor(out, name)),
             Change::SetMeta(meta) => {
                 self.put(Table::Meta, |out| out.extend_from_slice(META_COUNTERS), |out| meta.put(out))
             }
@@ -356,17 +355,17 @@ impl Derived {
         if self.counts.is_empty() {
             return Ok(());
         }
-        let mut table = transaction.open_table(Table::Counts.definition()).map_err(failed)?;
+        let mut table = transaction.open_table(Table::Meta.definition()).map_err(failed)?;
         for ((what, entity), change) in self.counts {
-            let mut key = vec![what];
-            key::entity(&mut key, entity);
+            let mut key = Vec::new();
+            key::count(&mut key, what, entity);
             let now = match table.get(key.as_slice()).map_err(failed)? {
-                Some(bytes) => u64::from_be_bytes(read_array(Table::Counts, &key, bytes.value())?),
+                Some(bytes) => u64::from_be_bytes(read_array(Table::Meta, &key, bytes.value())?),
                 None => 0,
             };
             let next = now
                 .checked_add_signed(change)
-                .ok_or_else(|| super::tables::damaged(Table::Counts, &key, "fewer rows than were removed"))?;
+                .ok_or_else(|| super::tables::damaged(Table::Meta, &key, "fewer rows than were removed"))?;
             // Equal content is equal rows: nothing is left of what is gone.
             let written = match next {
                 0 => table.remove(key.as_slice()),
