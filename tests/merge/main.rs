@@ -1,228 +1,13 @@
 //! Histories of one field, told step by step: what people do, what systems tell, and what the rules make of it.
 
-use syncline::merge::{
-    Evidence, Fate, FieldRules, FieldState, Landing, SideField, SideLately, SideRules, Snapshot, SnapshotFate, Turn,
-};
-use syncline::model::{
-    Apart, FieldId, FieldKind, Home, Mark, Millis, ObjectId, OpId, Place, SourceKind, Stamp, SystemId, Value,
-};
-use syncline::rules::ConflictPolicy::{self, Latest, Owns, Prefer};
-use syncline::rules::{Field, FieldBinding, LinkPolicy, Mismatch};
+mod operator;
+mod story;
 
-const STRAY_MS: i64 = 30_000;
-const HOUR: i64 = 3_600_000;
-const A: usize = 0;
-const B: usize = 1;
-const C: usize = 2;
-
-fn system(side: usize) -> SystemId {
-    SystemId(side as u32 + 1)
-}
-
-fn text(value: &str) -> Value {
-    if value.is_empty() { Value::Null } else { Value::Text(value.into()) }
-}
-
-/// One field of one record, in two or three systems whose clocks are right.
-struct Story {
-    field: Field,
-    sources: Vec<SourceKind>,
-    state: FieldState,
-    now: i64,
-    ops: u64,
-    fates: Vec<Fate>,
-}
-
-impl Story {
-    /// The sides show `shown` and are linked at time 0.
-    fn linked(conflict: ConflictPolicy, on_link: LinkPolicy, source: SourceKind, shown: &[&str]) -> Self {
-        let binding = |side| FieldBinding::new(Home { system: system(side), object: ObjectId(1) }, "name");
-        let bindings = (0..shown.len()).map(binding).collect();
-        let (id, name, kind) = (FieldId(1), "name".to_owned(), FieldKind::Text);
-        let field = Field {
-            id,
-            name,
-            kind,
-            bindings,
-            conflict,
-            on_link,
-            mismatch: Mismatch::default(),
-            sensitive: false,
-            members: Vec::new(),
-            shared_domains: None,
-        };
-        let state = FieldState {
-            field: id,
-            value: Value::Null,
-            stamp: Stamp::ZERO,
-            turn: Turn(0),
-            recent: Vec::new(),
-            past: Vec::new(),
-            answered: Vec::new(),
-            sides: Vec::new(),
-        };
-        let sources = vec![source; shown.len()];
-        let mut story = Self { field, sources, state, now: 0, ops: 0, fates: Vec::new() };
-        for (side, value) in shown.iter().enumerate() {
-            story.state.sides.push(SideField {
-                object: ObjectId(1),
-                system: system(side),
-                shown: Value::Null,
-                apart: None,
-                wanted: None,
-                unbased: true,
-                settled: Place::at(Millis(0)),
-                made: Millis::MIN,
-                late: SideLately::default(),
-            });
-            story.with(|state, rules, fates| {
-                state.link(rules, side, text(value), Place::at(Millis(0)), Millis(0), fates);
-            });
-        }
-        story
-    }
-
-    /// All sides show "old".
-    fn of(conflict: ConflictPolicy, source: SourceKind, sides: usize) -> Self {
-        Self::linked(conflict, LinkPolicy::FillBlanks, source, &vec!["old"; sides])
-    }
-
-    fn with<T>(&mut self, act: impl FnOnce(&mut FieldState, &FieldRules<'_>, &mut Vec<Fate>) -> T) -> T {
-        let sides = self.sources.iter().enumerate().map(|(side, source)| SideRules {
-            rank: side,
-            step_ms: 1,
-            source: *source,
-            stray_ms: STRAY_MS,
-            latest: Millis(self.now),
-            ahead_ms: 0,
-            binding: &self.field.bindings[side],
-        });
-        let sides = sides.take(self.state.sides.len()).collect();
-        let rules = FieldRules { policy: &self.field.conflict, coarse_ms: 1, field: &self.field, sides };
-        act(&mut self.state, &rules, &mut self.fates)
-    }
-
-    fn tell(&mut self, side: usize, value: &str, at: i64, mark: Mark) {
-        self.tell_place(side, value, Place::at(Millis(at)), mark);
-    }
-
-    fn tell_place(&mut self, side: usize, value: &str, place: Place, mark: Mark) {
-        self.now = self.now.max(place.time.0);
-        let evidence = Evidence { place, value: text(value), mark };
-        self.with(|state, rules, fates| state.evidence(rules, side, &evidence, false, fates));
-    }
-
-    /// A side tells of an edit by a person.
-    fn person(&mut self, side: usize, value: &str, at: i64) {
-        self.tell(side, value, at, Mark::Theirs);
-    }
-
-    /// Whoever operates Syncline decides, or takes back.
-    fn operator(&mut self, author: SystemId, value: &str, at: i64) {
-        self.now = self.now.max(at);
-        self.with(|state, rules, fates| state.operate(rules, author, text(value), Millis(at), fates));
-    }
-
-    /// A side tells that a write of ours landed.
-    fn lands(&mut self, side: usize, value: &str, at: i64) {
-        self.tell(side, value, at, Mark::Ours);
-    }
-
-    /// A read that began now shows a value.
-    fn read(&mut self, side: usize, value: &str, modified: i64, theirs: bool) -> SnapshotFate {
-        self.read_as(side, value, modified, (theirs, false))
-    }
-
-    /// The same of a record that was changed last by somebody else, and this field alone; or by us, with the write in flight.
-    fn read_as(&mut self, side: usize, value: &str, modified: i64, (theirs, ours): (bool, bool)) -> SnapshotFate {
-        let snapshot = Snapshot {
-            value: text(value),
-            begun: Millis(self.now),
-            modified: Millis(modified),
-            since: Millis(0),
-            asked: Millis(self.now),
-            alone: true,
-            landed: false,
-            theirs,
-            ours,
-            told: Snapshot::ALL_TOLD,
-        };
-        let now = Millis(self.now);
-        self.with(|state, rules, fates| state.snapshot(rules, side, snapshot, now, fates))
-    }
-
-    /// Is a write to this side due?
-    fn owes(&mut self, side: usize) -> bool {
-        let shows = self.with(|state, rules, _| state.shows_register(rules, side));
-        let state = &self.state.sides[side];
-        !shows && state.apart.is_none() && state.late.flight.is_none()
-    }
-
-    /// A write leaves at a time.
-    fn send(&mut self, side: usize, at: i64) -> OpId {
-        assert!(self.owes(side), "nothing to write");
-        self.now = self.now.max(at);
-        self.ops += 1;
-        let op = OpId(self.ops);
-        let (value, sent) = (self.state.value.clone(), Millis(at));
-        self.state.fly(side, op, value, (sent, sent), Millis(at + 60_000));
-        op
-    }
-
-    fn answer(&mut self, side: usize, op: OpId, landing: Landing) {
-        let now = Millis(self.now);
-        self.with(|state, rules, fates| state.answered(rules, side, op, landing, now, fates));
-    }
-
-    /// Everything up to now was told, and no write of ours was in it.
-    fn no_trace(&mut self, side: usize) {
-        self.with(|state, rules, fates| state.no_trace(rules, side, fates));
-    }
-
-    /// A write that leaves, lands and is answered at once.
-    fn write(&mut self, side: usize, at: i64) {
-        let op = self.send(side, at);
-        let Value::Text(value) = self.state.value.clone() else { panic!("a text") };
-        self.answer(side, op, Landing::Answered);
-        self.lands(side, &value, at);
-    }
-
-    /// What is owed is written, and everybody has seen everything.
-    fn settle(&mut self, at: i64) {
-        for side in 0..self.state.sides.len() {
-            if self.owes(side) {
-                self.write(side, at);
-            }
-        }
-        self.now = at;
-        self.close();
-    }
-
-    fn close(&mut self) {
-        let now = Millis(self.now);
-        self.with(|state, rules, _| state.close(rules, |_| now));
-    }
-
-    fn forget(&mut self) -> bool {
-        let now = Millis(self.now);
-        self.with(|state, rules, _| state.prune(rules, now))
-    }
-
-    fn value(&self) -> String {
-        match &self.state.value {
-            Value::Text(value) => value.clone().into(),
-            _ => String::new(),
-        }
-    }
-
-    fn shows(&self, side: usize) -> &Value {
-        &self.state.sides[side].shown
-    }
-
-    fn lost(&self, value: &str) -> bool {
-        self.fates.iter().any(|fate| matches!(fate, Fate::Lost { value: lost, .. } if *lost == text(value)))
-    }
-}
+use story::{A, B, C, HOUR, STRAY_MS, Story, system, text};
+use syncline::merge::{Evidence, Landing, Snapshot, SnapshotFate, Turn};
+use syncline::model::{Apart, Mark, Millis, Place, SourceKind};
+use syncline::rules::ConflictPolicy::{Latest, Owns, Prefer};
+use syncline::rules::LinkPolicy;
 
 fn polled(value: &str) -> Story {
     // B is owed a value that A's people entered.
@@ -832,124 +617,6 @@ fn a_side_that_cannot_hold_the_value_hinders_nobody_and_its_people_have_not_seen
     assert_eq!(story.value(), "long", "B's people had not, so A is preferred");
 }
 
-/// Each rule that is switched off must change one of the histories above.
-#[cfg(feature = "defects")]
-mod defects {
-    use super::*;
-
-    fn fails_with(defect: &'static str, history: fn()) {
-        history();
-        let hook = std::panic::take_hook();
-        std::panic::set_hook(Box::new(|_| {}));
-        let outcome = std::thread::spawn(move || {
-            syncline::defects::set(Some(defect));
-            history();
-        });
-        let failed = outcome.join().is_err();
-        std::panic::set_hook(hook);
-        assert!(failed, "nobody notices `{defect}`");
-    }
-
-    #[test]
-    fn each_is_noticed() {
-        let cases: &[(&str, fn())] = &[
-            ("seen", an_edit_that_was_told_twice_is_one_edit),
-            ("ours", a_repeat_of_our_own_write_is_no_edit),
-            ("superseded", an_older_word_of_a_side_does_not_override_its_newer_one),
-            ("overtaken", a_late_told_edit_that_our_write_covered_changes_nothing_there),
-            ("pairwise", of_three_edits_the_policy_decides_over_all),
-            ("replaced", what_somebody_replaced_knowingly_does_not_come_back),
-            ("decided-over", what_lost_to_a_decision_does_not_come_back_with_the_next_edit),
-            ("overtakers", a_late_told_edit_from_before_a_closing_is_what_its_side_shows),
-            ("winner-entry", an_edit_that_won_has_not_seen_its_rivals),
-            ("loser-forgotten", an_edit_that_lost_still_rivals_those_whose_people_had_not_seen_it),
-            ("turn-of-now", a_write_shows_the_turn_as_of_which_it_was_built),
-            ("closing", an_edit_an_hour_later_follows_although_two_sides_had_said_the_same),
-            ("answer-settles", the_answer_alone_does_not_settle_a_write),
-            ("strays", a_lost_write_that_lands_late_is_patched_again_and_is_no_edit),
-            ("equal-save", an_unanswered_write_of_what_the_side_shows_counts_as_seen),
-            ("row-mark", a_row_that_we_changed_last_proves_a_write_without_an_answer),
-            ("order-test", a_read_asked_for_before_what_we_know_is_not_judged),
-            ("snapshot-waits", a_read_behind_a_write_in_flight_waits_for_it),
-            ("release-order", waiting_edits_are_released_in_the_order_of_their_places),
-        ];
-        cases.iter().for_each(|(defect, history)| fails_with(defect, *history));
-    }
-}
-
-#[test]
-fn an_operators_decision_outranks_what_it_has_not_seen_and_an_undo_yields_to_it() {
-    for policy in [Latest, Prefer(system(A)), Owns(system(A))] {
-        for (author, before, holds) in [
-            (SystemId::OPERATOR, 5, "decided"),
-            (SystemId::OPERATOR, 15, "decided"),
-            (SystemId::UNDO, 5, "edit"),
-            (SystemId::UNDO, 15, "edit"),
-        ] {
-            let mut story = Story::of(policy.clone(), SourceKind::Stream, 2);
-            story.operator(author, "decided", 10);
-            assert_eq!(story.state.value, text("decided"), "{policy:?}");
-            story.person(A, "edit", before);
-            assert_eq!(story.state.value, text(holds), "{policy:?} {author:?} {before}");
-            assert!(story.owes(B));
-            assert_eq!(story.owes(A), holds == "decided");
-        }
-    }
-}
-
-#[test]
-fn who_has_seen_a_decision_may_change_it_and_a_decision_sees_all_that_was_taken_in() {
-    let mut story = Story::of(Owns(system(A)), SourceKind::Stream, 2);
-    story.person(A, "edit", 5);
-    story.operator(SystemId::UNDO, "old", 10);
-    assert_eq!(story.state.value, text("old"), "an undo takes back what it has seen");
-    story.send(A, 20);
-    story.lands(A, "old", 21);
-    story.person(A, "edit", 30);
-    assert_eq!(story.state.value, text("edit"));
-}
-
-#[test]
-fn what_lost_to_a_decision_does_not_come_back_with_the_next_edit() {
-    for late in [false, true] {
-        let mut story = Story::of(Prefer(system(A)), SourceKind::Stream, 2);
-        story.operator(SystemId::OPERATOR, "decided", 10);
-        story.send(B, 20);
-        // Somebody who prevails here, and had not seen the decision, is heard before or after somebody who had.
-        if !late {
-            story.person(A, "old", 15);
-        }
-        story.lands(B, "decided", 21);
-        story.person(B, "next", 30);
-        if late {
-            story.person(A, "old", 15);
-        }
-        assert_eq!(story.state.value, text("next"), "{late}");
-        assert!(story.lost("old") && !story.lost("next"));
-        assert!(story.owes(A) && !story.owes(B));
-    }
-}
-
-#[test]
-fn who_cannot_change_a_field_neither_replaces_a_decision_nor_brings_back_what_lost_to_it() {
-    let mut story = Story::of(Owns(system(A)), SourceKind::Stream, 2);
-    story.operator(SystemId::OPERATOR, "decided", 10);
-    story.send(B, 20);
-    story.lands(B, "decided", 21);
-    story.person(B, "other", 30);
-    assert_eq!(story.state.value, text("decided"), "it is not theirs");
-    story.person(A, "own", 15);
-    assert_eq!(story.state.value, text("decided"), "nobody who may has replaced the decision");
-
-    let mut story = Story::of(Owns(system(A)), SourceKind::Stream, 2);
-    story.operator(SystemId::OPERATOR, "decided", 10);
-    story.send(B, 20);
-    story.person(A, "own", 15);
-    story.lands(B, "decided", 21);
-    story.person(B, "other", 30);
-    assert_eq!(story.state.value, text("decided"), "the owner's edit had lost");
-}
-
 #[test]
 fn our_mark_behind_an_edit_is_not_the_create_of_what_was_edited() {
     // The mirror is an old copy: it knows of the create, and not of the write that followed.
@@ -960,14 +627,6 @@ fn our_mark_behind_an_edit_is_not_the_create_of_what_was_edited() {
     story.person(B, "theirs", 10);
     story.lands(B, "ours", 20);
     assert_eq!(story.shows(B), &text("ours"));
-}
-
-#[test]
-fn a_decision_ends_what_was_left_apart() {
-    let mut story = Story::linked(Latest, LinkPolicy::FillBlanks, SourceKind::Stream, &["one", "two"]);
-    assert_eq!(story.state.sides[B].apart, Some(Apart::Split));
-    story.operator(SystemId::OPERATOR, "one", 10);
-    assert_eq!((story.state.value.clone(), story.owes(A), story.owes(B)), (text("one"), false, true));
 }
 
 #[test]
@@ -995,5 +654,50 @@ fn what_is_corrected_while_the_refused_write_flies_is_written_at_once() {
         let (until, now) = (Millis(20 + HOUR), Millis(30));
         story.with(|state, rules, fates| state.answered(rules, B, op, Landing::Refused { until }, now, fates));
         assert_eq!(story.owes(B), owes, "{corrected}");
+    }
+}
+
+/// Each rule that is switched off must change one of the histories above.
+#[cfg(feature = "defects")]
+mod defects {
+    use super::*;
+
+    fn fails_with(defect: &'static str, history: fn()) {
+        history();
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        let outcome = std::thread::spawn(move || {
+            syncline::defects::set(Some(defect));
+            history();
+        });
+        let failed = outcome.join().is_err();
+        std::panic::set_hook(hook);
+        assert!(failed, "nobody notices `{defect}`");
+    }
+
+    #[test]
+    fn each_is_noticed() {
+        let cases: &[(&str, fn())] = &[
+            ("seen", an_edit_that_was_told_twice_is_one_edit),
+            ("ours", a_repeat_of_our_own_write_is_no_edit),
+            ("superseded", an_older_word_of_a_side_does_not_override_its_newer_one),
+            ("overtaken", a_late_told_edit_that_our_write_covered_changes_nothing_there),
+            ("pairwise", of_three_edits_the_policy_decides_over_all),
+            ("replaced", what_somebody_replaced_knowingly_does_not_come_back),
+            ("decided-over", operator::what_lost_to_a_decision_does_not_come_back_with_the_next_edit),
+            ("overtakers", a_late_told_edit_from_before_a_closing_is_what_its_side_shows),
+            ("winner-entry", an_edit_that_won_has_not_seen_its_rivals),
+            ("loser-forgotten", an_edit_that_lost_still_rivals_those_whose_people_had_not_seen_it),
+            ("turn-of-now", a_write_shows_the_turn_as_of_which_it_was_built),
+            ("closing", an_edit_an_hour_later_follows_although_two_sides_had_said_the_same),
+            ("answer-settles", the_answer_alone_does_not_settle_a_write),
+            ("strays", a_lost_write_that_lands_late_is_patched_again_and_is_no_edit),
+            ("equal-save", an_unanswered_write_of_what_the_side_shows_counts_as_seen),
+            ("row-mark", a_row_that_we_changed_last_proves_a_write_without_an_answer),
+            ("order-test", a_read_asked_for_before_what_we_know_is_not_judged),
+            ("snapshot-waits", a_read_behind_a_write_in_flight_waits_for_it),
+            ("release-order", waiting_edits_are_released_in_the_order_of_their_places),
+        ];
+        cases.iter().for_each(|(defect, history)| fails_with(defect, *history));
     }
 }
