@@ -10,7 +10,7 @@ use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, ReadSpec};
 use syncline::daemon::connect::Connectors;
-use syncline::daemon::{Driver, read_all, remap, verify_offline};
+use syncline::daemon::{Driver, read_digests, remap, verify_offline};
 use syncline::engine::{Clocks, Effect, Happening, Input, MemoryView, PageRows, Pass, Reads, View, step};
 use syncline::model::{
     EntityId, FieldId, FieldKind, Home, IdForm, Mark, Millis, Raw, RawDigest, RawRow, ReadRow, Record, RemoteId,
@@ -86,7 +86,7 @@ impl Case {
     async fn end(self) -> Found {
         let store = self.driver.unwrap().into_store();
         let rules = Arc::new(self.rules);
-        let remotes = read_all(&rules, &self.connectors).await.unwrap();
+        let remotes = read_digests(&rules, &self.connectors).await.unwrap();
         let verdict = verify_offline(&rules, &self.connectors, &store, remotes).await.unwrap();
         assert_eq!(verdict["equal"], true, "{verdict}");
         let view = store.snapshot().unwrap();

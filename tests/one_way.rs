@@ -10,7 +10,7 @@ use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::connect::Connectors;
-use syncline::daemon::{Driver, causes, read_all, verify_offline};
+use syncline::daemon::{Driver, causes, read_digests, verify_offline};
 use syncline::model::{FieldKind, Raw};
 use syncline::rules::OneWayEdits::{self, Keep, Overwrite, Problem};
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, Rules};
@@ -67,7 +67,7 @@ impl Case {
     async fn end(self) -> (u64, Vec<String>) {
         let store = self.driver.into_store();
         let rules = Arc::new(self.rules);
-        let remotes = read_all(&rules, &self.connectors).await.unwrap();
+        let remotes = read_digests(&rules, &self.connectors).await.unwrap();
         let verdict = verify_offline(&rules, &self.connectors, &store, remotes).await.unwrap();
         assert_eq!(verdict["equal"], true, "{verdict}");
         let codes = causes(&rules, &store.snapshot().unwrap()).unwrap().into_iter().map(|cause| cause.code).collect();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::connect::Connectors;
-use syncline::daemon::{Driver, causes, read_all, read_people, recall_people, verify_offline};
+use syncline::daemon::{Driver, causes, read_digests, read_people, recall_people, verify_offline};
 use syncline::model::{FieldKind, Raw, SystemId, User};
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, LinkSpec, Rules};
 use syncline::store::Store;
@@ -88,7 +88,7 @@ impl Case {
         let mut rules = self.rules.clone();
         recall_people(&mut rules, &store).unwrap();
         let rules = Arc::new(rules);
-        let remotes = read_all(&rules, &self.connectors).await.unwrap();
+        let remotes = read_digests(&rules, &self.connectors).await.unwrap();
         let verdict = verify_offline(&rules, &self.connectors, &store, remotes).await.unwrap();
         assert_eq!(verdict["equal"], true, "{verdict}");
         let codes = causes(&rules, &store.snapshot().unwrap()).unwrap().into_iter().map(|cause| cause.code).collect();

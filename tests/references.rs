@@ -9,7 +9,7 @@ use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::connect::Connectors;
-use syncline::daemon::{Driver, causes, read_all, verify_offline};
+use syncline::daemon::{Driver, causes, read_digests, verify_offline};
 use syncline::engine::{Authority, Clocks, DeletedRows, Input, Operate, Operation, View, step};
 use syncline::model::{Departure, EntityId, FieldId, FieldKind, Home, ObjectId, Raw, RemoteKey, SystemId, Value};
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, LinkSpec, Rules};
@@ -61,7 +61,7 @@ impl Case {
         let store = self.driver.into_store();
         self.mark.iter().for_each(|mark| mark.assert_rebuilt(&store));
         let rules = Arc::new(self.rules);
-        let remotes = read_all(&rules, &self.connectors).await.unwrap();
+        let remotes = read_digests(&rules, &self.connectors).await.unwrap();
         let verdict = verify_offline(&rules, &self.connectors, &store, remotes).await.unwrap();
         assert_eq!(verdict["equal"], true, "{verdict}");
         causes(&rules, &store.snapshot().unwrap()).unwrap().into_iter().map(|cause| cause.code).collect()

@@ -11,7 +11,7 @@ use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, ReadSpec};
 use syncline::daemon::connect::Connectors;
 use syncline::daemon::reviews::{Choice, Pick, document, operations, outcome};
-use syncline::daemon::{Decisions, Driver, read_all, verify_offline};
+use syncline::daemon::{Decisions, Driver, read_digests, verify_offline};
 use syncline::engine::{Authority, Happening};
 use syncline::model::{FieldKind, Raw, Value};
 use syncline::rules::{ConflictSpec, CreateSpec, EntitySpec, FieldSpec, LinkSpec, Rules};
@@ -103,7 +103,7 @@ impl Case {
     /// (equal, fields in review, values that lost)
     async fn end(self) -> (bool, u64, Vec<String>) {
         let store = self.driver.into_store();
-        let remotes = read_all(&self.rules, &self.connectors).await.unwrap();
+        let remotes = read_digests(&self.rules, &self.connectors).await.unwrap();
         let verdict = verify_offline(&self.rules, &self.connectors, &store, remotes).await.unwrap();
         let lost = store.journal(0, 1_000).unwrap().into_iter().filter_map(|(_, entry)| match entry.what {
             Happening::Lost { value: Value::Text(text), .. } => Some(String::from(text)),

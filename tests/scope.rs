@@ -9,7 +9,7 @@ use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, ReadSpec};
 use syncline::daemon::connect::Connectors;
-use syncline::daemon::{Driver, causes, read_all, verify_offline};
+use syncline::daemon::{Driver, causes, read_digests, verify_offline};
 use syncline::engine::View;
 use syncline::model::{FieldKind, Raw, Record, SideState, Value};
 use syncline::rules::{EntitySpec, Fault, FieldSpec, Leaves, Mapping, Rules, RulesBuilder, ScopeSpec};
@@ -82,7 +82,7 @@ impl Case {
     async fn end(self) -> (Vec<Record>, serde_json::Value, Vec<String>) {
         let store = self.driver.unwrap().into_store();
         self.mark.iter().for_each(|mark| mark.assert_rebuilt(&store));
-        let remotes = read_all(&self.rules, &self.connectors).await.unwrap();
+        let remotes = read_digests(&self.rules, &self.connectors).await.unwrap();
         let verdict = verify_offline(&self.rules, &self.connectors, &store, remotes).await.unwrap();
         let view = store.snapshot().unwrap();
         let records = view.record_scan(self.rules.entities[0].id, None, 100).unwrap();

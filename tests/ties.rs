@@ -9,7 +9,7 @@ use std::time::Duration;
 use syncline::connector::memory::Memory;
 use syncline::connector::{Connector, Keys, ReadSpec};
 use syncline::daemon::connect::Connectors;
-use syncline::daemon::{Driver, read_all, verify_offline};
+use syncline::daemon::{Driver, read_digests, verify_offline};
 use syncline::engine::{Clocks, Input, TOMBSTONE_MS, View};
 use syncline::model::{EntityId, FieldKind, Raw, RemoteId};
 use syncline::rules::{CreateSpec, EntitySpec, FieldSpec, Rules, ValueRow};
@@ -75,7 +75,7 @@ impl Case {
         let store = self.driver.take().unwrap().into_store();
         self.mark.iter().for_each(|mark| mark.assert_rebuilt(&store));
         let rules = Arc::new(self.rules);
-        let remotes = read_all(&rules, &self.connectors).await.unwrap();
+        let remotes = read_digests(&rules, &self.connectors).await.unwrap();
         let verdict = verify_offline(&rules, &self.connectors, &store, remotes).await.unwrap();
         assert_eq!(verdict["equal"], true, "{verdict}");
         for entity in ["deal", "person"] {

@@ -2,7 +2,7 @@
 
 use super::ground::{self, Ground};
 use super::{CliError, Context, Exit, Output, checkpoint};
-use crate::daemon::{read_all, recall_people, verify_offline};
+use crate::daemon::{read_digests, recall_people, verify_offline};
 use crate::store::{OpenOptions, Store};
 use serde_json::Value;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, CliError> {
                 }
                 let rules = Arc::new(config.rules.clone());
                 // The store is opened when the remotes have been read, so that it is not held for long.
-                let remotes = read_all(&rules, &connectors).await?;
+                let remotes = read_digests(&rules, &connectors).await?;
                 match ground::ask_or_open(&config, "verify").await? {
                     Ground::Daemon(answer) => answer,
                     Ground::Store(store) => verify_offline(&rules, &connectors, &store, remotes).await?,

@@ -26,4 +26,4 @@ pub use people::read_people;
 pub use problems::{Cause, Example, Wanted, causes, heeded_len, ignore_in, listed, retry_in};
 pub use prune::prune_in;
 pub use status::{Counts, EntityStatus, Live, Status, SystemStatus, offline};
-pub use verify::{read_all, verify_offline};
+pub use verify::{read_all, read_digests, verify_offline};

@@ -3,10 +3,10 @@
 use super::DaemonError;
 use super::connect::Connectors;
 use super::driver::{Pair, pairs};
-use crate::connector::{Connector, ConnectorError, Keys, ReadSpec};
+use crate::connector::{Connector, ConnectorError, Keys};
 use crate::engine::{Remotes, Verdict, View, ViewError, verify};
-use crate::model::{EntityId, Home, PageEnd, Raw, RemoteId, SystemId, Value};
-use crate::rules::{Field, HIDDEN, Rules};
+use crate::model::{EntityId, Home, PageEnd, RemoteId, SystemId, Value};
+use crate::rules::{Entity, Field, HIDDEN, Rules};
 use crate::store::Store;
 use serde_json::{Map, json};
 use std::sync::Arc;
@@ -34,13 +34,34 @@ pub(super) fn compare(rules: &Rules, view: &dyn View, remotes: &Remotes) -> Resu
     verdicts.collect::<Result<_, _>>().map(Report)
 }
 
+/// How much is kept of what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Everything.
+    Rows,
+    /// Of each row a digest, which is all that it takes to compare what shows what the mirror holds; the rest is read once more.
+    Digests,
+}
+
 /// Reads everything that the systems show.
 ///
 /// # Errors
 /// One of them cannot be read.
 pub async fn read_all(rules: &Arc<Rules>, connectors: &Connectors) -> Result<Remotes, DaemonError> {
+    read(rules, connectors, Keep::Rows).await
+}
+
+/// Reads everything that the systems show, and keeps of it what [`verify_offline`] needs.
+///
+/// # Errors
+/// One of them cannot be read.
+pub async fn read_digests(rules: &Arc<Rules>, connectors: &Connectors) -> Result<Remotes, DaemonError> {
+    read(rules, connectors, Keep::Digests).await
+}
+
+async fn read(rules: &Arc<Rules>, connectors: &Connectors, keep: Keep) -> Result<Remotes, DaemonError> {
     let list: Vec<Arc<dyn Connector>> = connectors.iter().map(|(_, connector)| connector.clone()).collect();
-    read_pairs(rules, &pairs(rules, connectors), &list).await
+    read_pairs(rules, &pairs(rules, connectors), &list, keep).await
 }
 
 /// Compares what was read with a store that no daemon runs on; what differs is asked for once more.
@@ -67,39 +88,39 @@ pub(super) async fn read_pairs(
     rules: &Arc<Rules>,
     pairs: &[Arc<Pair>],
     connectors: &[Arc<dyn Connector>],
+    keep: Keep,
 ) -> Result<Remotes, DaemonError> {
     let mut reading = JoinSet::new();
     for pair in pairs {
-        let (pair, connector) = (pair.clone(), connectors[pair.remote()].clone());
+        let (rules, pair, connector) = (rules.clone(), pair.clone(), connectors[pair.remote()].clone());
         reading.spawn(async move {
-            let rows = scan(&*connector, &pair.spec).await;
-            (pair, rows)
+            match rules.entity(pair.entity) {
+                Some(entity) => scan(&*connector, &pair, entity, keep).await,
+                None => Ok(Remotes::default()),
+            }
         });
     }
     let mut remotes = Remotes::default();
     while let Some(read) = reading.join_next().await {
-        let (pair, rows) = read.map_err(|_| DaemonError::Ended)?;
-        let Some(entity) = rules.entity(pair.entity) else { continue };
-        for (remote, raws) in rows? {
-            remotes.put(entity, pair.home, remote, &raws);
-        }
+        remotes.join(read.map_err(|_| DaemonError::Ended)??);
     }
     Ok(remotes)
 }
 
-async fn scan(connector: &dyn Connector, spec: &ReadSpec) -> Result<Vec<(RemoteId, Vec<Raw>)>, ConnectorError> {
-    let (mut rows, mut cursor) = (Vec::new(), None::<Vec<u8>>);
+async fn scan(connector: &dyn Connector, pair: &Pair, entity: &Entity, keep: Keep) -> Result<Remotes, ConnectorError> {
+    let (mut remotes, mut cursor) = (Remotes::default(), None::<Vec<u8>>);
     loop {
-        let page = connector.scan(spec, cursor.as_deref()).await?;
+        let page = connector.scan(&pair.spec, cursor.as_deref()).await?;
         for (at, row) in page.rows.iter().enumerate() {
-            match page.decoder.decode(at) {
-                Ok(raws) => rows.push((row.remote.clone(), raws)),
-                Err(cause) => tracing::warn!(remote = %row.remote, cause, "a row could not be read"),
+            match (page.decoder.decode(at), keep) {
+                (Ok(raws), Keep::Rows) => remotes.put(entity, pair.home, row.remote.clone(), &raws),
+                (Ok(raws), Keep::Digests) => remotes.note(entity, pair.home, row.remote.clone(), &raws),
+                (Err(cause), _) => tracing::warn!(remote = %row.remote, cause, "a row could not be read"),
             }
         }
         match page.end {
             PageEnd::More(next) => cursor = Some(next),
-            PageEnd::Done(_) => return Ok(rows),
+            PageEnd::Done(_) => return Ok(remotes),
         }
     }
 }

@@ -103,8 +103,7 @@ fn of_entity(rules: &Rules, entity: &Entity, remotes: &Remotes) -> Vec<Duplicate
                 let Some((link, remote)) = named else { continue };
                 for home in entity.bindings.iter().map(Binding::home).filter(|home| link.leads_to(*home)) {
                     let there = Twin { home, remote: remote.clone(), filled: 0 };
-                    if remotes.row(entity.id, home, &remote).is_some() && !group.iter().any(|(_, twin)| *twin == there)
-                    {
+                    if remotes.has(entity.id, home, &remote) && !group.iter().any(|(_, twin)| *twin == there) {
                         group.push((Value::Null, there));
                     }
                 }

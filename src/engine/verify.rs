@@ -1,29 +1,58 @@
 //! Comparing what systems show with each other through the mirror's links: equal, or the list of what differs.
 
 use super::held::is_held;
+use super::record::shown;
 use super::refs::resolve;
-use super::row::canonical;
+use super::row::{canonical, digest_of};
 use super::ties::{owed_ties, resolve_ties};
 use super::{View, ViewError};
 use crate::model::{
-    Apart, Digest, EntityId, FieldId, Home, ObjectId, Raw, Record, RecordId, RemoteId, RemoteKey, SideState, SystemId,
-    Value,
+    Apart, Digest, EntityId, FieldId, Home, ObjectId, Raw, Record, RecordId, RemoteId, RemoteKey, Side, SideState,
+    SystemId, Value,
 };
 use crate::rules::{Entity, Field, Rules};
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// What one system shows of one record, in the order of the fields that it holds; none = its type cannot hold it.
 pub type ShownRow = Vec<Option<Value>>;
 
 /// Everything that the systems show, read again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Remotes(BTreeMap<(EntityId, Home), BTreeMap<RemoteId, ShownRow>>);
+pub struct Remotes(BTreeMap<(EntityId, Home), BTreeMap<RemoteId, Row>>);
+
+/// A row, as far as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Row {
+    /// All of it.
+    Shown(ShownRow),
+    /// Enough to see whether it shows what the mirror holds.
+    Digest(Digest),
+}
 
 impl Remotes {
     /// Takes in a row.
     pub fn put(&mut self, entity: &Entity, home: Home, remote: RemoteId, raws: &[Raw]) {
         let shown = canonical(entity, (home, &remote), raws).values.into_iter().map(Result::ok).collect();
-        self.0.entry((entity.id, home)).or_default().insert(remote, shown);
+        self.put_shown(entity.id, home, remote, shown);
+    }
+
+    /// Takes in a digest of a row in its place. That is enough where it shows what the mirror holds; where it does not, [`verify`] doubts
+    /// it, and wants all of it. A row of which some value cannot be read is taken in as it is, and so is one with ties.
+    pub fn note(&mut self, entity: &Entity, home: Home, remote: RemoteId, raws: &[Raw]) {
+        let shown = canonical(entity, (home, &remote), raws);
+        let has_ties = entity.fields_at(home).any(|(field, _)| field.ties_to().is_some());
+        match digest_of(entity, home, &shown).filter(|_| !has_ties) {
+            Some(digest) => drop(self.0.entry((entity.id, home)).or_default().insert(remote, Row::Digest(digest))),
+            None => self.put_shown(entity.id, home, remote, shown.values.into_iter().map(Result::ok).collect()),
+        }
+    }
+
+    /// Takes in all that another reading has.
+    pub fn join(&mut self, other: Self) {
+        for (of, mut rows) in other.0 {
+            self.0.entry(of).or_default().append(&mut rows);
+        }
     }
 
     /// The record is not there any more.
@@ -35,16 +64,23 @@ impl Remotes {
 
     /// Takes in what a row is known to show.
     pub(super) fn put_shown(&mut self, entity: EntityId, home: Home, remote: RemoteId, shown: ShownRow) {
-        self.0.entry((entity, home)).or_default().insert(remote, shown);
+        self.0.entry((entity, home)).or_default().insert(remote, Row::Shown(shown));
     }
 
-    /// The rows of an object, ascending by id.
+    /// The rows of an object of which all is kept, ascending by id.
     pub(super) fn rows(&self, entity: EntityId, home: Home) -> impl Iterator<Item = (&RemoteId, &ShownRow)> {
-        self.0.get(&(entity, home)).into_iter().flatten()
+        self.0.get(&(entity, home)).into_iter().flatten().filter_map(|(remote, row)| match row {
+            Row::Shown(shown) => Some((remote, shown)),
+            Row::Digest(_) => None,
+        })
     }
 
-    /// What a record shows.
-    pub(super) fn row(&self, entity: EntityId, home: Home, remote: &RemoteId) -> Option<&ShownRow> {
+    /// Is a record there?
+    pub(super) fn has(&self, entity: EntityId, home: Home, remote: &RemoteId) -> bool {
+        self.row(entity, home, remote).is_some()
+    }
+
+    fn row(&self, entity: EntityId, home: Home, remote: &RemoteId) -> Option<&Row> {
         self.0.get(&(entity, home))?.get(remote)
     }
 }
@@ -62,7 +98,7 @@ pub struct Excluded {
     pub one_way: u64,
     /// A value that its type cannot hold, or a create that was refused.
     pub problem: u64,
-    /// A patch is on its way.
+    /// A patch is on its way, or a row was not read as a whole.
     pub pending: u64,
 }
 
@@ -126,7 +162,7 @@ pub fn verify(rules: &Rules, view: &dyn View, remotes: &Remotes, id: EntityId) -
         remotes,
         entity,
         roots: entity.systems().map(|system| (system, blake3::Hasher::new())).collect(),
-        known: BTreeSet::new(),
+        known: BTreeMap::new(),
         verdict: Verdict::default(),
     };
     let mut after = None;
@@ -149,7 +185,8 @@ struct Work<'a> {
     remotes: &'a Remotes,
     entity: &'a Entity,
     roots: Vec<(SystemId, blake3::Hasher)>,
-    known: BTreeSet<(Home, RemoteId)>,
+    /// How many rows of each object are of records that are mirrored.
+    known: BTreeMap<Home, usize>,
     verdict: Verdict,
 }
 
@@ -158,9 +195,19 @@ struct Seen<'a> {
     system: SystemId,
     remote: &'a RemoteId,
     object: ObjectId,
-    row: Option<&'a ShownRow>,
+    row: Read<'a>,
     /// Something is to be sent there or read there.
     busy: bool,
+}
+
+/// What is known of a row.
+enum Read<'a> {
+    /// It is not there.
+    Missing,
+    /// It is there, and shows something else than the mirror holds.
+    Unread,
+    /// What it shows.
+    Shown(Cow<'a, ShownRow>),
 }
 
 impl Seen<'_> {
@@ -169,10 +216,13 @@ impl Seen<'_> {
     }
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
     fn record(&mut self, record: &Record) -> Result<(), ViewError> {
         let id = record.id;
-        self.known.extend(record.standing_sides().map(|side| (side.home(), side.remote.clone())));
+        for side in record.standing_sides() {
+            let is_there = self.remotes.has(self.entity.id, side.home(), &side.remote);
+            *self.known.entry(side.home()).or_default() += usize::from(is_there);
+        }
         let mut sides = Vec::new();
         for side in record.live_sides() {
             let key = RemoteKey {
@@ -182,7 +232,7 @@ impl Work<'_> {
                 remote: side.remote.clone(),
             };
             let busy = self.sends(side.system, id)? || self.view.reread(&key)?.is_some();
-            let row = self.remotes.row(self.entity.id, side.home(), &side.remote);
+            let row = self.read(record, side)?;
             sides.push(Seen { system: side.system, remote: &side.remote, object: side.object, row, busy });
         }
         let mut creating = None;
@@ -216,6 +266,39 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// What a side shows: where only a digest is kept, what the mirror says, if that has the same.
+    fn read(&self, record: &Record, side: &Side) -> Result<Read<'a>, ViewError> {
+        let digest = match self.remotes.row(self.entity.id, side.home(), &side.remote) {
+            None => return Ok(Read::Missing),
+            Some(Row::Shown(row)) => return Ok(Read::Shown(Cow::Borrowed(row))),
+            Some(Row::Digest(digest)) => digest,
+        };
+        let Some(row) = self.mirrored(record, side)? else { return Ok(Read::Unread) };
+        let fields = self.entity.fields_at(side.home()).map(|(field, _)| field.id);
+        Ok(match Digest::of_fields(fields.zip(&row)) == *digest {
+            true => Read::Shown(Cow::Owned(row.into_iter().map(Some).collect())),
+            false => Read::Unread,
+        })
+    }
+
+    /// What the mirror says that a side shows, with references by the system's own ids; none where such an id is not known.
+    fn mirrored(&self, record: &Record, side: &Side) -> Result<Option<Vec<Value>>, ViewError> {
+        let mut row = Vec::new();
+        for (field, _) in self.entity.fields_at(side.home()) {
+            let value = match (shown(record, field, side.system), field.refers_to()) {
+                (Value::Ref(id), Some(to)) => {
+                    let target = self.view.record(to, id)?;
+                    let there = target.as_ref().and_then(|target| target.side(side.system));
+                    let Some(there) = there else { return Ok(None) };
+                    Value::Text(there.remote.as_str().into())
+                }
+                (value, _) => value,
+            };
+            row.push(value);
+        }
+        Ok(Some(row))
+    }
+
     /// Is something to be sent to this side?
     fn sends(&self, system: SystemId, id: RecordId) -> Result<bool, ViewError> {
         Ok(self.view.outbox(system, self.entity.id, id)?.is_some())
@@ -226,9 +309,17 @@ impl Work<'_> {
     }
 
     fn compare(&mut self, record: &Record, sides: &[Seen<'_>]) -> Result<(), ViewError> {
-        if sides.iter().any(|side| side.row.is_none()) {
-            let shown = sides.iter().map(|side| (side.system, side.row.map(|_| Value::Bool(true)))).collect();
+        let is_there = |side: &Seen<'_>| !matches!(side.row, Read::Missing);
+        if !sides.iter().all(is_there) {
+            let there = |side| is_there(side).then_some(Value::Bool(true));
+            let shown = sides.iter().map(|side| (side.system, there(side))).collect();
             self.differs(record, sides, None, shown);
+            return Ok(());
+        }
+        if sides.iter().any(|side| matches!(side.row, Read::Unread)) {
+            let shared = |field: &&Field| sides.iter().filter(|side| field.binding(side.home()).is_some()).count() > 1;
+            self.verdict.excluded.pending += self.entity.fields.iter().filter(shared).count() as u64;
+            self.doubt(sides);
             return Ok(());
         }
         let mut unreadable = Vec::new();
@@ -306,7 +397,8 @@ impl Work<'_> {
 
     fn shown(&self, field: &Field, side: &Seen<'_>) -> Result<Option<Value>, ViewError> {
         let at = self.entity.fields_at(side.home()).position(|(other, _)| other.id == field.id);
-        let shown = at.and_then(|at| side.row?.get(at)?.clone());
+        let row = if let Read::Shown(row) = &side.row { Some(row) } else { None };
+        let shown = at.and_then(|at| row?.get(at)?.clone());
         if let (Some(to), Some(told)) = (field.ties_to(), &shown) {
             let (ties, _) = resolve_ties(self.rules, (to, side.system), told, |key| self.view.index(key))?;
             return Ok(Some(ties));
@@ -346,7 +438,7 @@ impl Work<'_> {
     fn finish(mut self) -> Verdict {
         for ((entity, home), rows) in &self.remotes.0 {
             if *entity == self.entity.id {
-                let unknown = rows.keys().filter(|remote| !self.known.contains(&(*home, (*remote).clone()))).count();
+                let unknown = rows.len().saturating_sub(self.known.get(home).copied().unwrap_or_default());
                 self.verdict.unmatched += unknown as u64;
                 self.verdict.records += unknown as u64;
             }

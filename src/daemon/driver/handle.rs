@@ -85,7 +85,8 @@ impl Handle {
     /// # Errors
     /// A remote cannot be read, the driver has ended, or the store cannot be read.
     pub async fn verify(&self) -> Result<Value, DaemonError> {
-        let mut remotes = verify::read_pairs(&self.rules(), &self.pairs, &self.connectors).await?;
+        let mut remotes =
+            verify::read_pairs(&self.rules(), &self.pairs, &self.connectors, verify::Keep::Digests).await?;
         let mut rounds = 0;
         loop {
             let snapshot = self.ask(Ask::Snapshot).await??;

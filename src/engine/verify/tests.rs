@@ -187,6 +187,48 @@ fn what_is_kept_apart_or_on_its_way_is_counted_and_left_out() {
 }
 
 #[test]
+fn a_digest_is_enough_of_what_shows_what_the_mirror_holds() {
+    let raws = |texts: [&str; 2]| texts.map(|text| Raw::Text(text.into()));
+    let mut world = World::equal();
+    let mut split = record(3, 2);
+    let differs = Differs { field: FIELDS[0], shown: Value::Text("x".into()), apart: Some(Apart::Split), wanted: None };
+    split.side_mut(SYSTEMS[1]).expect("a side").differs.push(differs);
+    world.put(split);
+    let rows = [(1, ["a", "b"], ["a", "b"]), (2, ["a", "b"], ["a", "b"]), (3, ["a", "b"], ["x", "b"])];
+    let mut noted = Remotes::default();
+    for (number, one, other) in rows {
+        for (system, texts) in SYSTEMS.into_iter().zip([one, other]) {
+            world.shows(number, system, texts);
+            noted.note(&world.rules.entities[0], home(system), remote(number), &raws(texts));
+        }
+    }
+    // Entered since, and one that nobody knows.
+    noted.note(&world.rules.entities[0], home(SYSTEMS[1]), remote(9), &raws(["a", "b"]));
+    world.shows(9, SYSTEMS[1], ["a", "b"]);
+    let whole = world.verdict();
+    assert!(whole.sound() && (whole.compared, whole.unmatched, whole.excluded.split) == (3, 1, 1), "{whole:?}");
+    world.remotes = noted;
+    assert_eq!(world.verdict(), whole);
+    assert_eq!(world.remotes.rows(ENTITY, home(SYSTEMS[0])).count(), 0);
+
+    // What shows something else is wanted as a whole, on all sides.
+    world.remotes.note(&world.rules.entities[0].clone(), home(SYSTEMS[1]), remote(1), &raws(["a", "x"]));
+    let doubted = world.verdict();
+    assert!(!doubted.equal() && doubted.differences.is_empty() && doubted.excluded.pending == 2, "{doubted:?}");
+    assert_eq!(doubted.doubtful, SYSTEMS.map(|system| (home(system), remote(1))));
+    world.shows(1, SYSTEMS[1], ["a", "x"]);
+    assert_eq!(world.verdict().differences.len(), 1);
+    // One that is gone is gone.
+    world.remotes.remove(ENTITY, home(SYSTEMS[1]), &remote(2));
+    assert_eq!(world.verdict().differences.len(), 2);
+
+    // A value that cannot be read has no digest.
+    world.rules.entities[0].fields[0].kind = FieldKind::Integer;
+    world.remotes.note(&world.rules.entities[0].clone(), home(SYSTEMS[0]), remote(1), &raws(["a", "b"]));
+    assert_eq!(world.remotes.rows(ENTITY, home(SYSTEMS[0])).next().map(|(_, row)| &row[0]), Some(&None));
+}
+
+#[test]
 fn records_without_a_counterpart_are_told_apart() {
     let mut world = World::equal();
     world.put(record(3, 1));
