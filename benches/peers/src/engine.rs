@@ -21,7 +21,7 @@ impl Engine {
     }
 
     pub fn on_file(world: World) -> Self {
-        let stores = "body, digest, recent past, outbox + due row; a chained journal row + history row a merge; cursor, counters";
+        let stores = "body, digest, recent past, outbox + due row; a chained journal row a merge, a history row a record; cursor, counters";
         Self { world, name: "Syncline, Store on a file", stores, next: Default::default() }
     }
 }
