@@ -60,10 +60,10 @@ pub fn unchanged(engine: &mut Engine, turns: usize) -> Vec<Through> {
     out
 }
 
-/// Rows a commit of a first reading, and whether a thread parses beside the one that writes: one large page of the disk's; as the daemon
-/// does it; the former with two threads.
+/// Rows a commit of a first reading, and whether a thread parses beside the one that writes: as many as still lie in the processor's
+/// caches; as the daemon does it; the former with two threads.
 pub const LOADS: [(usize, bool, &str); 3] = [
-    (10_000, false, "Syncline: parse + engine + commit, 10,000 rows a commit"),
+    (1_000, false, "Syncline: parse + engine + commit, 1,000 rows a commit"),
     (100, false, "Syncline: parse + engine + commit, 100 rows a commit"),
     (1_000, true, "Syncline: parse beside engine + commit, 1,000 rows a commit, two threads"),
 ];
