@@ -74,6 +74,10 @@ impl Checkpoint {
                 return Err(StoreError::NotAStore { path: path.to_owned() });
             }
             let snapshot = Snapshot::new(file.begin_read().map_err(failed)?);
+            // One that lacks a table is refused here, and not by whoever reads it first.
+            for table in Table::ALL {
+                snapshot.rows(table)?;
+            }
             Ok(Self { snapshot, _file: file })
         })
     }
@@ -164,3 +168,24 @@ impl Snapshot {
 }
 
 const BATCH: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Millis;
+    use crate::store::{OpenOptions, Store};
+
+    #[test]
+    fn one_that_lacks_a_table_is_refused_when_it_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.redb");
+        Store::create_or_open(&path, Millis(1), &OpenOptions::default()).unwrap().close().unwrap();
+        assert!(Checkpoint::open(&path).is_ok());
+        let database = redb::Database::open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        assert!(transaction.delete_table(Table::Problems.definition()).unwrap());
+        transaction.commit().unwrap();
+        drop(database);
+        assert!(Checkpoint::open(&path).is_err());
+    }
+}

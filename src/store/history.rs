@@ -6,7 +6,8 @@ use super::key;
 use super::read::{Snapshot, sequence};
 use super::tables::{Table, damaged};
 use crate::model::{EntityId, RecordId};
-use std::ops::{Bound, RangeInclusive};
+use redb::ReadableTable;
+use std::ops::RangeInclusive;
 
 /// Neighbours in the journal that are of one record.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,43 +65,44 @@ const RECORD: usize = 20;
 
 impl Snapshot {
     /// Does a run name this entry of a record?
-    pub(super) fn names(&self, (entity, record): (EntityId, RecordId), number: u64) -> Result<bool, StoreError> {
-        let mut key = Vec::with_capacity(RECORD + 8);
-        key::record(&mut key, entity, record);
-        let from = key.clone();
-        key.extend_from_slice(&number.to_be_bytes());
-        let mut rows = self.range(Table::History, Bound::Included(&from), Bound::Included(&key))?;
-        let run = rows.next_back().transpose()?;
-        Ok(run
-            .map(|(key, more)| numbers(key.value(), more.value()))
-            .transpose()?
-            .is_some_and(|run| run.contains(&number)))
+    pub(super) fn names(&self, of: (EntityId, RecordId), number: u64) -> Result<bool, StoreError> {
+        Ok(run_with(self.rows(Table::History)?, of, number)?.is_some())
     }
 }
 
-/// Takes one entry out of the run that names it.
+/// The run that names an entry of a record.
+fn run_with(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    of: (EntityId, RecordId),
+    number: u64,
+) -> Result<Option<RangeInclusive<u64>>, StoreError> {
+    let (first, last) = (at(of, 0), at(of, number));
+    let row = table.range::<&[u8]>(&first[..]..=&last[..]).map_err(failed)?.next_back().transpose().map_err(failed)?;
+    let run = row.map(|(key, more)| numbers(key.value(), more.value())).transpose()?;
+    Ok(run.filter(|run| run.contains(&number)))
+}
+
+fn at(of: (EntityId, RecordId), number: u64) -> Vec<u8> {
+    let mut key = Vec::with_capacity(RECORD + 8);
+    key::history(&mut key, of, number);
+    key
+}
+
+/// Takes one entry out of the run that names it: what was before it and what follows stay.
 pub(super) fn take_out(
     table: &mut redb::Table<'_, &'static [u8], &'static [u8]>,
-    (entity, record): (EntityId, RecordId),
+    of: (EntityId, RecordId),
     number: u64,
 ) -> Result<(), StoreError> {
-    let mut from = Vec::with_capacity(RECORD + 8);
-    key::record(&mut from, entity, record);
-    let at = |number: u64| [&from[..], &number.to_be_bytes()].concat();
-    let run = {
-        let (first, last) = (at(0), at(number));
-        let mut rows = redb::ReadableTable::range::<&[u8]>(&*table, &first[..]..=&last[..]).map_err(failed)?;
-        let row = rows.next_back().transpose().map_err(failed)?;
-        row.map(|(key, more)| numbers(key.value(), more.value())).transpose()?
-    };
-    let Some(run) = run.filter(|run| run.contains(&number)) else { return Ok(()) };
-    table.remove(&at(*run.start())[..]).map_err(failed)?;
-    for (first, last) in [(*run.start(), number.wrapping_sub(1)), (number.wrapping_add(1), *run.end())] {
-        let is_left = run.contains(&first) && run.contains(&last) && first <= last;
-        if is_left {
+    let Some(run) = run_with(table, of, number)? else { return Ok(()) };
+    let (first, last) = run.into_inner();
+    table.remove(&at(of, first)[..]).map_err(failed)?;
+    for (first, len) in [(first, number - first), (number.saturating_add(1), last - number)] {
+        if let Some(more) = len.checked_sub(1) {
             let mut value = Vec::new();
-            put_more((last - first) as u8, &mut value);
-            table.insert(&at(first)[..], &value[..]).map_err(failed)?;
+            // Shorter than the run was.
+            put_more(more as u8, &mut value);
+            table.insert(&at(of, first)[..], &value[..]).map_err(failed)?;
         }
     }
     Ok(())
@@ -110,7 +112,7 @@ pub(super) fn take_out(
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use redb::{ReadableTable, ReadableTableMetadata};
+    use redb::ReadableTableMetadata;
     use std::collections::BTreeMap;
 
     const ENTITY: EntityId = EntityId(7);
@@ -142,12 +144,10 @@ mod tests {
             let database = redb::Builder::new().create_with_backend(backend).unwrap();
             let transaction = database.begin_write().unwrap();
             let mut table = transaction.open_table(Table::History.definition()).unwrap();
-            for Run { of: (entity, record), first, more } in told.runs {
-                let (mut key, mut value) = (Vec::new(), Vec::new());
-                key::record(&mut key, entity, record);
-                key.extend_from_slice(&first.to_be_bytes());
+            for Run { of, first, more } in told.runs {
+                let mut value = Vec::new();
                 put_more(more, &mut value);
-                table.insert(&key[..], &value[..]).unwrap();
+                table.insert(&at(of, first)[..], &value[..]).unwrap();
             }
             prop_assert_eq!(all(&table), model.clone());
             let mut rows = table.len().unwrap();

@@ -30,6 +30,12 @@ pub(super) fn count(out: &mut Vec<u8>, what: u8, of: EntityId) {
     entity(out, of);
 }
 
+/// [`record`] `| number 8`: an entry of the journal that is of a record.
+pub(super) fn history(out: &mut Vec<u8>, (entity, id): (EntityId, RecordId), number: u64) {
+    record(out, entity, id);
+    out.extend_from_slice(&number.to_be_bytes());
+}
+
 /// `entity 4 | system 4 | object 4 | remote id`
 pub(super) fn remote(out: &mut Vec<u8>, key: &RemoteKey) {
     place(out, key.entity, key.system, key.object);

@@ -404,7 +404,7 @@ fn birth(database: &Database, now: Millis, place: &str) -> Result<(), StoreError
     transaction.commit().map_err(failed)
 }
 
-/// Makes the tables that a store of an older program lacks: additions, which that program does not look for.
+/// Makes the tables that a store may lack: additions, without which it means the same.
 fn complete(database: &Database) -> Result<(), StoreError> {
     let there: Vec<String> = {
         let transaction = database.begin_read().map_err(failed)?;

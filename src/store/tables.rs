@@ -44,17 +44,17 @@ pub(super) enum Table {
     History,
     /// `run 4` → `sequence number 8` of the entry that says how it began
     Runs,
-    /// `system 4 | object 4` → [`SeenSchema`]; a store from before it is given the table when it is opened
+    /// `system 4 | object 4` → [`SeenSchema`]; a store without it is given the table when it is opened
     Schemas,
-    /// `entity 4 | record 16 | field 4` → [`Review`]; a store from before it is given the table when it is opened
+    /// `entity 4 | record 16 | field 4` → [`Review`]; a store without it is given the table when it is opened
     Reviews,
-    /// A key of [`Self::Problems`] → [`Ignored`]; a store from before it is given the table when it is opened
+    /// A key of [`Self::Problems`] → [`Ignored`]; a store without it is given the table when it is opened
     Ignored,
-    /// `entity 4 | record 16` → `leaf 16` of the record as of [`Self::Roots`]; a store from before it is given the table when it is
+    /// `entity 4 | record 16` → `leaf 16` of the record as of [`Self::Roots`]; a store without it is given the table when it is
     /// opened
     Leaves,
     /// `entity 4` → `records 8 | sum 16 | journal number 8 | link 16`: a root and as of when, so that the next one costs what has
-    /// moved; a store from before it is given the table when it is opened
+    /// moved; a store without it is given the table when it is opened
     Roots,
     /// What is small and moves with nearly every commit stands together, since a table costs a commit more than a row: `format` → `4`,
     /// `store` → `16`, `created` → `8`, `fingerprint` → bytes, `counters` → [`Meta`]; of a cursor `0x01 | name` → its bytes;

@@ -29,19 +29,7 @@ pub(super) fn apply<'a>(
     let mut batch = Batch::default();
     let mut chain: Option<Chain> = None;
     for changes in steps {
-        batch.told.next_step();
-        batch.bytes.reserve(changes.len() * BYTES_USUAL);
-        for change in changes {
-            if let Change::Journal(entry) = change {
-                let chain = match &mut chain {
-                    Some(chain) => chain,
-                    None => chain.insert(Chain::last(transaction)?),
-                };
-                batch.journal(chain, entry)?;
-            } else {
-                batch.add(change)?;
-            }
-        }
+        batch.step(transaction, &mut chain, changes)?;
     }
     batch.history()?;
     let mut derived = Derived::default();
@@ -68,6 +56,25 @@ struct Row {
 }
 
 impl Batch {
+    /// The changes of one step; the chain's end is looked up when an entry goes on from it.
+    fn step(
+        &mut self,
+        transaction: &WriteTransaction,
+        chain: &mut Option<Chain>,
+        changes: &[Change],
+    ) -> Result<(), StoreError> {
+        self.told.next_step();
+        self.bytes.reserve(changes.len() * BYTES_USUAL);
+        for change in changes {
+            match (change, &mut *chain) {
+                (Change::Journal(entry), Some(chain)) => self.journal(chain, entry)?,
+                (Change::Journal(entry), none) => self.journal(none.insert(Chain::last(transaction)?), entry)?,
+                (change, _) => self.add(change)?,
+            }
+        }
+        Ok(())
+    }
+
     /// The next entry of the journal.
     fn journal(&mut self, chain: &mut Chain, entry: &JournalEntry) -> Result<(), StoreError> {
         let number = chain.next_number().to_be_bytes();
@@ -92,12 +99,8 @@ impl Batch {
 
     /// What finds the journal's new entries.
     fn history(&mut self) -> Result<(), StoreError> {
-        for Run { of: (entity, record), first, more } in std::mem::take(&mut self.told).runs {
-            let key = |out: &mut Vec<u8>| {
-                key::record(out, entity, record);
-                out.extend_from_slice(&first.to_be_bytes());
-            };
-            self.put(Table::History, key, |out| put_more(more, out))?;
+        for Run { of, first, more } in std::mem::take(&mut self.told).runs {
+            self.put(Table::History, |out| key::history(out, of, first), |out| put_more(more, out))?;
         }
         Ok(())
     }
