@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use std::sync::Arc;
-use syncline::merge::{Evidence, Fate, FieldRules, FieldState, SideField, SideLately, SideRules, Turn};
-use syncline::model::{FieldId, FieldKind, Home, Mark, Millis, ObjectId, Place, SourceKind, Stamp, SystemId, Value};
+use syncline::merge::{Evidence, Fate, FieldRules, FieldState, SideField, SideRules};
+use syncline::model::{FieldId, FieldKind, Home, Mark, Millis, ObjectId, Place, SourceKind, SystemId, Value};
 use syncline::rules::{ConflictPolicy, Field, FieldBinding, LinkPolicy, Mismatch, OneWayEdits, Rule, Ruling};
 
 type Make = fn(i64) -> Value;
@@ -83,16 +83,7 @@ fn field(policy: ConflictPolicy, kind: FieldKind, sides: usize) -> Field {
 /// The register in the end, when all sides showed `first`, and edits become known in this order: (side, time, value).
 fn register(field: &Field, first: &Value, edits: &[Told]) -> (Value, Vec<Fate>) {
     let sides = field.bindings.len();
-    let mut state = FieldState {
-        field: field.id,
-        value: Value::Null,
-        stamp: Stamp::ZERO,
-        turn: Turn(0),
-        recent: Vec::new(),
-        past: Vec::new(),
-        answered: Vec::new(),
-        sides: Vec::new(),
-    };
+    let mut state = FieldState::new(field.id);
     let rules = |count: usize| FieldRules {
         policy: &field.conflict,
         coarse_ms: 1,
@@ -111,17 +102,10 @@ fn register(field: &Field, first: &Value, edits: &[Told]) -> (Value, Vec<Fate>) 
     };
     let mut fates = Vec::new();
     for side in 0..sides {
-        state.sides.push(SideField {
-            system: SystemId(side as u32 + 1),
-            object: ObjectId(1),
-            shown: Value::Null,
-            apart: None,
-            unbased: true,
-            wanted: None,
-            settled: Place::at(Millis(0)),
-            made: Millis::MIN,
-            late: SideLately::default(),
-        });
+        state.sides.push(SideField::new(
+            Home { system: SystemId(side as u32 + 1), object: ObjectId(1) },
+            Place::at(Millis(0)),
+        ));
         state.link(&rules(side + 1), side, first.clone(), Place::at(Millis(0)), Millis(0), &mut fates);
     }
     let rules = rules(sides);

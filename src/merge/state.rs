@@ -319,6 +319,20 @@ fn take<T>(rows: &mut Vec<(FieldId, Vec<T>)>, field: FieldId) -> Vec<T> {
 }
 
 impl FieldState {
+    /// Of a field that no side has been linked in.
+    pub fn new(field: FieldId) -> Self {
+        Self {
+            field,
+            value: Value::Null,
+            stamp: Stamp::ZERO,
+            turn: Turn(0),
+            recent: Vec::new(),
+            past: Vec::new(),
+            answered: Vec::new(),
+            sides: Vec::new(),
+        }
+    }
+
     /// The register's value as of a turn, or the oldest that is known.
     pub fn as_of(&self, turn: Turn) -> &Value {
         let known = self.past.iter().rev().find(|(from, _)| *from <= turn).or(self.past.first());
@@ -338,6 +352,21 @@ impl FieldState {
 }
 
 impl SideField {
+    /// Of a side that is to be linked: it has no base, and nothing of it has been taken in after `settled`.
+    pub fn new(home: Home, settled: Place) -> Self {
+        Self {
+            system: home.system,
+            object: home.object,
+            shown: Value::Null,
+            apart: None,
+            wanted: None,
+            unbased: true,
+            settled,
+            made: Millis::MIN,
+            late: SideLately::default(),
+        }
+    }
+
     /// The object that its record is one of.
     pub fn home(&self) -> Home {
         Home { system: self.system, object: self.object }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::merge::{Landing, SideField, SideLately, SideRules};
+use crate::merge::{Landing, SideField, SideRules};
 use crate::model::{FieldId, FieldKind, Home, ObjectId, OpId, SourceKind, SystemId, Tied};
 use crate::rules::{ConflictPolicy, Field, FieldBinding, LinkPolicy, Mismatch};
 use proptest::prelude::*;
@@ -47,31 +47,14 @@ impl Story {
             shared_domains: None,
             members: Vec::new(),
         };
-        let (value, stamp, turn) = (Value::Null, Stamp::ZERO, Turn(0));
-        let state = FieldState {
-            field: field.id,
-            value,
-            stamp,
-            turn,
-            recent: Vec::new(),
-            past: Vec::new(),
-            answered: Vec::new(),
-            sides: Vec::new(),
-        };
+        let state = FieldState::new(field.id);
         let remotes = shown.map(set);
         let mut story = Self { field, state, remotes, now: 1, ops: 0, out: Vec::new(), fates: Vec::new() };
         for side in 0..2 {
-            story.state.sides.push(SideField {
-                object: ObjectId(1),
-                system: system(side),
-                shown: Value::Null,
-                apart: None,
-                wanted: None,
-                unbased: true,
-                settled: Place::at(Millis(0)),
-                made: Millis::MIN,
-                late: SideLately::default(),
-            });
+            story
+                .state
+                .sides
+                .push(SideField::new(Home { system: system(side), object: ObjectId(1) }, Place::at(Millis(0))));
             let shown = story.remotes[side].clone();
             story.with(|state, rules, fates| {
                 state.link(rules, side, shown, Place::at(Millis(0)), Millis(0), fates);

@@ -1,11 +1,7 @@
 //! One field of one record, and what happens to it.
 
-use syncline::merge::{
-    Evidence, Fate, FieldRules, FieldState, Landing, SideField, SideLately, SideRules, Snapshot, SnapshotFate, Turn,
-};
-use syncline::model::{
-    FieldId, FieldKind, Home, Mark, Millis, ObjectId, OpId, Place, SourceKind, Stamp, SystemId, Value,
-};
+use syncline::merge::{Evidence, Fate, FieldRules, FieldState, Landing, SideField, SideRules, Snapshot, SnapshotFate};
+use syncline::model::{FieldId, FieldKind, Home, Mark, Millis, ObjectId, OpId, Place, SourceKind, SystemId, Value};
 use syncline::rules::ConflictPolicy;
 use syncline::rules::{Field, FieldBinding, LinkPolicy, Mismatch};
 
@@ -51,30 +47,14 @@ impl Story {
             members: Vec::new(),
             shared_domains: None,
         };
-        let state = FieldState {
-            field: id,
-            value: Value::Null,
-            stamp: Stamp::ZERO,
-            turn: Turn(0),
-            recent: Vec::new(),
-            past: Vec::new(),
-            answered: Vec::new(),
-            sides: Vec::new(),
-        };
+        let state = FieldState::new(id);
         let sources = vec![source; shown.len()];
         let mut story = Self { field, sources, state, now: 0, ops: 0, fates: Vec::new() };
         for (side, value) in shown.iter().enumerate() {
-            story.state.sides.push(SideField {
-                object: ObjectId(1),
-                system: system(side),
-                shown: Value::Null,
-                apart: None,
-                wanted: None,
-                unbased: true,
-                settled: Place::at(Millis(0)),
-                made: Millis::MIN,
-                late: SideLately::default(),
-            });
+            story
+                .state
+                .sides
+                .push(SideField::new(Home { system: system(side), object: ObjectId(1) }, Place::at(Millis(0))));
             story.with(|state, rules, fates| {
                 state.link(rules, side, text(value), Place::at(Millis(0)), Millis(0), fates);
             });

@@ -28,31 +28,16 @@ impl MergeRules {
         let fields = &rules.entities[0].fields;
         let order: Vec<u32> = fields.iter().map(|field| number(&field.name)).collect();
         let side = |system: &str, shown: &Value| SideField {
-            system: SystemId::of(system),
-            object: home(system).object,
             shown: shown.clone(),
-            apart: None,
-            wanted: None,
             unbased: false,
-            settled: Place::at(at(0)),
-            made: Millis::MIN,
-            late: SideLately::default(),
+            ..SideField::new(home(system), Place::at(at(0)))
         };
         let state = |number: usize, at: usize| {
             let value = Value::Text(edits.value(number, order[at]).into());
             let mut sides: Vec<SideField> = SYSTEMS.iter().map(|system| side(system, &value)).collect();
             sides.sort_by_key(|side| side.system);
             let stamp = Stamp { hlc: Hlc::at(self::at(0)), origin: Origin::Engine };
-            FieldState {
-                field: fields[at].id,
-                value,
-                stamp,
-                turn: Turn(0),
-                recent: Vec::new(),
-                past: Vec::new(),
-                answered: Vec::new(),
-                sides,
-            }
+            FieldState { value, stamp, sides, ..FieldState::new(fields[at].id) }
         };
         let record = |number| (remote_number(number), (0..order.len()).map(|at| state(number, at)).collect());
         let records = (0..n).map(record).collect();
