@@ -1,7 +1,7 @@
 //! Ties to several records over both emulated systems: who has a part in a deal, which one holds as associations and the other as rows
 //! of their own.
 
-use super::world::{CONTACTS, Process, SOBJECTS, World, until};
+use super::world::{CONTACTS, Process, SOBJECTS, World, bytes, until};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -94,8 +94,17 @@ fn there(world: &World, deal: &str) -> BTreeSet<String> {
 }
 
 fn start(world: &World) -> Process {
-    let live = world.start(&["run", "--interval", "100ms"]);
-    until("the daemon answers", || world.status()["daemon"] == true);
+    let start = || world.start(&["run", "--interval", "100ms"]);
+    let mut live = start();
+    until("the daemon answers", || {
+        match live.ended() {
+            None => return world.status()["daemon"] == true,
+            // Faults may hit all tries of its first calls; whoever keeps it running starts it again.
+            Some(Some(3)) => live = start(),
+            ended => panic!("{ended:?}: {}", String::from_utf8_lossy(&bytes(&world.path("stderr")))),
+        }
+        false
+    });
     live
 }
 
