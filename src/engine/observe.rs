@@ -78,7 +78,9 @@ impl Txn<'_> {
                 self.set_digest(key, Some(DigestRow { raw: shown.raw(row.raw), ..known }));
                 continue;
             }
-            self.note_digest(key.clone(), known);
+            if index.is_some() {
+                self.note_digest(key.clone(), known);
+            }
             let same = if let Alike::Fields(same) = alike { Some(same) } else { None };
             let modified = self.believed(system, &row.remote, row.modified, page.timing);
             let (from, raw) = (self.linked_from(system, begun, modified), shown.raw(row.raw));
