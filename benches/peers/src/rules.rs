@@ -5,7 +5,7 @@ use crate::peer::{Peer, Ready, clock, ready, remote_number};
 use crate::world::{Edits, SYSTEMS, home, rules, values_digest};
 use std::collections::HashMap;
 use std::hint::black_box;
-use syncline::merge::{Edit, Fate, FieldRules, FieldState, SideField, SideLately, SideRules, Turn};
+use syncline::merge::{Edit, Fate, FieldRules, FieldState, SideField, SideRules, Turn};
 use syncline::model::{Digest, Hlc, Home, Millis, Origin, Place, SourceKind, Stamp, SystemId, Value};
 use syncline::rules::Rules;
 
